@@ -1,0 +1,40 @@
+"""What can be wrong with a request: each error is one line that says what, where and what was expected."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class RequestError(Exception):
+    """The request was wrong; nothing was computed. The command line turns it into exit code 2."""
+
+
+class InvalidProblemError(RequestError, ValueError):
+    """A model, an array or a case file that does not describe a problem."""
+
+
+class UnknownNameError(RequestError, LookupError):
+    """A backend, a system or a choice that does not exist."""
+
+
+class MissingFrameworkError(RequestError, ImportError):
+    """A backend's framework is not installed; the message names the extra that installs it."""
+
+
+class BrokenBackendError(RequestError, ImportError):
+    """A backend's framework is installed, but it or the backend fails to load."""
+
+
+def unknown_name(kind: str, name: object, known: Iterable[str]) -> UnknownNameError:
+    """The error for a name that is not among the known ones, with the nearest of them."""
+    known = list(known)
+    near = get_close_matches(str(name), known, n=1, cutoff=0.5)
+    hint = f"did you mean {near[0]!r}?" if near else f"expected one of {', '.join(known)}"
+    return UnknownNameError(f"unknown {kind} {str(name)!r}: {hint}")
+
+
+def first_line(error: BaseException) -> str:
+    """An error's type and the first line of its message, for use inside one line."""
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__

@@ -1,0 +1,36 @@
+"""Optional packages: a missing one names the extra that installs it, a broken one is called broken."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from functools import cache
+
+from .errors import BrokenBackendError, MissingFrameworkError, first_line
+
+
+@cache
+def require(module: str, *, needed_by: str, extra: str, package: str = "") -> None:
+    """Imports an optional package.
+
+    Args:
+        module: the module's name.
+        needed_by: who needs it, as it is to stand in the message.
+        extra: the extra of gradparity that installs it.
+        package: the name under which it is installed, if that is another one.
+
+    Raises:
+        MissingFrameworkError: it is not installed.
+        BrokenBackendError: it is installed but fails to load.
+    """
+    package = package or module
+    if importlib.util.find_spec(module) is None:
+        raise MissingFrameworkError(
+            f'{needed_by} needs {package}, which is not installed: pip install "gradparity[{extra}]"'
+        )
+    try:
+        importlib.import_module(module)
+    except Exception as error:
+        raise BrokenBackendError(
+            f"{needed_by} needs {package}, which is installed but fails to load: {first_line(error)}"
+        ) from error

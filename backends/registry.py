@@ -1,0 +1,90 @@
+"""The backends by name. A framework is imported when a backend that needs it is asked for, not before."""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint, entry_points
+
+from .errors import BrokenBackendError, MissingFrameworkError, RequestError, first_line, unknown_name
+from .frameworks import require
+from .interface import Backend
+
+ENTRY_POINT_GROUP = "gradparity.backends"
+
+
+@dataclass(frozen=True)
+class Reference:
+    """Where a reference backend lives, and the framework that it needs (which is also its extra's name)."""
+
+    target: str
+    framework: str = ""
+
+
+REFERENCES = {
+    "manual": Reference("gradparity.backends.numpy_manual:ManualBackend"),
+    "torch": Reference("gradparity.backends.torch_loop:TorchBackend", "torch"),
+    "torch-nn": Reference("gradparity.backends.torch_nn:TorchNNBackend", "torch"),
+    "jax": Reference("gradparity.backends.jax_scan:JaxBackend", "jax"),
+}
+
+
+def backend_names() -> tuple[str, ...]:
+    """The names of the references and of the backends that other packages have registered."""
+    return (*REFERENCES, *(name for name in sorted(_entry_points()) if name not in REFERENCES))
+
+
+def get_backend(name: str) -> Backend:
+    """The backend of that name, or the object (or class) at `module:object`.
+
+    Raises:
+        UnknownNameError: there is no such name.
+        MissingFrameworkError: its framework is not installed.
+        BrokenBackendError: its framework or its module is there but fails to load.
+    """
+    if name in REFERENCES:
+        framework = REFERENCES[name].framework
+        if framework:
+            require(framework, needed_by=f"backend {name!r}", extra=framework)
+        return _load(name, REFERENCES[name].target)
+    if name in _entry_points():
+        return _load(name, _entry_points()[name].value)
+    if ":" in name:
+        return _load(name, name)
+    raise unknown_name("backend", name, backend_names())
+
+
+def installed_backends() -> dict[str, Backend]:
+    """The backends whose frameworks are installed. A broken one is an error, not a missing one."""
+    found = {}
+    for name in backend_names():
+        try:
+            found[name] = get_backend(name)
+        except MissingFrameworkError:
+            continue
+    return found
+
+
+def _entry_points() -> dict[str, EntryPoint]:
+    return {point.name: point for point in entry_points(group=ENTRY_POINT_GROUP)}
+
+
+def _load(name: str, target: str) -> Backend:
+    module_name, _, attribute = target.partition(":")
+    try:
+        module = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        if error.name and module_name.startswith(error.name):
+            raise RequestError(f"backend {name!r}: there is no module {error.name!r}") from None
+        raise BrokenBackendError(f"backend {name!r} fails to load: {first_line(error)}") from error
+    except Exception as error:
+        raise BrokenBackendError(f"backend {name!r} fails to load: {first_line(error)}") from error
+    if not hasattr(module, attribute):
+        public = [each for each in vars(module) if not each.startswith("_")]
+        raise RequestError(f"backend {name!r}: {unknown_name(f'name in {module_name}', attribute, public)}")
+    found = getattr(module, attribute)
+    backend = found() if isinstance(found, type) else found
+    if not isinstance(backend, Backend):
+        missing = [each for each in ("name", "supports", "evaluate", "prepare") if not hasattr(backend, each)]
+        raise RequestError(f"backend {name!r} is not a Backend: it has no {', '.join(missing)}")
+    return backend

@@ -1,0 +1,148 @@
+"""The command line: `gradparity`, or `python -m gradparity.compare`."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+import time
+from collections.abc import Sequence
+from enum import Enum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from typer.exceptions import TyperException
+
+from ..backends import RequestError
+from ..backends.files import write_whole
+from . import campaign
+from .display import CampaignReport, console, listing_table, picture, show, with_progress
+from .export import campaign_json, listing_json
+from .listings import backend_rows, system_rows
+
+app = typer.Typer(
+    name="gradparity",
+    help="A referee for recurrent gradients: derived by hand in NumPy, by PyTorch's autograd and by JAX's.",
+    epilog="Exit codes: 0 all agree · 1 something disagrees or is undecidable · 2 the request was wrong.",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+
+
+class Dtype(str, Enum):
+    """The dtypes, as choices."""
+
+    float64 = "float64"
+    float32 = "float32"
+
+
+JsonOption = Annotated[
+    str | None, typer.Option("--json", metavar="FILE", help="Write JSON to FILE; - means standard output.")
+]
+
+
+@app.command("compare")
+def compare_command(
+    systems: Annotated[
+        list[str] | None, typer.Argument(metavar="[SYSTEM]...", help="Names from `gradparity systems`. Default: all.")
+    ] = None,
+    backend: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="A name from `gradparity backends`, or module:object. Repeat. Default: all."),
+    ] = None,
+    dtype: Annotated[list[Dtype] | None, typer.Option(help="Repeat. Default: both.")] = None,
+    seed: Annotated[list[int] | None, typer.Option(min=0, metavar="N", help="Repeat. Default: 0, 1 and 2.")] = None,
+    data: Annotated[
+        list[str] | None,
+        typer.Option(metavar="DATA", help="digits, sunspots, FILE.txt (next character) or FILE.csv. Repeat."),
+    ] = None,
+    case: Annotated[
+        list[Path] | None, typer.Option(metavar="FILE.npz", help="A saved case, instead of systems. Repeat.")
+    ] = None,
+    save_case: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Save every case that is no agreement in DIR.")
+    ] = None,
+    json: JsonOption = None,
+    svg: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the table as a picture, too.")] = None,
+) -> None:
+    """Ask every backend for the same loss and gradients, and say whether they agree.
+
+    Without arguments: the whole catalogue and the real data sets, in both dtypes, on all installed backends.
+
+    [bold]Examples[/bold]
+
+    gradparity compare elman-softmax --backend torch --backend jax --seed 7
+
+    gradparity compare --data my_novel.txt --dtype float32
+
+    gradparity compare elman-relu --backend my_module:backend --save-case cases
+    """
+    started = time.perf_counter()
+    backends, notes = campaign.choose_backends(backend)
+    cases, more_notes = campaign.plan(
+        systems=systems or (),
+        dtypes=[each.value for each in dtype or ()],
+        seeds=seed or (),
+        data=data or (),
+        files=case or (),
+    )
+    results = list(with_progress(campaign.run(cases, backends), len(cases)))
+    saved = campaign.save_cases(results, save_case) if save_case else {}
+    seconds = time.perf_counter() - started
+    report = CampaignReport(results, list(backends), [*notes, *more_notes], seconds, saved)
+    show(report, console(stderr=json == "-"))
+    if json:
+        _write(json, campaign_json(results))
+    if svg:
+        write_whole(svg, picture(report, shlex.join(["gradparity", *sys.argv[1:]])).encode())
+    if report.wrong:
+        raise typer.Exit(1)
+
+
+@app.command("systems")
+def systems_command(json: JsonOption = None) -> None:
+    """List the systems of the catalogue."""
+    _show_listing("systems", system_rows(), json)
+
+
+@app.command("backends")
+def backends_command(json: JsonOption = None) -> None:
+    """List the backends, and what is missing for those that cannot be used."""
+    _show_listing("backends", backend_rows(), json)
+
+
+def _show_listing(name: str, rows: list[dict[str, object]], json: str | None) -> None:
+    if json != "-":
+        console().print(listing_table(rows))
+    if json:
+        _write(json, listing_json({"schema": 1, name: rows}))
+
+
+def _write(target: str, text: str) -> None:
+    if target == "-":
+        sys.stdout.write(text)
+    else:
+        write_whole(Path(target), text.encode())
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Runs the command line and exits with its code; a wrong request is one line on standard error."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    sys.path.insert(0, os.getcwd())  # so that module:object finds a module that lies here, as with python -m
+    try:
+        code = app(given or ["--help"], prog_name="gradparity", standalone_mode=False)
+    except TyperException as error:
+        code = _refuse(error.format_message())
+    except RequestError as error:
+        code = _refuse(str(error))
+    except typer.Abort:
+        print("gradparity: interrupted", file=sys.stderr)
+        code = 130
+    sys.exit(code)
+
+
+def _refuse(message: str) -> int:
+    print(f"gradparity: {' '.join(message.split())}", file=sys.stderr)
+    return 2

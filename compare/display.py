@@ -1,0 +1,168 @@
+"""What a person sees of a campaign: progress, the table, the stories of what went wrong, the conclusion."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+from .campaign import CaseResult
+from .explanation import explain
+from .results import BlockResult
+from .summary import SummaryRow, summarize
+
+MOST_STORIES = 5
+PICTURE_WIDTH = 108
+PIPE_WIDTH = 160
+STYLES = {"agree": "green", "disagree": "bold red", "undecidable": "yellow"}
+LEGEND = (
+    "ulp: the largest distance from the median answer, in units in the last place of a block's largest entry. "
+    "limit: what rounding explains, measured for each block."
+)
+
+
+@dataclass(frozen=True, eq=False)
+class CampaignReport:
+    """Everything that is shown of a campaign.
+
+    Attributes:
+        results: in the order of the cases.
+        backends: the names of those that were asked.
+        notes: on what was left out.
+        seconds: how long it took.
+        saved: the case files, by the problems' fingerprints.
+    """
+
+    results: Sequence[CaseResult]
+    backends: Sequence[str]
+    notes: Sequence[str]
+    seconds: float
+    saved: Mapping[str, Path] = field(default_factory=dict)
+
+    @property
+    def wrong(self) -> list[CaseResult]:
+        """The results that are no agreement."""
+        return [result for result in self.results if result.comparison.verdict != "agree"]
+
+
+def console(*, stderr: bool = False) -> Console:
+    """A console as wide as the terminal; in a pipe, wide enough that no line is broken."""
+    found = Console(stderr=stderr)
+    return found if found.is_terminal else Console(stderr=stderr, width=PIPE_WIDTH)
+
+
+def with_progress(results: Iterable[CaseResult], total: int) -> Iterator[CaseResult]:
+    """Passes the results on, with a progress bar if standard error is a terminal."""
+    terminal = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=terminal, transient=True, disable=not terminal.is_terminal) as bar:
+        task = bar.add_task("starting", total=total)
+        for result in results:
+            bar.update(task, advance=1, description=result.case.label)
+            yield result
+
+
+def show(report: CampaignReport, on: Console) -> None:
+    """The table, notes, the stories of the first few cases that are no agreement, and the conclusion."""
+
+    def say(text: str, style: str | None = None) -> None:
+        on.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
+
+    rows = summarize(report.results)
+    table = _campaign_table(rows, report.backends, narrow=False)
+    if on.is_terminal and on.measure(table).minimum > on.width:
+        table = _campaign_table(rows, report.backends, narrow=True)
+    on.print(table)
+    if len(report.backends) > 1:
+        on.print(LEGEND, style="dim", highlight=False)
+    for note in dict.fromkeys([*report.notes, *_skipped(report.results)]):
+        say(f"note: {note}", style="dim")
+    for result in report.wrong[:MOST_STORIES]:
+        seed = "" if result.case.seed is None else f", seed {result.case.seed}"
+        say(f"\n{result.case.label}, {result.case.problem.dtype}{seed}", style="bold")
+        say(explain(result.comparison, report.saved.get(result.case.problem.fingerprint)))
+    if len(report.wrong) > MOST_STORIES:
+        say(f"\n… and {len(report.wrong) - MOST_STORIES} more cases that are no agreement.")
+    say(f"\n{_conclusion(report)}", style="bold")
+    if any(result.comparison.strength == "alone" for result in report.results):
+        say("Only one backend answered: the form of its answers was checked, but nothing could agree with them.")
+
+
+def picture(report: CampaignReport, command: str) -> str:
+    """The same as SVG, as a terminal shows it after the command."""
+    recorder = Console(record=True, file=io.StringIO(), width=PICTURE_WIDTH, force_terminal=True)
+    recorder.print(f"[bold]$ {command}[/bold]\n", highlight=False)
+    show(report, recorder)
+    return recorder.export_svg(title="gradparity")
+
+
+def listing_table(rows: Sequence[Mapping[str, Any]]) -> Table:
+    """A table of plain values, with the first row's keys as its columns."""
+    table = _table(gap=2)
+    for name in rows[0] if rows else ():
+        table.add_column(name)
+    for row in rows:
+        table.add_row(*("–" if value in (None, "") else Text(str(value)) for value in row.values()))
+    return table
+
+
+def _campaign_table(rows: Sequence[SummaryRow], backends: Sequence[str], *, narrow: bool) -> Table:
+    """One line for each system and dtype. The narrow one leaves out the block that came closest to its limit."""
+    table = _table(gap=1 if narrow else 2)
+    table.add_column("\nsystem")
+    table.add_column("\ndtype", no_wrap=True)
+    for name in backends:
+        table.add_column(f"{name}\nulp", justify="right", no_wrap=True)
+    table.add_column("limit\nused", justify="right", no_wrap=True)
+    if not narrow:
+        table.add_column("closest\nblock", no_wrap=True)
+    table.add_column("\nverdict", no_wrap=True)
+    lines_of = {row.label: [row.system, f"  on {row.data}" if row.data else ""] for row in rows}
+    for row in rows:
+        alone = sum(row.label == each.label for each in rows) == 1
+        closest = row.closest.label if row.closest else "–"
+        table.add_row(
+            "\n".join(filter(None, lines_of[row.label])) if alone else lines_of[row.label].pop(0),
+            row.dtype,
+            *(_ulp(row.distance_ulp.get(name)) for name in backends),
+            _share(row.closest),
+            *([] if narrow else [Text(closest)]),
+            Text(f"{row.verdict} ({row.strength})" if row.strength else row.verdict, style=STYLES[row.verdict]),
+        )
+    return table
+
+
+def _conclusion(report: CampaignReport) -> str:
+    found = [result.comparison.verdict for result in report.results]
+    verdicts = ", ".join(f"{found.count(verdict)} {verdict}" for verdict in STYLES if verdict in found)
+    seeds = sorted({result.case.seed for result in report.results if result.case.seed is not None})
+    from_seeds = f" from seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}" if seeds else ""
+    blocks = sum(len(result.comparison.blocks) for result in report.results)
+    return f"{len(found)} problems{from_seeds}, {blocks} blocks: {verdicts} ({report.seconds:.1f} s)"
+
+
+def _skipped(results: Iterable[CaseResult]) -> list[str]:
+    return [f"{name}: {reason}" for result in results for name, reason in result.comparison.skipped.items()]
+
+
+def _table(*, gap: int) -> Table:
+    return Table(box=None, header_style="bold", pad_edge=False, padding=(0, gap, 0, 0))
+
+
+def _ulp(distance: float | None) -> str:
+    if distance is None:
+        return "–"
+    return f"{distance:.1f}" if distance < 1000 else f"{distance:.1e}"
+
+
+def _share(block: BlockResult | None) -> str:
+    if block is None:
+        return "–"
+    return f"{100 * block.ratio:.0f} %" if block.ratio < 10 else f"{block.ratio:.0e}×"

@@ -1,0 +1,91 @@
+"""The story of a comparison that is no agreement: what, where, how bad, the limit, the next step."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from .results import BlockResult, Comparison
+
+MOST_LINES = 6
+ADJOINTS = ("do", "dh", "da")
+
+
+def explain(comparison: Comparison, case: Path | None = None) -> str:
+    """The story, a line for each finding; `case` is the file in which the problem was saved."""
+    lines = [_headline(comparison)]
+    lines += [f"{each.backend}: {each.kind}: {each.message}." for each in comparison.failures]
+    wrong = [block for block in comparison.blocks if block.verdict == "disagree"]
+    if wrong:
+        worst = _worst_of_each_quantity(wrong)
+        lines += [_difference(block, comparison) for block in worst[:MOST_LINES]]
+        lines += [f"… and {len(worst) - MOST_LINES} more quantities."] if len(worst) > MOST_LINES else []
+        lines.append(_place(comparison, wrong))
+    elif comparison.verdict == "undecidable":
+        lines += _undecidable(comparison)
+    if comparison.verdict != "agree":
+        lines.append(
+            f"Try: gradparity compare --case {case}" if case else "Keep the case: --save-case DIR, or save_case=DIR."
+        )
+    return "\n".join(lines)
+
+
+def _headline(comparison: Comparison) -> str:
+    problem = comparison.problem
+    model = problem.model
+    sizes = f"T={problem.seq_len} B={problem.batch_size} D={model.input_size} H={model.hidden_size}"
+    what = f"{model.cell} ({model.activation}, {model.loss}, {problem.dtype}, {sizes} K={model.output_size})"
+    return f"{comparison.verdict}: {', '.join(comparison.answers)} on {what}, case {problem.fingerprint[:12]}"
+
+
+def _difference(block: BlockResult, comparison: Comparison) -> str:
+    if block.odd:
+        rest = [name for name in comparison.answers if name not in block.odd]
+        rest = [name for name in rest if name not in {each.backend for each in comparison.failures}]
+        who = f"{_list(block.odd)} {'differs' if len(block.odd) == 1 else 'differ'} from {_list(rest)}"
+    else:
+        who = f"{_list(block.between)} differ"
+    at = f" at {list(block.index)}" if block.index else ""
+    return f"{block.name}: {who}{at}: {block.difference:.1e}, {block.ratio:.2g} times what rounding explains."
+
+
+def _place(comparison: Comparison, wrong: Sequence[BlockResult]) -> str:
+    """Where along time the first difference is, or that it is in no step."""
+    forward = [block.step for block in wrong if block.name == "outputs" and block.step]
+    if forward:
+        return f"The forward pass differs already, first at t = {min(forward)}."
+    if any(block.name == "loss" for block in wrong):
+        return "The outputs agree, but the loss differs."
+    backward = [block for block in wrong if block.name in ADJOINTS and block.step]
+    if backward:
+        first = max(backward, key=lambda block: (block.step, -ADJOINTS.index(block.name)))
+        return f"The forward pass agrees. Going backwards, first at t = {first.step}, in {first.name}."
+    if set(wrong[0].odd or wrong[0].between) <= {n for n, answer in comparison.answers.items() if answer.adjoints}:
+        return "The forward pass and the adjoints of every step agree: look at how the gradient is summed from them."
+    return "The forward pass agrees."
+
+
+def _undecidable(comparison: Comparison) -> list[str]:
+    spoilt = [block for block in comparison.blocks if block.verdict == "undecidable"]
+    dtype = comparison.problem.dtype
+    if not spoilt or not all(block.scale < float("inf") for block in spoilt):
+        return [f"The numbers leave the range of {dtype}. Smaller weights or fewer steps can be decided."]
+    worst = max(spoilt, key=lambda block: block.spread / block.scale if block.scale else 0.0)
+    return [
+        f"{worst.label}: rounding alone moves it by {worst.spread:.1e}, its largest entry is {worst.scale:.1e}; "
+        f"so {len(spoilt)} of {len(comparison.blocks)} blocks.",
+        f"Nothing can be decided there in {dtype}: smaller weights or fewer steps"
+        + (", or float64, can." if dtype.name == "float32" else " can."),
+    ]
+
+
+def _worst_of_each_quantity(blocks: Sequence[BlockResult]) -> list[BlockResult]:
+    worst: dict[str, BlockResult] = {}
+    for block in blocks:
+        if block.name not in worst or block.ratio > worst[block.name].ratio:
+            worst[block.name] = block
+    return list(worst.values())
+
+
+def _list(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

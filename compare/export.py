@@ -1,0 +1,65 @@
+"""JSON: the same rows, for programs. The schema number changes when the meaning of a key does."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable
+from typing import Any
+
+from ..backends.problem import describe
+from .campaign import CaseResult
+from .environment import environment
+
+SCHEMA = 1
+
+
+def campaign_json(results: Iterable[CaseResult]) -> str:
+    """The whole campaign as strict JSON: a number that is not finite becomes null."""
+    document = {
+        "schema": SCHEMA,
+        "environment": environment(),
+        "results": [_result(result) for result in results],
+    }
+    return listing_json(document)
+
+
+def listing_json(document: Any) -> str:
+    """Any plain values as strict, indented JSON."""
+    return json.dumps(_strict(document), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _result(result: CaseResult) -> dict[str, Any]:
+    case, comparison = result.case, result.comparison
+    failures = {failure.backend: {"kind": failure.kind, "message": failure.message} for failure in comparison.failures}
+    names = dict.fromkeys([*comparison.answers, *failures])
+    return {
+        "system": case.system,
+        "data": case.data or None,
+        "model": describe(case.problem.model),
+        "seq_len": case.problem.seq_len,
+        "batch_size": case.problem.batch_size,
+        "dtype": case.problem.dtype.name,
+        "seed": case.seed,
+        "fingerprint": case.problem.fingerprint,
+        "verdict": comparison.verdict,
+        "strength": comparison.strength or None,
+        "backends": {
+            name: {
+                "loss": comparison.answers[name].loss if name in comparison.answers else None,
+                "distance_ulp": comparison.distance_ulp(name),
+                "failure": failures.get(name),
+            }
+            for name in names
+        },
+        "skipped": comparison.skipped,
+        "blocks": comparison.rows(),
+    }
+
+
+def _strict(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _strict(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_strict(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,0 +1,136 @@
+"""The judgement, in its order: names, shape, dtype, finite, inputs untouched; then the values.
+
+It fails closed: what was not shown to be right is not called right.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import combinations
+
+import numpy as np
+
+from ..backends import Evaluation, Problem
+from .blocks import expected_shapes, quantities
+from .results import BlockResult, Failure, Pair
+from .tolerance import Tolerance, units_in_the_last_place
+
+
+def refusal(
+    backend: str, problem: Problem, given: Problem, answer: Evaluation, *, overflows: bool = False
+) -> Failure | None:
+    """The first reason to refuse an answer before its values are compared, if there is one.
+
+    Args:
+        backend: who answered.
+        problem: the question.
+        given: the copy of the question that the backend was given, as it left it.
+        answer: the answer.
+        overflows: the problem's numbers leave the dtype's range, so that infinities are no mistake.
+    """
+    found = {"gradients": answer.gradients, "outputs": {"outputs": answer.outputs}, "adjoints": answer.adjoints}
+    expected = expected_shapes(problem)
+    for field, values in found.items():
+        if not isinstance(values, Mapping):
+            return Failure(backend, "names", f"{field} is a {type(values).__name__}, expected a dict of arrays by name")
+
+    for field, shapes in expected.items():
+        missing = [name for name in shapes if name not in found[field] and field != "adjoints"]
+        unknown = [name for name in found[field] if name not in shapes]
+        if missing or unknown:
+            what = f"no {', '.join(map(repr, missing))}" if missing else f"an unknown {unknown[0]!r}"
+            return Failure(backend, "names", f"{field} has {what}, expected {', '.join(shapes)}")
+
+    arrays = {
+        name if field == "outputs" else f"{field}[{name!r}]": (array, expected[field][name])
+        for field in found
+        for name, array in found[field].items()
+    }
+    for label, (array, shape) in arrays.items():
+        if np.shape(array) != shape:
+            return Failure(backend, "shape", f"{label} has shape {np.shape(array)}, expected {shape}")
+
+    for label, (array, _) in arrays.items():
+        if not isinstance(array, np.ndarray):
+            return Failure(backend, "dtype", f"{label} is a {type(array).__name__}, expected a NumPy array")
+        if array.dtype != problem.dtype:
+            return Failure(backend, "dtype", f"{label} is {array.dtype}, expected {problem.dtype}")
+    if not isinstance(answer.loss, float):
+        return Failure(backend, "dtype", f"loss is a {type(answer.loss).__name__}, expected a float")
+
+    values = {"loss": np.asarray(answer.loss)} | {label: array for label, (array, _) in arrays.items()}
+    for label, array in values.items():
+        infinite = ~np.isfinite(array)
+        if infinite.any() and not overflows:
+            index = tuple(int(i) for i in np.argwhere(infinite)[0])
+            return Failure(backend, "non-finite", f"{label}{list(index) or ''} is {array[index]}")
+
+    after = given.arrays()
+    for name, before in problem.arrays().items():
+        if name not in after or not np.array_equal(before, after[name]):
+            return Failure(backend, "mutation", f"it changed {name}, which it was given")
+    return None
+
+
+def judge_values(answers: Mapping[str, Evaluation], tolerance: Tolerance) -> tuple[BlockResult, ...]:
+    """Compares the answers of every pair of backends, block by block.
+
+    A quantity that only some backends answer (an adjoint that one cannot see) is compared among those.
+    """
+    by_backend = {backend: quantities(answer) for backend, answer in answers.items()}
+    results: list[BlockResult] = []
+    for name in tolerance.scale:
+        present = {backend: found[name] for backend, found in by_backend.items() if name in found}
+        if len(present) < 2:
+            continue
+        quantity = next(iter(present.values()))
+        blocks = {backend: each.blocks.astype("float64") for backend, each in present.items()}
+        pairs = list(combinations(blocks, 2))
+        with np.errstate(all="ignore"):
+            differences = np.stack([np.abs(blocks[one] - blocks[other]) for one, other in pairs])
+            median = np.median(np.stack(list(blocks.values())), axis=0)
+            ulp = units_in_the_last_place(tolerance.scale[name], tolerance.dtype)
+            distances = {backend: np.abs(each - median).max(axis=1) / ulp for backend, each in blocks.items()}
+        largest = differences.max(axis=2)  # (pairs, blocks)
+        for i, allowed in enumerate(tolerance.allowed[name]):
+            # not >, so that a NaN counts as apart
+            apart = [pair for pair, reached in zip(pairs, largest[:, i], strict=True) if not reached <= allowed]
+            undecidable = tolerance.overflows or tolerance.undecidable[name][i]
+            worst = int(np.argmax(largest[:, i]))
+            entry = i * differences.shape[2] + int(np.argmax(differences[worst, i]))
+            results.append(
+                BlockResult(
+                    name=name,
+                    step=i + 1 if quantity.in_time else None,
+                    verdict="undecidable" if undecidable else "disagree" if apart else "agree",
+                    scale=float(tolerance.scale[name][i]),
+                    spread=float(tolerance.spread[name][i]),
+                    allowed=float(allowed),
+                    difference=float(largest[worst, i]),
+                    between=pairs[worst],
+                    index=tuple(int(j) for j in np.unravel_index(entry, quantity.values.shape)),
+                    odd=() if undecidable else odd_ones(list(present), apart),
+                    distance_ulp={backend: float(distance[i]) for backend, distance in distances.items()},
+                )
+            )
+    return tuple(results)
+
+
+def odd_ones(backends: Sequence[str], apart: Iterable[Pair]) -> tuple[str, ...]:
+    """The backends outside a majority whose members all agree with each other, if there is one."""
+    differ = {frozenset(pair) for pair in apart}
+    for size in range(len(backends), len(backends) // 2, -1):
+        for group in combinations(backends, size):
+            if not any(frozenset(pair) in differ for pair in combinations(group, 2)):
+                return tuple(backend for backend in backends if backend not in group)
+    return ()
+
+
+def bitwise_equal(answers: Iterable[Evaluation]) -> bool:
+    """Whether all answers are equal to the last bit in whatever they have in common."""
+    found = [quantities(answer) for answer in answers]
+    return all(
+        np.array_equal(one[name].values, other[name].values)
+        for one, other in combinations(found, 2)
+        for name in one.keys() & other.keys()
+    )

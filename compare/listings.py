@@ -1,0 +1,49 @@
+"""What there is: the systems and the backends, as rows of plain values."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..backends import RequestError, backend_names, get_backend
+from ..backends.registry import REFERENCES
+from .catalogue import SYSTEMS
+from .environment import installed_version
+
+
+def system_rows() -> list[dict[str, Any]]:
+    """One row for each system of the catalogue."""
+    rows = []
+    for system in SYSTEMS.values():
+        model = system.model
+        sizes = {"T": system.seq_len, "B": system.batch_size}
+        sizes |= {"D": model.input_size, "H": model.hidden_size, "K": model.output_size}
+        rows.append(
+            {
+                "system": system.name,
+                "what": system.summary,
+                "documents": " ".join(system.documents),
+                "sizes": " ".join(f"{letter}={size}" for letter, size in sizes.items()),
+            }
+        )
+    return rows
+
+
+def backend_rows() -> list[dict[str, Any]]:
+    """One row for each backend: whether it can be used, and if not, the reason. Loads them all."""
+    rows = []
+    for name in backend_names():
+        framework = REFERENCES[name].framework if name in REFERENCES else ""
+        what, status = "", "ready"
+        try:
+            what = first_sentence(get_backend(name))
+        except RequestError as error:
+            status = str(error)
+        version = installed_version(framework or "numpy") if name in REFERENCES else None
+        rows.append({"backend": name, "what": what, "version": version, "status": status})
+    return rows
+
+
+def first_sentence(backend: object) -> str:
+    """The first line of a backend's docstring, as it describes itself."""
+    lines = (type(backend).__doc__ or "").strip().splitlines()
+    return lines[0].replace("`", "") if lines else ""

@@ -1,0 +1,133 @@
+"""What a comparison found: frozen values, and the rows that every rendering is made of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from ..backends import Evaluation, Problem
+
+Verdict = Literal["agree", "disagree", "undecidable"]
+Pair = tuple[str, str]
+Kind = Literal["error", "names", "shape", "dtype", "non-finite", "mutation"]
+
+
+@dataclass(frozen=True)
+class Failure:
+    """An answer that was refused before its values were compared.
+
+    Attributes:
+        backend: who answered.
+        kind: the first check that failed, in the order of `Kind`.
+        message: what is wrong, where, and what was expected.
+    """
+
+    backend: str
+    kind: Kind
+    message: str
+
+
+@dataclass(frozen=True)
+class BlockResult:
+    """The judgement on one block.
+
+    Attributes:
+        name: the quantity: `loss`, `outputs`, `dU`, `dh` …
+        step: the time step t, counted from 1 as in the equations; None where there is none.
+        verdict: of this block.
+        scale: the largest entry's magnitude.
+        spread: how far rounding alone moved the block.
+        allowed: how far two correct answers may differ.
+        difference: the largest difference between two answers.
+        between: the two backends that differ the most.
+        index: where they do, as an index into the quantity's array.
+        odd: the backends outside the majority that agrees; empty if there is no such majority.
+        distance_ulp: how far each backend is from the median of all, in units in the last place of `scale`.
+    """
+
+    name: str
+    step: int | None
+    verdict: Verdict
+    scale: float
+    spread: float
+    allowed: float
+    difference: float
+    between: Pair
+    index: tuple[int, ...]
+    odd: tuple[str, ...]
+    distance_ulp: dict[str, float]
+
+    @property
+    def label(self) -> str:
+        """The block's name, with its time step: `dh[t=3]`."""
+        return self.name if self.step is None else f"{self.name}[t={self.step}]"
+
+    @property
+    def ratio(self) -> float:
+        """The difference as a multiple of what is allowed: above 1 it is not rounding."""
+        return self.difference / self.allowed
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """The answers of several backends to one problem, and the judgement on them.
+
+    Attributes:
+        problem: the question.
+        verdict: `agree`, `disagree` or `undecidable`.
+        answers: what each backend answered; one that raised an error is missing here.
+        failures: the answers that were refused before their values were compared.
+        blocks: the judgement on every block, in a fixed order; empty if fewer than two answers were fit.
+        skipped: the backends that cannot compute this model, with their reasons.
+        bitwise: whether all answers are equal to the last bit.
+    """
+
+    problem: Problem
+    verdict: Verdict
+    answers: dict[str, Evaluation]
+    failures: tuple[Failure, ...]
+    blocks: tuple[BlockResult, ...]
+    skipped: dict[str, str]
+    bitwise: bool
+
+    @property
+    def strength(self) -> str:
+        """How an agreement was shown: `bitwise`, `to rounding`, or `alone` where nobody was compared."""
+        if self.verdict != "agree":
+            return ""
+        if len(self.answers) < 2:
+            return "alone"
+        return "bitwise" if self.bitwise else "rounding"
+
+    @property
+    def closest(self) -> BlockResult | None:
+        """The block that comes closest to its limit, or goes furthest beyond it."""
+        decided = [block for block in self.blocks if block.verdict != "undecidable"] or list(self.blocks)
+        return max(decided, key=lambda block: block.ratio, default=None)
+
+    def distance_ulp(self, backend: str) -> float | None:
+        """A backend's largest distance from the median of all answers, over the blocks that can be decided."""
+        distances = [
+            block.distance_ulp[backend]
+            for block in self.blocks
+            if block.verdict != "undecidable" and backend in block.distance_ulp
+        ]
+        return max(distances, default=None)
+
+    def rows(self) -> list[dict[str, object]]:
+        """One row for each block, as plain values: what tables, JSON and pages are made of."""
+        return [
+            {
+                "block": block.label,
+                "verdict": block.verdict,
+                "scale": block.scale,
+                "spread": block.spread,
+                "allowed": block.allowed,
+                "difference": block.difference,
+                "between": list(block.between),
+                "index": list(block.index),
+                "odd": list(block.odd),
+                "distance_ulp": block.distance_ulp,
+            }
+            for block in self.blocks
+        ]

@@ -1,0 +1,70 @@
+"""The summary of a campaign: one row for each system and dtype over its seeds, as plain values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from .campaign import CaseResult, case_label
+from .results import BlockResult, Verdict
+
+WORST_FIRST: tuple[Verdict, ...] = ("disagree", "undecidable", "agree")
+
+
+@dataclass(frozen=True)
+class SummaryRow:
+    """The results of one system in one dtype.
+
+    Attributes:
+        system: its name.
+        data: the data set that it was given, or empty.
+        dtype: of the problems.
+        verdict: the worst of them.
+        strength: `bitwise`, `rounding` or `alone`, the weakest of them.
+        distance_ulp: each backend's largest distance from the median answer, in units in the last place of the
+            block; None where it gave no fit answer.
+        closest: the block that came closest to its limit, or went furthest beyond it.
+    """
+
+    system: str
+    data: str
+    dtype: str
+    verdict: Verdict
+    strength: str
+    distance_ulp: dict[str, float | None]
+    closest: BlockResult | None
+
+    @property
+    def label(self) -> str:
+        """`elman-softmax`, or `elman-softmax on digits`."""
+        return case_label(self.system, self.data)
+
+
+def summarize(results: Iterable[CaseResult]) -> list[SummaryRow]:
+    """The rows, in the order of the cases."""
+    groups: dict[tuple[str, str, str], list[CaseResult]] = {}
+    for result in results:
+        case = result.case
+        groups.setdefault((case.system, case.data, case.problem.dtype.name), []).append(result)
+    return [_row(*key, group) for key, group in groups.items()]
+
+
+def _row(system: str, data: str, dtype: str, group: Sequence[CaseResult]) -> SummaryRow:
+    comparisons = [result.comparison for result in group]
+    verdict = min((each.verdict for each in comparisons), key=WORST_FIRST.index)
+    strengths = {each.strength for each in comparisons}
+    names = dict.fromkeys(name for each in comparisons for name in each.answers)
+    distances: dict[str, float | None] = {}
+    for name in names:
+        found = [distance for each in comparisons if (distance := each.distance_ulp(name)) is not None]
+        distances[name] = max(found, default=None)
+    blocks = [block for each in comparisons if (block := each.closest)]
+    return SummaryRow(
+        system=system,
+        data=data,
+        dtype=dtype,
+        verdict=verdict,
+        strength="" if verdict != "agree" else next((each for each in ("alone", "rounding", "bitwise") if each in strengths), ""),
+        distance_ulp=distances,
+        closest=max(blocks, key=lambda block: block.ratio, default=None),
+    )

@@ -1,0 +1,90 @@
+"""The tolerance: measured for the problem at hand, block by block, never guessed.
+
+The hand derivation is run on the problem under stochastic arithmetic a few times, in a fixed random
+sequence; how far a block moves is its spread. Two correct programs may differ by a small multiple of that,
+plus a few units in the last place. Where that would be a sizeable part of the block itself, rounding alone
+can spoil the result, and nothing can be decided in this dtype.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..backends import Evaluation, Problem
+from ..backends.numpy_manual import answer
+from .blocks import quantities
+from .rounding import randomly_rounded
+
+PROBES = 8
+MULTIPLE = 16.0
+FLOOR_ULP = 8.0
+SPOILT = 0.01
+HEADROOM = 2.0**-8
+
+
+@dataclass(frozen=True, eq=False)
+class Tolerance:
+    """What rounding can do to each block of a problem. Arrays have one entry for each block.
+
+    Attributes:
+        dtype: the problem's.
+        scale: the largest entry's magnitude, by quantity.
+        spread: how far the largest deviation among the probes reached.
+        allowed: how far two correct answers may differ.
+        undecidable: where rounding alone can spoil the block.
+        overflows: whether any number of the problem comes near the dtype's largest.
+    """
+
+    dtype: np.dtype
+    scale: dict[str, np.ndarray]
+    spread: dict[str, np.ndarray]
+    allowed: dict[str, np.ndarray]
+    undecidable: dict[str, np.ndarray]
+    overflows: bool
+
+
+def measure_tolerance(problem: Problem) -> Tolerance:
+    """Runs the probes; deterministic."""
+    with np.errstate(all="ignore"):
+        baseline = _blocks(problem)
+        scale = {name: _largest(values) for name, values in baseline.items()}
+        spread = {name: np.zeros_like(largest) for name, largest in scale.items()}
+        for probe in range(PROBES):
+            for name, values in _blocks(_randomly_rounded(problem, probe)).items():
+                spread[name] = np.maximum(spread[name], _largest(values - baseline[name]))
+
+        info = np.finfo(problem.dtype)
+        floor = {name: FLOOR_ULP * (units_in_the_last_place(scale[name], problem.dtype) + info.tiny) for name in scale}
+        allowed = {name: MULTIPLE * spread[name] + floor[name] for name in scale}
+        # negated, so that a NaN makes a block undecidable
+        undecidable = {name: ~(MULTIPLE * spread[name] <= SPOILT * scale[name]) for name in scale}
+        in_range = all(bool(np.all(values < HEADROOM * info.max)) for values in scale.values())
+    return Tolerance(problem.dtype, scale, spread, allowed, undecidable, overflows=not in_range)
+
+
+def units_in_the_last_place(scale: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    """The distance from each number to the next larger one of the dtype."""
+    return np.spacing(scale.astype(dtype)).astype("float64")
+
+
+def _blocks(problem: Problem) -> dict[str, np.ndarray]:
+    found = answer(problem)
+    evaluation = Evaluation(float(found.loss), found.gradients, found.outputs, found.adjoints)
+    return {name: np.asarray(each.blocks, dtype="float64") for name, each in quantities(evaluation).items()}
+
+
+def _largest(blocks: np.ndarray) -> np.ndarray:
+    return np.abs(blocks).max(axis=1)
+
+
+def _randomly_rounded(problem: Problem, probe: int) -> Problem:
+    """The problem with arrays that round at random. It bypasses the checks, which would strip them."""
+    rng = np.random.Generator(np.random.PCG64(probe))
+    rounded = problem.writable_copy()
+    for name in problem.params:
+        rounded.params[name] = randomly_rounded(problem.params[name], rng)
+    for name in ("inputs", "h0") if problem.model.has_labels else ("inputs", "h0", "targets"):
+        object.__setattr__(rounded, name, randomly_rounded(getattr(problem, name), rng))
+    return rounded

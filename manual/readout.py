@@ -1,0 +1,39 @@
+"""The linear read-out, the same at every time step."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
+
+
+class Gradients(NamedTuple):
+    """Derivatives of the loss; each has the shape of what it is named after."""
+
+    V: Float[np.ndarray, "K H"]
+    c: Float[np.ndarray, " K"]
+    h: Float[np.ndarray, "T B H"]  # of the read-out alone: what each state receives from above
+
+
+def forward(
+    V: Float[np.ndarray, "K H"], c: Float[np.ndarray, " K"] | None, h: Float[np.ndarray, "T B H"]
+) -> Float[np.ndarray, "T B K"]:
+    """The linear outputs o_1 … o_T."""
+    T, B, H = h.shape
+    o = (h.reshape(T * B, H) @ V.T).reshape(T, B, len(V))  # one product serves all steps
+    return o if c is None else o + c  # (4) (T, B, K)
+
+
+def backward(
+    do: Float[np.ndarray, "T B K"], V: Float[np.ndarray, "K H"], h: Float[np.ndarray, "T B H"]
+) -> Gradients:
+    T, B, K = do.shape
+    do_rows = do.reshape(T * B, K)
+    return Gradients(
+        V=do_rows.T @ h.reshape(T * B, -1),  # (24) (K, H)
+        c=do_rows.sum(axis=0),  # (25) (K,)
+        h=(do_rows @ V).reshape(h.shape),  # (26) (T, B, H)
+    )
