@@ -23,7 +23,7 @@ def write(path: Path, header: Mapping[str, Any], arrays: Mapping[str, np.ndarray
     """Writes the file whole or not at all; returns the path."""
     text = json.dumps({"format": FORMAT, "version": VERSION, **header})
     content = io.BytesIO()
-    np.savez(content, allow_pickle=False, header=np.array(text), **arrays)  # type: ignore[arg-type]
+    np.savez(content, allow_pickle=False, header=np.array(text), **arrays)
     return write_whole(path, content.getvalue())
 
 
@@ -34,11 +34,12 @@ def read(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         InvalidProblemError: the file is missing, damaged, needs pickle, or is no case file.
     """
     try:
-        archive = np.load(path, allow_pickle=False)
-        if isinstance(archive, np.ndarray):
-            raise InvalidProblemError(f"{path}: not a gradparity case: a single array, expected an .npz file")
-        with archive:
-            arrays = {name: archive[name] for name in archive.files}
+        with open(path, "rb") as file:  # NumPy does not close a file that it fails to read
+            archive = np.load(file, allow_pickle=False)
+            if isinstance(archive, np.ndarray):
+                raise InvalidProblemError(f"{path}: not a gradparity case: a single array, expected an .npz file")
+            with archive:
+                arrays = {name: archive[name] for name in archive.files}
     except FileNotFoundError:
         raise InvalidProblemError(f"{path}: no such file") from None
     except OSError as error:

@@ -53,4 +53,5 @@ class Backend(Protocol):
 
     def prepare(self, problem: Problem) -> Callable[[], object]:
         """Converts and compiles once; each call of the result computes the loss and the parameters'
-        gradients anew, and returns them, in the framework's own types, when they are there."""
+        gradients anew, and returns them, in the framework's own types, when they are there.
+        """

@@ -95,8 +95,8 @@ def _loss(
     model: Model, given: dict[str, Array], nudges: dict[str, Array], y: Array, lengths: Array | None
 ) -> tuple[Array, Array]:
     """The loss, and o_t (T, B, K), zero past a length. The nudges are zeros added to a_t, h_t and o_t."""
-    U, W, V, b, c = (given.get(name, 0) for name in ("U", "W", "V", "b", "c"))
-    x = given["inputs"]
+    U, W, V, x = (given[name] for name in ("U", "W", "V", "inputs"))
+    b, c = given.get("b", 0), given.get("c", 0)
     phi = ACTIVATIONS[model.activation]
     in_length = jnp.arange(len(x))[:, None] < (len(x) if lengths is None else lengths)
 

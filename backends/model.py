@@ -69,6 +69,6 @@ Model = Recurrent
 
 def require_integer(name: str, value: object, *, at_least: int) -> int:
     """The value as an int, if it is an integer (NumPy's included) that is large enough."""
-    if isinstance(value, Integral) and not isinstance(value, bool) and value >= at_least:
+    if isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= at_least:
         return int(value)
     raise InvalidProblemError(f"{name} = {value!r}, expected an integer of at least {at_least}")

@@ -52,12 +52,13 @@ class Problem:
     def __post_init__(self) -> None:
         if not isinstance(self.params, Mapping):
             raise InvalidProblemError(f"params is a {type(self.params).__name__}, expected a dict of arrays by name")
-        arrays = {"inputs": self.inputs, "targets": self.targets, "h0": self.h0, "lengths": self.lengths}
-        checked: dict[str, Any] = {name: None if array is None else np.array(array, order="C") for name, array in arrays.items()}
         params = {name: np.array(array, order="C") for name, array in self.params.items()}
-        check_problem(self.model, params, **checked)
-        checked["params"] = {name: params[name] for name in self.model.parameter_shapes}
-        for name, value in checked.items():
+        batch: dict[str, Any] = {"inputs": self.inputs, "targets": self.targets, "h0": self.h0}
+        batch = {name: np.array(array, order="C") for name, array in batch.items()}
+        batch["lengths"] = None if self.lengths is None else np.array(self.lengths)
+        check_problem(self.model, params, **batch)
+        batch["params"] = {name: params[name] for name in self.model.parameter_shapes}
+        for name, value in batch.items():
             object.__setattr__(self, name, value)
         for array in self.arrays().values():
             array.flags.writeable = False

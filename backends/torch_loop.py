@@ -69,8 +69,8 @@ def _leaves(problem: Problem, *, differentiated: list[str]) -> dict[str, Tensor]
 
 def _forward(problem: Problem, given: dict[str, Tensor]) -> tuple[Tensor, dict[str, list[Tensor]]]:
     """The loss, and the tensors o_t, h_t and a_t of every step."""
-    U, W, V, b, c = (given.get(name) for name in ("U", "W", "V", "b", "c"))
-    assert U is not None and W is not None and V is not None
+    U, W, V = given["U"], given["W"], given["V"]
+    b, c = given.get("b"), given.get("c")
     counted = counted_steps(problem)
     phi = ACTIVATIONS[problem.model.activation]
     steps: dict[str, list[Tensor]] = {"o": [], "h": [], "a": []}

@@ -61,27 +61,33 @@ class TorchNNBackend:
 
 def _network(problem: Problem, weight_ih: Tensor) -> Network:
     """The layers, holding the problem's parameters. Made on `meta`, so that no random number is drawn."""
-    model, params = problem.model, {name: tensor(array) for name, array in problem.params.items()}
-    rnn = nn.RNN(
-        weight_ih.shape[1], model.hidden_size, nonlinearity=model.activation, bias=model.bias, device="meta"
-    )
-    rnn.weight_ih_l0 = nn.Parameter(weight_ih)
-    rnn.weight_hh_l0 = nn.Parameter(params["W"])
+    model = problem.model
+    rnn = nn.RNN(weight_ih.shape[1], model.hidden_size, nonlinearity=model.activation, bias=model.bias, device="meta")
     head = nn.Linear(model.hidden_size, model.output_size, bias=model.bias, device="meta")
-    head.weight = nn.Parameter(params["V"])
+    values = {name: tensor(array) for name, array in problem.params.items()} | {"U": weight_ih}
+    for name, (layer, attribute) in _places((rnn, head)).items():
+        if name in values:
+            setattr(layer, attribute, nn.Parameter(values[name]))
     if model.bias:
-        rnn.bias_ih_l0 = nn.Parameter(params["b"])
-        rnn.bias_hh_l0 = nn.Parameter(torch.zeros_like(params["b"]), requires_grad=False)
-        head.bias = nn.Parameter(params["c"])
+        rnn.bias_hh_l0 = nn.Parameter(torch.zeros_like(values["b"]), requires_grad=False)
     return rnn, head
 
 
-def _parameters(problem: Problem, network: Network) -> dict[str, Tensor]:
+def _places(network: Network) -> dict[str, tuple[nn.Module, str]]:
+    """Where each parameter of ours lives in the layers."""
     rnn, head = network
-    layers = {"U": rnn.weight_ih_l0, "W": rnn.weight_hh_l0, "V": head.weight}
-    if problem.model.bias:
-        layers |= {"b": rnn.bias_ih_l0, "c": head.bias}
-    return {name: layers[name] for name in problem.params}
+    return {
+        "U": (rnn, "weight_ih_l0"),
+        "W": (rnn, "weight_hh_l0"),
+        "b": (rnn, "bias_ih_l0"),
+        "V": (head, "weight"),
+        "c": (head, "bias"),
+    }
+
+
+def _parameters(problem: Problem, network: Network) -> dict[str, Tensor]:
+    places = _places(network)
+    return {name: places[name][0].get_parameter(places[name][1]) for name in problem.params}
 
 
 def _outputs(network: Network, x: Tensor, h0: Tensor, lengths: np.ndarray | None) -> Tensor:

@@ -7,7 +7,7 @@ import shlex
 import sys
 import time
 from collections.abc import Sequence
-from enum import Enum
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -31,7 +31,7 @@ app = typer.Typer(
 )
 
 
-class Dtype(str, Enum):
+class Dtype(StrEnum):
     """The dtypes, as choices."""
 
     float64 = "float64"

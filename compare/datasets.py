@@ -182,4 +182,3 @@ def _read(path: Path) -> str:
         raise RequestError(f"{path}: no such file") from None
     except OSError as error:
         raise RequestError(f"{path}: cannot be read: {error.strerror}") from None
-

@@ -46,7 +46,8 @@ def _difference(block: BlockResult, comparison: Comparison) -> str:
     else:
         who = f"{_list(block.between)} differ"
     at = f" at {list(block.index)}" if block.index else ""
-    return f"{block.name}: {who}{at}: {block.difference:.1e}, {block.ratio:.2g} times what rounding explains."
+    slip = f" Likely slip: {block.slip}." if block.slip else ""
+    return f"{block.name}: {who}{at}: {block.difference:.1e}, {block.ratio:.1g} times what rounding explains.{slip}"
 
 
 def _place(comparison: Comparison, wrong: Sequence[BlockResult]) -> str:

@@ -11,7 +11,7 @@ from itertools import combinations
 import numpy as np
 
 from ..backends import Evaluation, Problem
-from .blocks import expected_shapes, quantities
+from .blocks import Quantity, expected_shapes, quantities
 from .results import BlockResult, Failure, Pair
 from .tolerance import Tolerance, units_in_the_last_place
 
@@ -48,7 +48,8 @@ def refusal(
     }
     for label, (array, shape) in arrays.items():
         if np.shape(array) != shape:
-            return Failure(backend, "shape", f"{label} has shape {np.shape(array)}, expected {shape}")
+            hint = ": it is transposed" if np.shape(array) == shape[::-1] else ""
+            return Failure(backend, "shape", f"{label} has shape {np.shape(array)}, expected {shape}{hint}")
 
     for label, (array, _) in arrays.items():
         if not isinstance(array, np.ndarray):
@@ -111,9 +112,37 @@ def judge_values(answers: Mapping[str, Evaluation], tolerance: Tolerance) -> tup
                     index=tuple(int(j) for j in np.unravel_index(entry, quantity.values.shape)),
                     odd=() if undecidable else odd_ones(list(present), apart),
                     distance_ulp={backend: float(distance[i]) for backend, distance in distances.items()},
+                    slip=_slip(present, pairs[worst], i, allowed) if apart else "",
                 )
             )
     return tuple(results)
+
+
+def find_slip(one: np.ndarray, other: np.ndarray, allowed: float) -> str:
+    """The simple mistake that turns one of two differing blocks into the other, if there is one."""
+    one, other = one.astype("float64"), other.astype("float64")
+    if one.size == 1:
+        return ""  # any number is another one, multiplied by something
+
+    def same(changed: np.ndarray) -> bool:
+        return changed.shape == other.shape and bool(np.abs(changed - other).max() <= 2 * allowed)
+
+    with np.errstate(all="ignore"):
+        if one.ndim > 1 and same(one.T):
+            return "transposed"
+        if same(-one):
+            return "opposite sign"
+        factor = float(np.vdot(other, one) / np.vdot(other, other))
+        if abs(factor) > 1e-3 and bool(np.abs(one - factor * other).max() <= allowed * max(2, 2 * abs(factor))):
+            return f"a factor of {max(abs(factor), 1 / abs(factor)):.4g}" if factor > 0 else ""
+    return ""
+
+
+def _slip(present: Mapping[str, Quantity], pair: Pair, i: int, allowed: float) -> str:
+    one, other = (present[backend] for backend in pair)
+    if one.in_time:
+        return find_slip(one.values[i], other.values[i], allowed)
+    return find_slip(one.values, other.values, allowed)
 
 
 def odd_ones(backends: Sequence[str], apart: Iterable[Pair]) -> tuple[str, ...]:

@@ -43,6 +43,7 @@ class BlockResult:
         index: where they do, as an index into the quantity's array.
         odd: the backends outside the majority that agrees; empty if there is no such majority.
         distance_ulp: how far each backend is from the median of all, in units in the last place of `scale`.
+        slip: the simple mistake that turns one of the two answers into the other, such as `transposed`; or empty.
     """
 
     name: str
@@ -56,6 +57,7 @@ class BlockResult:
     index: tuple[int, ...]
     odd: tuple[str, ...]
     distance_ulp: dict[str, float]
+    slip: str = ""
 
     @property
     def label(self) -> str:
@@ -128,6 +130,7 @@ class Comparison:
                 "index": list(block.index),
                 "odd": list(block.odd),
                 "distance_ulp": block.distance_ulp,
+                "slip": block.slip or None,
             }
             for block in self.blocks
         ]

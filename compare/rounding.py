@@ -52,8 +52,9 @@ class RandomlyRounded(np.ndarray):
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
         result = super().__array_function__(function, types, args, kwargs)
         if type(result) is np.ndarray and result.dtype.kind == "f":  # np.where, say, forgets the kind of its operands
-            result = result.view(RandomlyRounded)
-            result.rng = self.rng
+            rounded = result.view(RandomlyRounded)
+            rounded.rng = self.rng
+            return rounded
         return result
 
 
@@ -83,7 +84,7 @@ def _terms(ufunc: np.ufunc, method: str, operands: list[Any], result: np.ndarray
     """How many terms were added up for each entry of the result."""
     if method == "reduce":
         return max(1.0, operands[0].size / max(1, result.size))
-    return operands[0].shape[-1] if ufunc is np.matmul else 1.0
+    return float(operands[0].shape[-1]) if ufunc is np.matmul else 1.0
 
 
 def _inexact(ufunc: np.ufunc, method: str, operands: list[Any], result: np.ndarray, kwargs: dict[str, Any]) -> Any:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from .campaign import CaseResult, case_label
 from .results import BlockResult, Verdict
 
+WEAKEST_FIRST = ("", "alone", "rounding", "bitwise")
 WORST_FIRST: tuple[Verdict, ...] = ("disagree", "undecidable", "agree")
 
 
@@ -52,7 +53,7 @@ def summarize(results: Iterable[CaseResult]) -> list[SummaryRow]:
 def _row(system: str, data: str, dtype: str, group: Sequence[CaseResult]) -> SummaryRow:
     comparisons = [result.comparison for result in group]
     verdict = min((each.verdict for each in comparisons), key=WORST_FIRST.index)
-    strengths = {each.strength for each in comparisons}
+    strengths = ("",) if verdict != "agree" else tuple(each.strength for each in comparisons)
     names = dict.fromkeys(name for each in comparisons for name in each.answers)
     distances: dict[str, float | None] = {}
     for name in names:
@@ -64,7 +65,7 @@ def _row(system: str, data: str, dtype: str, group: Sequence[CaseResult]) -> Sum
         data=data,
         dtype=dtype,
         verdict=verdict,
-        strength="" if verdict != "agree" else next((each for each in ("alone", "rounding", "bitwise") if each in strengths), ""),
+        strength=min(strengths, key=WEAKEST_FIRST.index),
         distance_ulp=distances,
         closest=max(blocks, key=lambda block: block.ratio, default=None),
     )

@@ -18,7 +18,7 @@ from .blocks import quantities
 from .rounding import randomly_rounded
 
 PROBES = 8
-MULTIPLE = 16.0
+MULTIPLE = 8.0
 FLOOR_ULP = 8.0
 SPOILT = 0.01
 HEADROOM = 2.0**-8

@@ -27,9 +27,7 @@ def forward(
     return o if c is None else o + c  # (4) (T, B, K)
 
 
-def backward(
-    do: Float[np.ndarray, "T B K"], V: Float[np.ndarray, "K H"], h: Float[np.ndarray, "T B H"]
-) -> Gradients:
+def backward(do: Float[np.ndarray, "T B K"], V: Float[np.ndarray, "K H"], h: Float[np.ndarray, "T B H"]) -> Gradients:
     T, B, K = do.shape
     do_rows = do.reshape(T * B, K)
     return Gradients(

@@ -1,0 +1,22 @@
+"""Shapes are checked by beartype wherever `gradparity.manual` is called in this test run."""
+
+from __future__ import annotations
+
+import importlib
+import typing
+
+# These are loaded before TYPE_CHECKING is set, which is meant for gradparity.manual alone: jax does not survive it.
+import beartype  # noqa: F401
+import hypothesis
+import jax  # noqa: F401
+import numpy  # noqa: F401
+from jaxtyping import install_import_hook
+
+hypothesis.settings.register_profile("default", deadline=None, derandomize=True, print_blob=True)
+hypothesis.settings.register_profile("explore", deadline=None, max_examples=2000)
+hypothesis.settings.load_profile("default")
+
+with install_import_hook("gradparity.manual", "beartype.beartype"):
+    typing.TYPE_CHECKING = True  # so that the names in the annotations exist when they are evaluated
+    importlib.import_module("gradparity.manual")
+    typing.TYPE_CHECKING = False

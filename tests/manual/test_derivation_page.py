@@ -1,0 +1,37 @@
+"""`derivation.md` and the code carry the same equations, each exactly once."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from pathlib import Path
+
+FOLDER = Path(__file__).parent.parent.parent / "manual"
+
+
+def numbers_on_the_page(text: str) -> Counter[int]:
+    return Counter(int(number) for number in re.findall(r"\\tag\{(\d+)\}", text))
+
+
+def numbers_in_code(text: str) -> Counter[int]:
+    return Counter(int(number) for number in re.findall(r"#.*?\((\d+)\)", text))
+
+
+def the_code() -> str:
+    return "\n".join(path.read_text() for path in sorted(FOLDER.rglob("*.py")))
+
+
+def test_the_page_numbers_its_equations_from_one_without_a_gap():
+    numbers = re.findall(r"\\tag\{(\d+)\}", (FOLDER / "derivation.md").read_text())
+    assert [int(number) for number in numbers] == list(range(1, len(numbers) + 1))
+
+
+def test_the_code_carries_each_equation_of_the_page_once():
+    assert numbers_in_code(the_code()) == numbers_on_the_page((FOLDER / "derivation.md").read_text())
+
+
+def test_a_number_that_is_missing_or_used_twice_is_found():
+    page = numbers_on_the_page(r"a \tag{1} b \tag{2}")
+    assert numbers_in_code("x = 1  # (1)\ny = 2  # (2) (B, H)") == page
+    assert numbers_in_code("x = 1  # (1)") != page
+    assert numbers_in_code("x = 1  # (1)\ny = 2  # (2)\nz = 2  # (2)") != page
