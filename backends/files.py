@@ -8,6 +8,14 @@ from pathlib import Path
 from .errors import RequestError
 
 
+def require_writable(path: Path) -> None:
+    """Raises RequestError if a file cannot be made there: to be asked before work whose result goes into it."""
+    if path.is_dir():
+        raise RequestError(f"{path}: cannot be written: it is a folder")
+    if not path.parent.is_dir():
+        raise RequestError(f"{path}: cannot be written: there is no folder {path.parent}")
+
+
 def write_whole(path: Path, content: bytes) -> Path:
     """Writes to a temporary file beside the path, then renames it over the path; returns the path."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")

@@ -15,7 +15,7 @@ import typer
 from typer.exceptions import TyperException
 
 from ..backends import RequestError
-from ..backends.files import write_whole
+from ..backends.files import require_writable, write_whole
 from . import campaign
 from .display import CampaignReport, console, listing_table, picture, show, with_progress
 from .export import campaign_json, listing_json
@@ -80,6 +80,9 @@ def compare_command(
     gradparity compare elman-relu --backend my_module:backend --save-case cases
     """
     started = time.perf_counter()
+    for target in (json if json != "-" else None, svg):
+        if target:
+            require_writable(Path(target))
     backends, notes = campaign.choose_backends(backend)
     cases, more_notes = campaign.plan(
         systems=systems or (),

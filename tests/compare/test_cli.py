@@ -1,0 +1,233 @@
+"""The command line: what it prints, what it writes, and its exit codes."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import subprocess
+import sys
+import xml.etree.ElementTree as ElementTree
+
+import pytest
+from gradparity.backends import Problem, backend_names
+from gradparity.compare import SYSTEMS, cli
+
+WRONG_BACKEND = """
+from faults import Faulty, in_gradients
+import numpy as np
+backend = Faulty(in_gradients("W", np.transpose))
+"""
+
+
+@pytest.fixture
+def gradparity(capsys, monkeypatch, tmp_path):
+    """Runs the command line in an empty folder; returns its exit code, standard output and standard error."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", sys.path.copy())
+
+    def run(*arguments):
+        with pytest.raises(SystemExit) as exit_:
+            cli.main([str(argument) for argument in arguments])
+        out, err = capsys.readouterr()
+        return exit_.value.code or 0, out, err
+
+    return run
+
+
+def test_an_agreement_is_a_table_and_exit_code_0(gradparity):
+    code, out, err = gradparity("compare", "elman-softmax", "--seed", 0, "--seed", 7)
+    assert (code, err) == (0, "")
+    lines = out.splitlines()
+    assert [word for word in lines[0].split() if word in backend_names()] == list(backend_names())
+    assert lines[2].split()[:2] == ["elman-softmax", "float64"]
+    assert lines[3].split()[:1] == ["float32"]
+    assert all("agree (rounding)" in line for line in lines[2:4])
+    assert "4 problems from seeds 0, 7, " in out
+    assert ": 4 agree (" in out
+
+
+def test_a_disagreement_is_told_and_exit_code_1(gradparity, tmp_path):
+    (tmp_path / "wrong_backend.py").write_text(WRONG_BACKEND)
+    options = ("--backend", "torch", "--backend", "manual", "--backend", "wrong_backend:backend", "--seed", 0)
+    code, out, _ = gradparity("compare", "elman-relu", "--dtype", "float64", *options, "--save-case", "cases")
+    assert code == 1
+    assert "dW: mine differs from torch and manual at [" in out
+    assert "Likely slip: transposed." in out
+    (case,) = (tmp_path / "cases").iterdir()
+    assert case.name.startswith("elman-relu-")
+    assert f"Try: gradparity compare --case cases/{case.name}" in out
+    assert ": 1 disagree (" in out
+
+    again, out, _ = gradparity("compare", "--case", case, "--backend", "wrong_backend:backend")
+    assert again == 1
+    assert case.name in out
+    assert gradparity("compare", "--case", case)[0] == 0
+
+
+def test_json_follows_its_schema(gradparity, tmp_path):
+    code, out, _ = gradparity("compare", "elman-logistic", "--seed", 3, "--dtype", "float32", "--json", "result.json")
+    assert code == 0
+    assert "elman-logistic" in out
+    document = json.loads((tmp_path / "result.json").read_text())
+    assert set(document) == {"schema", "environment", "results"}
+    assert document["schema"] == 1
+    assert {"versions", "blas", "threads", "processor", "tf32", "x64"} <= set(document["environment"])
+    (result,) = document["results"]
+    problem = SYSTEMS["elman-logistic"].problem(seed=3, dtype="float32")
+    assert result["fingerprint"] == problem.fingerprint
+    assert (result["system"], result["dtype"], result["seed"]) == ("elman-logistic", "float32", 3)
+    assert (result["verdict"], result["strength"]) == ("agree", "rounding")
+    assert set(result["backends"]) == {"manual", "torch", "jax"}
+    assert set(result["skipped"]) == {"torch-nn"}
+    for answer in result["backends"].values():
+        assert set(answer) == {"loss", "distance_ulp", "failure"}
+        assert answer["loss"] == pytest.approx(result["backends"]["manual"]["loss"], rel=1e-5)
+    assert {block["verdict"] for block in result["blocks"]} == {"agree"}
+
+
+def test_json_on_standard_output_is_nothing_else(gradparity):
+    code, out, err = gradparity("compare", "elman-softmax", "--seed", 0, "--dtype", "float64", "--json", "-")
+    assert code == 0
+    assert json.loads(out)["schema"] == 1
+    assert "agree (rounding)" in err
+
+
+def test_json_stays_strict_where_numbers_are_not_finite(gradparity, tmp_path):
+    problem = SYSTEMS["elman-relu"].problem(seed=0, dtype="float32").writable_copy()
+    problem.params["W"] *= 1e30
+    path = Problem(**vars(problem)).save(tmp_path / "overflow.npz")
+    code, out, _ = gradparity("compare", "--case", path, "--json", "-")
+    assert code == 1
+    (result,) = json.loads(out, parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))["results"]
+    assert result["verdict"] == "undecidable"
+
+
+def test_the_picture_is_an_svg_of_the_table(gradparity, tmp_path):
+    gradparity(
+        "compare", "elman-softmax", "--seed", 0, "--backend", "manual", "--backend", "torch", "--svg", "table.svg"
+    )
+    assert ElementTree.parse(tmp_path / "table.svg").getroot().tag.endswith("svg")
+    assert "elman-softmax" in (tmp_path / "table.svg").read_text()
+
+
+def test_real_input_from_a_file_of_ones_own(gradparity, tmp_path):
+    (tmp_path / "novel.txt").write_text("It was the best of times, it was the worst of times.")
+    code, out, _ = gradparity("compare", "--data", "novel.txt", "--seed", 0)
+    assert code == 0
+    assert "on novel.txt" in out
+
+
+def test_systems_and_backends_are_listed(gradparity):
+    code, out, _ = gradparity("systems")
+    assert code == 0
+    assert [line.split()[0] for line in out.splitlines()[1:]] == list(SYSTEMS)
+    code, out, _ = gradparity("backends", "--json", "-")
+    assert code == 0
+    assert [(row["backend"], row["status"]) for row in json.loads(out)["backends"]] == [
+        (name, "ready") for name in backend_names()
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["compare", "elman-sofmax"], "unknown system 'elman-sofmax': did you mean 'elman-softmax'?"),
+        (["compare", "--backend", "troch"], "unknown backend 'troch': did you mean 'torch'?"),
+        (["compare", "--backend", "nowhere:x"], "there is no module 'nowhere'"),
+        (["compare", "--dtype", "float16"], "float16"),
+        (["compare", "--seed", "-1"], "'--seed': Input should be greater than or equal to 0"),
+        (["compare", "--seed", "one"], "'--seed': Input should be a valid integer"),
+        (["compare", "--data", "digit"], "unknown data set 'digit': did you mean 'digits'?"),
+        (["compare", "--data", "none.csv"], "none.csv: no such file"),
+        (["compare", "--data", "empty.txt"], "empty.txt: is empty"),
+        (["compare", "--data", "one.txt"], "one.txt: holds 1 character"),
+        (["compare", "--data", "words.csv"], "words.csv: no numeric column"),
+        (["compare", "--data", "sunspots", "elman-softmax"], "sunspots needs squared_error"),
+        (["compare", "--case", "none.npz"], "none.npz: no such file"),
+        (["compare", "--case", "empty.txt"], "empty.txt: damaged, or not an .npz file"),
+        (["compare", "--case", "none.npz", "elman-relu"], "--case stands alone"),
+        (["compare", "--frobnicate"], "--frobnicate"),
+        (["comapre"], "comapre"),
+        (["compare", "--json", "none/x.json"], "none/x.json: cannot be written: there is no folder none"),
+        (["compare", "--svg", "none/x.svg"], "none/x.svg: cannot be written: there is no folder none"),
+        (["compare", "--json", "folder"], "folder: cannot be written: it is a folder"),
+    ],
+)
+def test_a_wrong_request_is_one_line_and_exit_code_2(gradparity, tmp_path, arguments, message):
+    (tmp_path / "empty.txt").write_text("")
+    (tmp_path / "one.txt").write_text("a")
+    (tmp_path / "words.csv").write_text("name\nred\nblue\n")
+    (tmp_path / "folder").mkdir()
+    code, _, err = gradparity(*arguments)
+    assert code == 2
+    assert message in err
+    assert err.count("\n") == 1
+    assert err.startswith("gradparity: ")
+
+
+def test_help_teaches_by_example(gradparity):
+    code, out, _ = gradparity()
+    assert code == 0
+    assert "Exit codes" in out
+    code, out, _ = gradparity("compare", "--help")
+    assert code == 0
+    for option in ("--backend", "--dtype", "--seed", "--data", "--case", "--save-case", "--json", "--svg"):
+        assert option in out
+    assert "gradparity compare --data my_novel.txt" in out
+
+
+def command(*arguments):
+    return [sys.executable, "-m", "gradparity.compare", *arguments]
+
+
+def test_python_m_is_the_same_program_and_a_pipe_gets_no_progress_bar(tmp_path):
+    done = subprocess.run(
+        command("compare", "elman-relu", "--seed", "0", "--backend", "manual", "--backend", "torch"),
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "agree (rounding)" in done.stdout
+    assert "\x1b" not in done.stdout
+
+
+def test_a_terminal_gets_a_progress_bar(tmp_path):
+    controller, terminal = pty.openpty()
+    done = subprocess.Popen(
+        command("compare", "elman-relu", "--seed", "0", "--backend", "manual", "--backend", "torch"),
+        stdout=subprocess.DEVNULL,
+        stderr=terminal,
+        cwd=tmp_path,
+        env=os.environ | {"TERM": "xterm-256color"},
+    )
+    os.close(terminal)
+    shown = b""
+    while True:
+        try:
+            part = os.read(controller, 4096)
+        except OSError:  # the terminal's end, on Linux
+            break
+        if not part:
+            break
+        shown += part
+    assert done.wait() == 0
+    assert b"elman-relu" in shown
+    assert "━".encode() in shown
+
+
+@pytest.mark.parametrize(("package", "extra"), [("torch", "torch"), ("jax", "jax"), ("sklearn", "data")])
+def test_what_is_not_installed_is_left_out_with_a_note(tmp_path, package, extra):
+    """A finder that hides a package stands in for its absence."""
+    hide = (
+        f"import importlib.util as u; find = u.find_spec; u.find_spec = lambda n: None if n == '{package}' else find(n)"
+    )
+    run = "from gradparity.compare.cli import main; main(['compare', '--seed', '0', '--dtype', 'float64'])"
+    done = subprocess.run([sys.executable, "-c", f"{hide}; {run}"], capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 0
+    assert f'pip install "gradparity[{extra}]"' in done.stdout
+    assert "elman-softmax" in done.stdout
+    if package == "sklearn":
+        assert "on digits" not in done.stdout
+        assert "on sunspots" in done.stdout

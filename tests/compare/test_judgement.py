@@ -1,0 +1,210 @@
+"""Each kind of wrong answer is caught as what it is, in the order of judgement."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from faults import Faulty, in_gradients, nothing
+from gradparity.backends import Problem, Recurrent
+from gradparity.compare import DisagreementError, assert_agree, compare
+from gradparity.compare.judgement import find_slip, odd_ones
+
+PROBLEM = Problem.from_seed(Recurrent("rnn", 3, 5, 4), seq_len=7, batch_size=2, seed=0)
+
+
+def against(change, problem=PROBLEM):
+    return compare(problem, ["manual", "torch", Faulty(change)])
+
+
+def nan(answer, problem):
+    answer.gradients["W"][0, 2] = np.nan
+
+
+def infinity(answer, problem):
+    answer.adjoints["h"][3, 1, 0] = np.inf
+
+
+def nan_loss(answer, problem):
+    return replace(answer, loss=float("nan"))
+
+
+def missing(answer, problem):
+    del answer.gradients["b"]
+
+
+def unknown(answer, problem):
+    answer.gradients["Wxh"] = answer.gradients.pop("U")
+    answer.gradients["U"] = answer.gradients["Wxh"]
+
+
+def overwritten(answer, problem):
+    problem.params["W"] *= 2
+
+
+def replaced(answer, problem):
+    problem.params["W"] = problem.params["W"] + 1
+
+
+def a_list(answer, problem):
+    answer.gradients["b"] = answer.gradients["b"].tolist()
+
+
+def no_dict(answer, problem):
+    return replace(answer, gradients=list(answer.gradients.values()))
+
+
+def numpy_loss(answer, problem):
+    return replace(answer, loss=np.float32(answer.loss))
+
+
+def not_an_answer(answer, problem):
+    return answer.loss, answer.gradients
+
+
+def raising(answer, problem):
+    raise ValueError("shapes (5,) and (3,) not aligned\nand more")
+
+
+FAILURES = [
+    (nan, "non-finite", "gradients['W'][0, 2] is nan"),
+    (infinity, "non-finite", "adjoints['h'][3, 1, 0] is inf"),
+    (nan_loss, "non-finite", "loss is nan"),
+    (in_gradients("U", lambda array: array.astype("float32")), "dtype", "gradients['U'] is float32, expected float64"),
+    (a_list, "dtype", "gradients['b'] is a list, expected a NumPy array"),
+    (numpy_loss, "dtype", "loss is a float32, expected a float"),
+    (missing, "names", "gradients has no 'b', expected U, W, b, V, c, h0, inputs"),
+    (unknown, "names", "gradients has an unknown 'Wxh', expected U, W, b, V, c, h0, inputs"),
+    (no_dict, "names", "gradients is a list, expected a dict of arrays by name"),
+    (
+        in_gradients("U", np.transpose),
+        "shape",
+        "gradients['U'] has shape (3, 5), expected (5, 3): it is transposed",
+    ),
+    (in_gradients("b", lambda array: array[None]), "shape", "gradients['b'] has shape (1, 5), expected (5,)"),
+    (overwritten, "mutation", "it changed params.W, which it was given"),
+    (replaced, "mutation", "it changed params.W, which it was given"),
+    (not_an_answer, "error", "it returned a tuple, expected an Evaluation"),
+    (raising, "error", "it raised ValueError: shapes (5,) and (3,) not aligned"),
+]
+
+
+@pytest.mark.parametrize(("change", "kind", "message"), FAILURES)
+def test_a_wrong_form_is_caught_as_its_own_kind(change, kind, message):
+    comparison = against(change)
+    assert comparison.verdict == "disagree"
+    (failure,) = comparison.failures
+    assert (failure.backend, failure.kind, failure.message) == ("mine", kind, message)
+
+
+@pytest.mark.parametrize(("change", "kind", "message"), FAILURES)
+def test_the_others_are_still_compared(change, kind, message):
+    assert {block.verdict for block in against(change).blocks} == {"agree"}
+
+
+@pytest.mark.parametrize(
+    ("change", "block", "slip"),
+    [
+        (in_gradients("W", np.transpose), "dW", "transposed"),
+        (in_gradients("W", np.negative), "dW", "opposite sign"),
+        (in_gradients("V", lambda array: array / 14), "dV", "a factor of 14"),
+        (in_gradients("c", lambda array: array + 0.1), "dc", ""),
+    ],
+)
+def test_wrong_values_are_caught_with_the_simple_slip_behind_them(change, block, slip):
+    comparison = against(change)
+    assert not comparison.failures
+    assert [(b.name, b.verdict, b.odd, b.slip) for b in comparison.blocks if b.verdict != "agree"] == [
+        (block, "disagree", ("mine",), slip)
+    ]
+
+
+def test_no_fault_is_no_failure():
+    comparison = against(nothing)
+    assert comparison.verdict == "agree"
+    assert not comparison.failures
+
+
+def test_the_first_check_that_fails_is_the_one_that_is_told():
+    def everything(answer, problem):
+        nan(answer, problem)
+        in_gradients("U", lambda array: array.astype("float32"))(answer, problem)
+        in_gradients("V", np.transpose)(answer, problem)
+        overwritten(answer, problem)
+        missing(answer, problem)
+
+    kinds = []
+    for repair in ("names", "shape", "dtype", "non-finite", "mutation"):
+        (failure,) = against(everything).failures
+        kinds.append(failure.kind)
+        assert failure.kind == repair
+        everything = without(everything, repair)
+    assert kinds == ["names", "shape", "dtype", "non-finite", "mutation"]
+
+
+def without(change, kind):
+    """The change, with one of its faults mended afterwards."""
+
+    def mended(answer, problem):
+        change(answer, problem)
+        right = compare(PROBLEM, ["manual"]).answers["manual"].gradients
+        name = {"names": "b", "shape": "V", "dtype": "U", "non-finite": "W"}.get(kind)
+        if name:
+            answer.gradients[name] = right[name].copy()
+        else:
+            problem.params["W"] = PROBLEM.params["W"].copy()
+
+    return mended
+
+
+def test_adjoints_may_be_left_out_but_not_invented():
+    def without_a(answer, problem):
+        del answer.adjoints["a"]
+
+    def with_z(answer, problem):
+        answer.adjoints["z"] = answer.adjoints["a"]
+
+    assert against(without_a).verdict == "agree"
+    (failure,) = against(with_z).failures
+    assert failure.kind == "names"
+
+
+def test_a_wrong_adjoint_is_found_at_its_step():
+    def flip(answer, problem):
+        answer.adjoints["a"][2] *= -1
+
+    (block,) = (block for block in against(flip).blocks if block.verdict == "disagree")
+    assert (block.label, block.odd, block.slip) == ("da[t=3]", ("mine",), "opposite sign")
+    assert block.index[0] == 2
+
+
+def test_assert_agree_raises_for_every_fault():
+    for change, *_ in FAILURES:
+        with pytest.raises(DisagreementError):
+            assert_agree(PROBLEM, ["manual", Faulty(change)])
+
+
+@pytest.mark.parametrize(
+    ("backends", "apart", "odd"),
+    [
+        ("abc", ["ab", "bc"], "b"),
+        ("abc", [], ""),
+        ("abc", ["ab", "ac", "bc"], ""),
+        ("ab", ["ab"], ""),
+        ("abcd", ["ac", "ad", "bc", "bd"], ""),
+        ("abcd", ["ab", "ac", "ad"], "a"),
+        ("abcde", ["ac", "ad", "ae", "bc", "bd", "be"], "ab"),
+        ("abc", ["ab"], "b"),  # c agrees with both: rounding is not transitive, and the first majority is taken
+    ],
+)
+def test_the_odd_ones_are_outside_a_majority_that_agrees(backends, apart, odd):
+    assert odd_ones(list(backends), [tuple(pair) for pair in apart]) == tuple(odd)
+
+
+def test_a_slip_is_not_seen_where_there_is_none():
+    rng = np.random.default_rng(0)
+    one, other = rng.standard_normal((2, 4, 4))
+    assert find_slip(one, other, 1e-14) == ""
+    assert find_slip(one[:1, 0], other[:1, 0], 1e-14) == ""
+    assert find_slip(np.zeros(3), np.ones(3), 1e-14) == ""

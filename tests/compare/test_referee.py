@@ -1,0 +1,137 @@
+from __future__ import annotations
+
+import json
+import math
+
+import numpy as np
+import pytest
+from faults import Faulty, in_gradients, move_one_entry, nothing
+from gradparity.backends import Problem, Recurrent, RequestError, UnknownNameError, get_backend
+from gradparity.compare import DisagreementError, assert_agree, compare
+
+PROBLEM = Problem.from_seed(Recurrent("rnn", 3, 5, 4), seq_len=7, batch_size=2, seed=0)
+
+
+def test_names_objects_and_module_object_may_be_mixed():
+    comparison = compare(PROBLEM, ["torch", get_backend("jax"), Faulty(nothing)])
+    assert list(comparison.answers) == ["torch", "jax", "mine"]
+    assert comparison.verdict == "agree"
+
+
+def test_without_names_all_installed_backends_are_asked():
+    assert list(compare(PROBLEM).answers) == ["manual", "torch", "torch-nn", "jax"]
+
+
+def test_a_single_backend_is_compared_with_the_hand_derivation():
+    comparison = compare(PROBLEM, [Faulty(in_gradients("W", np.transpose))])
+    assert set(comparison.answers) == {"mine", "manual"}
+    assert comparison.verdict == "disagree"
+
+
+def test_the_hand_derivation_alone_has_nobody_to_agree_with():
+    comparison = compare(PROBLEM, ["manual"])
+    assert (comparison.verdict, comparison.strength, comparison.blocks) == ("agree", "alone", ())
+    with pytest.raises(RequestError, match="only manual could answer: an agreement needs at least two backends"):
+        assert_agree(PROBLEM, ["manual"])
+
+
+def test_a_backend_that_cannot_compute_the_model_is_skipped_with_its_reason():
+    problem = Problem.from_seed(Recurrent("rnn", 3, 5, 4, activation="sigmoid"), seq_len=3, batch_size=2, seed=0)
+    comparison = compare(problem, ["manual", "torch", "torch-nn"])
+    assert comparison.skipped == {"torch-nn": "torch.nn.RNN has tanh and relu, not sigmoid"}
+    assert list(comparison.answers) == ["manual", "torch"]
+
+
+def test_bitwise_equality_is_called_so():
+    comparison = compare(PROBLEM, ["manual", Faulty(nothing)])
+    assert comparison.strength == "bitwise"
+    assert compare(PROBLEM, ["manual", "jax"]).strength == "rounding"
+
+
+@pytest.mark.parametrize(
+    ("backends", "error", "message"),
+    [
+        (["torhc"], UnknownNameError, "did you mean 'torch'"),
+        ([], RequestError, "no backend was named"),
+        ("torch", RequestError, r"expected a list of names such as \['torch'\]"),
+        (["torch", "torch"], RequestError, "two backends are called 'torch'"),
+        ([3], RequestError, "3 is neither a backend's name nor a Backend object"),
+    ],
+)
+def test_a_wrong_request_is_refused(backends, error, message):
+    with pytest.raises(error, match=message):
+        compare(PROBLEM, backends)
+
+
+def test_the_message_says_what_where_how_bad_the_limit_and_the_next_step():
+    def wrong_at_step_5(answer, problem):
+        answer.adjoints["a"][4] *= 1.5
+        answer.gradients["W"][3, 1] += 2.1e-4
+
+    with pytest.raises(DisagreementError) as error:
+        assert_agree(PROBLEM, ["manual", "torch", "jax", Faulty(wrong_at_step_5)])
+    lines = str(error.value).splitlines()
+    assert lines[0].startswith("disagree: manual, torch, jax, mine on rnn (tanh, softmax_cross_entropy, float64, T=7")
+    assert lines[1].startswith("dW: mine differs from manual, torch and jax at [3, 1]: 2.1e-04, ")
+    assert lines[1].endswith(" times what rounding explains.")
+    assert lines[2].startswith("da: mine differs from manual, torch and jax at [4, ")
+    assert lines[3] == "The forward pass agrees. Going backwards, first at t = 5, in da."
+    assert lines[4] == "Keep the case: --save-case DIR, or save_case=DIR."
+    assert error.value.comparison.verdict == "disagree"
+
+
+def test_two_answers_cannot_tell_which_is_wrong():
+    with pytest.raises(DisagreementError, match=r"dW: manual and mine differ at \["):
+        assert_agree(PROBLEM, ["manual", Faulty(in_gradients("W", np.transpose))])
+
+
+def test_a_difference_in_the_forward_pass_is_told_by_its_first_step():
+    def forward(answer, problem):
+        answer.outputs[3:] += 0.5
+
+    with pytest.raises(DisagreementError, match="The forward pass differs already, first at t = 4"):
+        assert_agree(PROBLEM, ["manual", "torch", Faulty(forward)])
+
+
+def test_a_right_backward_pass_with_a_wrong_sum_is_told_apart():
+    with pytest.raises(DisagreementError, match="the adjoints of every step agree: look at how"):
+        assert_agree(PROBLEM, ["manual", "torch", Faulty(move_one_entry("U", 0.5))])
+
+
+def test_the_reproducer_is_saved_where_it_was_asked_for(tmp_path):
+    with pytest.raises(DisagreementError) as error:
+        assert_agree(PROBLEM, [Faulty(in_gradients("W", np.transpose))], save_case=tmp_path / "cases")
+    (path,) = (tmp_path / "cases").iterdir()
+    assert str(error.value).endswith(f"Try: gradparity compare --case {path}")
+    assert Problem.load(path).fingerprint == PROBLEM.fingerprint
+
+
+def test_an_undecidable_problem_does_not_pass_and_says_why():
+    model = Recurrent("rnn", 3, 64, 4)
+    chaotic = Problem.from_seed(model, seq_len=150, batch_size=2, seed=0, dtype="float32", recurrent_gain=3.0)
+    with pytest.raises(DisagreementError, match="rounding alone moves it by") as error:
+        assert_agree(chaotic)
+    assert "or float64, can" in str(error.value)
+
+
+def test_the_rows_are_plain_values():
+    comparison = compare(PROBLEM)
+    rows = comparison.rows()
+    assert json.loads(json.dumps(rows)) == rows
+    assert [row["block"] for row in rows][:3] == ["loss", "outputs[t=1]", "outputs[t=2]"]
+    assert all(math.isfinite(row["difference"]) for row in rows)
+    assert len(rows) == len(comparison.blocks) == 1 + 6 + 5 * 7
+
+
+def test_a_host_that_turns_floating_point_errors_into_exceptions_is_served_too():
+    problem = Problem.from_seed(
+        Recurrent("rnn", 3, 5, 4, activation="relu"),
+        seq_len=200,
+        batch_size=2,
+        seed=0,
+        dtype="float32",
+        recurrent_gain=3,
+    )
+    with np.errstate(all="raise"):
+        assert compare(problem, ["manual", "torch"]).verdict == "undecidable"
+        assert compare(PROBLEM).verdict == "agree"

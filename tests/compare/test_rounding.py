@@ -1,0 +1,101 @@
+import numpy as np
+import pytest
+from gradparity.compare.rounding import RandomlyRounded, randomly_rounded
+
+EPS = np.finfo(float).eps
+
+
+def noisy(array, seed=0):
+    """The array with random rounding from now on, its entries still the same."""
+    rounded = np.array(array).view(RandomlyRounded)
+    rounded.rng = np.random.default_rng(seed)
+    return rounded
+
+
+def plain(array):
+    return np.asarray(array).view(np.ndarray)
+
+
+X = np.random.default_rng(0).standard_normal(400)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_every_entry_moves_by_one_unit_in_the_last_place(dtype):
+    x = X.astype(dtype)
+    moved = plain(randomly_rounded(x, np.random.default_rng(0)))
+    assert moved.dtype == dtype
+    units = np.abs(moved - x) / np.spacing(np.abs(x))
+    assert set(units) <= {1.0, 2.0}  # eps·x is between one and two units
+    assert 0.4 < np.mean(moved > x) < 0.6
+
+
+@pytest.mark.parametrize(
+    "operation",
+    [np.tanh, lambda x: x * x, lambda x: x + 0.1, lambda x: x / 3, lambda x: np.where(x > 0, x, 0) * 1.1],
+)
+def test_an_operation_that_rounds_moves_its_result(operation):
+    deviation = np.abs(plain(operation(noisy(X))) - operation(X))
+    moved = operation(X) != 0
+    assert np.mean(deviation[moved] > 0) > 0.8  # a few sums happen to be exact
+    assert np.all(deviation <= 2 * EPS * np.abs(operation(X)))
+
+
+@pytest.mark.parametrize(
+    "operation",
+    [
+        lambda x: -x,
+        np.abs,
+        lambda x: np.maximum(x, 0),
+        lambda x: 2 * x,
+        lambda x: x * 0.5,
+        lambda x: x - x,
+        lambda x: x / x,
+        lambda x: x * 0,
+        lambda x: np.exp(x * 0),
+        lambda x: (x * 0).sum(),
+        lambda x: x[:1].sum(),
+    ],
+)
+def test_what_floating_point_does_exactly_stays_exact(operation):
+    np.testing.assert_array_equal(plain(operation(noisy(X))), operation(X))
+
+
+def test_a_sum_moves_by_the_square_root_of_its_terms():
+    deviations = [float(noisy(np.full(10_000, 0.1), seed).sum()) - np.full(10_000, 0.1).sum() for seed in range(8)]
+    assert max(map(abs, deviations)) == pytest.approx(100 * EPS * 1000, rel=0.1)
+
+
+def test_products_of_matrices_and_in_place_operations_round_too():
+    a = np.random.default_rng(1).standard_normal((4, 4))
+    assert np.all(plain(noisy(a) @ a) != a @ a)
+    out = np.zeros((4, 4))
+    np.multiply(noisy(a), a, out=out)
+    assert np.any(out != a * a)
+    changed = noisy(a)
+    changed += 0.1
+    assert isinstance(changed, RandomlyRounded)
+    assert np.any(plain(changed) != a + 0.1)
+
+
+def test_cancellation_is_seen_that_no_change_of_the_input_shows():
+    """1 − σ(30) is 9e-14: an ulp more or less in 30 changes it by 1e-15 of itself, but a rounding of σ by 1e-3."""
+
+    def one_minus_sigmoid(a):
+        return 1 - 1 / (1 + np.exp(-a))
+
+    exact = np.exp(-30.0)
+    moved = one_minus_sigmoid(np.nextafter(30.0, 31.0))
+    assert moved == one_minus_sigmoid(30.0)
+    spread = max(abs(float(one_minus_sigmoid(noisy(np.array([30.0]), seed))[0]) - exact) for seed in range(8))
+    assert spread / exact > 1e-3
+
+
+def test_the_same_generator_gives_the_same_roundings():
+    first, second = (plain(np.tanh(randomly_rounded(X, np.random.default_rng(5)))) for _ in range(2))
+    np.testing.assert_array_equal(first, second)
+
+
+def test_subnormal_numbers_are_flushed_at_random():
+    x = np.full(100, 1e-310)
+    flushed = plain(noisy(x) * 0.9)
+    assert {0.0} < set(flushed)

@@ -1,0 +1,126 @@
+"""No false alarm and no blindness: the tolerance follows what rounding really does."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from extended import extended_answer
+from faults import Faulty, in_gradients, move_one_entry
+from gradparity.backends import Problem, Recurrent
+from gradparity.compare import compare, measure_tolerance
+from gradparity.compare.blocks import quantities
+
+GAINS = (0.5, 1.0, 1.5, 2.0, 2.5, 3.0)  # from contracting to chaotic
+
+
+def scaled(gain, *, dtype="float64", seq_len=20, hidden_size=32, activation="tanh", seed=0):
+    model = Recurrent("rnn", 3, hidden_size, 4, activation=activation)
+    return Problem.from_seed(model, seq_len=seq_len, batch_size=2, seed=seed, dtype=dtype, recurrent_gain=gain)
+
+
+def true_errors(problem, answer):
+    """The largest error of each block as a part of its largest entry, against extended precision."""
+    truth = extended_answer(problem)
+    exact = {"loss": np.array(truth.loss), "outputs": truth.outputs}
+    exact |= {f"d{name}": array for name, array in (truth.gradients | truth.adjoints).items()}
+    errors = []
+    for name, quantity in quantities(answer).items():
+        right = exact[name].reshape(quantity.blocks.shape)
+        errors.extend(np.abs(quantity.blocks - right).max(axis=1) / np.abs(right).max(axis=1))
+    return np.array(errors, dtype=float)
+
+
+@pytest.mark.parametrize("seq_len", [20, 200])
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("gain", GAINS)
+def test_from_contracting_to_chaotic_there_is_no_false_alarm(gain, dtype, seq_len):
+    problem = scaled(gain, dtype=dtype, seq_len=seq_len)
+    comparison = compare(problem)
+    assert comparison.verdict != "disagree"
+    errors = [true_errors(problem, answer).max() for answer in comparison.answers.values()]
+    if comparison.verdict == "agree":
+        assert max(errors) < 0.01
+    else:
+        # Undecidable means: in the worst block less than half of the digits, and in float32 two, are right.
+        assert max(errors) > {"float64": 1e-8, "float32": 1e-5}[dtype]
+
+
+def test_chaos_is_undecidable_and_contraction_is_not():
+    assert compare(scaled(0.5, seq_len=200)).verdict == "agree"
+    assert compare(scaled(0.5, seq_len=200, dtype="float32")).verdict == "agree"
+    assert compare(scaled(3.0, seq_len=200, dtype="float32")).verdict == "undecidable"
+    assert compare(scaled(3.0, seq_len=200, hidden_size=64)).verdict == "undecidable"
+
+
+@pytest.mark.parametrize("gain", [1.0, 1.5])
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_the_spread_is_about_the_true_error(gain, dtype):
+    problem = scaled(gain, dtype=dtype, seq_len=60)
+    tolerance = measure_tolerance(problem)
+    (answer,) = compare(problem, ["manual"]).answers.values()
+    spread = np.concatenate([tolerance.spread[name] / tolerance.scale[name] for name in quantities(answer)])
+    assert np.all(true_errors(problem, answer) <= 4 * spread)
+    # √n for sums is the worst order of summation; NumPy's is better
+    assert np.median(spread / np.maximum(true_errors(problem, answer), np.finfo(dtype).eps / 4)) < 40
+
+
+def test_the_measurement_is_deterministic():
+    first, second = measure_tolerance(scaled(1.5)), measure_tolerance(scaled(1.5))
+    for name in first.spread:
+        np.testing.assert_array_equal(first.spread[name], second.spread[name])
+
+
+@pytest.mark.parametrize("seq_len", [1, 7, 20])
+@pytest.mark.parametrize("name", ["U", "W", "b", "V", "c", "h0"])
+def test_one_entry_moved_by_1e_12_of_its_block_is_found(name, seq_len):
+    problem = scaled(1.0, seq_len=seq_len, hidden_size=8)
+    comparison = compare(problem, ["manual", "torch", Faulty(move_one_entry(name, 1e-12))])
+    assert comparison.verdict == "disagree"
+    assert {(block.name, block.odd) for block in comparison.blocks if block.verdict == "disagree"} == {
+        (f"d{name}", ("mine",))
+    }
+
+
+def vanishing(seq_len=20):
+    """Gradients of U, W and b near 1e-12: the read-out hardly looks at the state."""
+    problem = scaled(1.0, seq_len=seq_len, hidden_size=8)
+    return replace(problem, params=problem.params | {"V": 1e-12 * problem.params["V"]})
+
+
+@pytest.mark.parametrize("name", ["U", "W", "b", "h0"])
+def test_it_is_found_as_well_in_a_block_whose_entries_are_all_near_1e_12(name):
+    comparison = compare(vanishing(), ["manual", "torch", Faulty(move_one_entry(name, 1e-12))])
+    (block,) = (block for block in comparison.blocks if block.verdict == "disagree")
+    assert block.name == f"d{name}"
+    assert 1e-14 < block.scale < 1e-10
+    assert block.odd == ("mine",)
+
+
+def test_a_sign_flip_in_a_block_near_1e_12_is_found_and_called_so():
+    comparison = compare(vanishing(), ["manual", "torch", Faulty(in_gradients("W", np.negative))])
+    (block,) = (block for block in comparison.blocks if block.verdict == "disagree")
+    assert (block.name, block.odd, block.slip) == ("dW", ("mine",), "opposite sign")
+
+
+@pytest.mark.parametrize("activation", ["relu", "identity"])
+def test_an_overflow_is_undecidable_and_no_disagreement(activation):
+    problem = scaled(3.0, dtype="float32", seq_len=200, activation=activation)
+    assert compare(problem).verdict == "undecidable"
+
+
+def test_confident_right_predictions_raise_no_alarm():
+    """p − 1 and σ − 1 cancel there, to a handful of digits or none: every answer may differ from every other."""
+    for loss, target in (("softmax_cross_entropy", 1), ("sigmoid_cross_entropy", 1.0)):
+        model = Recurrent("rnn", 2, 3, 2, loss=loss)
+        for margin in (5.0, 15.0, 30.0, 36.0, 100.0, 1e4):
+            problem = Problem.from_seed(model, seq_len=3, batch_size=1, seed=0)
+            params = problem.params | {"V": np.zeros((2, 3)), "c": np.array([-margin, margin])}
+            targets = np.full_like(problem.targets, target)
+            if loss == "sigmoid_cross_entropy":
+                targets[..., 0] = 0
+            comparison = compare(replace(problem, params=params, targets=targets))
+            assert comparison.verdict != "disagree", (loss, margin)
+            if margin == 5:
+                assert comparison.verdict == "agree", (loss, margin)
