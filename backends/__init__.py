@@ -6,6 +6,7 @@ from .errors import (
     MissingFrameworkError,
     RequestError,
     UnknownNameError,
+    UnsupportedProblemError,
 )
 from .interface import Backend, Evaluation
 from .model import Model, Recurrent
@@ -23,6 +24,7 @@ __all__ = [
     "Recurrent",
     "RequestError",
     "UnknownNameError",
+    "UnsupportedProblemError",
     "backend_names",
     "get_backend",
     "installed_backends",

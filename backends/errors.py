@@ -26,6 +26,10 @@ class BrokenBackendError(RequestError, ImportError):
     """A backend's framework is installed, but it or the backend fails to load."""
 
 
+class UnsupportedProblemError(RequestError):
+    """A backend cannot compute this problem although it supports its model, for the reason in the message."""
+
+
 def unknown_name(kind: str, name: object, known: Iterable[str]) -> UnknownNameError:
     """The error for a name that is not among the known ones, with the nearest of them."""
     known = list(known)

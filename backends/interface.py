@@ -49,7 +49,11 @@ class Backend(Protocol):
         """Empty if this backend can compute the model in the dtype; otherwise the reason why not."""
 
     def evaluate(self, problem: Problem, *, trace: bool = False) -> Evaluation:
-        """The loss, the gradients and the outputs; with `trace`, the adjoints of every step too."""
+        """The loss, the gradients and the outputs; with `trace`, the adjoints of every step too.
+
+        Raises:
+            UnsupportedProblemError: this one problem is beyond the backend, such as one with `lengths`.
+        """
 
     def prepare(self, problem: Problem) -> Callable[[], object]:
         """Converts and compiles once; each call of the result computes the loss and the parameters'

@@ -99,7 +99,8 @@ def compare_command(
     if json:
         _write(json, campaign_json(results))
     if svg:
-        write_whole(svg, picture(report, shlex.join(["gradparity", *sys.argv[1:]])).encode())
+        shown = [each for each in sys.argv[1:] if each not in ("--svg", str(svg))]
+        write_whole(svg, picture(report, shlex.join(["gradparity", *shown])).encode())
     if report.wrong:
         raise typer.Exit(1)
 

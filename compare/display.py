@@ -80,6 +80,7 @@ def show(report: CampaignReport, on: Console) -> None:
     if on.is_terminal and on.measure(table).minimum > on.width:
         table = _campaign_table(rows, report.backends, narrow=True)
     on.print(table)
+    on.print()
     if len(report.backends) > 1:
         on.print(LEGEND, style="dim", highlight=False)
     for note in dict.fromkeys([*report.notes, *_skipped(report.results)]):
@@ -145,7 +146,8 @@ def _conclusion(report: CampaignReport) -> str:
     seeds = sorted({result.case.seed for result in report.results if result.case.seed is not None})
     from_seeds = f" from seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}" if seeds else ""
     blocks = sum(len(result.comparison.blocks) for result in report.results)
-    return f"{len(found)} problems{from_seeds}, {blocks} blocks: {verdicts} ({report.seconds:.1f} s)"
+    problems = f"{len(found)} problem{'s' if len(found) > 1 else ''}"
+    return f"{problems}{from_seeds}, {blocks} blocks: {verdicts} ({report.seconds:.1f} s)"
 
 
 def _skipped(results: Iterable[CaseResult]) -> list[str]:

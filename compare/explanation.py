@@ -63,7 +63,7 @@ def _place(comparison: Comparison, wrong: Sequence[BlockResult]) -> str:
         return f"The forward pass agrees. Going backwards, first at t = {first.step}, in {first.name}."
     if set(wrong[0].odd or wrong[0].between) <= {n for n, answer in comparison.answers.items() if answer.adjoints}:
         return "The forward pass and the adjoints of every step agree: look at how the gradient is summed from them."
-    return "The forward pass agrees."
+    return "The forward pass agrees. If it gave its adjoints too, the first wrong step could be told."
 
 
 def _undecidable(comparison: Comparison) -> list[str]:

@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from ..backends import Backend, Evaluation, Problem, RequestError, get_backend, installed_backends
+from ..backends import (
+    Backend,
+    Evaluation,
+    Problem,
+    RequestError,
+    UnsupportedProblemError,
+    get_backend,
+    installed_backends,
+)
 from ..backends.errors import first_line
 from .explanation import explain
 from .judgement import bitwise_equal, judge_values, refusal
@@ -55,6 +63,9 @@ def compare(problem: Problem, backends: Iterable[str | Backend] | None = None, *
         given = problem.writable_copy()
         try:
             answer = backend.evaluate(given, trace=trace)
+        except UnsupportedProblemError as error:
+            skipped[name] = str(error)
+            continue
         except Exception as error:
             failures.append(Failure(name, "error", f"it raised {first_line(error)}"))
             continue

@@ -80,7 +80,7 @@ class Comparison:
         answers: what each backend answered; one that raised an error is missing here.
         failures: the answers that were refused before their values were compared.
         blocks: the judgement on every block, in a fixed order; empty if fewer than two answers were fit.
-        skipped: the backends that cannot compute this model, with their reasons.
+        skipped: the backends that cannot compute this problem, with their reasons.
         bitwise: whether all answers are equal to the last bit.
     """
 

@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 from faults import Faulty, in_gradients, move_one_entry, nothing
-from gradparity.backends import Problem, Recurrent, RequestError, UnknownNameError, get_backend
+from gradparity.backends import Problem, Recurrent, RequestError, UnknownNameError, UnsupportedProblemError, get_backend
 from gradparity.compare import DisagreementError, assert_agree, compare
 
 PROBLEM = Problem.from_seed(Recurrent("rnn", 3, 5, 4), seq_len=7, batch_size=2, seed=0)
@@ -40,6 +40,18 @@ def test_a_backend_that_cannot_compute_the_model_is_skipped_with_its_reason():
     comparison = compare(problem, ["manual", "torch", "torch-nn"])
     assert comparison.skipped == {"torch-nn": "torch.nn.RNN has tanh and relu, not sigmoid"}
     assert list(comparison.answers) == ["manual", "torch"]
+
+
+def test_a_backend_may_refuse_a_single_problem():
+    def refuse(answer, problem):
+        if problem.lengths is not None:
+            raise UnsupportedProblemError("mine has no lengths")
+
+    with_lengths = Problem.from_seed(PROBLEM.model, seq_len=7, batch_size=2, seed=0, lengths=[7, 2])
+    comparison = compare(with_lengths, ["manual", "torch", Faulty(refuse)])
+    assert comparison.verdict == "agree"
+    assert comparison.skipped == {"mine": "mine has no lengths"}
+    assert set(compare(PROBLEM, ["manual", Faulty(refuse)]).answers) == {"manual", "mine"}
 
 
 def test_bitwise_equality_is_called_so():

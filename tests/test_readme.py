@@ -1,0 +1,73 @@
+"""What the README prints is what happens."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+import pytest
+from gradparity.compare import cli
+
+README = (Path(__file__).parent.parent / "README.md").read_text()
+
+
+def blocks(language):
+    fenced = re.findall(r"^```(\w*)\n(.*?)^```$", README, flags=re.DOTALL | re.MULTILINE)
+    return [text for tag, text in fenced if tag == language]
+
+
+@pytest.fixture
+def the_backend(tmp_path, monkeypatch):
+    """The README's backend as a file in the current folder."""
+    (code,) = (block for block in blocks("python") if "class MyBackend" in block)
+    (tmp_path / "my_backend.py").write_text(code)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", sys.path.copy())
+    monkeypatch.delitem(sys.modules, "my_backend", raising=False)
+    return tmp_path / "my_backend.py"
+
+
+def run(*arguments):
+    with pytest.raises(SystemExit) as exit_:
+        cli.main(arguments)
+    return exit_.value.code or 0
+
+
+def test_the_backend_is_complete_and_agrees(the_backend, capsys):
+    assert len(the_backend.read_text().splitlines()) < 40
+    assert run("compare", "elman-squared-error", "--backend", "my_backend:MyBackend") == 0
+    out = capsys.readouterr().out
+    assert "6 agree" in out
+    assert run("compare", "elman-softmax", "--backend", "my_backend:MyBackend") == 0
+    assert "mine has tanh, squared error, sum and biases only" in capsys.readouterr().out
+
+
+def test_a_transposed_gradient_is_told_as_printed(the_backend, capsys):
+    the_backend.write_text(the_backend.read_text().replace('"W": da.T @ h[t]', '"W": h[t].T @ da'))
+    (transcript,) = blocks("console")
+    command, *told = transcript.splitlines()
+    assert run(*command.removeprefix("$ gradparity ").split()) == 1
+    out = capsys.readouterr().out
+    for line in told:
+        assert without_the_spread(line) in without_the_spread(out)
+
+
+def without_the_spread(text):
+    """How many times more than rounding depends on the machine's BLAS, in the last digit."""
+    return re.sub(r"\S+ times", "# times", text)
+
+
+def test_the_benchmarkers_lines_run():
+    (code,) = (block for block in blocks("python") if "prepare" in block and "class" not in block)
+    scope = {}
+    exec(code, scope)
+    assert set(scope["gradients"]) == {"U", "W", "b", "V", "c"}
+
+
+def test_every_module_stands_in_the_architecture_and_no_other():
+    root = Path(__file__).parent.parent
+    (drawing,) = (block for block in blocks("") if block.startswith("compare/"))
+    drawn = set(re.findall(r"[a-z_]+", " ".join(line[:50] for line in drawing.splitlines() if line[0] == " ")))
+    modules = {path.stem for floor in ("manual", "backends", "compare") for path in (root / floor).glob("*.py")}
+    assert modules - {"__init__", "__main__"} - drawn == set()
