@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from numbers import Integral
 
 from .errors import InvalidProblemError, unknown_name
@@ -35,6 +35,7 @@ class Recurrent:
     input_size: int
     hidden_size: int
     output_size: int
+    _: KW_ONLY
     activation: str = "tanh"
     loss: str = "softmax_cross_entropy"
     reduction: str = "sum"

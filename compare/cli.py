@@ -17,7 +17,7 @@ from typer.exceptions import TyperException
 from ..backends import RequestError
 from ..backends.files import require_writable, write_whole
 from . import campaign
-from .display import CampaignReport, console, listing_table, picture, show, with_progress
+from .display import CampaignReport, console, listing_table, loading, picture, show, with_progress
 from .export import campaign_json, listing_json
 from .listings import backend_rows, system_rows
 
@@ -46,7 +46,7 @@ JsonOption = Annotated[
 @app.command("compare")
 def compare_command(
     systems: Annotated[
-        list[str] | None, typer.Argument(metavar="[SYSTEM]...", help="Names from `gradparity systems`. Default: all.")
+        list[str] | None, typer.Argument(metavar="SYSTEM", help="Names from `gradparity systems`. Default: all.")
     ] = None,
     backend: Annotated[
         list[str] | None,
@@ -83,7 +83,8 @@ def compare_command(
     for target in (json if json != "-" else None, svg):
         if target:
             require_writable(Path(target))
-    backends, notes = campaign.choose_backends(backend)
+    with loading():
+        backends, notes = campaign.choose_backends(backend)
     cases, more_notes = campaign.plan(
         systems=systems or (),
         dtypes=[each.value for each in dtype or ()],

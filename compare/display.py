@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -58,6 +59,11 @@ def console(*, stderr: bool = False) -> Console:
     return found if found.is_terminal else Console(stderr=stderr, width=PIPE_WIDTH)
 
 
+def loading() -> AbstractContextManager[object]:
+    """A spinner while the backends are loaded, if standard error is a terminal."""
+    return Console(stderr=True).status("loading the backends")
+
+
 def with_progress(results: Iterable[CaseResult], total: int) -> Iterator[CaseResult]:
     """Passes the results on, with a progress bar if standard error is a terminal."""
     terminal = Console(stderr=True)
@@ -77,7 +83,7 @@ def show(report: CampaignReport, on: Console) -> None:
 
     rows = summarize(report.results)
     table = _campaign_table(rows, report.backends, narrow=False)
-    if on.is_terminal and on.measure(table).minimum > on.width:
+    if on.is_terminal and Console(width=PIPE_WIDTH).measure(table).maximum > on.width:
         table = _campaign_table(rows, report.backends, narrow=True)
     on.print(table)
     on.print()
@@ -117,7 +123,7 @@ def listing_table(rows: Sequence[Mapping[str, Any]]) -> Table:
 def _campaign_table(rows: Sequence[SummaryRow], backends: Sequence[str], *, narrow: bool) -> Table:
     """One line for each system and dtype. The narrow one leaves out the block that came closest to its limit."""
     table = _table(gap=1 if narrow else 2)
-    table.add_column("\nsystem")
+    table.add_column("\nsystem", no_wrap=True)
     table.add_column("\ndtype", no_wrap=True)
     for name in backends:
         table.add_column(f"{name}\nulp", justify="right", no_wrap=True)

@@ -18,7 +18,7 @@ def explain(comparison: Comparison, case: Path | None = None) -> str:
     wrong = [block for block in comparison.blocks if block.verdict == "disagree"]
     if wrong:
         worst = _worst_of_each_quantity(wrong)
-        lines += [_difference(block, comparison) for block in worst[:MOST_LINES]]
+        lines += [_difference(block) for block in worst[:MOST_LINES]]
         lines += [f"… and {len(worst) - MOST_LINES} more quantities."] if len(worst) > MOST_LINES else []
         lines.append(_place(comparison, wrong))
     elif comparison.verdict == "undecidable":
@@ -38,10 +38,9 @@ def _headline(comparison: Comparison) -> str:
     return f"{comparison.verdict}: {', '.join(comparison.answers)} on {what}, case {problem.fingerprint[:12]}"
 
 
-def _difference(block: BlockResult, comparison: Comparison) -> str:
+def _difference(block: BlockResult) -> str:
     if block.odd:
-        rest = [name for name in comparison.answers if name not in block.odd]
-        rest = [name for name in rest if name not in {each.backend for each in comparison.failures}]
+        rest = [name for name in block.distance_ulp if name not in block.odd]
         who = f"{_list(block.odd)} {'differs' if len(block.odd) == 1 else 'differ'} from {_list(rest)}"
     else:
         who = f"{_list(block.between)} differ"

@@ -132,9 +132,11 @@ def find_slip(one: np.ndarray, other: np.ndarray, allowed: float) -> str:
             return "transposed"
         if same(-one):
             return "opposite sign"
-        factor = float(np.vdot(other, one) / np.vdot(other, other))
-        if abs(factor) > 1e-3 and bool(np.abs(one - factor * other).max() <= allowed * max(2, 2 * abs(factor))):
-            return f"a factor of {max(abs(factor), 1 / abs(factor)):.4g}" if factor > 0 else ""
+        small, large = sorted((one, other), key=lambda block: np.abs(block).max())
+        factor = float(np.vdot(small, large) / np.vdot(small, small))
+        is_noise = np.abs(small).max() <= 100 * allowed  # which can be multiplied into anything
+        if not is_noise and np.abs(large - factor * small).max() <= (1 + abs(factor)) * allowed:
+            return f"a factor of {factor:.4g}"
     return ""
 
 

@@ -48,21 +48,17 @@ def compare(problem: Problem, backends: Iterable[str | Backend] | None = None, *
     Raises:
         RequestError: a backend does not exist, is not installed or is broken, or none can compute the model.
     """
+    if not isinstance(problem, Problem):
+        raise RequestError(f"problem is a {type(problem).__name__}, expected a Problem")
     entrants = resolve(backends)
-    reasons = {name: backend.supports(problem.model, problem.dtype.name) for name, backend in entrants.items()}
-    skipped = {name: reason for name, reason in reasons.items() if reason}
-    if len(skipped) == len(entrants):
-        raise RequestError("no backend can compute this: " + "; ".join(f"{n}: {r}" for n, r in skipped.items()))
-
     tolerance = measure_tolerance(problem)
     answers: dict[str, Evaluation] = {}
     failures: list[Failure] = []
+    skipped: dict[str, str] = {}
     for name, backend in entrants.items():
-        if name in skipped:
-            continue
         given = problem.writable_copy()
         try:
-            answer = backend.evaluate(given, trace=trace)
+            answer = _ask(backend, given, trace=trace)
         except UnsupportedProblemError as error:
             skipped[name] = str(error)
             continue
@@ -76,6 +72,8 @@ def compare(problem: Problem, backends: Iterable[str | Backend] | None = None, *
         failure = refusal(name, problem, given, answer, overflows=tolerance.overflows)
         if failure:
             failures.append(failure)
+    if len(skipped) == len(entrants):
+        raise RequestError("no backend can compute this: " + "; ".join(f"{n}: {r}" for n, r in skipped.items()))
 
     refused = {failure.backend for failure in failures}
     fit = {name: answer for name, answer in answers.items() if name not in refused}
@@ -87,6 +85,13 @@ def compare(problem: Problem, backends: Iterable[str | Backend] | None = None, *
     elif "undecidable" in found or tolerance.overflows:
         verdict = "undecidable"
     return Comparison(problem, verdict, answers, tuple(failures), blocks, skipped, bitwise_equal(fit.values()))
+
+
+def _ask(backend: Backend, problem: Problem, *, trace: bool) -> Evaluation:
+    reason = backend.supports(problem.model, problem.dtype.name)
+    if reason:
+        raise UnsupportedProblemError(reason)
+    return backend.evaluate(problem, trace=trace)
 
 
 def assert_agree(

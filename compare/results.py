@@ -103,8 +103,8 @@ class Comparison:
 
     @property
     def closest(self) -> BlockResult | None:
-        """The block that comes closest to its limit, or goes furthest beyond it."""
-        decided = [block for block in self.blocks if block.verdict != "undecidable"] or list(self.blocks)
+        """The block that comes closest to its limit, or goes furthest beyond it, of those that can be decided."""
+        decided = (block for block in self.blocks if block.verdict != "undecidable")
         return max(decided, key=lambda block: block.ratio, default=None)
 
     def distance_ulp(self, backend: str) -> float | None:
