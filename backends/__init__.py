@@ -11,7 +11,7 @@ from .errors import (
 from .interface import Backend, Evaluation
 from .model import Model, Recurrent
 from .problem import Problem
-from .registry import backend_names, get_backend, installed_backends
+from .registry import backend_names, get_backend, load_backends
 
 __all__ = [
     "Backend",
@@ -27,5 +27,5 @@ __all__ = [
     "UnsupportedProblemError",
     "backend_names",
     "get_backend",
-    "installed_backends",
+    "load_backends",
 ]

@@ -16,6 +16,15 @@ def require_writable(path: Path) -> None:
         raise RequestError(f"{path}: cannot be written: there is no folder {path.parent}")
 
 
+def require_folder(folder: Path) -> Path:
+    """The folder, made if need be; raises RequestError if it cannot be."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RequestError(f"{folder}: cannot be made a folder: {error.strerror}") from error
+    return folder
+
+
 def write_whole(path: Path, content: bytes) -> Path:
     """Writes to a temporary file beside the path, then renames it over the path; returns the path."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")

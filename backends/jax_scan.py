@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
+from .errors import first_line
 from .interface import Evaluation
 from .model import Model
 from .problem import Problem
@@ -30,6 +31,10 @@ class JaxBackend:
     name = "jax"
 
     def supports(self, model: Model, dtype: str) -> str:
+        try:
+            jax.devices("cpu")
+        except RuntimeError as error:
+            return f"JAX has no processor to compute on here: {first_line(error)}"
         return ""
 
     def evaluate(self, problem: Problem, *, trace: bool = False) -> Evaluation:
@@ -73,6 +78,8 @@ def isolated(problem: Problem) -> Iterator[None]:
             jax.default_device(jax.devices("cpu")[0]),
             jax.default_matmul_precision("highest"),
             jax.numpy_rank_promotion("allow"),
+            jax.numpy_dtype_promotion("standard"),
+            jax.transfer_guard("allow"),
             jax.debug_nans(False),
             jax.debug_infs(False),
         ):
@@ -98,7 +105,10 @@ def _loss(
     U, W, V, x = (given[name] for name in ("U", "W", "V", "inputs"))
     b, c = given.get("b", 0), given.get("c", 0)
     phi = ACTIVATIONS[model.activation]
-    in_length = jnp.arange(len(x))[:, None] < (len(x) if lengths is None else lengths)
+    in_length = jnp.broadcast_to(jnp.arange(len(x))[:, None] < (len(x) if lengths is None else lengths), x.shape[:2])
+    # What lies past a length must not even overflow: where() passes a gradient of zero, but zero times NaN is NaN.
+    x = jnp.where(in_length[..., None], x, 0)
+    y = jnp.where(in_length if model.has_labels else in_length[..., None], y, 0)
 
     def step(h: Array, at_t: tuple[Array, Array, dict[str, Array]]) -> tuple[Array, Array]:
         x_t, in_length_t, nudge = at_t
@@ -117,7 +127,6 @@ def _loss(
             step_loss = (jnp.maximum(o, 0) - o * y + jnp.log1p(jnp.exp(-magnitude))).sum(axis=-1)
         case _:
             step_loss = 0.5 * ((o - y) ** 2).sum(axis=-1)
-    in_length = jnp.broadcast_to(in_length, step_loss.shape)
     total = jnp.where(in_length, step_loss, 0).sum()
     outputs = jnp.where(in_length[..., None], o, 0)
-    return total if model.reduction == "sum" else total / in_length.sum(), outputs
+    return total if model.reduction == "sum" else total / in_length.sum().astype(total.dtype), outputs

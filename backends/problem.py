@@ -7,14 +7,16 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from . import casefile
-from .errors import InvalidProblemError, RequestError
+from .errors import InvalidProblemError
+from .files import require_folder
 from .model import Model, Recurrent, require_integer
-from .validation import check_problem, require_dtype
+from .validation import as_array, check_problem, require_dtype, require_number, require_time_batch_size
 
 if TYPE_CHECKING:
     from jaxtyping import Float, Int
@@ -43,23 +45,27 @@ class Problem:
     """
 
     model: Model
-    params: dict[str, np.ndarray]
+    params: Mapping[str, np.ndarray]
     inputs: Float[np.ndarray, "T B D"]
     targets: Int[np.ndarray, "T B"] | Float[np.ndarray, "T B K"]
     h0: Float[np.ndarray, "B H"]
     lengths: Int[np.ndarray, " B"] | None = None
 
     def __post_init__(self) -> None:
+        _require_model(self.model)
         if not isinstance(self.params, Mapping):
             raise InvalidProblemError(f"params is a {type(self.params).__name__}, expected a dict of arrays by name")
-        params = {name: np.array(array, order="C") for name, array in self.params.items()}
-        batch: dict[str, Any] = {"inputs": self.inputs, "targets": self.targets, "h0": self.h0}
-        batch = {name: np.array(array, order="C") for name, array in batch.items()}
-        batch["lengths"] = None if self.lengths is None else np.array(self.lengths)
+        params = {name: as_array(f"params[{name!r}]", array) for name, array in self.params.items()}
+        batch: dict[str, Any] = {name: as_array(name, getattr(self, name)) for name in ("inputs", "targets", "h0")}
+        batch["lengths"] = None if self.lengths is None else as_array("lengths", self.lengths)
         check_problem(self.model, params, **batch)
-        batch["params"] = {name: params[name] for name in self.model.parameter_shapes}
+        for name in ("targets", "lengths"):
+            if batch[name] is not None and batch[name].dtype.kind in "iu":
+                batch[name] = batch[name].astype("int64")  # every framework takes this one
         for name, value in batch.items():
             object.__setattr__(self, name, value)
+        ordered = {name: params[name] for name in self.model.parameter_shapes}
+        object.__setattr__(self, "params", MappingProxyType(ordered))
         for array in self.arrays().values():
             array.flags.writeable = False
 
@@ -91,11 +97,12 @@ class Problem:
             lengths: (B,), integers in 1…T.
             recurrent_gain: multiplies W. Below 1 the state contracts; well above 1 it is chaotic.
         """
+        _require_model(model)
         seq_len = require_integer("seq_len", seq_len, at_least=1)
         batch_size = require_integer("batch_size", batch_size, at_least=1)
         rng = _generator(seed)
         params, h0 = _draw_parameters(model, rng, batch_size)
-        params["W"] *= recurrent_gain
+        params["W"] *= require_number("recurrent_gain", recurrent_gain)
         inputs = rng.standard_normal((seq_len, batch_size, model.input_size))
         targets: np.ndarray
         if model.has_labels:
@@ -127,9 +134,9 @@ class Problem:
             dtype: float64 or float32.
             lengths: (B,), integers in 1…T.
         """
-        inputs, targets = np.asarray(inputs, dtype="float64"), np.asarray(targets)
-        if inputs.ndim != 3:
-            raise InvalidProblemError(f"inputs has shape {inputs.shape}, expected (T, B, D): time, batch, input_size")
+        _require_model(model)
+        inputs, targets = as_array("inputs", inputs), as_array("targets", targets)
+        require_time_batch_size(inputs)
         params, h0 = _draw_parameters(model, _generator(seed), inputs.shape[1])
         return cls._rounded(model, params, inputs, targets, h0, lengths, dtype)
 
@@ -151,7 +158,7 @@ class Problem:
             inputs.astype(to),
             targets if model.has_labels else targets.astype(to),
             h0.astype(to),
-            None if lengths is None else np.asarray(lengths),
+            None if lengths is None else as_array("lengths", lengths),
         )
 
     @property
@@ -197,13 +204,9 @@ class Problem:
         header = {"model": describe(self.model), "fingerprint": self.fingerprint}
         return casefile.write(Path(path), header, self.arrays())
 
-    def save_in(self, folder: Path, name: str = "case") -> Path:
+    def save_in(self, folder: str | Path, name: str = "case") -> Path:
         """Saves the problem in a folder, which is made if need be, under the name and its fingerprint."""
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise RequestError(f"{folder}: cannot be made a folder: {error.strerror}") from error
-        return self.save(folder / f"{name}-{self.fingerprint[:12]}.npz")
+        return self.save(require_folder(Path(folder)) / f"{name}-{self.fingerprint[:12]}.npz")
 
     @classmethod
     def load(cls, path: str | Path) -> Problem:
@@ -222,6 +225,11 @@ class Problem:
         if problem.fingerprint != header.get("fingerprint"):
             raise InvalidProblemError(f"{path}: damaged: its arrays do not match the fingerprint saved with them")
         return problem
+
+
+def _require_model(model: object) -> None:
+    if not isinstance(model, Model):
+        raise InvalidProblemError(f"model is a {type(model).__name__}, expected a Recurrent")
 
 
 def describe(model: Model) -> dict[str, Any]:
@@ -250,6 +258,6 @@ def _draw_parameters(
 
 
 def _copied(value: Any) -> Any:
-    if isinstance(value, dict):
+    if isinstance(value, Mapping):
         return {name: array.copy() for name, array in value.items()}
     return value.copy() if isinstance(value, np.ndarray) else value

@@ -42,6 +42,8 @@ def get_backend(name: str) -> Backend:
         MissingFrameworkError: its framework is not installed.
         BrokenBackendError: its framework or its module is there but fails to load.
     """
+    if not isinstance(name, str):
+        raise RequestError(f"{name!r} is not a backend's name")
     if name in REFERENCES:
         framework = REFERENCES[name].framework
         if framework:
@@ -54,15 +56,31 @@ def get_backend(name: str) -> Backend:
     raise unknown_name("backend", name, backend_names())
 
 
-def installed_backends() -> dict[str, Backend]:
-    """The backends whose frameworks are installed. A broken one is an error, not a missing one."""
-    found = {}
+def load_backends() -> tuple[dict[str, Backend], list[str]]:
+    """All backends whose frameworks are installed, and why the others are missing. A broken one is an error."""
+    found, missing = {}, []
     for name in backend_names():
         try:
-            found[name] = get_backend(name)
-        except MissingFrameworkError:
-            continue
-    return found
+            backend = get_backend(name)
+        except MissingFrameworkError as error:
+            missing.append(str(error))
+        else:
+            found[backend.name] = backend
+    return found, missing
+
+
+def as_backend(name: str, found: object) -> Backend:
+    """The object, or an instance of the class, if it is a Backend."""
+    try:
+        backend = found() if isinstance(found, type) else found
+    except (Exception, SystemExit) as error:
+        raise BrokenBackendError(f"backend {name!r} cannot be made: {first_line(error)}") from error
+    if not isinstance(backend, Backend):
+        missing = [each for each in ("name", "supports", "evaluate", "prepare") if not hasattr(backend, each)]
+        raise RequestError(f"backend {name!r} is not a Backend: it has no {', '.join(missing)}")
+    if not isinstance(backend.name, str):
+        raise RequestError(f"backend {name!r} has the name {backend.name!r}, expected a string")
+    return backend
 
 
 def _entry_points() -> dict[str, EntryPoint]:
@@ -74,17 +92,12 @@ def _load(name: str, target: str) -> Backend:
     try:
         module = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
-        if error.name and module_name.startswith(error.name):
+        if error.name and f"{module_name}.".startswith(f"{error.name}."):
             raise RequestError(f"backend {name!r}: there is no module {error.name!r}") from None
         raise BrokenBackendError(f"backend {name!r} fails to load: {first_line(error)}") from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # a script without a main guard may end with sys.exit()
         raise BrokenBackendError(f"backend {name!r} fails to load: {first_line(error)}") from error
     if not hasattr(module, attribute):
         public = [each for each in vars(module) if not each.startswith("_")]
         raise RequestError(f"backend {name!r}: {unknown_name(f'name in {module_name}', attribute, public)}")
-    found = getattr(module, attribute)
-    backend = found() if isinstance(found, type) else found
-    if not isinstance(backend, Backend):
-        missing = [each for each in ("name", "supports", "evaluate", "prepare") if not hasattr(backend, each)]
-        raise RequestError(f"backend {name!r} is not a Backend: it has no {', '.join(missing)}")
-    return backend
+    return as_backend(name, getattr(module, attribute))

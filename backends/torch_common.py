@@ -29,6 +29,11 @@ def gradient(of: Tensor) -> np.ndarray:
     return (torch.zeros_like(of) if of.grad is None else of.grad).detach().numpy()
 
 
+def within_lengths(values: Tensor, counted: Tensor | None) -> Tensor:
+    """(T, B, ·), zero past each sequence's length."""
+    return values if counted is None else torch.where(counted[..., None], values, 0)
+
+
 def counted_steps(problem: Problem) -> Tensor | None:
     """(T, B), True where a step lies within its sequence's length; None without lengths."""
     if problem.lengths is None:

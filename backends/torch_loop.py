@@ -12,7 +12,7 @@ from torch.nn import functional
 from .interface import Evaluation
 from .model import Model
 from .problem import Problem
-from .torch_common import counted_steps, gradient, isolated, tensor
+from .torch_common import counted_steps, gradient, isolated, tensor, within_lengths
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "tanh": torch.tanh,
@@ -39,9 +39,7 @@ class TorchBackend:
                     each.retain_grad()
             loss.backward()
             counted = counted_steps(problem)
-            outputs = torch.stack(steps["o"])
-            if counted is not None:
-                outputs = torch.where(counted[..., None], outputs, 0)
+            outputs = within_lengths(torch.stack(steps["o"]), counted)
             return Evaluation(
                 loss=loss.item(),
                 gradients={name: gradient(leaf) for name, leaf in given.items()},
@@ -75,20 +73,21 @@ def _forward(problem: Problem, given: dict[str, Tensor]) -> tuple[Tensor, dict[s
     phi = ACTIVATIONS[problem.model.activation]
     steps: dict[str, list[Tensor]] = {"o": [], "h": [], "a": []}
     h = given["h0"]
-    for t, x in enumerate(given["inputs"].unbind()):
+    for t, x in enumerate(within_lengths(given["inputs"], counted).unbind()):
         a = functional.linear(x, U, b) + h @ W.T
         h = phi(a) if counted is None else torch.where(counted[t, :, None], phi(a), h)
         o = functional.linear(h, V, c)
         for name, value in (("o", o), ("h", h), ("a", a)):
             steps[name].append(value)
-    step_loss = _step_loss(problem, torch.stack(steps["o"]), tensor(problem.targets))
+    outputs, targets = torch.stack(steps["o"]), tensor(problem.targets)
     if counted is not None:
-        step_loss = step_loss[counted]
+        outputs, targets = outputs[counted], targets[counted]
+    step_loss = _step_loss(problem, outputs, targets)
     return step_loss.sum() if problem.model.reduction == "sum" else step_loss.mean(), steps
 
 
 def _step_loss(problem: Problem, o: Tensor, y: Tensor) -> Tensor:
-    """ℓ(o_t, y_t) for every step and sequence, (T, B)."""
+    """ℓ(o_t, y_t) for every counted step and sequence."""
     match problem.model.loss:
         case "softmax_cross_entropy":
             return -o.log_softmax(dim=-1).gather(-1, y[..., None]).squeeze(-1)

@@ -12,7 +12,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 from .interface import Evaluation
 from .model import Model
 from .problem import Problem
-from .torch_common import counted_steps, gradient, isolated, tensor
+from .torch_common import counted_steps, gradient, isolated, tensor, within_lengths
 
 Network = tuple[nn.RNN, nn.Linear]
 
@@ -36,8 +36,7 @@ class TorchNNBackend:
             loss.backward()
             gradients = {name: gradient(parameter) for name, parameter in _parameters(problem, network).items()}
             counted = counted_steps(problem)
-            if counted is not None:
-                outputs = torch.where(counted[..., None], outputs, 0)
+            outputs = within_lengths(outputs, counted)
             return Evaluation(
                 loss=loss.item(),
                 gradients=gradients | {"h0": gradient(h0), "inputs": gradient(x)},
@@ -122,7 +121,7 @@ def _adjoints(problem: Problem) -> dict[str, np.ndarray]:
     A layer's call over all steps hides its states. To reach a_t as well, x_t is extended by H zeros, which
     enter a_t through an identity matrix beside U: the gradient of these zeros is dL/da_t.
     """
-    x, h = tensor(problem.inputs), tensor(problem.h0)
+    x, h = within_lengths(tensor(problem.inputs), counted_steps(problem)), tensor(problem.h0)
     nudge = torch.zeros(*x.shape[:2], problem.model.hidden_size, dtype=x.dtype, requires_grad=True)
     U = tensor(problem.params["U"])
     rnn, head = _network(problem, torch.cat([U, torch.eye(len(U), dtype=U.dtype)], dim=1))

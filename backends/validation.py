@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from numbers import Real
 
 import numpy as np
 
-from .errors import InvalidProblemError, unknown_name
+from .errors import InvalidProblemError, first_line, unknown_name
 from .model import Model
 
 DTYPES = ("float64", "float32")
@@ -20,7 +21,31 @@ def require_dtype(dtype: object) -> np.dtype:
         raise unknown_name("dtype", dtype, DTYPES) from None
     if found.name not in DTYPES:
         raise InvalidProblemError(f"dtype is {found}, expected float64 or float32")
-    return found
+    return np.dtype(found.name)  # in this machine's byte order
+
+
+def require_number(name: str, value: object) -> float:
+    """The value as a float, if it is a finite number."""
+    if isinstance(value, Real) and np.isfinite(float(value)):
+        return float(value)
+    raise InvalidProblemError(f"{name} = {value!r}, expected a finite number")
+
+
+def require_time_batch_size(inputs: np.ndarray) -> None:
+    """Raises InvalidProblemError unless there are three axes."""
+    if inputs.ndim != 3:
+        raise InvalidProblemError(f"inputs has shape {inputs.shape}, expected (T, B, D): time, batch, input_size")
+
+
+def as_array(name: str, value: object) -> np.ndarray:
+    """A copy of the value as an array of numbers, contiguous and in this machine's byte order."""
+    try:
+        array = np.array(value, order="C")
+    except ValueError as error:
+        raise InvalidProblemError(f"{name} is no array: {first_line(error)}") from None
+    if array.dtype.kind not in "fiub":
+        raise InvalidProblemError(f"{name} is {array.dtype}, expected an array of numbers")
+    return array.astype(array.dtype.newbyteorder("="), copy=False)
 
 
 def check_problem(
@@ -42,8 +67,7 @@ def check_problem(
 
     if inputs.dtype.name not in DTYPES:
         raise InvalidProblemError(f"inputs is {inputs.dtype}, expected float64 or float32")
-    if inputs.ndim != 3:
-        raise InvalidProblemError(f"inputs has shape {inputs.shape}, expected (T, B, D): time, batch, input_size")
+    require_time_batch_size(inputs)
     T, B, _ = inputs.shape
     if T == 0 or B == 0:
         what = "time steps (T)" if T == 0 else "sequences (B)"

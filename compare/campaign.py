@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..backends import Backend, MissingFrameworkError, Problem, RequestError, backend_names, get_backend
-from ..backends.validation import DTYPES
+from ..backends import (
+    Backend,
+    MissingFrameworkError,
+    Problem,
+    RequestError,
+    UnsupportedProblemError,
+    load_backends,
+)
+from ..backends.validation import DTYPES, require_dtype
 from .catalogue import SEEDS, SYSTEMS, get_system
 from .datasets import BUILT_IN, load_dataset
 from .referee import compare, resolve
@@ -51,16 +60,7 @@ def case_label(system: str, data: str) -> str:
 
 def choose_backends(names: Sequence[str] | None) -> tuple[dict[str, Backend], list[str]]:
     """The named backends, or all that are installed; and notes on those that are not."""
-    if names:
-        return resolve(names), []
-    backends: dict[str, Backend] = {}
-    notes = []
-    for name in backend_names():
-        try:
-            backends[name] = get_backend(name)
-        except MissingFrameworkError as error:
-            notes.append(str(error))
-    return backends, notes
+    return (resolve(names), []) if names else load_backends()
 
 
 def plan(
@@ -79,26 +79,29 @@ def plan(
         if systems or dtypes or seeds or data:
             raise RequestError("--case stands alone: the case has its own system, dtype, seed and data")
         return [Case(path.name, "", None, Problem.load(path)) for path in files], []
-    dtypes, seeds = dtypes or DTYPES, seeds or SEEDS
+    dtypes, seeds = [require_dtype(dtype).name for dtype in dtypes or DTYPES], seeds or SEEDS
+    notes: list[str] = []
     if data:
-        return [case for source in data for case in _on_data(source, systems, dtypes, seeds)], []
+        return [case for source in data for case in _on_data(source, systems, dtypes, seeds, notes)], notes
     cases = [
         Case(name, "", seed, get_system(name).problem(seed=seed, dtype=dtype))
         for name in systems or SYSTEMS
         for dtype in dtypes
         for seed in seeds
     ]
-    notes = []
     for source in () if systems else BUILT_IN:
         try:
-            cases += _on_data(source, (), dtypes, seeds)
+            cases += _on_data(source, (), dtypes, seeds, notes)
         except MissingFrameworkError as error:
             notes.append(str(error))
     return cases, notes
 
 
-def _on_data(source: str, systems: Sequence[str], dtypes: Sequence[str], seeds: Sequence[int]) -> list[Case]:
+def _on_data(
+    source: str, systems: Sequence[str], dtypes: Sequence[str], seeds: Sequence[int], notes: list[str]
+) -> list[Case]:
     dataset = load_dataset(source)
+    notes.append(f"{dataset.name}: {dataset.summary}")
     return [
         Case(name, dataset.name, seed, dataset.problem(get_system(name), seed=seed, dtype=dtype))
         for name in systems or (dataset.default_system,)
@@ -107,10 +110,22 @@ def _on_data(source: str, systems: Sequence[str], dtypes: Sequence[str], seeds: 
     ]
 
 
-def run(cases: Iterable[Case], backends: Mapping[str, Backend]) -> Iterator[CaseResult]:
-    """Compares case after case."""
+def run(
+    cases: Iterable[Case], backends: Mapping[str, Backend], notes: list[str]
+) -> Iterator[tuple[Case, CaseResult | None]]:
+    """Compares case after case; one that no two backends can compute has no result, and a note says why.
+
+    What a backend prints goes to standard error, so that it cannot get into the results.
+    """
     for case in cases:
-        yield CaseResult(case, compare(case.problem, backends.values()))
+        try:
+            with redirect_stdout(sys.stderr):
+                comparison = compare(case.problem, backends.values())
+        except UnsupportedProblemError as error:
+            notes.append(f"{case.label} was left out: {error}")
+            yield case, None
+        else:
+            yield case, CaseResult(case, comparison)
 
 
 def save_cases(results: Iterable[CaseResult], folder: Path) -> dict[str, Path]:

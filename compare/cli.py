@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
+import io
 import shlex
 import sys
 import time
 from collections.abc import Sequence
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -15,10 +14,10 @@ import typer
 from typer.exceptions import TyperException
 
 from ..backends import RequestError
-from ..backends.files import require_writable, write_whole
+from ..backends.files import require_folder, require_writable, write_whole
 from . import campaign
 from .display import CampaignReport, console, listing_table, loading, picture, show, with_progress
-from .export import campaign_json, listing_json
+from .export import SCHEMA, campaign_json, listing_json
 from .listings import backend_rows, system_rows
 
 app = typer.Typer(
@@ -31,13 +30,6 @@ app = typer.Typer(
 )
 
 
-class Dtype(StrEnum):
-    """The dtypes, as choices."""
-
-    float64 = "float64"
-    float32 = "float32"
-
-
 JsonOption = Annotated[
     str | None, typer.Option("--json", metavar="FILE", help="Write JSON to FILE; - means standard output.")
 ]
@@ -45,6 +37,7 @@ JsonOption = Annotated[
 
 @app.command("compare")
 def compare_command(
+    context: typer.Context,
     systems: Annotated[
         list[str] | None, typer.Argument(metavar="SYSTEM", help="Names from `gradparity systems`. Default: all.")
     ] = None,
@@ -52,7 +45,9 @@ def compare_command(
         list[str] | None,
         typer.Option(metavar="NAME", help="A name from `gradparity backends`, or module:object. Repeat. Default: all."),
     ] = None,
-    dtype: Annotated[list[Dtype] | None, typer.Option(help="Repeat. Default: both.")] = None,
+    dtype: Annotated[
+        list[str] | None, typer.Option(metavar="DTYPE", help="float64 or float32. Repeat. Default: both.")
+    ] = None,
     seed: Annotated[list[int] | None, typer.Option(min=0, metavar="N", help="Repeat. Default: 0, 1 and 2.")] = None,
     data: Annotated[
         list[str] | None,
@@ -81,26 +76,31 @@ def compare_command(
     """
     started = time.perf_counter()
     for target in (json if json != "-" else None, svg):
-        if target:
+        if target is not None:
             require_writable(Path(target))
+    if save_case:
+        require_folder(save_case)
     with loading():
         backends, notes = campaign.choose_backends(backend)
     cases, more_notes = campaign.plan(
         systems=systems or (),
-        dtypes=[each.value for each in dtype or ()],
+        dtypes=dtype or (),
         seeds=seed or (),
         data=data or (),
         files=case or (),
     )
-    results = list(with_progress(campaign.run(cases, backends), len(cases)))
+    left_out: list[str] = []
+    results = list(with_progress(campaign.run(cases, backends, left_out), len(cases)))
+    if not results:
+        raise RequestError(f"nothing could be compared: {left_out[0]}")
     saved = campaign.save_cases(results, save_case) if save_case else {}
     seconds = time.perf_counter() - started
-    report = CampaignReport(results, list(backends), [*notes, *more_notes], seconds, saved)
+    report = CampaignReport(results, list(backends), [*notes, *more_notes, *left_out], seconds, saved)
     show(report, console(stderr=json == "-"))
-    if json:
+    if json is not None:
         _write(json, campaign_json(results))
-    if svg:
-        shown = [each for each in sys.argv[1:] if each not in ("--svg", str(svg))]
+    if svg is not None:
+        shown = [each for each in context.obj if each not in ("--svg", str(svg), f"--svg={svg}")]
         write_whole(svg, picture(report, shlex.join(["gradparity", *shown])).encode())
     if report.wrong:
         raise typer.Exit(1)
@@ -121,8 +121,8 @@ def backends_command(json: JsonOption = None) -> None:
 def _show_listing(name: str, rows: list[dict[str, object]], json: str | None) -> None:
     if json != "-":
         console().print(listing_table(rows))
-    if json:
-        _write(json, listing_json({"schema": 1, name: rows}))
+    if json is not None:
+        _write(json, listing_json({"schema": SCHEMA, name: rows}))
 
 
 def _write(target: str, text: str) -> None:
@@ -135,9 +135,12 @@ def _write(target: str, text: str) -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs the command line and exits with its code; a wrong request is one line on standard error."""
     given = list(sys.argv[1:] if arguments is None else arguments)
-    sys.path.insert(0, os.getcwd())  # so that module:object finds a module that lies here, as with python -m
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # an ASCII terminal gets a question mark for a dash
+    sys.path.insert(0, "")  # the current folder, so that module:object finds a module that lies here, as with python -m
     try:
-        code = app(given or ["--help"], prog_name="gradparity", standalone_mode=False)
+        code = app(given or ["--help"], prog_name="gradparity", standalone_mode=False, obj=given)
     except TyperException as error:
         code = _refuse(error.format_message())
     except RequestError as error:

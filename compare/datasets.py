@@ -118,13 +118,16 @@ def _text(path: Path) -> Dataset:
     number = {character: i for i, character in enumerate(alphabet)}
     codes = np.array([number[character] for character in text])
     inputs, targets = _windows(codes, seq_len=25, batch_size=8)
-    one_hot = np.eye(len(alphabet))[inputs]
+    one_hot = (inputs[..., None] == np.arange(len(alphabet))).astype("float64")
     summary = f"the next of {len(alphabet)} different characters"
-    return Dataset(path.name, summary, one_hot, targets, len(alphabet), "softmax_cross_entropy")
+    return Dataset(str(path), summary, one_hot, targets, len(alphabet), "softmax_cross_entropy")
 
 
 def _csv(path: Path) -> Dataset:
-    """The last column whose every cell is a number: what is measured mostly stands after the date."""
+    """The last column whose every cell is a number: what is measured mostly stands after the date.
+
+    A first row in which any cell is no number is the header.
+    """
     text = _read(path)
     if not text.strip():
         raise RequestError(f"{path}: is empty, expected a numeric column")
@@ -136,14 +139,14 @@ def _csv(path: Path) -> Dataset:
         rows = [row for row in csv.reader(text.splitlines(), dialect) if row]
     except csv.Error as error:
         raise RequestError(f"{path}: not a CSV file: {error}") from None
-    has_header = all(_numbers([cell]) is None for cell in rows[0])
+    has_header = any(_numbers([cell]) is None for cell in rows[0])
     header = rows.pop(0) if has_header else []
     width = max((len(row) for row in rows), default=0)
     for column in reversed(range(width)):
         numbers = _numbers([row[column] if column < len(row) else "" for row in rows])
         if numbers is not None:
             name = repr(header[column]) if column < len(header) else f"number {column + 1}"
-            return _series(path.name, f"the next value of column {name}", numbers, seq_len=24)
+            return _series(str(path), f"the next value of column {name}", numbers, seq_len=24)
     raise RequestError(f"{path}: no numeric column: in each some cell is empty or no finite number")
 
 
@@ -159,7 +162,11 @@ def _series(name: str, summary: str, numbers: np.ndarray, *, seq_len: int) -> Da
     """One step ahead, in units of the standard deviation around the mean."""
     if len(numbers) < 2:
         raise RequestError(f"{name}: holds {len(numbers)} value, expected at least 2 to predict one from the other")
-    standardized = (numbers - numbers.mean()) / (numbers.std() or 1.0)
+    with np.errstate(all="ignore"):
+        mean, deviation = numbers.mean(), numbers.std() if np.ptp(numbers) else 1.0
+    if not np.isfinite([mean, deviation]).all():
+        raise RequestError(f"{name}: the numbers are too large to be standardized")
+    standardized = (numbers - mean) / deviation
     inputs, targets = _windows(standardized[:, None], seq_len=seq_len, batch_size=8)
     return Dataset(name, summary, inputs, targets, 1, "squared_error")
 

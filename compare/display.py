@@ -14,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from .campaign import CaseResult
+from .campaign import Case, CaseResult
 from .explanation import explain
 from .results import BlockResult
 from .summary import SummaryRow, summarize
@@ -64,15 +64,16 @@ def loading() -> AbstractContextManager[object]:
     return Console(stderr=True).status("loading the backends")
 
 
-def with_progress(results: Iterable[CaseResult], total: int) -> Iterator[CaseResult]:
-    """Passes the results on, with a progress bar if standard error is a terminal."""
+def with_progress(outcomes: Iterable[tuple[Case, CaseResult | None]], total: int) -> Iterator[CaseResult]:
+    """Passes on the results that there are, with a progress bar if standard error is a terminal."""
     terminal = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=terminal, transient=True, disable=not terminal.is_terminal) as bar:
         task = bar.add_task("starting", total=total)
-        for result in results:
-            bar.update(task, advance=1, description=result.case.label)
-            yield result
+        for case, result in outcomes:
+            bar.update(task, advance=1, description=case.label)
+            if result:
+                yield result
 
 
 def show(report: CampaignReport, on: Console) -> None:
@@ -105,7 +106,7 @@ def show(report: CampaignReport, on: Console) -> None:
 def picture(report: CampaignReport, command: str) -> str:
     """The same as SVG, as a terminal shows it after the command."""
     recorder = Console(record=True, file=io.StringIO(), width=PICTURE_WIDTH, force_terminal=True)
-    recorder.print(f"[bold]$ {command}[/bold]\n", highlight=False)
+    recorder.print(f"$ {command}\n", style="bold", markup=False, highlight=False)
     show(report, recorder)
     return recorder.export_svg(title="gradparity")
 
@@ -126,7 +127,7 @@ def _campaign_table(rows: Sequence[SummaryRow], backends: Sequence[str], *, narr
     table.add_column("\nsystem", no_wrap=True)
     table.add_column("\ndtype", no_wrap=True)
     for name in backends:
-        table.add_column(f"{name}\nulp", justify="right", no_wrap=True)
+        table.add_column(Text(f"{name}\nulp"), justify="right", no_wrap=True)
     table.add_column("limit\nused", justify="right", no_wrap=True)
     if not narrow:
         table.add_column("closest\nblock", no_wrap=True)
@@ -136,7 +137,7 @@ def _campaign_table(rows: Sequence[SummaryRow], backends: Sequence[str], *, narr
         alone = sum(row.label == each.label for each in rows) == 1
         closest = row.closest.label if row.closest else "–"
         table.add_row(
-            "\n".join(filter(None, lines_of[row.label])) if alone else lines_of[row.label].pop(0),
+            Text("\n".join(filter(None, lines_of[row.label])) if alone else lines_of[row.label].pop(0)),
             row.dtype,
             *(_ulp(row.distance_ulp.get(name)) for name in backends),
             _share(row.closest),

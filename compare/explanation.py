@@ -33,17 +33,17 @@ def explain(comparison: Comparison, case: Path | None = None) -> str:
 def _headline(comparison: Comparison) -> str:
     problem = comparison.problem
     model = problem.model
+    names = [*comparison.answers, *(failure.backend for failure in comparison.failures)]
     sizes = f"T={problem.seq_len} B={problem.batch_size} D={model.input_size} H={model.hidden_size}"
     what = f"{model.cell} ({model.activation}, {model.loss}, {problem.dtype}, {sizes} K={model.output_size})"
-    return f"{comparison.verdict}: {', '.join(comparison.answers)} on {what}, case {problem.fingerprint[:12]}"
+    return f"{comparison.verdict}: {', '.join(names)} on {what}, case {problem.fingerprint[:12]}"
 
 
 def _difference(block: BlockResult) -> str:
     if block.odd:
-        rest = [name for name in block.distance_ulp if name not in block.odd]
-        who = f"{_list(block.odd)} {'differs' if len(block.odd) == 1 else 'differ'} from {_list(rest)}"
+        who = f"{_list(block.odd)} {'differs' if len(block.odd) == 1 else 'differ'} from {_list(block.groups[0])}"
     else:
-        who = f"{_list(block.between)} differ"
+        who = f"{_list([' = '.join(group) for group in block.groups])} differ"
     at = f" at {list(block.index)}" if block.index else ""
     slip = f" Likely slip: {block.slip}." if block.slip else ""
     return f"{block.name}: {who}{at}: {block.difference:.1e}, {block.ratio:.1g} times what rounding explains.{slip}"
@@ -68,7 +68,7 @@ def _place(comparison: Comparison, wrong: Sequence[BlockResult]) -> str:
 def _undecidable(comparison: Comparison) -> list[str]:
     spoilt = [block for block in comparison.blocks if block.verdict == "undecidable"]
     dtype = comparison.problem.dtype
-    if not spoilt or not all(block.scale < float("inf") for block in spoilt):
+    if comparison.overflows:
         return [f"The numbers leave the range of {dtype}. Smaller weights or fewer steps can be decided."]
     worst = max(spoilt, key=lambda block: block.spread / block.scale if block.scale else 0.0)
     return [

@@ -5,7 +5,7 @@ It fails closed: what was not shown to be right is not called right.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import combinations
 
 import numpy as np
@@ -47,13 +47,13 @@ def refusal(
         for name, array in found[field].items()
     }
     for label, (array, shape) in arrays.items():
-        if np.shape(array) != shape:
-            hint = ": it is transposed" if np.shape(array) == shape[::-1] else ""
-            return Failure(backend, "shape", f"{label} has shape {np.shape(array)}, expected {shape}{hint}")
+        if type(array) is not np.ndarray:  # a masked array, say, would hide entries from the comparison
+            return Failure(backend, "dtype", f"{label} is a {type(array).__name__}, expected a NumPy array")
+        if array.shape != shape:
+            hint = ": it is transposed" if array.shape == shape[::-1] else ""
+            return Failure(backend, "shape", f"{label} has shape {array.shape}, expected {shape}{hint}")
 
     for label, (array, _) in arrays.items():
-        if not isinstance(array, np.ndarray):
-            return Failure(backend, "dtype", f"{label} is a {type(array).__name__}, expected a NumPy array")
         if array.dtype != problem.dtype:
             return Failure(backend, "dtype", f"{label} is {array.dtype}, expected {problem.dtype}")
     if not isinstance(answer.loss, float):
@@ -66,11 +66,20 @@ def refusal(
             index = tuple(int(i) for i in np.argwhere(infinite)[0])
             return Failure(backend, "non-finite", f"{label}{list(index) or ''} is {array[index]}")
 
-    after = given.arrays()
-    for name, before in problem.arrays().items():
-        if name not in after or not np.array_equal(before, after[name]):
-            return Failure(backend, "mutation", f"it changed {name}, which it was given")
-    return None
+    changed = _changed(problem, given)
+    return Failure(backend, "mutation", f"it changed {changed}, which it was given") if changed else None
+
+
+def _changed(problem: Problem, given: Problem) -> str:
+    """The first array that is no longer what it was, or anything else if there is none such."""
+    try:
+        before, after = problem.arrays(), given.arrays()
+        for name in {**before, **after}:
+            if name not in before or name not in after or not np.array_equal(before[name], after[name]):
+                return name
+    except Exception:
+        return "the problem"
+    return "" if given.model == problem.model else "the model"
 
 
 def judge_values(answers: Mapping[str, Evaluation], tolerance: Tolerance) -> tuple[BlockResult, ...]:
@@ -110,7 +119,7 @@ def judge_values(answers: Mapping[str, Evaluation], tolerance: Tolerance) -> tup
                     difference=float(largest[worst, i]),
                     between=pairs[worst],
                     index=tuple(int(j) for j in np.unravel_index(entry, quantity.values.shape)),
-                    odd=() if undecidable else odd_ones(list(present), apart),
+                    groups=agreeing_groups(list(present), apart),
                     distance_ulp={backend: float(distance[i]) for backend, distance in distances.items()},
                     slip=_slip(present, pairs[worst], i, allowed) if apart else "",
                 )
@@ -147,21 +156,22 @@ def _slip(present: Mapping[str, Quantity], pair: Pair, i: int, allowed: float) -
     return find_slip(one.values, other.values, allowed)
 
 
-def odd_ones(backends: Sequence[str], apart: Iterable[Pair]) -> tuple[str, ...]:
-    """The backends outside a majority whose members all agree with each other, if there is one."""
+def agreeing_groups(backends: Sequence[str], apart: Iterable[Pair]) -> tuple[tuple[str, ...], ...]:
+    """The backends in groups whose members all agree with each other, the largest group first."""
     differ = {frozenset(pair) for pair in apart}
-    for size in range(len(backends), len(backends) // 2, -1):
-        for group in combinations(backends, size):
-            if not any(frozenset(pair) in differ for pair in combinations(group, 2)):
-                return tuple(backend for backend in backends if backend not in group)
-    return ()
+    rest, groups = list(backends), []
+    while rest:
+        candidates = (group for size in range(len(rest), 0, -1) for group in combinations(rest, size))
+        groups.append(next(g for g in candidates if not any(frozenset(pair) in differ for pair in combinations(g, 2))))
+        rest = [backend for backend in rest if backend not in groups[-1]]
+    return tuple(groups)
 
 
-def bitwise_equal(answers: Iterable[Evaluation]) -> bool:
+def bitwise_equal(answers: Collection[Evaluation]) -> bool:
     """Whether all answers are equal to the last bit in whatever they have in common."""
     found = [quantities(answer) for answer in answers]
     return all(
-        np.array_equal(one[name].values, other[name].values)
+        one[name].values.tobytes() == other[name].values.tobytes()
         for one, other in combinations(found, 2)
         for name in one.keys() & other.keys()
     )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+
+import numpy as np
 
 from ..backends import (
     Backend,
@@ -12,13 +14,14 @@ from ..backends import (
     RequestError,
     UnsupportedProblemError,
     get_backend,
-    installed_backends,
+    load_backends,
 )
 from ..backends.errors import first_line
+from ..backends.registry import as_backend
 from .explanation import explain
 from .judgement import bitwise_equal, judge_values, refusal
 from .results import Comparison, Failure, Verdict
-from .tolerance import measure_tolerance
+from .tolerance import Tolerance, measure_tolerance
 
 
 class DisagreementError(AssertionError):
@@ -38,66 +41,76 @@ def compare(problem: Problem, backends: Iterable[str | Backend] | None = None, *
 
     Args:
         problem: the question.
-        backends: names, `module:object`, or Backend objects; None means all that are installed. A single
-            one is compared with the hand derivation.
+        backends: names, `module:object`, or Backend objects; None means all that are installed. Where only one
+            can answer, it is compared with the hand derivation.
         trace: whether the adjoints of every step are asked for and compared too.
 
     Returns:
         The comparison. It never raises for an answer that is wrong, nor for a backend that fails.
 
     Raises:
-        RequestError: a backend does not exist, is not installed or is broken, or none can compute the model.
+        UnsupportedProblemError: there are no two backends that can compute the problem (but `manual` may be asked
+            alone: then the form of its answer is checked).
+        RequestError: a backend does not exist, is not installed or is broken.
     """
     if not isinstance(problem, Problem):
         raise RequestError(f"problem is a {type(problem).__name__}, expected a Problem")
     entrants = resolve(backends)
     tolerance = measure_tolerance(problem)
-    answers: dict[str, Evaluation] = {}
-    failures: list[Failure] = []
-    skipped: dict[str, str] = {}
-    for name, backend in entrants.items():
-        given = problem.writable_copy()
-        try:
-            answer = _ask(backend, given, trace=trace)
-        except UnsupportedProblemError as error:
-            skipped[name] = str(error)
-            continue
-        except Exception as error:
-            failures.append(Failure(name, "error", f"it raised {first_line(error)}"))
-            continue
-        if not isinstance(answer, Evaluation):
-            failures.append(Failure(name, "error", f"it returned a {type(answer).__name__}, expected an Evaluation"))
-            continue
-        answers[name] = answer
-        failure = refusal(name, problem, given, answer, overflows=tolerance.overflows)
-        if failure:
-            failures.append(failure)
-    if len(skipped) == len(entrants):
-        raise RequestError("no backend can compute this: " + "; ".join(f"{n}: {r}" for n, r in skipped.items()))
+    found = {name: _ask(name, backend, problem, tolerance, trace=trace) for name, backend in entrants.items()}
+    able = [name for name, outcome in found.items() if not isinstance(outcome, UnsupportedProblemError)]
+    if len(able) == 1 and "manual" not in found:
+        found["manual"] = _ask("manual", get_backend("manual"), problem, tolerance, trace=trace)
+        able.append("manual")
+    skipped = {name: str(outcome) for name, outcome in found.items() if isinstance(outcome, UnsupportedProblemError)}
+    if len(able) < 2 and list(found) != ["manual"]:
+        reasons = "; ".join(f"{name}: {reason}" for name, reason in skipped.items())
+        raise UnsupportedProblemError(f"no two backends can compute this: {reasons}")
 
-    refused = {failure.backend for failure in failures}
-    fit = {name: answer for name, answer in answers.items() if name not in refused}
-    blocks = judge_values(fit, tolerance)
-    found = {block.verdict for block in blocks}
+    answers = {name: outcome for name, outcome in found.items() if isinstance(outcome, Evaluation)}
+    failures = tuple(outcome for outcome in found.values() if isinstance(outcome, Failure))
+    blocks = judge_values(answers, tolerance)
+    verdicts = {block.verdict for block in blocks}
     verdict: Verdict = "agree"
-    if failures or "disagree" in found:
+    if failures or "disagree" in verdicts:
         verdict = "disagree"
-    elif "undecidable" in found or tolerance.overflows:
+    elif "undecidable" in verdicts or tolerance.overflows:
         verdict = "undecidable"
-    return Comparison(problem, verdict, answers, tuple(failures), blocks, skipped, bitwise_equal(fit.values()))
+    bitwise = bitwise_equal(answers.values())
+    return Comparison(problem, verdict, answers, failures, blocks, skipped, bitwise, tolerance.overflows)
 
 
-def _ask(backend: Backend, problem: Problem, *, trace: bool) -> Evaluation:
-    reason = backend.supports(problem.model, problem.dtype.name)
-    if reason:
-        raise UnsupportedProblemError(reason)
-    return backend.evaluate(problem, trace=trace)
+def _ask(
+    name: str, backend: Backend, problem: Problem, tolerance: Tolerance, *, trace: bool
+) -> Evaluation | Failure | UnsupportedProblemError:
+    """A backend's answer, in arrays of our own; or why it is not fit to be compared; or why there is none."""
+    given = problem.writable_copy()
+    try:
+        reason = backend.supports(problem.model, problem.dtype.name)
+        if reason:
+            return UnsupportedProblemError(reason)
+        answer = backend.evaluate(given, trace=trace)
+    except UnsupportedProblemError as error:
+        return error
+    except (Exception, SystemExit) as error:
+        return Failure(name, "error", f"it raised {first_line(error)}")
+    if not isinstance(answer, Evaluation):
+        return Failure(name, "error", f"it returned a {type(answer).__name__}, expected an Evaluation")
+    failure = refusal(name, problem, given, answer, overflows=tolerance.overflows)
+    # copied, since the next call may write its answer into the same arrays
+    return failure or Evaluation(
+        answer.loss, _copies(answer.gradients), answer.outputs.copy(), _copies(answer.adjoints)
+    )
+
+
+def _copies(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    return {name: array.copy() for name, array in arrays.items()}
 
 
 def assert_agree(
     problem: Problem, backends: Iterable[str | Backend] | None = None, *, save_case: str | Path | None = None
 ) -> Comparison:
-    """Passes if at least two backends answer the problem and all answers agree.
+    """Passes if at least two backends answer the problem, among them all that are named, and all answers agree.
 
     Args:
         problem: the question.
@@ -106,33 +119,36 @@ def assert_agree(
 
     Raises:
         DisagreementError: something disagrees, or cannot be decided in this dtype.
-        RequestError: the request was wrong, or there is nobody to compare with.
+        UnsupportedProblemError: a backend that was named cannot compute the problem, or there are no two that can.
+        RequestError: the request was wrong.
     """
     comparison = compare(problem, backends)
     if comparison.verdict != "agree":
-        raise DisagreementError(comparison, problem.save_in(Path(save_case)) if save_case else None)
+        try:
+            case = problem.save_in(save_case) if save_case else None
+        except RequestError as error:
+            raise DisagreementError(comparison) from error
+        raise DisagreementError(comparison, case)
     if comparison.strength == "alone":
-        (name,) = comparison.answers
-        raise RequestError(f"only {name} could answer: an agreement needs at least two backends")
+        raise UnsupportedProblemError("only manual was asked: an agreement needs at least two backends")
+    if backends is not None and comparison.skipped:
+        reasons = "; ".join(f"{name}: {reason}" for name, reason in comparison.skipped.items())
+        raise UnsupportedProblemError(f"not every backend that was named can compute this: {reasons}")
     return comparison
 
 
 def resolve(backends: Iterable[str | Backend] | None) -> dict[str, Backend]:
     """The backends by the names under which they are shown."""
     if backends is None:
-        return installed_backends()
+        return load_backends()[0]
     if isinstance(backends, str):
         raise RequestError(f"backends = {backends!r}, expected a list of names such as [{backends!r}]")
     found: dict[str, Backend] = {}
     for each in backends:
-        backend = get_backend(each) if isinstance(each, str) else each
-        if not isinstance(backend, Backend):
-            raise RequestError(f"{each!r} is neither a backend's name nor a Backend object")
+        backend = get_backend(each) if isinstance(each, str) else as_backend(repr(each), each)
         if backend.name in found:
             raise RequestError(f"two backends are called {backend.name!r}: each needs a name of its own")
         found[backend.name] = backend
     if not found:
         raise RequestError("no backend was named, expected at least one")
-    if len(found) == 1 and "manual" not in found:
-        found["manual"] = get_backend("manual")
     return found

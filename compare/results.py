@@ -41,7 +41,7 @@ class BlockResult:
         difference: the largest difference between two answers.
         between: the two backends that differ the most.
         index: where they do, as an index into the quantity's array.
-        odd: the backends outside the majority that agrees; empty if there is no such majority.
+        groups: the backends in groups that agree among themselves, the largest first.
         distance_ulp: how far each backend is from the median of all, in units in the last place of `scale`.
         slip: the simple mistake that turns one of the two answers into the other, such as `transposed`; or empty.
     """
@@ -55,7 +55,7 @@ class BlockResult:
     difference: float
     between: Pair
     index: tuple[int, ...]
-    odd: tuple[str, ...]
+    groups: tuple[tuple[str, ...], ...]
     distance_ulp: dict[str, float]
     slip: str = ""
 
@@ -63,6 +63,12 @@ class BlockResult:
     def label(self) -> str:
         """The block's name, with its time step: `dh[t=3]`."""
         return self.name if self.step is None else f"{self.name}[t={self.step}]"
+
+    @property
+    def odd(self) -> tuple[str, ...]:
+        """The backends outside the majority that agrees; empty if all agree, or if there is no majority."""
+        others = tuple(name for group in self.groups[1:] for name in group)
+        return others if len(self.groups[0]) > len(others) else ()
 
     @property
     def ratio(self) -> float:
@@ -77,11 +83,12 @@ class Comparison:
     Attributes:
         problem: the question.
         verdict: `agree`, `disagree` or `undecidable`.
-        answers: what each backend answered; one that raised an error is missing here.
+        answers: what each backend answered, if its answer was fit to be compared.
         failures: the answers that were refused before their values were compared.
         blocks: the judgement on every block, in a fixed order; empty if fewer than two answers were fit.
         skipped: the backends that cannot compute this problem, with their reasons.
         bitwise: whether all answers are equal to the last bit.
+        overflows: whether the numbers leave the dtype's range, so that nothing can be decided.
     """
 
     problem: Problem
@@ -91,6 +98,7 @@ class Comparison:
     blocks: tuple[BlockResult, ...]
     skipped: dict[str, str]
     bitwise: bool
+    overflows: bool
 
     @property
     def strength(self) -> str:

@@ -2,10 +2,11 @@
 
 An array of this kind carries out every NumPy operation in its own dtype, and then moves each entry of the
 result up or down by one unit in the last place, at random; a sum of n terms, whose n − 1 roundings add up
-like a random walk and in another order in every library, by √n units. Run a computation several times like
-this, and the spread of its results is what rounding alone can do to it: in the literature, Monte Carlo
-arithmetic (Parker, 1997) and the CESTAC method (Vignes, 1993). It sees what a perturbation of the inputs
-cannot, such as the cancellation in σ(o) − y for a confident prediction.
+like a random walk and in another order in every library, by √n units (and a sum of thousands, whose roundings
+may all go in one direction if the terms are equal, by n / 32). Run a computation several times like this, and
+the spread of its results is what rounding alone can do to it: in the literature, Monte Carlo arithmetic (Parker,
+1997) and the CESTAC method (Vignes, 1993). It sees what a perturbation of the inputs cannot, such as the
+cancellation in σ(o) − y for a confident prediction.
 
 What floating-point arithmetic does exactly stays exact: zeros, sums that need no rounding, products with
 powers of two, x / x, exp(0).
@@ -20,13 +21,41 @@ import numpy as np
 EXACT = {np.negative, np.positive, np.absolute, np.sign, np.maximum, np.minimum}
 
 
-class RandomlyRounded(np.ndarray):
-    """An array whose every operation rounds at random, in a sequence fixed by its generator."""
+class Roundings:
+    """A sequence of random roundings, fixed by its seed, and the largest magnitude that was computed on the way."""
 
-    rng: np.random.Generator | None
+    def __init__(self, seed: int) -> None:
+        self.rng = np.random.Generator(np.random.PCG64(seed))
+        self.largest = 0.0
+
+    def perturb(self, values: np.ndarray, inexact: Any = np.True_, units: float = 1.0) -> None:
+        """Moves the inexact entries by some units in the last place; flushes subnormal ones at random."""
+        info = np.finfo(values.dtype)
+        up = self.rng.integers(0, 2, values.shape, dtype=np.int8).astype(bool)
+        with np.errstate(all="ignore"):
+            moved = values * np.where(up, 1 + units * info.eps, 1 - units * info.eps)
+            moved = np.where(up & (np.abs(values) < info.tiny), 0, moved)
+            np.copyto(values, moved.astype(values.dtype), where=inexact)
+
+    def record(self, values: np.ndarray) -> None:
+        """Remembers the largest magnitude; a NaN counts as infinite."""
+        largest = float(np.abs(values).max(initial=0))
+        self.largest = max(self.largest, np.inf if np.isnan(largest) else largest)
+
+    def array(self, values: np.ndarray) -> RandomlyRounded:
+        """A copy of the values, each moved by one rounding, whose operations round at random."""
+        copy = values.copy()
+        self.perturb(copy)
+        return _joined(copy, self)
+
+
+class RandomlyRounded(np.ndarray):
+    """An array whose every operation rounds at random."""
+
+    roundings: Roundings | None
 
     def __array_finalize__(self, source: Any) -> None:
-        self.rng = getattr(source, "rng", None)
+        self.roundings = getattr(source, "roundings", None)
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, out: Any = None, **kwargs: Any) -> Any:
         operands = [_plain(each) for each in inputs]
@@ -36,34 +65,25 @@ class RandomlyRounded(np.ndarray):
         if result.dtype.kind != "f":
             return result
         values = np.asarray(result)
+        sources = (each.roundings for each in (*inputs, *(out or ())) if isinstance(each, RandomlyRounded))
+        roundings = next(each for each in sources if each is not None)
         if ufunc not in EXACT:
-            sources = (each.rng for each in (*inputs, *(out or ())) if isinstance(each, RandomlyRounded))
-            rng = next(each for each in sources if each is not None)
             with np.errstate(all="ignore"):
                 inexact = _inexact(ufunc, method, operands, values, kwargs)
-                _perturb(values, inexact, _terms(ufunc, method, operands, values) ** 0.5, rng)
-            self.rng = rng
-        if out is not None:
-            return out[0]
-        rounded = values.view(RandomlyRounded)
-        rounded.rng = self.rng
-        return rounded
+            roundings.perturb(values, inexact, _units(ufunc, method, operands, values))
+        roundings.record(values)
+        return out[0] if out is not None else _joined(values, roundings)
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
         result = super().__array_function__(function, types, args, kwargs)
         if type(result) is np.ndarray and result.dtype.kind == "f":  # np.where, say, forgets the kind of its operands
-            rounded = result.view(RandomlyRounded)
-            rounded.rng = self.rng
-            return rounded
+            return _joined(result, self.roundings)
         return result
 
 
-def randomly_rounded(array: np.ndarray, rng: np.random.Generator) -> RandomlyRounded:
-    """A copy of the array, each entry moved by one rounding, whose operations round at random."""
-    values = array.copy()
-    _perturb(values, np.True_, 1.0, rng)
+def _joined(values: np.ndarray, roundings: Roundings | None) -> RandomlyRounded:
     rounded = values.view(RandomlyRounded)
-    rounded.rng = rng
+    rounded.roundings = roundings
     return rounded
 
 
@@ -71,20 +91,14 @@ def _plain(value: Any) -> Any:
     return value.view(np.ndarray) if isinstance(value, RandomlyRounded) else value
 
 
-def _perturb(values: np.ndarray, inexact: Any, units: float, rng: np.random.Generator) -> None:
-    """Moves the inexact entries by some units in the last place; flushes subnormal ones at random."""
-    info = np.finfo(values.dtype)
-    up = rng.integers(0, 2, values.shape, dtype=np.int8).astype(bool)
-    moved = values * np.where(up, 1 + units * info.eps, 1 - units * info.eps)
-    moved = np.where(up & (np.abs(values) < info.tiny), 0, moved)
-    np.copyto(values, moved.astype(values.dtype), where=inexact)
-
-
-def _terms(ufunc: np.ufunc, method: str, operands: list[Any], result: np.ndarray) -> float:
-    """How many terms were added up for each entry of the result."""
+def _units(ufunc: np.ufunc, method: str, operands: list[Any], result: np.ndarray) -> float:
+    """By how many units in the last place the roundings of a result may add up."""
+    terms = 1.0
     if method == "reduce":
-        return max(1.0, operands[0].size / max(1, result.size))
-    return float(operands[0].shape[-1]) if ufunc is np.matmul else 1.0
+        terms = max(1.0, operands[0].size / max(1, result.size))
+    elif ufunc is np.matmul:
+        terms = float(operands[0].shape[-1])
+    return max(terms**0.5, terms / 32)
 
 
 def _inexact(ufunc: np.ufunc, method: str, operands: list[Any], result: np.ndarray, kwargs: dict[str, Any]) -> Any:

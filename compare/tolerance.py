@@ -15,7 +15,7 @@ import numpy as np
 from ..backends import Evaluation, Problem
 from ..backends.numpy_manual import answer
 from .blocks import quantities
-from .rounding import randomly_rounded
+from .rounding import Roundings
 
 PROBES = 8
 MULTIPLE = 8.0
@@ -34,7 +34,7 @@ class Tolerance:
         spread: how far the largest deviation among the probes reached.
         allowed: how far two correct answers may differ.
         undecidable: where rounding alone can spoil the block.
-        overflows: whether any number of the problem comes near the dtype's largest.
+        overflows: whether any number on the way to the answer comes near the dtype's largest.
     """
 
     dtype: np.dtype
@@ -51,17 +51,20 @@ def measure_tolerance(problem: Problem) -> Tolerance:
         baseline = _blocks(problem)
         scale = {name: _largest(values) for name, values in baseline.items()}
         spread = {name: np.zeros_like(largest) for name, largest in scale.items()}
+        largest = 0.0
         for probe in range(PROBES):
-            for name, values in _blocks(_randomly_rounded(problem, probe)).items():
+            roundings = Roundings(seed=probe)
+            for name, values in _blocks(_randomly_rounded(problem, roundings)).items():
                 spread[name] = np.maximum(spread[name], _largest(values - baseline[name]))
+            largest = max(largest, roundings.largest)
 
         info = np.finfo(problem.dtype)
         floor = {name: FLOOR_ULP * (units_in_the_last_place(scale[name], problem.dtype) + info.tiny) for name in scale}
         allowed = {name: MULTIPLE * spread[name] + floor[name] for name in scale}
-        # negated, so that a NaN makes a block undecidable
-        undecidable = {name: ~(MULTIPLE * spread[name] <= SPOILT * scale[name]) for name in scale}
-        in_range = all(bool(np.all(values < HEADROOM * info.max)) for values in scale.values())
-    return Tolerance(problem.dtype, scale, spread, allowed, undecidable, overflows=not in_range)
+        # negated, so that a NaN makes a block undecidable; a block that is exactly zero is not
+        spoilt = {name: ~(allowed[name] <= SPOILT * scale[name]) for name in scale}
+        undecidable = {name: spoilt[name] & ~((scale[name] == 0) & (spread[name] == 0)) for name in scale}
+    return Tolerance(problem.dtype, scale, spread, allowed, undecidable, overflows=not largest < HEADROOM * info.max)
 
 
 def units_in_the_last_place(scale: np.ndarray, dtype: np.dtype) -> np.ndarray:
@@ -79,12 +82,10 @@ def _largest(blocks: np.ndarray) -> np.ndarray:
     return np.abs(blocks).max(axis=1)
 
 
-def _randomly_rounded(problem: Problem, probe: int) -> Problem:
+def _randomly_rounded(problem: Problem, roundings: Roundings) -> Problem:
     """The problem with arrays that round at random. It bypasses the checks, which would strip them."""
-    rng = np.random.Generator(np.random.PCG64(probe))
     rounded = problem.writable_copy()
-    for name in problem.params:
-        rounded.params[name] = randomly_rounded(problem.params[name], rng)
+    object.__setattr__(rounded, "params", {name: roundings.array(array) for name, array in problem.params.items()})
     for name in ("inputs", "h0") if problem.model.has_labels else ("inputs", "h0", "targets"):
-        object.__setattr__(rounded, name, randomly_rounded(getattr(problem, name), rng))
+        object.__setattr__(rounded, name, roundings.array(getattr(problem, name)))
     return rounded

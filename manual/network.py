@@ -56,10 +56,12 @@ def loss_and_gradients(
     T, B, _ = inputs.shape
     counted = counted_steps(np.full(B, T) if lengths is None else lengths, T)
     w = loss_weight(counted, reduction)
+    x = np.where(counted[..., None], inputs, 0)  # what lies past a length must not even overflow
+    y = np.where(counted.reshape(T, B, *[1] * (targets.ndim - 2)), targets, 0)
 
-    h, cache = rnn.forward(params["U"], params["W"], params.get("b"), inputs, h0, counted, activation)
+    h, cache = rnn.forward(params["U"], params["W"], params.get("b"), x, h0, counted, activation)
     o = readout.forward(params["V"], params.get("c"), h)
-    step_loss, step_do = LOSSES[loss](o, targets)
+    step_loss, step_do = LOSSES[loss](o, y)
     L = w * np.where(counted, step_loss, 0).sum()  # (22)
 
     do = w * np.where(counted[..., None], step_do, 0)  # (23) (T, B, K)

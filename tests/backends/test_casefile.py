@@ -1,7 +1,6 @@
 """Damaged and foreign case files are refused in one line; writing is whole or not at all."""
 
 import os
-import zipfile
 
 import numpy as np
 import pytest
@@ -54,14 +53,18 @@ def test_a_changed_number(tmp_path, problem):
     assert "do not match the fingerprint" in refused(path)
 
 
-def test_a_flipped_bit(tmp_path, problem):
+def test_a_flipped_bit_is_refused_or_without_meaning(tmp_path, problem):
     path = problem.save(tmp_path / "case.npz")
-    content = bytearray(path.read_bytes())
-    with zipfile.ZipFile(path) as archive:
-        member = archive.getinfo("inputs.npy")
-    content[member.header_offset + 200] ^= 1
-    path.write_bytes(content)
-    refused(path)
+    content = path.read_bytes()
+    accepted = 0
+    for place in range(0, len(content), 5):
+        path.write_bytes(content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
+        try:
+            assert Problem.load(path).fingerprint == problem.fingerprint  # a bit of no meaning, such as a date
+            accepted += 1
+        except InvalidProblemError:
+            continue
+    assert accepted < len(content) / 20
 
 
 def test_an_npz_from_elsewhere(tmp_path):

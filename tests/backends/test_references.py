@@ -2,10 +2,12 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from gradparity.backends import Evaluation, Problem, Recurrent, backend_names, get_backend
+from gradparity.compare import compare
 from gradparity.compare.blocks import expected_shapes
 
 NAMES = backend_names()
@@ -50,27 +52,67 @@ def test_past_a_length_everything_is_zero(name):
         assert np.any(array[:2, 1] != 0)
 
 
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("loss", ["softmax_cross_entropy", "squared_error"])
+@pytest.mark.parametrize("activation", ["tanh", "relu"])
+def test_what_lies_past_a_length_matters_to_nobody_even_where_it_overflows(activation, loss, dtype):
+    model = Recurrent("rnn", 3, 5, 4, activation=activation, loss=loss)
+    problem = make(dtype, model, lengths=[6, 2])
+    inputs, targets = problem.inputs.copy(), problem.targets.copy()
+    inputs[2:, 1] = 0.9 * np.finfo(dtype).max
+    if loss == "squared_error":
+        targets[2:, 1] = -0.9 * np.finfo(dtype).max
+    padded = replace(problem, inputs=inputs, targets=targets)
+    assert compare(padded).verdict == "agree"
+    for name in NAMES:
+        clean, answer = (get_backend(name).evaluate(each, trace=True) for each in (problem, padded))
+        assert clean.loss == answer.loss
+        for field in ("gradients", "adjoints"):
+            for variable, array in getattr(clean, field).items():
+                np.testing.assert_array_equal(array, getattr(answer, field)[variable], err_msg=f"{name} {variable}")
+
+
+@pytest.mark.parametrize("kind", ["int8", "uint8", "int16", "uint16", "int32", "uint32", "uint64", ">i4"])
+def test_every_integer_type_of_labels_and_lengths_will_do(kind):
+    problem = make(lengths=[6, 2])
+    other = replace(problem, targets=problem.targets.astype(kind), lengths=problem.lengths.astype(kind))
+    assert other.fingerprint == problem.fingerprint
+    assert compare(other).verdict == "agree"
+
+
+def test_a_foreign_byte_order_will_do_too():
+    problem = make()
+    foreign = {name: array.astype(">f8") for name, array in problem.params.items()}
+    other = Problem(problem.model, foreign, problem.inputs.astype(">f8"), problem.targets, problem.h0.astype(">f8"))
+    assert other.fingerprint == problem.fingerprint == make(">f8").fingerprint
+
+
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 def test_a_prepared_run_gives_the_loss_and_the_gradients_of_an_evaluation(name, dtype):
     backend, problem = get_backend(name), make(dtype)
     run = backend.prepare(problem)
     answer = backend.evaluate(problem)
+    few = 64 * float(np.finfo(dtype).eps)  # jax compiles the two apart, and each rounds in an order of its own
     for _ in range(2):
         loss, gradients, *_ = run()
+        assert str(loss.dtype).removeprefix("torch.") == dtype
         named = gradients if isinstance(gradients, dict) else dict(zip(problem.params, gradients, strict=True))
         loss = loss.detach() if name.startswith("torch") else loss
-        assert float(loss) == pytest.approx(answer.loss, rel=1e-5)  # compiled apart: equal to float32 rounding
+        assert float(loss) == pytest.approx(answer.loss, rel=few)
         for parameter in problem.params:
-            np.testing.assert_allclose(np.asarray(named[parameter]), answer.gradients[parameter], rtol=2e-4, atol=1e-5)
+            found = np.asarray(named[parameter])
+            assert found.dtype == dtype
+            scale = np.abs(answer.gradients[parameter]).max()
+            np.testing.assert_allclose(found, answer.gradients[parameter], rtol=0, atol=few * scale)
 
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("loss", ["softmax_cross_entropy", "sigmoid_cross_entropy", "squared_error"])
 def test_outputs_of_ten_thousand_give_finite_answers(name, loss):
     problem = make(model=Recurrent("rnn", 3, 5, 4, loss=loss))
-    problem.params["V"] = problem.params["V"] * 1e4
-    answer = get_backend(name).evaluate(problem.writable_copy(), trace=True)
+    problem = replace(problem, params=problem.params | {"V": problem.params["V"] * 1e4})
+    answer = get_backend(name).evaluate(problem, trace=True)
     assert np.abs(answer.outputs).max() > 1e4
     for array in (answer.loss, answer.outputs, *answer.gradients.values(), *answer.adjoints.values()):
         assert np.isfinite(array).all()
@@ -132,7 +174,8 @@ HOSTS = {
     "seeded, in double precision": "torch.manual_seed(3); torch.set_default_dtype(torch.float64); numpy.random.seed(4)",
     "with x64": "jax.config.update('jax_enable_x64', True)",
     "strict": "numpy.seterr(all='raise'); jax.config.update('jax_debug_nans', True); torch.set_num_threads(1); "
-    "torch.set_grad_enabled(False); jax.config.update('jax_numpy_rank_promotion', 'raise')",
+    "torch.set_grad_enabled(False); jax.config.update('jax_numpy_rank_promotion', 'raise'); "
+    "jax.config.update('jax_numpy_dtype_promotion', 'strict'); jax.config.update('jax_transfer_guard', 'disallow')",
     "on another device": "torch.set_default_device('meta')",
 }
 

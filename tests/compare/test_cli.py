@@ -135,7 +135,7 @@ def test_systems_and_backends_are_listed(gradparity):
         (["compare", "elman-sofmax"], "unknown system 'elman-sofmax': did you mean 'elman-softmax'?"),
         (["compare", "--backend", "troch"], "unknown backend 'troch': did you mean 'torch'?"),
         (["compare", "--backend", "nowhere:x"], "there is no module 'nowhere'"),
-        (["compare", "--dtype", "float16"], "float16"),
+        (["compare", "--dtype", "float16"], "dtype is float16, expected float64 or float32"),
         (["compare", "--seed", "-1"], "'--seed': Input should be greater than or equal to 0"),
         (["compare", "--seed", "one"], "'--seed': Input should be a valid integer"),
         (["compare", "--data", "digit"], "unknown data set 'digit': did you mean 'digits'?"),
@@ -151,6 +151,8 @@ def test_systems_and_backends_are_listed(gradparity):
         (["comapre"], "comapre"),
         (["compare", "--json", "none/x.json"], "none/x.json: cannot be written: there is no folder none"),
         (["compare", "--svg", "none/x.svg"], "none/x.svg: cannot be written: there is no folder none"),
+        (["compare", "--save-case", "one.txt"], "one.txt: cannot be made a folder"),
+        (["compare", "--json", ""], "cannot be written"),
         (["compare", "--json", "folder"], "folder: cannot be written: it is a folder"),
     ],
 )
@@ -164,6 +166,66 @@ def test_a_wrong_request_is_one_line_and_exit_code_2(gradparity, tmp_path, argum
     assert message in err
     assert err.count("\n") == 1
     assert err.startswith("gradparity: ")
+
+
+ODD_BACKENDS = """
+from faults import Faulty, nothing
+from gradparity.backends import UnsupportedProblemError
+
+def refuse(answer, problem):
+    raise UnsupportedProblemError("never")
+
+def chatty(answer, problem):
+    print("debugging")
+
+named = Faulty(nothing, "mine[/v2]")
+refusing = Faulty(refuse, "refusing")
+talking = Faulty(chatty, "talking")
+"""
+
+
+@pytest.fixture
+def odd_backends(tmp_path, monkeypatch):
+    (tmp_path / "odd_backends.py").write_text(ODD_BACKENDS)
+    monkeypatch.delitem(sys.modules, "odd_backends", raising=False)
+
+
+def test_names_are_shown_as_they_are(gradparity, odd_backends, tmp_path):
+    (tmp_path / "a[red]b.txt").write_text("to be or not to be")
+    code, out, _ = gradparity("compare", "--backend", "odd_backends:named", "--data", "a[red]b.txt", "--svg", "x.svg")
+    assert code == 0
+    assert "mine[/v2]" in out
+    assert "on a[red]b.txt" in out
+
+
+def test_a_case_that_no_two_can_compute_is_left_out_and_the_others_are_not(gradparity):
+    options = ("--backend", "torch-nn", "--backend", "manual", "--seed", 0, "--dtype", "float64")
+    code, out, _ = gradparity("compare", "elman-relu", "elman-logistic", *options)
+    assert code == 0
+    assert "note: elman-logistic was left out: no two backends can compute this: torch-nn: torch.nn.RNN has" in out
+    assert "1 problem from seed 0" in out
+    code, _, err = gradparity("compare", "elman-logistic", *options)
+    assert code == 2
+    assert "nothing could be compared" in err
+
+
+def test_a_backend_that_refuses_everything_is_no_agreement(gradparity, odd_backends):
+    code, _, err = gradparity("compare", "elman-relu", "--backend", "odd_backends:refusing")
+    assert code == 2
+    assert "refusing: never" in err
+
+
+def test_what_a_backend_prints_does_not_get_into_the_json(gradparity, odd_backends):
+    _, out, err = gradparity("compare", "elman-relu", "--seed", 0, "--backend", "odd_backends:talking", "--json", "-")
+    assert json.loads(out)["schema"] == 1
+    assert "debugging" in err
+
+
+def test_a_script_that_exits_is_no_success(gradparity, tmp_path):
+    (tmp_path / "exiting.py").write_text("import sys; sys.exit()")
+    code, _, err = gradparity("compare", "--backend", "exiting:backend")
+    assert code == 2
+    assert "fails to load: SystemExit" in err
 
 
 def test_help_teaches_by_example(gradparity):

@@ -65,6 +65,8 @@ def test_two_characters_are_enough(write):
         ("date,name,value\n2020-01-01,a,1.5\n2020-01-02,b,2.5\n2020-01-03,c,4\n", [1.5, 2.5, 4]),
         ("year;value;note\n1;10;x\n2;30;y\n3;20;z\n", [10, 30, 20]),
         ("1\n2\n4\n8\n", [1, 2, 4, 8]),
+        ("city,2019,2020\nA,1,2\nB,3,5\n", [2, 5]),
+        (",0\n0,7\n1,8\n", [7, 8]),
         ("value\n1e3\n-2e3\n0\n", [1000, -2000, 0]),
         ("a,b\n1,5\n2,\n3,7\n", [1, 2, 3]),
         ("\ufeffvalue\r\n1\r\n2\r\n", [1, 2]),
@@ -79,7 +81,9 @@ def test_the_last_whole_numeric_column_of_a_csv_is_taken(write, content, values)
 
 
 def test_a_constant_column_is_no_division_by_zero(write):
-    assert not load_dataset(write("series.csv", "5\n5\n5\n")).inputs.any()
+    for value in ("5", "0.1"):  # the mean of three times 0.1 is not 0.1
+        inputs = load_dataset(write("series.csv", f"{value}\n{value}\n{value}\n")).inputs
+        assert abs(inputs).max() < 1e-15
 
 
 @pytest.mark.parametrize(
@@ -98,6 +102,7 @@ def test_a_constant_column_is_no_division_by_zero(write):
         ("holes.csv", "value\n1\nnan\n3\n", "no numeric column"),
         ("header.csv", "value\n", "no numeric column"),
         ("single.csv", "value\n1\n", "holds 1 value, expected at least 2"),
+        ("huge.csv", "1e308\n-1e308\n1e308\n", "the numbers are too large to be standardized"),
         ("data.json", "{}", "unknown data set"),
     ],
 )

@@ -9,7 +9,7 @@ import pytest
 from faults import Faulty, in_gradients, nothing
 from gradparity.backends import Problem, Recurrent
 from gradparity.compare import DisagreementError, assert_agree, compare
-from gradparity.compare.judgement import find_slip, odd_ones
+from gradparity.compare.judgement import agreeing_groups, find_slip
 
 PROBLEM = Problem.from_seed(Recurrent("rnn", 3, 5, 4), seq_len=7, batch_size=2, seed=0)
 
@@ -51,6 +51,26 @@ def a_list(answer, problem):
     answer.gradients["b"] = answer.gradients["b"].tolist()
 
 
+def masked(answer, problem):
+    answer.gradients["b"] = np.ma.masked_array(answer.gradients["b"], mask=True)
+
+
+def ragged(answer, problem):
+    answer.gradients["b"] = [[1.0], [1.0, 2.0]]
+
+
+def added(answer, problem):
+    problem.params["extra"] = np.zeros(1)
+
+
+def destroyed(answer, problem):
+    object.__setattr__(problem, "params", None)
+
+
+def exiting(answer, problem):
+    raise SystemExit(0)
+
+
 def no_dict(answer, problem):
     return replace(answer, gradients=list(answer.gradients.values()))
 
@@ -72,6 +92,11 @@ FAILURES = [
     (infinity, "non-finite", "adjoints['h'][3, 1, 0] is inf"),
     (nan_loss, "non-finite", "loss is nan"),
     (in_gradients("U", lambda array: array.astype("float32")), "dtype", "gradients['U'] is float32, expected float64"),
+    (masked, "dtype", "gradients['b'] is a MaskedArray, expected a NumPy array"),
+    (ragged, "dtype", "gradients['b'] is a list, expected a NumPy array"),
+    (added, "mutation", "it changed params.extra, which it was given"),
+    (destroyed, "mutation", "it changed the problem, which it was given"),
+    (exiting, "error", "it raised SystemExit: 0"),
     (a_list, "dtype", "gradients['b'] is a list, expected a NumPy array"),
     (numpy_loss, "dtype", "loss is a float32, expected a float"),
     (missing, "names", "gradients has no 'b', expected U, W, b, V, c, h0, inputs"),
@@ -118,6 +143,21 @@ def test_wrong_values_are_caught_with_the_simple_slip_behind_them(change, block,
     assert [(b.name, b.verdict, b.odd, b.slip) for b in comparison.blocks if b.verdict != "agree"] == [
         (block, "disagree", ("mine",), slip)
     ]
+
+
+def test_answers_in_shared_arrays_are_not_compared_with_themselves():
+    shared = {}
+
+    def reuse(sign):
+        def change(answer, problem):
+            for name, array in answer.gradients.items():
+                buffer = shared.setdefault(name, np.empty_like(array))
+                buffer[...] = sign * array
+            return replace(answer, gradients=shared)
+
+        return change
+
+    assert compare(PROBLEM, [Faulty(reuse(1), "one"), Faulty(reuse(-1), "other")]).verdict == "disagree"
 
 
 def test_no_fault_is_no_failure():
@@ -186,20 +226,36 @@ def test_assert_agree_raises_for_every_fault():
 
 
 @pytest.mark.parametrize(
-    ("backends", "apart", "odd"),
+    ("backends", "apart", "groups"),
     [
-        ("abc", ["ab", "bc"], "b"),
-        ("abc", [], ""),
-        ("abc", ["ab", "ac", "bc"], ""),
-        ("ab", ["ab"], ""),
-        ("abcd", ["ac", "ad", "bc", "bd"], ""),
-        ("abcd", ["ab", "ac", "ad"], "a"),
-        ("abcde", ["ac", "ad", "ae", "bc", "bd", "be"], "ab"),
-        ("abc", ["ab"], "b"),  # c agrees with both: rounding is not transitive, and the first majority is taken
+        ("abc", [], "abc"),
+        ("abc", ["ab", "bc"], "ac b"),
+        ("abc", ["ab", "ac", "bc"], "a b c"),
+        ("ab", ["ab"], "a b"),
+        ("abcd", ["ac", "ad", "bc", "bd"], "ab cd"),
+        ("abcd", ["ab", "ac", "ad"], "bcd a"),
+        ("abcde", ["ac", "ad", "ae", "bc", "bd", "be"], "cde ab"),
+        ("abc", ["ab"], "ac b"),  # c agrees with both: rounding is not transitive, and the first group is taken
     ],
 )
-def test_the_odd_ones_are_outside_a_majority_that_agrees(backends, apart, odd):
-    assert odd_ones(list(backends), [tuple(pair) for pair in apart]) == tuple(odd)
+def test_backends_are_grouped_by_agreement_the_largest_group_first(backends, apart, groups):
+    found = agreeing_groups(list(backends), [tuple(pair) for pair in apart])
+    assert " ".join("".join(group) for group in found) == groups
+
+
+def test_the_odd_ones_stand_outside_a_majority():
+    def shifted(name, by):
+        return Faulty(in_gradients("c", lambda array: array + by), name)
+
+    def odd(*backends):
+        (block,) = (block for block in compare(PROBLEM, backends).blocks if block.name == "dc")
+        return block.odd
+
+    assert odd("manual", "torch") == ()
+    assert odd("manual", shifted("a", 1)) == ()
+    assert odd("manual", "torch", shifted("a", 1)) == ("a",)
+    assert odd("manual", "torch", shifted("a", 1), shifted("b", 1)) == ()
+    assert odd("manual", "torch", "jax", shifted("a", 1), shifted("b", 2)) == ("a", "b")
 
 
 def test_a_slip_is_not_seen_where_there_is_none():

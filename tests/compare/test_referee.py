@@ -31,8 +31,44 @@ def test_a_single_backend_is_compared_with_the_hand_derivation():
 def test_the_hand_derivation_alone_has_nobody_to_agree_with():
     comparison = compare(PROBLEM, ["manual"])
     assert (comparison.verdict, comparison.strength, comparison.blocks) == ("agree", "alone", ())
-    with pytest.raises(RequestError, match="only manual could answer: an agreement needs at least two backends"):
+    with pytest.raises(UnsupportedProblemError, match="an agreement needs at least two backends"):
         assert_agree(PROBLEM, ["manual"])
+
+
+def refuse_all(answer, problem):
+    raise UnsupportedProblemError("never")
+
+
+def test_a_wrong_backend_is_not_right_because_the_other_one_refuses():
+    wrong = Faulty(in_gradients("W", np.negative), "wrong")
+    comparison = compare(PROBLEM, [wrong, Faulty(refuse_all, "refusing")])
+    assert (comparison.verdict, set(comparison.answers)) == ("disagree", {"wrong", "manual"})
+
+
+def test_where_no_two_can_answer_nothing_is_called_an_agreement():
+    with pytest.raises(UnsupportedProblemError, match="no two backends can compute this: mine: never"):
+        compare(PROBLEM, [Faulty(refuse_all)])
+
+
+def test_an_assertion_does_not_pass_without_a_backend_that_was_named():
+    with pytest.raises(UnsupportedProblemError, match="not every backend that was named can compute this: mine: never"):
+        assert_agree(PROBLEM, ["manual", "torch", Faulty(refuse_all)])
+
+
+def test_a_class_is_made_an_object_and_one_that_cannot_be_is_explained():
+    class NoArguments(Faulty):
+        def __init__(self):
+            super().__init__(nothing)
+
+    assert "mine" in compare(PROBLEM, ["manual", NoArguments]).answers
+    with pytest.raises(RequestError, match="cannot be made: TypeError"):
+        compare(PROBLEM, ["manual", Faulty])
+
+
+def test_a_disagreement_is_told_even_where_the_case_cannot_be_saved(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(DisagreementError, match="dW: "):
+        assert_agree(PROBLEM, [Faulty(in_gradients("W", np.negative))], save_case=tmp_path / "file")
 
 
 def test_a_backend_that_cannot_compute_the_model_is_skipped_with_its_reason():
@@ -67,7 +103,7 @@ def test_bitwise_equality_is_called_so():
         ([], RequestError, "no backend was named"),
         ("torch", RequestError, r"expected a list of names such as \['torch'\]"),
         (["torch", "torch"], RequestError, "two backends are called 'torch'"),
-        ([3], RequestError, "3 is neither a backend's name nor a Backend object"),
+        ([3], RequestError, "backend '3' is not a Backend: it has no name, supports"),
     ],
 )
 def test_a_wrong_request_is_refused(backends, error, message):

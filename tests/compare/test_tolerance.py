@@ -43,8 +43,7 @@ def test_from_contracting_to_chaotic_there_is_no_false_alarm(gain, dtype, seq_le
     if comparison.verdict == "agree":
         assert max(errors) < 0.01
     else:
-        # Undecidable means: in the worst block less than half of the digits, and in float32 two, are right.
-        assert max(errors) > {"float64": 1e-8, "float32": 1e-5}[dtype]
+        assert max(errors) > 1e-4  # the worst block has lost all but a few of its digits
 
 
 def test_chaos_is_undecidable_and_contraction_is_not():
@@ -73,7 +72,7 @@ def test_the_measurement_is_deterministic():
 
 
 @pytest.mark.parametrize("seq_len", [1, 7, 20])
-@pytest.mark.parametrize("name", ["U", "W", "b", "V", "c", "h0"])
+@pytest.mark.parametrize("name", ["U", "W", "b", "V", "c", "h0", "inputs"])
 def test_one_entry_moved_by_1e_12_of_its_block_is_found(name, seq_len):
     problem = scaled(1.0, seq_len=seq_len, hidden_size=8)
     comparison = compare(problem, ["manual", "torch", Faulty(move_one_entry(name, 1e-12))])
@@ -102,6 +101,28 @@ def test_a_sign_flip_in_a_block_near_1e_12_is_found_and_called_so():
     comparison = compare(vanishing(), ["manual", "torch", Faulty(in_gradients("W", np.negative))])
     (block,) = (block for block in comparison.blocks if block.verdict == "disagree")
     assert (block.name, block.odd, block.slip) == ("dW", ("mine",), "opposite sign")
+
+
+@pytest.mark.parametrize("field", ["h", "a", "o"])
+def test_one_entry_of_one_step_moved_by_1e_12_is_found(field):
+    def change(answer, problem):
+        block = answer.adjoints[field][3]
+        block[1, 0] += 1e-12 * np.abs(block).max()
+
+    comparison = compare(scaled(1.0, hidden_size=8), ["manual", "torch", Faulty(change)])
+    (block,) = (block for block in comparison.blocks if block.verdict == "disagree")
+    assert (block.label, block.odd) == (f"d{field}[t=4]", ("mine",))
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_zeros_for_a_gradient_at_the_edge_of_underflow_do_not_agree(dtype):
+    tiny = np.finfo(dtype).tiny
+    model = Recurrent("rnn", 1, 1, 1, activation="identity", loss="squared_error")
+    params = {name: np.ones(shape, dtype) for name, shape in model.parameter_shapes.items()}
+    params["V"] = np.full((1, 1), 3 * tiny, dtype)
+    ones = np.ones((1, 1, 1), dtype)
+    problem = Problem(model, params, ones, np.full((1, 1, 1), 2.5, dtype), np.ones((1, 1), dtype))
+    assert compare(problem, ["manual", Faulty(in_gradients("W", np.zeros_like))]).verdict != "agree"
 
 
 @pytest.mark.parametrize("activation", ["relu", "identity"])
