@@ -148,7 +148,7 @@ class Problem:
         inputs: np.ndarray,
         targets: np.ndarray,
         h0: np.ndarray,
-        lengths: ArrayLike | None,
+        lengths: Any,
         dtype: DTypeLike,
     ) -> Problem:
         to = require_dtype(dtype)
@@ -158,7 +158,7 @@ class Problem:
             inputs.astype(to),
             targets if model.has_labels else targets.astype(to),
             h0.astype(to),
-            None if lengths is None else as_array("lengths", lengths),
+            lengths,
         )
 
     @property
@@ -220,7 +220,7 @@ class Problem:
         batch: dict[str, Any] = {name: array for name, array in arrays.items() if not name.startswith("params.")}
         try:
             problem = cls(_model_from(header["model"]), params, **batch)
-        except (TypeError, KeyError, ValueError, LookupError) as error:
+        except (TypeError, ValueError, LookupError) as error:
             raise InvalidProblemError(f"{path}: not a valid gradparity case: {error}") from error
         if problem.fingerprint != header.get("fingerprint"):
             raise InvalidProblemError(f"{path}: damaged: its arrays do not match the fingerprint saved with them")

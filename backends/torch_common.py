@@ -29,8 +29,9 @@ def gradient(of: Tensor) -> np.ndarray:
     return (torch.zeros_like(of) if of.grad is None else of.grad).detach().numpy()
 
 
-def within_lengths(values: Tensor, counted: Tensor | None) -> Tensor:
+def within_lengths(values: Tensor, problem: Problem) -> Tensor:
     """(T, B, ·), zero past each sequence's length."""
+    counted = counted_steps(problem)
     return values if counted is None else torch.where(counted[..., None], values, 0)
 
 

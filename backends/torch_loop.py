@@ -38,12 +38,10 @@ class TorchBackend:
                 for each in (*steps["o"], *steps["h"], *steps["a"]):
                     each.retain_grad()
             loss.backward()
-            counted = counted_steps(problem)
-            outputs = within_lengths(torch.stack(steps["o"]), counted)
             return Evaluation(
                 loss=loss.item(),
                 gradients={name: gradient(leaf) for name, leaf in given.items()},
-                outputs=outputs.detach().numpy(),
+                outputs=within_lengths(torch.stack(steps["o"]), problem).detach().numpy(),
                 adjoints={name: np.stack([gradient(each) for each in steps[name]]) for name in steps} if trace else {},
             )
 
@@ -73,7 +71,7 @@ def _forward(problem: Problem, given: dict[str, Tensor]) -> tuple[Tensor, dict[s
     phi = ACTIVATIONS[problem.model.activation]
     steps: dict[str, list[Tensor]] = {"o": [], "h": [], "a": []}
     h = given["h0"]
-    for t, x in enumerate(within_lengths(given["inputs"], counted).unbind()):
+    for t, x in enumerate(within_lengths(given["inputs"], problem).unbind()):
         a = functional.linear(x, U, b) + h @ W.T
         h = phi(a) if counted is None else torch.where(counted[t, :, None], phi(a), h)
         o = functional.linear(h, V, c)

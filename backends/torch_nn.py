@@ -35,12 +35,10 @@ class TorchNNBackend:
             loss = _loss(problem, outputs)
             loss.backward()
             gradients = {name: gradient(parameter) for name, parameter in _parameters(problem, network).items()}
-            counted = counted_steps(problem)
-            outputs = within_lengths(outputs, counted)
             return Evaluation(
                 loss=loss.item(),
                 gradients=gradients | {"h0": gradient(h0), "inputs": gradient(x)},
-                outputs=outputs.detach().numpy(),
+                outputs=within_lengths(outputs, problem).detach().numpy(),
                 adjoints=_adjoints(problem) if trace else {},
             )
 
@@ -121,7 +119,7 @@ def _adjoints(problem: Problem) -> dict[str, np.ndarray]:
     A layer's call over all steps hides its states. To reach a_t as well, x_t is extended by H zeros, which
     enter a_t through an identity matrix beside U: the gradient of these zeros is dL/da_t.
     """
-    x, h = within_lengths(tensor(problem.inputs), counted_steps(problem)), tensor(problem.h0)
+    x, h = within_lengths(tensor(problem.inputs), problem), tensor(problem.h0)
     nudge = torch.zeros(*x.shape[:2], problem.model.hidden_size, dtype=x.dtype, requires_grad=True)
     U = tensor(problem.params["U"])
     rnn, head = _network(problem, torch.cat([U, torch.eye(len(U), dtype=U.dtype)], dim=1))

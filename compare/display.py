@@ -6,6 +6,7 @@ import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -132,12 +133,10 @@ def _campaign_table(rows: Sequence[SummaryRow], backends: Sequence[str], *, narr
     if not narrow:
         table.add_column("closest\nblock", no_wrap=True)
     table.add_column("\nverdict", no_wrap=True)
-    lines_of = {row.label: [row.system, f"  on {row.data}" if row.data else ""] for row in rows}
-    for row in rows:
-        alone = sum(row.label == each.label for each in rows) == 1
+    for row, name in zip(rows, _names(rows), strict=True):
         closest = row.closest.label if row.closest else "–"
         table.add_row(
-            Text("\n".join(filter(None, lines_of[row.label])) if alone else lines_of[row.label].pop(0)),
+            Text(name),
             row.dtype,
             *(_ulp(row.distance_ulp.get(name)) for name in backends),
             _share(row.closest),
@@ -145,6 +144,17 @@ def _campaign_table(rows: Sequence[SummaryRow], backends: Sequence[str], *, narr
             Text(f"{row.verdict} ({row.strength})" if row.strength else row.verdict, style=STYLES[row.verdict]),
         )
     return table
+
+
+def _names(rows: Sequence[SummaryRow]) -> Iterator[str]:
+    """What stands in each row for its system: its name in the first row, and its data in the second if there is one."""
+    for _, group in groupby(rows, key=lambda row: row.label):
+        of_system = list(group)
+        data = f"  on {of_system[0].data}" if of_system[0].data else ""
+        if len(of_system) == 1:
+            yield f"{of_system[0].system}\n{data}".rstrip()
+        else:
+            yield from (of_system[0].system, data, *("" for _ in of_system[2:]))
 
 
 def _conclusion(report: CampaignReport) -> str:

@@ -64,8 +64,7 @@ def compare(problem: Problem, backends: Iterable[str | Backend] | None = None, *
         able.append("manual")
     skipped = {name: str(outcome) for name, outcome in found.items() if isinstance(outcome, UnsupportedProblemError)}
     if len(able) < 2 and list(found) != ["manual"]:
-        reasons = "; ".join(f"{name}: {reason}" for name, reason in skipped.items())
-        raise UnsupportedProblemError(f"no two backends can compute this: {reasons}")
+        raise UnsupportedProblemError(f"no two backends can compute this: {_reasons(skipped)}")
 
     answers = {name: outcome for name, outcome in found.items() if isinstance(outcome, Evaluation)}
     failures = tuple(outcome for outcome in found.values() if isinstance(outcome, Failure))
@@ -103,6 +102,10 @@ def _ask(
     )
 
 
+def _reasons(skipped: Mapping[str, str]) -> str:
+    return "; ".join(f"{name}: {reason}" for name, reason in skipped.items())
+
+
 def _copies(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     return {name: array.copy() for name, array in arrays.items()}
 
@@ -132,8 +135,9 @@ def assert_agree(
     if comparison.strength == "alone":
         raise UnsupportedProblemError("only manual was asked: an agreement needs at least two backends")
     if backends is not None and comparison.skipped:
-        reasons = "; ".join(f"{name}: {reason}" for name, reason in comparison.skipped.items())
-        raise UnsupportedProblemError(f"not every backend that was named can compute this: {reasons}")
+        raise UnsupportedProblemError(
+            f"not every backend that was named can compute this: {_reasons(comparison.skipped)}"
+        )
     return comparison
 
 
