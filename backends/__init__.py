@@ -8,23 +8,32 @@ from .errors import (
     UnknownNameError,
     UnsupportedProblemError,
 )
+from .feedforward import FeedForward
 from .interface import Backend, Evaluation
-from .model import Model, Recurrent
+from .model import Model
+from .ordered import OrderedSystem
 from .problem import Problem
+from .recurrent import Recurrent
 from .registry import backend_names, get_backend, load_backends
+from .truncation import Chunks, LastSteps, Window
 
 __all__ = [
     "Backend",
     "BrokenBackendError",
+    "Chunks",
     "Evaluation",
+    "FeedForward",
     "InvalidProblemError",
+    "LastSteps",
     "MissingFrameworkError",
     "Model",
+    "OrderedSystem",
     "Problem",
     "Recurrent",
     "RequestError",
     "UnknownNameError",
     "UnsupportedProblemError",
+    "Window",
     "backend_names",
     "get_backend",
     "load_backends",

@@ -1,27 +1,29 @@
-"""JAX: the forward pass as a `lax.scan`, compiled, and differentiated by `value_and_grad`."""
+"""JAX: the forward pass under `jit`, differentiated by `value_and_grad`, or forward by `jacfwd`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from functools import lru_cache
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
-from jax import Array, lax
+from jax import Array
 
+from . import jax_feedforward, jax_recurrent
 from .errors import first_line
+from .feedforward import FeedForward
 from .interface import Evaluation
 from .model import Model
+from .ordered import OrderedSystem
 from .problem import Problem
+from .recurrent import Recurrent
 
-ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
-    "tanh": jnp.tanh,
-    "relu": jax.nn.relu,  # jnp.maximum(a, 0) would have the derivative one half at 0
-    "sigmoid": jax.nn.sigmoid,
-    "identity": lambda a: a,
+FORWARD: dict[type[Model], Callable[..., tuple[Array, Array]]] = {
+    Recurrent: jax_recurrent.forward,
+    FeedForward: jax_feedforward.feedforward,
+    OrderedSystem: jax_feedforward.ordered,
 }
 
 
@@ -38,14 +40,12 @@ class JaxBackend:
         return ""
 
     def evaluate(self, problem: Problem, *, trace: bool = False) -> Evaluation:
-        model, (T, B, _) = problem.model, problem.inputs.shape
-        sizes = {"o": model.output_size, "h": model.hidden_size, "a": model.hidden_size}
-        nudges = {name: np.zeros((T, B, size), problem.dtype) for name, size in sizes.items()} if trace else {}
-        wanted = {**problem.params, "h0": problem.h0, "inputs": problem.inputs}
+        model = problem.model
+        variables = model.variables(*problem.leading) if trace and not _in_forward_mode(model) else {}
+        nudges = {name: np.zeros(variable.shape, problem.dtype) for name, variable in variables.items()}
+        wanted = problem.differentiable
         with isolated(problem):
-            (loss, outputs), (gradients, adjoints) = _value_and_grad(model)(
-                (wanted, nudges), {}, problem.targets, problem.lengths
-            )
+            (loss, outputs), (gradients, adjoints) = _value_and_grad(model)((wanted, nudges), {}, _batch(problem))
             return Evaluation(
                 loss=float(loss),
                 gradients={name: np.array(gradients[name]) for name in wanted},
@@ -54,19 +54,25 @@ class JaxBackend:
             )
 
     def prepare(self, problem: Problem) -> Callable[[], Any]:
+        others = {name: array for name, array in problem.differentiable.items() if name not in problem.params}
         with isolated(problem):
             compute = _value_and_grad(problem.model)
-            wanted, given, targets, lengths = jax.device_put(
-                (dict(problem.params), {"h0": problem.h0, "inputs": problem.inputs}, problem.targets, problem.lengths)
-            )
-            jax.block_until_ready(compute((wanted, {}), given, targets, lengths))  # compiles
+            wanted, given, batch = jax.device_put((dict(problem.params), others, _batch(problem)))
+            jax.block_until_ready(compute((wanted, {}), given, batch))  # compiles
 
         def run() -> Any:
             with isolated(problem):
-                (loss, _), (gradients, _) = compute((wanted, {}), given, targets, lengths)
+                (loss, _), (gradients, _) = compute((wanted, {}), given, batch)
                 return jax.block_until_ready((loss, gradients))
 
         return run
+
+    def descend(
+        self, params: Mapping[str, np.ndarray], gradients: Mapping[str, np.ndarray], learning_rate: float
+    ) -> dict[str, np.ndarray]:
+        with jax.enable_x64(True):  # for either dtype: a Python number takes that of the array
+            found = _descend(dict(params), dict(gradients), learning_rate)
+            return {name: np.array(array) for name, array in found.items()}
 
 
 @contextmanager
@@ -87,46 +93,38 @@ def isolated(problem: Problem) -> Iterator[None]:
         yield
 
 
+def _batch(problem: Problem) -> dict[str, np.ndarray]:
+    """What is not differentiated."""
+    given = {"targets": problem.targets, "lengths": problem.lengths}
+    return {name: array for name, array in given.items() if array is not None}
+
+
+def _in_forward_mode(model: Model) -> bool:
+    return isinstance(model, Recurrent) and model.differentiation == "forward"
+
+
 @lru_cache(maxsize=256)
 def _value_and_grad(model: Model) -> Callable[..., Any]:
     """Compiled once per model, and by `jit` once per shape and dtype."""
 
-    def loss(differentiated: Any, given: Any, targets: Array, lengths: Array | None) -> tuple[Array, Array]:
+    def loss(differentiated: Any, given: Any, batch: Any) -> tuple[Array, Array]:
         wanted, nudges = differentiated
-        return _loss(model, {**wanted, **given}, nudges, targets, lengths)
+        return FORWARD[type(model)](model, {**wanted, **given}, nudges, batch)
 
-    return jax.jit(jax.value_and_grad(loss, has_aux=True))
+    if not _in_forward_mode(model):
+        return jax.jit(jax.value_and_grad(loss, has_aux=True))
+
+    def with_value(*arguments: Any) -> tuple[Array, tuple[Array, Array]]:
+        value, outputs = loss(*arguments)
+        return value, (value, outputs)
+
+    def value_and_forward_gradient(*arguments: Any) -> Any:
+        gradients, found = jax.jacfwd(with_value, has_aux=True)(*arguments)
+        return found, gradients
+
+    return jax.jit(value_and_forward_gradient)
 
 
-def _loss(
-    model: Model, given: dict[str, Array], nudges: dict[str, Array], y: Array, lengths: Array | None
-) -> tuple[Array, Array]:
-    """The loss, and o_t (T, B, K), zero past a length. The nudges are zeros added to a_t, h_t and o_t."""
-    U, W, V, x = (given[name] for name in ("U", "W", "V", "inputs"))
-    b, c = given.get("b", 0), given.get("c", 0)
-    phi = ACTIVATIONS[model.activation]
-    in_length = jnp.broadcast_to(jnp.arange(len(x))[:, None] < (len(x) if lengths is None else lengths), x.shape[:2])
-    # What lies past a length must not even overflow: where() passes a gradient of zero, but zero times NaN is NaN.
-    x = jnp.where(in_length[..., None], x, 0)
-    y = jnp.where(in_length if model.has_labels else in_length[..., None], y, 0)
-
-    def step(h: Array, at_t: tuple[Array, Array, dict[str, Array]]) -> tuple[Array, Array]:
-        x_t, in_length_t, nudge = at_t
-        a = x_t @ U.T + h @ W.T + b + nudge.get("a", 0)
-        h = jnp.where(in_length_t[:, None], phi(a), h) + nudge.get("h", 0)
-        return h, h @ V.T + c + nudge.get("o", 0)
-
-    _, o = lax.scan(step, given["h0"], (x, in_length, nudges))
-    match model.loss:
-        case "softmax_cross_entropy":
-            step_loss = -jnp.take_along_axis(jax.nn.log_softmax(o), y[..., None], axis=-1)[..., 0]
-        case "sigmoid_cross_entropy":
-            # Not by log_sigmoid: its derivative, exp(o − softplus(o)), loses digits where o is large. And |o| not
-            # by jnp.abs, whose derivative at 0 is 1: that of max(o, −o) is 0, the slope of the even term there.
-            magnitude = jnp.maximum(o, -o)
-            step_loss = (jnp.maximum(o, 0) - o * y + jnp.log1p(jnp.exp(-magnitude))).sum(axis=-1)
-        case _:
-            step_loss = 0.5 * ((o - y) ** 2).sum(axis=-1)
-    total = jnp.where(in_length, step_loss, 0).sum()
-    outputs = jnp.where(in_length[..., None], o, 0)
-    return total if model.reduction == "sum" else total / in_length.sum().astype(total.dtype), outputs
+@jax.jit
+def _descend(params: dict[str, Array], gradients: dict[str, Array], learning_rate: float) -> dict[str, Array]:
+    return jax.tree.map(lambda theta, gradient: theta - learning_rate * gradient, params, gradients)

@@ -2,30 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 
-from ..manual import Answer, loss_and_gradients
+from ..manual import Answer, descend, feedforward, loss_and_gradients, ordered
+from .feedforward import FeedForward
 from .interface import Evaluation
 from .model import Model
+from .ordered import OrderedSystem
 from .problem import Problem
+from .recurrent import Recurrent
+from .truncation import TRUNCATIONS
 
 
 def answer(problem: Problem) -> Answer:
     """The hand derivation's answer. Overflow gives infinities, whatever the host's error state is."""
     model = problem.model
     with np.errstate(all="ignore"):
-        return loss_and_gradients(
-            problem.params,
-            problem.inputs,
-            problem.targets,
-            problem.h0,
-            activation=model.activation,
-            loss=model.loss,
-            reduction=model.reduction,
-            lengths=problem.lengths,
-        )
+        match model:
+            case Recurrent():
+                arrays = (problem.params, problem.inputs, problem.targets, *problem.states.values())
+                return loss_and_gradients(*arrays, lengths=problem.lengths, **options(model))
+            case FeedForward():
+                same = {"activation": model.activation, "loss": model.loss, "reduction": model.reduction}
+                return feedforward.loss_and_gradients(problem.params, problem.inputs, problem.targets, **same)
+            case OrderedSystem():
+                objective = np.array(model.objective, problem.dtype)
+                return ordered.loss_and_gradients(problem.params["A"], objective, problem.inputs)
+
+
+def options(model: Recurrent) -> dict[str, Any]:
+    """A model's fields as the keyword arguments of `loss_and_gradients`."""
+    names = ("cell", "num_layers", "bidirectional", "differentiation", "loss", "reduction", "loss_at")
+    found = {name: getattr(model, name) for name in names}
+    of_the_cell = {"rnn": ("activation",), "lstm": (), "gru": ("reset",)}
+    found |= {name: getattr(model, name) for name in of_the_cell[model.cell]}
+    if model.truncation:
+        kinds = {kind: name for name, kind in TRUNCATIONS.items()}
+        found["truncation"] = (kinds[type(model.truncation)], model.truncation.steps)
+    return found
 
 
 class ManualBackend:
@@ -42,3 +59,8 @@ class ManualBackend:
 
     def prepare(self, problem: Problem) -> Callable[[], Answer]:
         return lambda: answer(problem)
+
+    def descend(
+        self, params: Mapping[str, np.ndarray], gradients: Mapping[str, np.ndarray], learning_rate: float
+    ) -> dict[str, np.ndarray]:
+        return descend(params, gradients, learning_rate)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -13,14 +13,21 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import casefile
+from .checks import as_array, require_dtype, require_integer, require_number
 from .errors import InvalidProblemError
 from .files import require_folder
-from .model import Model, Recurrent, require_integer
-from .validation import as_array, check_problem, require_dtype, require_number, require_time_batch_size
+from .forms import Form
+from .model import Model, describe, model_from, require_model
+from .ordered import OrderedSystem
+from .recurrent import Recurrent
+from .validation import check_problem, leading_sizes
 
 if TYPE_CHECKING:
     from jaxtyping import Float, Int
     from numpy.typing import ArrayLike, DTypeLike
+
+
+BATCH = ("inputs", "targets", "h0", "c0", "lengths")
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,9 +40,11 @@ class Problem:
     Attributes:
         model: what is computed.
         params: the parameters by name, with the shapes of `model.parameter_shapes`.
-        inputs: x_t, (T, B, D).
-        targets: y_t, integer labels (T, B) or numbers (T, B, K), as `model.loss` needs.
-        h0: the initial state, (B, H).
+        inputs: x_t, (T, B, D); of a feed-forward network (B, N0); of an ordered system z_1, (1,).
+        targets: y_t, integer labels (T, B) or numbers (T, B, K), as `model.loss` needs, without the axis T for a
+            feed-forward network; None for an ordered system.
+        h0: the initial state of a recurrent network, (B, H), or (P, B, H) for P layers and directions.
+        c0: the initial cell state of an LSTM, likewise.
         lengths: (B,), integers in 1…T; None means that all sequences have T steps. What lies past a
             length has no influence on any result (but has to be valid: any label in range will do).
 
@@ -46,25 +55,27 @@ class Problem:
 
     model: Model
     params: Mapping[str, np.ndarray]
-    inputs: Float[np.ndarray, "T B D"]
-    targets: Int[np.ndarray, "T B"] | Float[np.ndarray, "T B K"]
-    h0: Float[np.ndarray, "B H"]
+    inputs: Float[np.ndarray, "*leading D"]
+    targets: Int[np.ndarray, "*leading"] | Float[np.ndarray, "*leading K"] | None = None
+    h0: Float[np.ndarray, "*P B H"] | None = None
+    c0: Float[np.ndarray, "*P B H"] | None = None
     lengths: Int[np.ndarray, " B"] | None = None
 
     def __post_init__(self) -> None:
-        _require_model(self.model)
+        require_model(self.model)
         if not isinstance(self.params, Mapping):
             raise InvalidProblemError(f"params is a {type(self.params).__name__}, expected a dict of arrays by name")
         params = {name: as_array(f"params[{name!r}]", array) for name, array in self.params.items()}
-        batch: dict[str, Any] = {name: as_array(name, getattr(self, name)) for name in ("inputs", "targets", "h0")}
-        batch["lengths"] = None if self.lengths is None else as_array("lengths", self.lengths)
-        check_problem(self.model, params, **batch)
+        batch: dict[str, Any] = {
+            name: None if (given := getattr(self, name)) is None else as_array(name, given) for name in BATCH
+        }
+        check_problem(self.model, params, batch)
         for name in ("targets", "lengths"):
             if batch[name] is not None and batch[name].dtype.kind in "iu":
                 batch[name] = batch[name].astype("int64")  # every framework takes this one
         for name, value in batch.items():
             object.__setattr__(self, name, value)
-        ordered = {name: params[name] for name in self.model.parameter_shapes}
+        ordered = {name: params[name] for name in self.model.parameter_forms}
         object.__setattr__(self, "params", MappingProxyType(ordered))
         for array in self.arrays().values():
             array.flags.writeable = False
@@ -74,9 +85,9 @@ class Problem:
         cls,
         model: Model,
         *,
-        seq_len: int,
-        batch_size: int,
         seed: int,
+        seq_len: int | None = None,
+        batch_size: int | None = None,
         dtype: DTypeLike = "float64",
         lengths: ArrayLike | None = None,
         recurrent_gain: float = 1.0,
@@ -85,60 +96,55 @@ class Problem:
 
         Everything comes from one `numpy.random.Generator(PCG64(seed))`, in float64, and is then rounded to
         the dtype, in this order: the parameters in the order of `model.parameter_shapes` (weights normal
-        with variance 1 / fan-in, biases normal with standard deviation ½), h0 (normal, standard deviation
-        ½), inputs (standard normal), targets (uniform labels; or uniform in [0, 1); or standard normal).
+        with variance 1 / fan-in, biases normal with standard deviation ½; but the weights of an ordered system
+        are the model's), h0 and c0 (normal, standard deviation ½), inputs (standard normal), targets (uniform
+        labels; or uniform in [0, 1); or standard normal).
 
         Args:
             model: what is computed.
-            seq_len: T, at least 1.
-            batch_size: B, at least 1.
             seed: a non-negative integer.
+            seq_len: T, at least 1, for a recurrent network.
+            batch_size: B, at least 1, for a recurrent or a feed-forward network.
             dtype: float64 or float32.
             lengths: (B,), integers in 1…T.
-            recurrent_gain: multiplies W. Below 1 the state contracts; well above 1 it is chaotic.
+            recurrent_gain: multiplies every W. Below 1 the state contracts; well above 1 it is chaotic.
         """
-        _require_model(model)
-        seq_len = require_integer("seq_len", seq_len, at_least=1)
-        batch_size = require_integer("batch_size", batch_size, at_least=1)
+        require_model(model)
+        leading = _leading(model, {"seq_len": seq_len, "batch_size": batch_size})
         rng = _generator(seed)
-        params, h0 = _draw_parameters(model, rng, batch_size)
-        params["W"] *= require_number("recurrent_gain", recurrent_gain)
-        inputs = rng.standard_normal((seq_len, batch_size, model.input_size))
-        targets: np.ndarray
-        if model.has_labels:
-            targets = rng.integers(0, model.output_size, (seq_len, batch_size))
-        elif model.loss == "sigmoid_cross_entropy":
-            targets = rng.random((seq_len, batch_size, model.output_size))
-        else:
-            targets = rng.standard_normal((seq_len, batch_size, model.output_size))
-        return cls._rounded(model, params, inputs, targets, h0, lengths, dtype)
+        params, states = _draw_parameters(model, rng, leading)
+        _multiply_recurrent_weights(model, params, require_number("recurrent_gain", recurrent_gain))
+        inputs = rng.standard_normal(model.input_form(*leading).shape)
+        target = model.target_form(*leading)
+        targets = None if target is None else _draw(rng, target)
+        return cls._rounded(model, params, inputs, targets, states, lengths, dtype)
 
     @classmethod
     def from_data(
         cls,
         model: Model,
         inputs: ArrayLike,
-        targets: ArrayLike,
+        targets: ArrayLike | None,
         *,
         seed: int,
         dtype: DTypeLike = "float64",
         lengths: ArrayLike | None = None,
     ) -> Problem:
-        """A given batch, with parameters and h0 drawn as `from_seed` draws them.
+        """A given batch, with parameters and initial states drawn as `from_seed` draws them.
 
         Args:
             model: what is computed.
-            inputs: (T, B, D); rounded to the dtype.
-            targets: labels (T, B), or numbers (T, B, K), which are rounded to the dtype.
+            inputs: as in `Problem`; rounded to the dtype.
+            targets: as in `Problem`; numbers are rounded to the dtype.
             seed: a non-negative integer.
             dtype: float64 or float32.
             lengths: (B,), integers in 1…T.
         """
-        _require_model(model)
-        inputs, targets = as_array("inputs", inputs), as_array("targets", targets)
-        require_time_batch_size(inputs)
-        params, h0 = _draw_parameters(model, _generator(seed), inputs.shape[1])
-        return cls._rounded(model, params, inputs, targets, h0, lengths, dtype)
+        require_model(model)
+        inputs = as_array("inputs", inputs)
+        targets = None if targets is None else as_array("targets", targets)
+        params, states = _draw_parameters(model, _generator(seed), leading_sizes(model, inputs))
+        return cls._rounded(model, params, inputs, targets, states, lengths, dtype)
 
     @classmethod
     def _rounded(
@@ -146,30 +152,55 @@ class Problem:
         model: Model,
         params: dict[str, np.ndarray],
         inputs: np.ndarray,
-        targets: np.ndarray,
-        h0: np.ndarray,
+        targets: np.ndarray | None,
+        states: dict[str, np.ndarray],
         lengths: Any,
         dtype: DTypeLike,
     ) -> Problem:
         to = require_dtype(dtype)
+        form = model.target_form(*leading_sizes(model, inputs))
+        if targets is not None and not (form and form.kind == "label"):
+            targets = targets.astype(to)
         return cls(
             model,
             {name: array.astype(to) for name, array in params.items()},
             inputs.astype(to),
-            targets if model.has_labels else targets.astype(to),
-            h0.astype(to),
-            lengths,
+            targets,
+            **{name: array.astype(to) for name, array in states.items()},
+            lengths=lengths,
         )
 
     @property
+    def leading(self) -> tuple[int, ...]:
+        """The sizes T and B, or what of them the model has."""
+        return self.inputs.shape[:-1]
+
+    @property
     def seq_len(self) -> int:
-        """T, the number of time steps."""
-        return self.inputs.shape[0]
+        """T, the number of time steps; 1 where there is no time."""
+        return self.inputs.shape[0] if self.inputs.ndim == 3 else 1
 
     @property
     def batch_size(self) -> int:
-        """B, the number of sequences."""
-        return self.inputs.shape[1]
+        """B, the number of sequences or samples; 1 where there is no batch."""
+        return self.inputs.shape[-2] if self.inputs.ndim > 1 else 1
+
+    @property
+    def states(self) -> dict[str, np.ndarray]:
+        """The initial states by name."""
+        found = {"h0": self.h0, "c0": self.c0}
+        return {name: array for name, array in found.items() if array is not None}
+
+    @property
+    def differentiable(self) -> dict[str, np.ndarray]:
+        """Every array with a gradient, by the name of that: the parameters, the initial states and the inputs."""
+        return {**self.params, **self.states, "inputs": self.inputs}
+
+    @property
+    def summary(self) -> str:
+        """The model and all sizes in a few words."""
+        sizes = zip(self.model.LEADING.values(), self.leading, strict=True)
+        return ", ".join([self.model.summary, self.dtype.name, *(f"{letter}={size}" for letter, size in sizes)])
 
     @property
     def dtype(self) -> np.dtype:
@@ -179,15 +210,19 @@ class Problem:
     def arrays(self) -> dict[str, np.ndarray]:
         """Every array by name, the parameters as `params.U` and so on, in a fixed order."""
         arrays = {f"params.{name}": array for name, array in self.params.items()}
-        arrays |= {"inputs": self.inputs, "targets": self.targets, "h0": self.h0}
-        return arrays if self.lengths is None else arrays | {"lengths": self.lengths}
+        batch = {name: getattr(self, name) for name in BATCH}
+        return arrays | {name: array for name, array in batch.items() if array is not None}
 
     def writable_copy(self) -> Problem:
         """The same problem in arrays of its own that can be written to, to be given out of one's hands."""
-        copy = object.__new__(type(self))
-        for name, value in vars(self).items():
-            object.__setattr__(copy, name, _copied(value))
-        return copy
+        return self.with_unchecked(**{name: _copied(value) for name, value in vars(self).items()})
+
+    def with_unchecked(self, **changes: Any) -> Problem:
+        """The problem with some fields replaced, neither checked nor copied: for numbers computed on the way."""
+        changed = object.__new__(type(self))
+        for name, value in {**vars(self), **changes}.items():
+            object.__setattr__(changed, name, value)
+        return changed
 
     @property
     def fingerprint(self) -> str:
@@ -219,7 +254,7 @@ class Problem:
         params = {name.removeprefix("params."): a for name, a in arrays.items() if name.startswith("params.")}
         batch: dict[str, Any] = {name: array for name, array in arrays.items() if not name.startswith("params.")}
         try:
-            problem = cls(_model_from(header["model"]), params, **batch)
+            problem = cls(model_from(header["model"]), params, **batch)
         except (TypeError, ValueError, LookupError) as error:
             raise InvalidProblemError(f"{path}: not a valid gradparity case: {error}") from error
         if problem.fingerprint != header.get("fingerprint"):
@@ -227,20 +262,12 @@ class Problem:
         return problem
 
 
-def _require_model(model: object) -> None:
-    if not isinstance(model, Model):
-        raise InvalidProblemError(f"model is a {type(model).__name__}, expected a Recurrent")
-
-
-def describe(model: Model) -> dict[str, Any]:
-    """The model as plain values, for JSON."""
-    return {"family": type(model).__name__, **asdict(model)}
-
-
-def _model_from(description: Mapping[str, Any]) -> Model:
-    families: dict[str, Callable[..., Model]] = {"Recurrent": Recurrent}
-    fields = dict(description)
-    return families[fields.pop("family")](**fields)
+def _leading(model: Model, given: Mapping[str, int | None]) -> tuple[int, ...]:
+    """T and B, or what of them the model has."""
+    for name, size in given.items():
+        if size is not None and name not in model.LEADING:
+            raise InvalidProblemError(f"{name} = {size!r} was given, but there is none in a {type(model).__name__}")
+    return tuple(require_integer(name, given[name], at_least=1) for name in model.LEADING)
 
 
 def _generator(seed: int) -> np.random.Generator:
@@ -248,13 +275,37 @@ def _generator(seed: int) -> np.random.Generator:
 
 
 def _draw_parameters(
-    model: Model, rng: np.random.Generator, batch_size: int
-) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    model: Model, rng: np.random.Generator, leading: tuple[int, ...]
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    if isinstance(model, OrderedSystem):
+        return {"A": np.array(model.weights)}, {}
     params = {}
     for name, shape in model.parameter_shapes.items():
         scale = shape[-1] ** -0.5 if len(shape) == 2 else 0.5
         params[name] = scale * rng.standard_normal(shape)
-    return params, 0.5 * rng.standard_normal((batch_size, model.hidden_size))
+    forms = model.state_forms(*leading)
+    return params, {name: 0.5 * rng.standard_normal(form.shape) for name, form in forms.items()}
+
+
+def _draw(rng: np.random.Generator, form: Form) -> np.ndarray:
+    match form.kind:
+        case "label":
+            return rng.integers(0, form.labels, form.shape)
+        case "probability":
+            return rng.random(form.shape)
+        case _:
+            return rng.standard_normal(form.shape)
+
+
+def _multiply_recurrent_weights(model: Model, params: dict[str, np.ndarray], gain: float) -> None:
+    if not isinstance(model, Recurrent):
+        if gain != 1:
+            raise InvalidProblemError(f"recurrent_gain = {gain} was given, but there is none in {model.summary}")
+    elif model.concatenated:
+        params["Wcat"][:, model.input_size :] *= gain
+    else:
+        for place in model.places:
+            params[place.name("W")] *= gain
 
 
 def _copied(value: Any) -> Any:

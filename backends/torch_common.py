@@ -1,8 +1,8 @@
-"""What the two PyTorch backends share: conversion and isolation from the host. No mathematics."""
+"""What the two PyTorch backends share: conversion, masks and isolation from the host. No mathematics."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import numpy as np
@@ -29,14 +29,32 @@ def gradient(of: Tensor) -> np.ndarray:
     return (torch.zeros_like(of) if of.grad is None else of.grad).detach().numpy()
 
 
+def steps_in_length(problem: Problem) -> Tensor:
+    """(T, B), True where a step lies within its sequence's length."""
+    lengths = torch.full((problem.batch_size,), problem.seq_len) if problem.lengths is None else tensor(problem.lengths)
+    return torch.arange(problem.seq_len)[:, None] < lengths
+
+
+def steps_with_loss(problem: Problem) -> Tensor:
+    """(T, B), True where a step carries a loss."""
+    in_length = steps_in_length(problem)
+    if problem.model.loss_at == "every_step":
+        return in_length
+    return in_length & (torch.arange(1, problem.seq_len + 1)[:, None] == in_length.sum(dim=0))
+
+
 def within_lengths(values: Tensor, problem: Problem) -> Tensor:
     """(T, B, ·), zero past each sequence's length."""
-    counted = counted_steps(problem)
-    return values if counted is None else torch.where(counted[..., None], values, 0)
+    return values if problem.lengths is None else torch.where(steps_in_length(problem)[..., None], values, 0)
 
 
-def counted_steps(problem: Problem) -> Tensor | None:
-    """(T, B), True where a step lies within its sequence's length; None without lengths."""
-    if problem.lengths is None:
-        return None
-    return torch.arange(problem.seq_len)[:, None] < tensor(problem.lengths)
+def descend(
+    params: Mapping[str, np.ndarray], gradients: Mapping[str, np.ndarray], learning_rate: float
+) -> dict[str, np.ndarray]:
+    """The parameters after one step of `torch.optim.SGD`."""
+    with isolated():
+        leaves = {name: tensor(array, requires_grad=True) for name, array in params.items()}
+        for name, leaf in leaves.items():
+            leaf.grad = tensor(gradients[name])
+        torch.optim.SGD(leaves.values(), lr=learning_rate).step()
+        return {name: leaf.detach().numpy() for name, leaf in leaves.items()}

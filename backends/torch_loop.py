@@ -1,95 +1,122 @@
-"""PyTorch under autograd: the forward pass as an explicit loop, and nothing of the backward pass."""
+"""PyTorch under autograd: the forward pass written out, and nothing of the backward pass."""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional
 
+from . import torch_feedforward, torch_recurrent
+from .feedforward import FeedForward
 from .interface import Evaluation
 from .model import Model
+from .ordered import OrderedSystem
 from .problem import Problem
-from .torch_common import counted_steps, gradient, isolated, tensor, within_lengths
+from .recurrent import Recurrent
+from .torch_common import descend, gradient, isolated, tensor, within_lengths
+from .torch_recurrent import Params, Record
 
-ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
-    "tanh": torch.tanh,
-    "relu": torch.relu,
-    "sigmoid": torch.sigmoid,
-    "identity": torch.clone,
+Forward = Callable[[Problem, Params, Record], tuple[Tensor, Tensor]]
+
+FORWARD: dict[type[Model], Forward] = {
+    Recurrent: torch_recurrent.forward,
+    FeedForward: torch_feedforward.feedforward,
+    OrderedSystem: torch_feedforward.ordered,
 }
 
 
 class TorchBackend:
-    """The network written out step by step on tensors; its adjoints are retained gradients."""
+    """The forward pass written out on tensors; its adjoints are retained gradients."""
 
     name = "torch"
+    descend = staticmethod(descend)
 
     def supports(self, model: Model, dtype: str) -> str:
         return ""
 
     def evaluate(self, problem: Problem, *, trace: bool = False) -> Evaluation:
         with isolated():
-            given = _leaves(problem, differentiated=[*problem.params, "h0", "inputs"])
-            loss, steps = _forward(problem, given)
-            if trace:
-                for each in (*steps["o"], *steps["h"], *steps["a"]):
-                    each.retain_grad()
+            if _in_forward_mode(problem.model):
+                return _evaluate_in_forward_mode(problem)
+            given = _tensors(problem, differentiated=problem.differentiable)
+            seen: dict[str, dict[int, list[Tensor]]] = defaultdict(lambda: defaultdict(list))
+
+            def record(name: str, step: int, value: Tensor) -> None:
+                if trace and value.requires_grad:
+                    value.retain_grad()
+                    seen[name][step].append(value)
+
+            loss, outputs = FORWARD[type(problem.model)](problem, given, record)
             loss.backward()
             return Evaluation(
                 loss=loss.item(),
                 gradients={name: gradient(leaf) for name, leaf in given.items()},
-                outputs=within_lengths(torch.stack(steps["o"]), problem).detach().numpy(),
-                adjoints={name: np.stack([gradient(each) for each in steps[name]]) for name in steps} if trace else {},
+                outputs=_outputs(outputs, problem),
+                adjoints=_adjoints(problem, seen) if trace else {},
             )
 
-    def prepare(self, problem: Problem) -> Callable[[], tuple[Tensor, tuple[Tensor, ...]]]:
+    def prepare(self, problem: Problem) -> Callable[[], Any]:
         with isolated():
-            given = _leaves(problem, differentiated=list(problem.params))
-        wanted = [given[name] for name in problem.params]
+            given = _tensors(problem, differentiated=problem.params)
+        wanted = {name: given[name] for name in problem.params}
+        others = {name: given[name] for name in given if name not in wanted}
 
-        def run() -> tuple[Tensor, tuple[Tensor, ...]]:
+        def loss_of(params: Params) -> tuple[Tensor, Tensor]:
+            loss, _ = FORWARD[type(problem.model)](problem, {**params, **others}, _ignore)
+            return loss, loss
+
+        def run() -> Any:
             with isolated():
-                loss, _ = _forward(problem, given)
-                return loss, torch.autograd.grad(loss, wanted)
+                if _in_forward_mode(problem.model):
+                    return torch.func.jacfwd(loss_of, has_aux=True)(wanted)[::-1]
+                loss, _ = loss_of(wanted)
+                return loss, torch.autograd.grad(loss, list(wanted.values()))
 
         return run
 
 
-def _leaves(problem: Problem, *, differentiated: list[str]) -> dict[str, Tensor]:
-    arrays = {**problem.params, "h0": problem.h0, "inputs": problem.inputs}
-    return {name: tensor(array, requires_grad=name in differentiated) for name, array in arrays.items()}
+def _tensors(problem: Problem, *, differentiated: Any) -> Params:
+    return {name: tensor(a, requires_grad=name in differentiated) for name, a in problem.differentiable.items()}
 
 
-def _forward(problem: Problem, given: dict[str, Tensor]) -> tuple[Tensor, dict[str, list[Tensor]]]:
-    """The loss, and the tensors o_t, h_t and a_t of every step."""
-    U, W, V = given["U"], given["W"], given["V"]
-    b, c = given.get("b"), given.get("c")
-    counted = counted_steps(problem)
-    phi = ACTIVATIONS[problem.model.activation]
-    steps: dict[str, list[Tensor]] = {"o": [], "h": [], "a": []}
-    h = given["h0"]
-    for t, x in enumerate(within_lengths(given["inputs"], problem).unbind()):
-        a = functional.linear(x, U, b) + h @ W.T
-        h = phi(a) if counted is None else torch.where(counted[t, :, None], phi(a), h)
-        o = functional.linear(h, V, c)
-        for name, value in (("o", o), ("h", h), ("a", a)):
-            steps[name].append(value)
-    outputs, targets = torch.stack(steps["o"]), tensor(problem.targets)
-    if counted is not None:
-        outputs, targets = outputs[counted], targets[counted]
-    step_loss = _step_loss(problem, outputs, targets)
-    return step_loss.sum() if problem.model.reduction == "sum" else step_loss.mean(), steps
+def _outputs(outputs: Tensor, problem: Problem) -> np.ndarray:
+    return within_lengths(outputs, problem).detach().numpy()
 
 
-def _step_loss(problem: Problem, o: Tensor, y: Tensor) -> Tensor:
-    """ℓ(o_t, y_t) for every counted step and sequence."""
-    match problem.model.loss:
-        case "softmax_cross_entropy":
-            return -o.log_softmax(dim=-1).gather(-1, y[..., None]).squeeze(-1)
-        case "sigmoid_cross_entropy":
-            return -(y * functional.logsigmoid(o) + (1 - y) * functional.logsigmoid(-o)).sum(dim=-1)
-        case _:
-            return 0.5 * (o - y).square().sum(dim=-1)
+def _adjoints(problem: Problem, seen: dict[str, dict[int, list[Tensor]]]) -> dict[str, np.ndarray]:
+    """At every step the sum over all copies of a variable that were computed; a window computes several."""
+    found = {}
+    for name, (shape, steps) in problem.model.variables(*problem.leading).items():
+        total = np.zeros(shape if steps else (1, *shape), problem.dtype)
+        for step, copies in seen[name].items():
+            for copy in copies:
+                total[step] += gradient(copy)
+        found[name] = total if steps else total[0]
+    return found
+
+
+def _in_forward_mode(model: Model) -> bool:
+    return isinstance(model, Recurrent) and model.differentiation == "forward"
+
+
+def _evaluate_in_forward_mode(problem: Problem) -> Evaluation:
+    """By `torch.func.jacfwd`, which has no adjoints."""
+
+    def loss_of(given: Params) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        loss, outputs = FORWARD[type(problem.model)](problem, given, _ignore)
+        return loss, (loss, outputs)
+
+    gradients, (loss, outputs) = torch.func.jacfwd(loss_of, has_aux=True)(_tensors(problem, differentiated=()))
+    return Evaluation(
+        loss=loss.item(),
+        gradients={name: each.numpy() for name, each in gradients.items()},
+        outputs=_outputs(outputs, problem),
+    )
+
+
+def _ignore(name: str, step: int, value: Tensor) -> None:
+    """Records nothing."""

@@ -1,8 +1,9 @@
-"""PyTorch's own layers: `torch.nn.RNN` and `torch.nn.Linear`, with the criteria of `torch.nn`."""
+"""PyTorch's own layers: `torch.nn.RNN`, `LSTM`, `GRU` and `Linear`, with the criteria of `torch.nn`."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,97 +13,156 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 from .interface import Evaluation
 from .model import Model
 from .problem import Problem
-from .torch_common import counted_steps, gradient, isolated, tensor, within_lengths
+from .recurrent import Place, Recurrent
+from .torch_common import descend, gradient, isolated, steps_with_loss, tensor, within_lengths
 
-Network = tuple[nn.RNN, nn.Linear]
+Network = tuple[nn.RNNBase, nn.Linear]
 
 
 class TorchNNBackend:
-    """`torch.nn.RNN`, whose two biases are b and a constant zero: the gradient of b is that of `bias_ih`."""
+    """`torch.nn.RNN`, `LSTM` and `GRU`.
+
+    They have two biases: b is `bias_ih`, and `bias_hh` is a constant zero, but for the GRU's n, where it is b_hn.
+    """
 
     name = "torch-nn"
+    descend = staticmethod(descend)
 
     def supports(self, model: Model, dtype: str) -> str:
-        if model.activation not in ("tanh", "relu"):
-            return f"torch.nn.RNN has tanh and relu, not {model.activation}"
+        if not isinstance(model, Recurrent):
+            return "torch.nn has recurrent layers; the rest is compared with the other backends"
+        for reason, is_so in {
+            f"torch.nn.RNN has tanh and relu, not {model.activation}": model.activation not in ("tanh", "relu"),
+            "torch.nn.GRU has its reset gate after the product, not before": model.reset != "after",
+            "torch.nn.RNN has U and W apart, not concatenated": model.concatenated,
+            "torch.nn has no truncation within a layer's call": model.truncation is not None,
+        }.items():
+            if is_so:
+                return reason
         return ""
 
     def evaluate(self, problem: Problem, *, trace: bool = False) -> Evaluation:
         with isolated():
-            network = _network(problem, tensor(problem.params["U"]))
-            x, h0 = tensor(problem.inputs, requires_grad=True), tensor(problem.h0, requires_grad=True)
-            outputs = _outputs(network, x, h0, problem.lengths)
+            network = _network(problem)
+            x = tensor(problem.inputs, requires_grad=True)
+            states = {name: tensor(array, requires_grad=True) for name, array in problem.states.items()}
+            outputs = _outputs(network, x, states, problem.lengths)
+            outputs.retain_grad()
             loss = _loss(problem, outputs)
             loss.backward()
-            gradients = {name: gradient(parameter) for name, parameter in _parameters(problem, network).items()}
+            found = {name: gradient(parameter) for name, parameter in _parameters(network).items()}
+            gradients = _under_our_names(problem, found)
             return Evaluation(
                 loss=loss.item(),
-                gradients=gradients | {"h0": gradient(h0), "inputs": gradient(x)},
+                gradients=gradients | {name: gradient(leaf) for name, leaf in {**states, "inputs": x}.items()},
                 outputs=within_lengths(outputs, problem).detach().numpy(),
-                adjoints=_adjoints(problem) if trace else {},
+                adjoints={"o": gradient(outputs)} | _adjoints_of_a_single_layer(problem) if trace else {},
             )
 
-    def prepare(self, problem: Problem) -> Callable[[], tuple[Tensor, tuple[Tensor, ...]]]:
+    def prepare(self, problem: Problem) -> Callable[[], tuple[Tensor, dict[str, Tensor]]]:
         with isolated():
-            network = _network(problem, tensor(problem.params["U"]))
-            x, h0 = tensor(problem.inputs), tensor(problem.h0)
-        wanted = list(_parameters(problem, network).values())
+            network = _network(problem)
+            x = tensor(problem.inputs)
+            states = {name: tensor(array) for name, array in problem.states.items()}
+        wanted = {name: parameter for name, parameter in _parameters(network).items() if parameter.requires_grad}
 
-        def run() -> tuple[Tensor, tuple[Tensor, ...]]:
+        def run() -> tuple[Tensor, dict[str, Tensor]]:
             with isolated():
-                loss = _loss(problem, _outputs(network, x, h0, problem.lengths))
-                return loss, torch.autograd.grad(loss, wanted)
+                loss = _loss(problem, _outputs(network, x, states, problem.lengths))
+                found = torch.autograd.grad(loss, list(wanted.values()))
+                return loss, _under_our_names(problem, dict(zip(wanted, found, strict=True)))
 
         return run
 
 
-def _network(problem: Problem, weight_ih: Tensor) -> Network:
-    """The layers, holding the problem's parameters. Made on `meta`, so that no random number is drawn."""
+def _network(problem: Problem, *, extra_inputs: Tensor | None = None) -> Network:
+    """The layers, holding the problem's parameters. Made on `meta`, so that no random number is drawn.
+
+    Args:
+        problem: the question.
+        extra_inputs: columns (G, ·) that are put beside U, for further inputs.
+    """
     model = problem.model
-    rnn = nn.RNN(weight_ih.shape[1], model.hidden_size, nonlinearity=model.activation, bias=model.bias, device="meta")
-    head = nn.Linear(model.hidden_size, model.output_size, bias=model.bias, device="meta")
-    values = {name: tensor(array) for name, array in problem.params.items()} | {"U": weight_ih}
-    for name, (layer, attribute) in _places((rnn, head)).items():
-        if name in values:
-            setattr(layer, attribute, nn.Parameter(values[name]))
+    assert isinstance(model, Recurrent)
+    extra = 0 if extra_inputs is None else extra_inputs.shape[1]
+    sizes = (model.input_size + extra, model.hidden_size)
+    options: dict[str, Any] = {"num_layers": model.num_layers, "bidirectional": model.bidirectional}
+    options |= {"bias": model.bias, "device": "meta"}
+    rnn: nn.RNNBase
+    match model.cell:
+        case "lstm":
+            rnn = nn.LSTM(*sizes, **options)
+        case "gru":
+            rnn = nn.GRU(*sizes, **options)
+        case _:
+            rnn = nn.RNN(*sizes, nonlinearity=model.activation, **options)
+    values = {name: tensor(array) for name, array in problem.params.items()}
+    head = nn.Linear(values["V"].shape[1], model.output_size, bias=model.bias, device="meta")
+    head.weight = nn.Parameter(values["V"])
     if model.bias:
-        rnn.bias_hh_l0 = nn.Parameter(torch.zeros_like(values["b"]), requires_grad=False)
+        head.bias = nn.Parameter(values["c"])
+    for place in model.places:
+        U = values[place.name("U")]
+        own = {"weight_ih": U if extra_inputs is None else torch.cat([U, extra_inputs], dim=1)}
+        own["weight_hh"] = values[place.name("W")]
+        b_hn = values.get(place.name("b_hn"))
+        if model.bias:
+            own["bias_ih"] = values[place.name("b")]
+            own["bias_hh"] = torch.zeros_like(own["bias_ih"])
+            if b_hn is not None:
+                own["bias_hh"][-model.hidden_size :] = b_hn
+        for name, value in own.items():
+            differentiated = name != "bias_hh" or b_hn is not None
+            setattr(rnn, _their_name(model, place, name), nn.Parameter(value, requires_grad=differentiated))
     return rnn, head
 
 
-def _places(network: Network) -> dict[str, tuple[nn.Module, str]]:
-    """Where each parameter of ours lives in the layers."""
+def _their_name(model: Recurrent, place: Place, name: str) -> str:
+    """`weight_ih_l0`, or `weight_ih_l0_reverse`."""
+    directions = 2 if model.bidirectional else 1
+    return f"{name}_l{place.number // directions}{place.suffix.replace('.', '_')}"
+
+
+def _parameters(network: Network) -> dict[str, Tensor]:
+    """The parameters of both layers by their own names."""
     rnn, head = network
-    return {
-        "U": (rnn, "weight_ih_l0"),
-        "W": (rnn, "weight_hh_l0"),
-        "b": (rnn, "bias_ih_l0"),
-        "V": (head, "weight"),
-        "c": (head, "bias"),
-    }
+    return {**dict(rnn.named_parameters()), **{f"head.{name}": p for name, p in head.named_parameters()}}
 
 
-def _parameters(problem: Problem, network: Network) -> dict[str, Tensor]:
-    places = _places(network)
-    return {name: places[name][0].get_parameter(places[name][1]) for name in problem.params}
+def _under_our_names(problem: Problem, found: dict[str, Any]) -> dict[str, Any]:
+    """What was found for each of the layers' parameters."""
+    model = problem.model
+    assert isinstance(model, Recurrent)
+    own = {"V": found["head.weight"], "c": found.get("head.bias")}
+    for place in model.places:
+        for ours, theirs in (("U", "weight_ih"), ("W", "weight_hh"), ("b", "bias_ih")):
+            own[place.name(ours)] = found.get(_their_name(model, place, theirs))
+        if place.name("b_hn") in problem.params:
+            own[place.name("b_hn")] = found[_their_name(model, place, "bias_hh")][-model.hidden_size :]
+    return {name: own[name] for name in problem.params}
 
 
-def _outputs(network: Network, x: Tensor, h0: Tensor, lengths: np.ndarray | None) -> Tensor:
+def _outputs(network: Network, x: Tensor, states: dict[str, Tensor], lengths: np.ndarray | None) -> Tensor:
     """o_t (T, B, K) by one call of the layer; with lengths, on a packed sequence."""
     rnn, head = network
+    initial = _as_state([state.reshape(-1, *state.shape[-2:]) for state in states.values()])
     if lengths is None:
-        h, _ = rnn(x, h0[None])
+        h, _ = rnn(x, initial)
     else:
-        packed, _ = rnn(pack_padded_sequence(x, tensor(lengths), enforce_sorted=False), h0[None])
+        packed, _ = rnn(pack_padded_sequence(x, tensor(lengths), enforce_sorted=False), initial)
         h, _ = pad_packed_sequence(packed, total_length=len(x))
     return head(h)
 
 
+def _as_state(states: list[Tensor]) -> Tensor | tuple[Tensor, ...]:
+    """The form in which a layer takes its state: (h, c) for the LSTM, h alone for the others."""
+    return tuple(states) if len(states) > 1 else states[0]
+
+
 def _loss(problem: Problem, o: Tensor) -> Tensor:
-    """The criterion on the counted steps; PyTorch's own mean would also divide by K."""
-    y = tensor(problem.targets)
-    counted = counted_steps(problem)
-    o, y = (o.flatten(0, 1), y.flatten(0, 1)) if counted is None else (o[counted], y[counted])
+    """The criterion on the steps with a loss; PyTorch's own mean would also divide by K."""
+    with_loss = steps_with_loss(problem)
+    o, y = o[with_loss], tensor(problem.targets)[with_loss]
     match problem.model.loss:
         case "softmax_cross_entropy":
             total = nn.CrossEntropyLoss(reduction="sum")(o, y)
@@ -113,22 +173,25 @@ def _loss(problem: Problem, o: Tensor) -> Tensor:
     return total if problem.model.reduction == "sum" else total / len(o)
 
 
-def _adjoints(problem: Problem) -> dict[str, np.ndarray]:
-    """dL/do_t, dL/dh_t and dL/da_t by autograd, from the same layers called one step at a time.
+def _adjoints_of_a_single_layer(problem: Problem) -> dict[str, np.ndarray]:
+    """dL/dh_t and dL/da_t by autograd, from the same layer called one step at a time.
 
-    A layer's call over all steps hides its states. To reach a_t as well, x_t is extended by H zeros, which
-    enter a_t through an identity matrix beside U: the gradient of these zeros is dL/da_t.
+    A layer's call over all steps hides its states. To reach a_t as well, x_t is extended by G zeros, which
+    enter a_t through an identity matrix beside U: the gradient of these zeros is dL/da_t. The LSTM's c_t cannot
+    be reached: the layer does not compute h_t from the c_t that it returns. Nor can the states within a stack.
     """
-    x, h = within_lengths(tensor(problem.inputs), problem), tensor(problem.h0)
-    nudge = torch.zeros(*x.shape[:2], problem.model.hidden_size, dtype=x.dtype, requires_grad=True)
-    U = tensor(problem.params["U"])
-    rnn, head = _network(problem, torch.cat([U, torch.eye(len(U), dtype=U.dtype)], dim=1))
-    steps: dict[str, list[Tensor]] = {"o": [], "h": []}
-    for extended in torch.cat([x, nudge], dim=-1):
-        h = rnn(extended[None], h[None])[1][0]
-        o = head(h)
-        for name, value in (("o", o), ("h", h)):
-            value.retain_grad()
-            steps[name].append(value)
-    _loss(problem, torch.stack(steps["o"])).backward()
-    return {name: np.stack([gradient(each) for each in steps[name]]) for name in steps} | {"a": gradient(nudge)}
+    model = problem.model
+    assert isinstance(model, Recurrent)
+    if len(model.places) > 1:
+        return {}
+    x, G = within_lengths(tensor(problem.inputs), problem), model.linear_size
+    zeros = torch.zeros(*x.shape[:2], G, dtype=x.dtype, requires_grad=True)
+    rnn, head = _network(problem, extra_inputs=torch.eye(G, dtype=x.dtype))
+    state = _as_state([tensor(array)[None] for array in problem.states.values()])
+    steps = []
+    for extended in torch.cat([x, zeros], dim=-1):
+        _, state = rnn(extended[None], state)
+        steps.append(state[0] if isinstance(state, tuple) else state)
+        steps[-1].retain_grad()
+    _loss(problem, head(torch.cat(steps))).backward()
+    return {"h": np.concatenate([gradient(h) for h in steps]), "a": gradient(zeros)}

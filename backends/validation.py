@@ -3,112 +3,103 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from numbers import Real
 
 import numpy as np
 
-from .errors import InvalidProblemError, first_line, unknown_name
+from .checks import DTYPES
+from .errors import InvalidProblemError, unknown_name
+from .forms import Form
 from .model import Model
-
-DTYPES = ("float64", "float32")
-
-
-def require_dtype(dtype: object) -> np.dtype:
-    """The NumPy dtype, if it is one that problems are stated in."""
-    try:
-        found = np.dtype(dtype)  # type: ignore[call-overload]
-    except TypeError:
-        raise unknown_name("dtype", dtype, DTYPES) from None
-    if found.name not in DTYPES:
-        raise InvalidProblemError(f"dtype is {found}, expected float64 or float32")
-    return np.dtype(found.name)  # in this machine's byte order
+from .ordered import OrderedSystem
 
 
-def require_number(name: str, value: object) -> float:
-    """The value as a float, if it is a finite number."""
-    if isinstance(value, Real) and np.isfinite(float(value)):
-        return float(value)
-    raise InvalidProblemError(f"{name} = {value!r}, expected a finite number")
-
-
-def require_time_batch_size(inputs: np.ndarray) -> None:
-    """Raises InvalidProblemError unless there are three axes."""
-    if inputs.ndim != 3:
-        raise InvalidProblemError(f"inputs has shape {inputs.shape}, expected (T, B, D): time, batch, input_size")
-
-
-def as_array(name: str, value: object) -> np.ndarray:
-    """A copy of the value as an array of numbers, contiguous and in this machine's byte order."""
-    try:
-        array = np.array(value, order="C")
-    except ValueError as error:
-        raise InvalidProblemError(f"{name} is no array: {first_line(error)}") from None
-    if array.dtype.kind not in "fiub":
-        raise InvalidProblemError(f"{name} is {array.dtype}, expected an array of numbers")
-    return array.astype(array.dtype.newbyteorder("="), copy=False)
+def leading_sizes(model: Model, inputs: np.ndarray) -> tuple[int, ...]:
+    """T and B, or what of them the model has; raises InvalidProblemError unless the inputs have these axes."""
+    letters = tuple(model.LEADING.values())
+    if inputs.ndim != len(letters) + 1:
+        expected = model.input_form(*[1] * len(letters)).letters
+        raise InvalidProblemError(f"inputs has shape {inputs.shape}, expected {expected}")
+    sizes = inputs.shape[:-1]
+    for letter, size in zip(letters, sizes, strict=True):
+        if size == 0:
+            what = "time steps (T)" if letter == "T" else "sequences (B)" if "T" in letters else "samples (B)"
+            raise InvalidProblemError(f"inputs has shape {inputs.shape}: it has no {what}, expected at least 1")
+    return sizes
 
 
 def check_problem(
     model: Model,
     params: Mapping[str, np.ndarray],
-    inputs: np.ndarray,
-    targets: np.ndarray,
-    h0: np.ndarray,
-    lengths: np.ndarray | None,
+    batch: Mapping[str, np.ndarray | None],
 ) -> None:
-    """Raises InvalidProblemError unless the arrays fit the model and each other, and are finite."""
-    shapes = model.parameter_shapes
-    for name in params:
-        if name not in shapes:
-            raise InvalidProblemError(f"params: {unknown_name('parameter', name, shapes)}")
-    for name in shapes:
-        if name not in params:
-            raise InvalidProblemError(f"params has no {name!r}, expected {', '.join(shapes)}")
+    """Raises InvalidProblemError unless the arrays fit the model and each other, and are finite.
 
+    Args:
+        model: what is computed.
+        params: the parameters by name.
+        batch: `inputs`, `targets`, `h0`, `c0` and `lengths`; None where there is none.
+    """
+    forms = model.parameter_forms
+    for name in params:
+        if name not in forms:
+            raise InvalidProblemError(f"params: {unknown_name('parameter', name, forms)}")
+    for name in forms:
+        if name not in params:
+            raise InvalidProblemError(f"params has no {name!r}, expected {', '.join(forms)}")
+
+    inputs = batch["inputs"]
+    if inputs is None:
+        raise InvalidProblemError("there are no inputs")
     if inputs.dtype.name not in DTYPES:
         raise InvalidProblemError(f"inputs is {inputs.dtype}, expected float64 or float32")
-    require_time_batch_size(inputs)
-    T, B, _ = inputs.shape
-    if T == 0 or B == 0:
-        what = "time steps (T)" if T == 0 else "sequences (B)"
-        raise InvalidProblemError(f"inputs has shape {inputs.shape}: it has no {what}, expected at least 1")
-    D, H, K = model.input_size, model.hidden_size, model.output_size
+    leading = leading_sizes(model, inputs)
+    for name, form in forms.items():
+        _check(f"params[{name!r}]", params[name], form, inputs.dtype)
+    if isinstance(model, OrderedSystem) and not np.array_equal(params["A"], np.array(model.weights, inputs.dtype)):
+        raise InvalidProblemError("params['A'] differs from the model's weights, expected the same numbers")
 
-    letters = {"U": "(H, D)", "W": "(H, H)", "b": "(H,)", "V": "(K, H)", "c": "(K,)"}
-    for name, shape in shapes.items():
-        _check_numbers(f"params[{name!r}]", params[name], shape, letters[name], inputs.dtype)
-    _check_numbers("inputs", inputs, (T, B, D), "(T, B, D)", inputs.dtype)
-    _check_numbers("h0", h0, (B, H), "(B, H)", inputs.dtype)
-    if model.has_labels:
-        _check_integers("targets", targets, (T, B), "(T, B)", 0, K - 1, "a label")
-    else:
-        _check_numbers("targets", targets, (T, B, K), "(T, B, K)", inputs.dtype)
-    if model.loss == "sigmoid_cross_entropy":
-        outside = (targets < 0) | (targets > 1)
-        _refuse(outside, "targets", targets, "a number in [0, 1] for sigmoid_cross_entropy")
-    if lengths is not None:
-        _check_integers("lengths", lengths, (B,), "(B,)", 1, T, "a length")
+    expected: dict[str, Form | None] = {"inputs": model.input_form(*leading), **model.state_forms(*leading)}
+    expected["targets"] = model.target_form(*leading)
+    if "T" in model.LEADING.values():
+        T, B = leading
+        expected["lengths"] = Form((B,), "(B,)")
+    for name, array in batch.items():
+        form = expected.get(name)
+        if array is None and form is not None and name != "lengths":
+            raise InvalidProblemError(f"there is no {name}, expected {form.letters} = {form.shape}")
+        if array is None:
+            continue
+        if form is None:
+            raise InvalidProblemError(f"{name} was given, but there is none in {model.summary}")
+        if name == "lengths":
+            _check_integers("lengths", array, form, 1, T, "a length")
+        else:
+            _check(name, array, form, inputs.dtype)
 
 
-def _check_numbers(name: str, array: np.ndarray, shape: tuple[int, ...], letters: str, dtype: np.dtype) -> None:
+def _check(name: str, array: np.ndarray, form: Form, dtype: np.dtype) -> None:
+    if form.kind == "label":
+        _check_integers(name, array, form, 0, form.labels - 1, "a label")
+        return
     if array.dtype != dtype:
         raise InvalidProblemError(f"{name} is {array.dtype}, expected {dtype}, the dtype of inputs")
-    _check_shape(name, array, shape, letters)
+    _check_shape(name, array, form)
     _refuse(~np.isfinite(array), name, array, "a finite number")
+    if form.kind == "probability":
+        outside = (array < 0) | (array > 1)
+        _refuse(outside, name, array, "a number in [0, 1] for sigmoid_cross_entropy")
 
 
-def _check_integers(
-    name: str, array: np.ndarray, shape: tuple[int, ...], letters: str, low: int, high: int, what: str
-) -> None:
+def _check_integers(name: str, array: np.ndarray, form: Form, low: int, high: int, what: str) -> None:
     if array.dtype.kind not in "iu":
         raise InvalidProblemError(f"{name} is {array.dtype}, expected integers")
-    _check_shape(name, array, shape, letters)
+    _check_shape(name, array, form)
     _refuse((array < low) | (array > high), name, array, f"{what} in {low}..{high}")
 
 
-def _check_shape(name: str, array: np.ndarray, shape: tuple[int, ...], letters: str) -> None:
-    if array.shape != shape:
-        raise InvalidProblemError(f"{name} has shape {array.shape}, expected {letters} = {shape}")
+def _check_shape(name: str, array: np.ndarray, form: Form) -> None:
+    if array.shape != form.shape:
+        raise InvalidProblemError(f"{name} has shape {array.shape}, expected {form.letters} = {form.shape}")
 
 
 def _refuse(wrong: np.ndarray, name: str, array: np.ndarray, expected: str) -> None:

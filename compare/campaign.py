@@ -16,7 +16,7 @@ from ..backends import (
     UnsupportedProblemError,
     load_backends,
 )
-from ..backends.validation import DTYPES, require_dtype
+from ..backends.checks import DTYPES, require_dtype
 from .catalogue import SEEDS, SYSTEMS, get_system
 from .datasets import BUILT_IN, load_dataset
 from .referee import compare, resolve

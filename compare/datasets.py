@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..backends import Problem, RequestError
+from ..backends import Problem, Recurrent, RequestError
 from ..backends.errors import unknown_name
 from ..backends.frameworks import require
 from .catalogue import System
@@ -50,6 +50,8 @@ class Dataset:
 
     def problem(self, system: System, *, seed: int, dtype: DTypeLike = "float64") -> Problem:
         """The system's model in this data's sizes, its parameters drawn from the seed."""
+        if not isinstance(system.model, Recurrent):
+            raise RequestError(f"{system.name} has no time, but {self.name} is a sequence: try {self.default_system}")
         if system.model.loss != self.loss:
             raise RequestError(
                 f"{system.name} has the loss {system.model.loss}, but {self.name} needs {self.loss}: "

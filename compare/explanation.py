@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
 from .results import BlockResult, Comparison
 
 MOST_LINES = 6
-ADJOINTS = ("do", "dh", "da")
+ADJOINT = re.compile(r"(?:layer(?P<layer>\d+)\.)?d(?:(?P<letter>[ohca])_t|z_t|z(?P<number>\d+))(?P<reverse>\.reverse)?")
 
 
 def explain(comparison: Comparison, case: Path | None = None) -> str:
@@ -32,11 +33,8 @@ def explain(comparison: Comparison, case: Path | None = None) -> str:
 
 def _headline(comparison: Comparison) -> str:
     problem = comparison.problem
-    model = problem.model
     names = [*comparison.answers, *(failure.backend for failure in comparison.failures)]
-    sizes = f"T={problem.seq_len} B={problem.batch_size} D={model.input_size} H={model.hidden_size}"
-    what = f"{model.cell} ({model.activation}, {model.loss}, {problem.dtype}, {sizes} K={model.output_size})"
-    return f"{comparison.verdict}: {', '.join(names)} on {what}, case {problem.fingerprint[:12]}"
+    return f"{comparison.verdict}: {', '.join(names)} on {problem.summary}, case {problem.fingerprint[:12]}"
 
 
 def _difference(block: BlockResult) -> str:
@@ -46,23 +44,31 @@ def _difference(block: BlockResult) -> str:
         who = f"{_list([' = '.join(group) for group in block.groups])} differ"
     at = f" at {list(block.index)}" if block.index else ""
     slip = f" Likely slip: {block.slip}." if block.slip else ""
-    return f"{block.name}: {who}{at}: {block.difference:.1e}, {block.ratio:.1g} times what rounding explains.{slip}"
+    return f"{block.label}: {who}{at}: {block.difference:.1e}, {block.ratio:.1g} times what rounding explains.{slip}"
 
 
 def _place(comparison: Comparison, wrong: Sequence[BlockResult]) -> str:
     """Where along time the first difference is, or that it is in no step."""
-    forward = [block.step for block in wrong if block.name == "outputs" and block.step]
+    forward = [block for block in wrong if block.name in ("o_t", "o", "z_t")]
     if forward:
-        return f"The forward pass differs already, first at t = {min(forward)}."
+        return f"The forward pass differs already, first in {forward[0].label}."
     if any(block.name == "loss" for block in wrong):
         return "The outputs agree, but the loss differs."
-    backward = [block for block in wrong if block.name in ADJOINTS and block.step]
+    backward = [block for block in wrong if ADJOINT.fullmatch(block.name)]
     if backward:
-        first = max(backward, key=lambda block: (block.step, -ADJOINTS.index(block.name)))
-        return f"The forward pass agrees. Going backwards, first at t = {first.step}, in {first.name}."
+        return f"The forward pass agrees. Going backwards, first in {min(backward, key=_turn).label}."
     if set(wrong[0].odd or wrong[0].between) <= {n for n, answer in comparison.answers.items() if answer.adjoints}:
         return "The forward pass and the adjoints of every step agree: look at how the gradient is summed from them."
     return "The forward pass agrees. If it gave its adjoints too, the first wrong step could be told."
+
+
+def _turn(block: BlockResult) -> tuple[int, ...]:
+    """When the backward pass comes to an adjoint: read-out first, top layer first, and against the order of time."""
+    found = ADJOINT.fullmatch(block.name)
+    assert found
+    letter, step = found["letter"] or "z", block.step or 0
+    layer = -int(found["layer"] or found["number"] or 0)
+    return (letter != "o", layer, step if found["reverse"] else -step, "ohcaz".index(letter))
 
 
 def _undecidable(comparison: Comparison) -> list[str]:

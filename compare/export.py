@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
-from ..backends.problem import describe
+from ..backends.model import describe
 from .campaign import CaseResult
 from .environment import environment
 

@@ -11,8 +11,8 @@ from itertools import combinations
 import numpy as np
 
 from ..backends import Evaluation, Problem
-from .blocks import Quantity, expected_shapes, quantities
-from .results import BlockResult, Failure, Pair
+from .blocks import Quantity, expected_shapes
+from .results import BlockResult, Failure
 from .tolerance import Tolerance, units_in_the_last_place
 
 
@@ -82,12 +82,11 @@ def _changed(problem: Problem, given: Problem) -> str:
     return "" if given.model == problem.model else "the model"
 
 
-def judge_values(answers: Mapping[str, Evaluation], tolerance: Tolerance) -> tuple[BlockResult, ...]:
-    """Compares the answers of every pair of backends, block by block.
+def judge_values(by_backend: Mapping[str, Mapping[str, Quantity]], tolerance: Tolerance) -> tuple[BlockResult, ...]:
+    """Compares the quantities of every pair of backends, block by block.
 
     A quantity that only some backends answer (an adjoint that one cannot see) is compared among those.
     """
-    by_backend = {backend: quantities(answer) for backend, answer in answers.items()}
     results: list[BlockResult] = []
     for name in tolerance.scale:
         present = {backend: found[name] for backend, found in by_backend.items() if name in found}
@@ -111,7 +110,8 @@ def judge_values(answers: Mapping[str, Evaluation], tolerance: Tolerance) -> tup
             results.append(
                 BlockResult(
                     name=name,
-                    step=i + 1 if quantity.in_time else None,
+                    label=quantity.labels[i],
+                    step=i + 1 if quantity.steps else None,
                     verdict="undecidable" if undecidable else "disagree" if apart else "agree",
                     scale=float(tolerance.scale[name][i]),
                     spread=float(tolerance.spread[name][i]),
@@ -121,7 +121,7 @@ def judge_values(answers: Mapping[str, Evaluation], tolerance: Tolerance) -> tup
                     index=tuple(int(j) for j in np.unravel_index(entry, quantity.values.shape)),
                     groups=agreeing_groups(list(present), apart),
                     distance_ulp={backend: float(distance[i]) for backend, distance in distances.items()},
-                    slip=_slip(present, pairs[worst], i, allowed) if apart else "",
+                    slip=find_slip(*(present[each].block(i) for each in pairs[worst]), allowed) if apart else "",
                 )
             )
     return tuple(results)
@@ -149,13 +149,6 @@ def find_slip(one: np.ndarray, other: np.ndarray, allowed: float) -> str:
     return ""
 
 
-def _slip(present: Mapping[str, Quantity], pair: Pair, i: int, allowed: float) -> str:
-    one, other = (present[backend] for backend in pair)
-    if one.in_time:
-        return find_slip(one.values[i], other.values[i], allowed)
-    return find_slip(one.values, other.values, allowed)
-
-
 def agreeing_groups(backends: Sequence[str], apart: Iterable[Pair]) -> tuple[tuple[str, ...], ...]:
     """The backends in groups whose members all agree with each other, the largest group first."""
     differ = {frozenset(pair) for pair in apart}
@@ -167,11 +160,10 @@ def agreeing_groups(backends: Sequence[str], apart: Iterable[Pair]) -> tuple[tup
     return tuple(groups)
 
 
-def bitwise_equal(answers: Collection[Evaluation]) -> bool:
+def bitwise_equal(answers: Collection[Mapping[str, Quantity]]) -> bool:
     """Whether all answers are equal to the last bit in whatever they have in common."""
-    found = [quantities(answer) for answer in answers]
     return all(
         one[name].values.tobytes() == other[name].values.tobytes()
-        for one, other in combinations(found, 2)
+        for one, other in combinations(answers, 2)
         for name in one.keys() & other.keys()
     )

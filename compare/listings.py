@@ -14,15 +14,13 @@ def system_rows() -> list[dict[str, Any]]:
     """One row for each system of the catalogue."""
     rows = []
     for system in SYSTEMS.values():
-        model = system.model
-        sizes = {"T": system.seq_len, "B": system.batch_size}
-        sizes |= {"D": model.input_size, "H": model.hidden_size, "K": model.output_size}
         rows.append(
             {
                 "system": system.name,
                 "what": system.summary,
                 "documents": " ".join(system.documents),
-                "sizes": " ".join(f"{letter}={size}" for letter, size in sizes.items()),
+                "model": system.model.summary,
+                "sizes": " ".join(f"{letter}={size}" for letter, size in system.leading.items()),
             }
         )
     return rows

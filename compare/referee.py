@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,11 +18,16 @@ from ..backends import (
     load_backends,
 )
 from ..backends.errors import first_line
+from ..backends.numpy_manual import ManualBackend
 from ..backends.registry import as_backend
+from .blocks import Quantity, quantities
 from .explanation import explain
 from .judgement import bitwise_equal, judge_values, refusal
 from .results import Comparison, Failure, Verdict
-from .tolerance import Tolerance, measure_tolerance
+from .tolerance import measure_tolerance
+from .training import Training, Trajectory, accuracy, follow, require_trainable, training_quantities
+
+Answered = Evaluation | Trajectory | Failure | UnsupportedProblemError
 
 
 class DisagreementError(AssertionError):
@@ -36,7 +42,13 @@ class DisagreementError(AssertionError):
         self.comparison = comparison
 
 
-def compare(problem: Problem, backends: Iterable[str | Backend] | None = None, *, trace: bool = True) -> Comparison:
+def compare(
+    problem: Problem,
+    backends: Iterable[str | Backend] | None = None,
+    *,
+    trace: bool = True,
+    training: Training | None = None,
+) -> Comparison:
     """Asks every backend for the loss and the gradients of a problem, and judges the answers.
 
     Args:
@@ -44,6 +56,7 @@ def compare(problem: Problem, backends: Iterable[str | Backend] | None = None, *
         backends: names, `module:object`, or Backend objects; None means all that are installed. Where only one
             can answer, it is compared with the hand derivation.
         trace: whether the adjoints of every step are asked for and compared too.
+        training: let every backend learn by its own gradients, and compare the trajectories in their place.
 
     Returns:
         The comparison. It never raises for an answer that is wrong, nor for a backend that fails.
@@ -56,32 +69,71 @@ def compare(problem: Problem, backends: Iterable[str | Backend] | None = None, *
     if not isinstance(problem, Problem):
         raise RequestError(f"problem is a {type(problem).__name__}, expected a Problem")
     entrants = resolve(backends)
-    tolerance = measure_tolerance(problem)
-    found = {name: _ask(name, backend, problem, tolerance, trace=trace) for name, backend in entrants.items()}
+    if training:
+        require_trainable(problem)
+    tolerance = measure_tolerance(problem, training)
+    if training and training.until is not None:  # the hand derivation has settled when; now all go as far
+        training = replace(training, steps=len(tolerance.scale["loss"]), until=None)
+
+    def ask(name: str, backend: Backend) -> Answered:
+        if training:
+            return _train(name, backend, problem, training, overflows=tolerance.overflows)
+        return _ask(name, backend, problem, overflows=tolerance.overflows, trace=trace)
+
+    found = {name: ask(name, backend) for name, backend in entrants.items()}
     able = [name for name, outcome in found.items() if not isinstance(outcome, UnsupportedProblemError)]
     if len(able) == 1 and "manual" not in found:
-        found["manual"] = _ask("manual", get_backend("manual"), problem, tolerance, trace=trace)
+        found["manual"] = ask("manual", get_backend("manual"))
         able.append("manual")
     skipped = {name: str(outcome) for name, outcome in found.items() if isinstance(outcome, UnsupportedProblemError)}
     if len(able) < 2 and list(found) != ["manual"]:
         raise UnsupportedProblemError(f"no two backends can compute this: {_reasons(skipped)}")
 
-    answers = {name: outcome for name, outcome in found.items() if isinstance(outcome, Evaluation)}
+    answers = {name: outcome for name, outcome in found.items() if isinstance(outcome, Evaluation | Trajectory)}
     failures = tuple(outcome for outcome in found.values() if isinstance(outcome, Failure))
-    blocks = judge_values(answers, tolerance)
+    compared = {name: _quantities(answer, problem) for name, answer in answers.items()}
+    blocks = judge_values(compared, tolerance)
     verdicts = {block.verdict for block in blocks}
     verdict: Verdict = "agree"
     if failures or "disagree" in verdicts:
         verdict = "disagree"
     elif "undecidable" in verdicts or tolerance.overflows:
         verdict = "undecidable"
-    bitwise = bitwise_equal(answers.values())
+    bitwise = bitwise_equal(compared.values())
     return Comparison(problem, verdict, answers, failures, blocks, skipped, bitwise, tolerance.overflows)
 
 
-def _ask(
-    name: str, backend: Backend, problem: Problem, tolerance: Tolerance, *, trace: bool
-) -> Evaluation | Failure | UnsupportedProblemError:
+def _quantities(answer: Evaluation | Trajectory, problem: Problem) -> dict[str, Quantity]:
+    return quantities(answer, problem) if isinstance(answer, Evaluation) else training_quantities(answer)
+
+
+class _Stopped(Exception):  # noqa: N818 # not an error: it carries the reason why a walk ended early
+    def __init__(self, outcome: Failure | UnsupportedProblemError) -> None:
+        self.outcome = outcome
+
+
+def _train(name: str, backend: Backend, problem: Problem, training: Training, *, overflows: bool) -> Answered:
+    """A backend's trajectory, by its own update if it has one; or why there is none."""
+
+    def evaluate(at: Problem, step: int | str) -> Evaluation:
+        outcome = _ask(name, backend, at, overflows=overflows, trace=False)
+        if isinstance(outcome, Failure):
+            raise _Stopped(replace(outcome, message=f"at step {step}: {outcome.message}"))
+        if not isinstance(outcome, Evaluation):
+            raise _Stopped(outcome)
+        return outcome
+
+    descend = getattr(backend, "descend", None) or ManualBackend().descend
+    try:
+        trajectory = follow(problem, training, evaluate, descend)
+        learned = {parameter: path[-1] for parameter, path in trajectory.params.items()}
+        outputs = evaluate(problem.with_unchecked(params=learned), "the end").outputs
+    except _Stopped as stopped:
+        return stopped.outcome
+    return replace(trajectory, accuracy=accuracy(problem, outputs))
+
+
+def _ask(name: str, backend: Backend, problem: Problem, *, overflows: bool, trace: bool) -> Answered:
     """A backend's answer, in arrays of our own; or why it is not fit to be compared; or why there is none."""
     given = problem.writable_copy()
     try:
@@ -95,7 +147,7 @@ def _ask(
         return Failure(name, "error", f"it raised {first_line(error)}")
     if not isinstance(answer, Evaluation):
         return Failure(name, "error", f"it returned a {type(answer).__name__}, expected an Evaluation")
-    failure = refusal(name, problem, given, answer, overflows=tolerance.overflows)
+    failure = refusal(name, problem, given, answer, overflows=overflows)
     # copied, since the next call may write its answer into the same arrays
     return failure or Evaluation(
         answer.loss, _copies(answer.gradients), answer.outputs.copy(), _copies(answer.adjoints)
@@ -111,13 +163,18 @@ def _copies(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 
 def assert_agree(
-    problem: Problem, backends: Iterable[str | Backend] | None = None, *, save_case: str | Path | None = None
+    problem: Problem,
+    backends: Iterable[str | Backend] | None = None,
+    *,
+    training: Training | None = None,
+    save_case: str | Path | None = None,
 ) -> Comparison:
     """Passes if at least two backends answer the problem, among them all that are named, and all answers agree.
 
     Args:
         problem: the question.
         backends: as for `compare`.
+        training: as for `compare`.
         save_case: a folder in which the problem is saved if the assertion fails.
 
     Raises:
@@ -125,7 +182,7 @@ def assert_agree(
         UnsupportedProblemError: a backend that was named cannot compute the problem, or there are no two that can.
         RequestError: the request was wrong.
     """
-    comparison = compare(problem, backends)
+    comparison = compare(problem, backends, training=training)
     if comparison.verdict != "agree":
         try:
             case = problem.save_in(save_case) if save_case else None

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ..backends import Evaluation, Problem
+from .training import Trajectory
 
 Verdict = Literal["agree", "disagree", "undecidable"]
 Pair = tuple[str, str]
@@ -32,7 +33,8 @@ class BlockResult:
     """The judgement on one block.
 
     Attributes:
-        name: the quantity: `loss`, `outputs`, `dU`, `dh` …
+        name: the quantity: `loss`, `o_t`, `dU`, `dh_t` …
+        label: the block: `loss`, `o_3`, `dU` (or of a gate `dU_i`), `dh_3` …
         step: the time step t, counted from 1 as in the equations; None where there is none.
         verdict: of this block.
         scale: the largest entry's magnitude.
@@ -47,6 +49,7 @@ class BlockResult:
     """
 
     name: str
+    label: str
     step: int | None
     verdict: Verdict
     scale: float
@@ -58,11 +61,6 @@ class BlockResult:
     groups: tuple[tuple[str, ...], ...]
     distance_ulp: dict[str, float]
     slip: str = ""
-
-    @property
-    def label(self) -> str:
-        """The block's name, with its time step: `dh[t=3]`."""
-        return self.name if self.step is None else f"{self.name}[t={self.step}]"
 
     @property
     def odd(self) -> tuple[str, ...]:
@@ -93,7 +91,7 @@ class Comparison:
 
     problem: Problem
     verdict: Verdict
-    answers: dict[str, Evaluation]
+    answers: dict[str, Evaluation | Trajectory]
     failures: tuple[Failure, ...]
     blocks: tuple[BlockResult, ...]
     skipped: dict[str, str]

@@ -8,14 +8,17 @@ can spoil the result, and nothing can be decided in this dtype.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from ..backends import Evaluation, Problem
-from ..backends.numpy_manual import answer
-from .blocks import quantities
+from ..backends.numpy_manual import ManualBackend, answer
+from ..backends.problem import BATCH
+from .blocks import Quantity, quantities
 from .rounding import Roundings
+from .training import Training, follow, training_quantities
 
 PROBES = 8
 MULTIPLE = 8.0
@@ -45,16 +48,29 @@ class Tolerance:
     overflows: bool
 
 
-def measure_tolerance(problem: Problem) -> Tolerance:
-    """Runs the probes; deterministic."""
+def measure_tolerance(problem: Problem, training: Training | None = None) -> Tolerance:
+    """Runs the probes; deterministic. With `training`, each probe follows the whole trajectory."""
+
+    def computed(on: Problem) -> dict[str, Quantity]:
+        if training is None:
+            found = answer(on)
+            evaluation = Evaluation(float(found.loss), found.gradients, found.outputs, found.adjoints)
+            return quantities(evaluation, problem)
+        return training_quantities(follow(on, training, lambda each, step: answer(each), ManualBackend().descend))
+
+    return _measure(problem, computed)
+
+
+def _measure(problem: Problem, computed: Callable[[Problem], dict[str, Quantity]]) -> Tolerance:
+    """How far rounding alone moves each block of what is computed of a problem."""
     with np.errstate(all="ignore"):
-        baseline = _blocks(problem)
+        baseline = _blocks(computed(problem))
         scale = {name: _largest(values) for name, values in baseline.items()}
         spread = {name: np.zeros_like(largest) for name, largest in scale.items()}
         largest = 0.0
         for probe in range(PROBES):
             roundings = Roundings(seed=probe)
-            for name, values in _blocks(_randomly_rounded(problem, roundings)).items():
+            for name, values in _blocks(computed(_randomly_rounded(problem, roundings))).items():
                 spread[name] = np.maximum(spread[name], _largest(values - baseline[name]))
             largest = max(largest, roundings.largest)
 
@@ -72,10 +88,8 @@ def units_in_the_last_place(scale: np.ndarray, dtype: np.dtype) -> np.ndarray:
     return np.spacing(scale.astype(dtype)).astype("float64")
 
 
-def _blocks(problem: Problem) -> dict[str, np.ndarray]:
-    found = answer(problem)
-    evaluation = Evaluation(float(found.loss), found.gradients, found.outputs, found.adjoints)
-    return {name: np.asarray(each.blocks, dtype="float64") for name, each in quantities(evaluation).items()}
+def _blocks(found: dict[str, Quantity]) -> dict[str, np.ndarray]:
+    return {name: np.asarray(each.blocks, dtype="float64") for name, each in found.items()}
 
 
 def _largest(blocks: np.ndarray) -> np.ndarray:
@@ -84,8 +98,8 @@ def _largest(blocks: np.ndarray) -> np.ndarray:
 
 def _randomly_rounded(problem: Problem, roundings: Roundings) -> Problem:
     """The problem with arrays that round at random. It bypasses the checks, which would strip them."""
-    rounded = problem.writable_copy()
-    object.__setattr__(rounded, "params", {name: roundings.array(array) for name, array in problem.params.items()})
-    for name in ("inputs", "h0") if problem.model.has_labels else ("inputs", "h0", "targets"):
-        object.__setattr__(rounded, name, roundings.array(getattr(problem, name)))
-    return rounded
+    given = {name: getattr(problem, name) for name in BATCH}
+    return problem.with_unchecked(
+        params={name: roundings.array(array) for name, array in problem.params.items()},
+        **{name: roundings.array(a) for name, a in given.items() if a is not None and a.dtype.kind == "f"},
+    )

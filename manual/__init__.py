@@ -1,12 +1,25 @@
-"""Recurrent gradients derived by hand, in plain NumPy.
+"""Gradients derived by hand, in plain NumPy.
 
 The derivation is `derivation.md`, next to this file; a line of code that carries a number is the equation
 of that number there. T is the number of time steps, B the batch size, and D, H and K are the sizes of the
 input, the state and the output. Arrays are time-major, and a batch is stored in rows.
 """
 
+from . import feedforward, jacobians, ordered
 from .activations import ACTIVATIONS, Activation
+from .answer import Answer
+from .learning import descend
 from .losses import LOSSES
-from .network import Answer, loss_and_gradients
+from .network import loss_and_gradients
 
-__all__ = ["ACTIVATIONS", "LOSSES", "Activation", "Answer", "loss_and_gradients"]
+__all__ = [
+    "ACTIVATIONS",
+    "LOSSES",
+    "Activation",
+    "Answer",
+    "descend",
+    "feedforward",
+    "jacobians",
+    "loss_and_gradients",
+    "ordered",
+]

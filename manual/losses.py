@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 
 def softmax_cross_entropy(
-    o: Float[np.ndarray, "T B K"], y: Int[np.ndarray, "T B"]
-) -> tuple[Float[np.ndarray, "T B"], Float[np.ndarray, "T B K"]]:
+    o: Float[np.ndarray, "*N K"], y: Int[np.ndarray, "*N"]
+) -> tuple[Float[np.ndarray, "*N"], Float[np.ndarray, "*N K"]]:
     """−log softmax(o)[y] for an integer label y in 0…K−1."""
     shifted = o - o.max(axis=-1, keepdims=True)  # (13) (T, B, K)
     exponentials = np.exp(shifted)
@@ -31,16 +31,16 @@ def softmax_cross_entropy(
 
 
 def sigmoid_cross_entropy(
-    o: Float[np.ndarray, "T B K"], y: Float[np.ndarray, "T B K"]
-) -> tuple[Float[np.ndarray, "T B"], Float[np.ndarray, "T B K"]]:
+    o: Float[np.ndarray, "*N K"], y: Float[np.ndarray, "*N K"]
+) -> tuple[Float[np.ndarray, "*N"], Float[np.ndarray, "*N K"]]:
     """−y log σ(o) − (1−y) log(1−σ(o)), summed over the K outputs, for targets y in [0, 1]."""
     step_loss = (y * softplus(-o) + (1 - y) * softplus(o)).sum(axis=-1)  # (17) (T, B)
     return step_loss, sigmoid(o) - y  # (18) (T, B, K)
 
 
 def squared_error(
-    o: Float[np.ndarray, "T B K"], y: Float[np.ndarray, "T B K"]
-) -> tuple[Float[np.ndarray, "T B"], Float[np.ndarray, "T B K"]]:
+    o: Float[np.ndarray, "*N K"], y: Float[np.ndarray, "*N K"]
+) -> tuple[Float[np.ndarray, "*N"], Float[np.ndarray, "*N K"]]:
     """½‖o − y‖² over the K outputs, for real targets y."""
     error = o - y  # (20) (T, B, K)
     return 0.5 * (error * error).sum(axis=-1), error  # (19) (T, B)
@@ -56,9 +56,14 @@ def counted_steps(lengths: Int[np.ndarray, " B"], seq_len: int) -> Bool[np.ndarr
     return np.arange(seq_len)[:, None] < lengths
 
 
-def loss_weight(counted: Bool[np.ndarray, "T B"], reduction: str) -> float:
-    """The weight w of every counted step's loss in L: 1 for `sum`, one over their number for `mean`."""
-    return 1.0 if reduction == "sum" else 1.0 / int(np.count_nonzero(counted))  # (21)
+def last_steps(counted: Bool[np.ndarray, "T B"]) -> Bool[np.ndarray, "T B"]:
+    """True at the last counted step of each sequence."""
+    return counted & ~np.concatenate([counted[1:], np.zeros_like(counted[:1])])
+
+
+def loss_weight(with_loss: Bool[np.ndarray, "*N"], reduction: str) -> float:
+    """The weight w of every step's loss in L: 1 for `sum`, one over the number of losses for `mean`."""
+    return 1.0 if reduction == "sum" else 1.0 / int(np.count_nonzero(with_loss))  # (21)
 
 
 LOSSES: dict[str, Callable[..., tuple[np.ndarray, np.ndarray]]] = {

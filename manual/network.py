@@ -1,77 +1,115 @@
-"""The network: a recurrent layer, a linear read-out at every step, and the loss over time and batch."""
+"""The recurrent network: layers, a linear read-out at every step, and the loss over time and batch."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from . import readout, rnn
-from .losses import LOSSES, counted_steps, loss_weight
+from . import jacobians, linear, readout, rtrl, stack
+from .answer import Answer
+from .layer import Gradients
+from .losses import LOSSES, counted_steps, last_steps, loss_weight
 
 if TYPE_CHECKING:
     from jaxtyping import Float, Int
 
-
-class Answer(NamedTuple):
-    """The loss, and the derivatives of everything on the way to it.
-
-    Attributes:
-        loss: L, a number of the inputs' dtype.
-        gradients: dL/d· for each parameter, for `h0` (B, H) and for `inputs` (T, B, D).
-        outputs: o_t (T, B, K), zero past a sequence's length.
-        adjoints: the total derivatives dL/do_t (T, B, K), dL/dh_t and dL/da_t (T, B, H), as `o`, `h`, `a`.
-    """
-
-    loss: np.floating
-    gradients: dict[str, np.ndarray]
-    outputs: Float[np.ndarray, "T B K"]
-    adjoints: dict[str, np.ndarray]
+DIFFERENTIATIONS = {
+    "expanded": jacobians.backward,
+    "closed_form": linear.backward,
+    "forward": rtrl.forward_gradients,
+}
 
 
 def loss_and_gradients(
     params: Mapping[str, np.ndarray],
     inputs: Float[np.ndarray, "T B D"],
     targets: Int[np.ndarray, "T B"] | Float[np.ndarray, "T B K"],
-    h0: Float[np.ndarray, "B H"],
+    h0: Float[np.ndarray, "*P B H"],
+    c0: Float[np.ndarray, "*P B H"] | None = None,
     *,
-    activation: str = "tanh",
+    cell: str = "rnn",
+    num_layers: int = 1,
+    bidirectional: bool = False,
+    truncation: tuple[str, int] | None = None,
+    differentiation: str = "reverse",
     loss: str = "softmax_cross_entropy",
     reduction: str = "sum",
+    loss_at: str = "every_step",
     lengths: Int[np.ndarray, " B"] | None = None,
+    **options: Any,
 ) -> Answer:
     """The loss of a recurrent network and all its gradients, by backpropagation through time.
 
+    The adjoints are the total derivatives dL/do_t (T, B, K), dL/dh_t (T, B, H), dL/da_t (T, B, G) and, of an LSTM,
+    dL/dc_t (T, B, H), as `o`, `h`, `a` and `c`, in a stack under the names of `stack`.
+
     Args:
-        params: `U` (H, D), `W` (H, H), `V` (K, H), and `b` (H,), `c` (K,) where there are biases.
+        params: `U` (G, D), `W` (G, H), `V` (K, H), and `b` (G,), `c` (K,) where there are biases; G is H for the
+            plain cell, 4H for the LSTM and 3H for the GRU, which has `b_hn` (H,) too if its reset comes after.
+            `Wcat` (G, D+H) may stand for U and W side by side. In a stack the names are those of `stack`, and V is
+            (K, 2H) over both directions.
         inputs: x_t.
         targets: labels (T, B) for `softmax_cross_entropy`, numbers (T, B, K) for the other two.
-        h0: the initial state.
-        activation: `tanh`, `relu`, `sigmoid` or `identity`.
+        h0: the initial state; (P, B, H) for P layers and directions.
+        c0: the initial cell state of an LSTM.
+        cell: `rnn`, `lstm` or `gru`.
+        num_layers: how many layers lie on each other.
+        bidirectional: whether each has a second direction.
+        truncation: None, or `window`, `chunks` or `last_steps` with a number of steps; see `truncation`.
+        differentiation: `reverse`; or, of a single plain layer, `expanded`, `forward` (see `jacobians`, `rtrl`), or
+            `closed_form` for the linear network (see `linear`).
         loss: `softmax_cross_entropy`, `sigmoid_cross_entropy` or `squared_error`.
-        reduction: `sum` over time and batch, or `mean` over the counted pairs (t, b).
+        reduction: `sum` over time and batch, or `mean` over the pairs (t, b) that carry a loss.
+        loss_at: `every_step`, or `last_step` of each sequence alone.
         lengths: the sequences' lengths, 1…T; None means that all have T steps.
+        options: the cell's own: `activation` of the plain cell (`tanh`, `relu`, `sigmoid` or `identity`), `reset`
+            of the GRU (`after` or `before`).
     """
-    T, B, _ = inputs.shape
+    T, B, D = inputs.shape
     counted = counted_steps(np.full(B, T) if lengths is None else lengths, T)
-    w = loss_weight(counted, reduction)
+    with_loss = counted if loss_at == "every_step" else last_steps(counted)
+    w = loss_weight(with_loss, reduction)
     x = np.where(counted[..., None], inputs, 0)  # what lies past a length must not even overflow
-    y = np.where(counted.reshape(T, B, *[1] * (targets.ndim - 2)), targets, 0)
+    y = np.where(with_loss.reshape(T, B, *[1] * (targets.ndim - 2)), targets, 0)
+    shape = {"cell": cell, "num_layers": num_layers, "bidirectional": bidirectional}
+    initial = (h0,) if c0 is None else (h0, c0)
 
-    h, cache = rnn.forward(params["U"], params["W"], params.get("b"), x, h0, counted, activation)
+    h, caches = stack.forward(_apart(params, D), x, initial, counted, **shape, **options)
     o = readout.forward(params["V"], params.get("c"), h)
     step_loss, step_do = LOSSES[loss](o, y)
-    L = w * np.where(counted, step_loss, 0).sum()  # (22)
+    L = w * np.where(with_loss, step_loss, 0).sum()  # (22)
 
-    do = w * np.where(counted[..., None], step_do, 0)  # (23) (T, B, K)
+    do = w * np.where(with_loss[..., None], step_do, 0)  # (23) (T, B, K)
     top = readout.backward(do, params["V"], h)
-    layer = rnn.backward(top.h, cache)
+    if differentiation == "reverse":
+        below = stack.backward(top.h, caches, cell=cell, truncation=truncation)
+    else:
+        below = DIFFERENTIATIONS[differentiation](top.h, caches[0][0])
 
-    gradients = {"U": layer.U, "W": layer.W, "b": layer.b, "V": top.V, "c": top.c}
+    gradients = _joined(below, params) | {"V": top.V, "c": top.c}
     return Answer(
         loss=L,
-        gradients={name: gradients[name] for name in params} | {"h0": layer.h0, "inputs": layer.x},
+        gradients={name: gradients[name] for name in params}
+        | dict(zip(("h0", "c0"), below.initial, strict=False))
+        | {"inputs": below.x},
         outputs=np.where(counted[..., None], o, 0),
-        adjoints={"o": do, "h": layer.h, "a": layer.a},
+        adjoints={"o": do} | below.adjoints,
     )
+
+
+def _apart(params: Mapping[str, np.ndarray], input_size: int) -> Mapping[str, np.ndarray]:
+    """U and W in the place of Wcat, whose columns are those of U and then those of W."""
+    if "Wcat" not in params:
+        return params
+    U, W = np.split(params["Wcat"], [input_size], axis=1)  # (@concat) (G, D), (G, H)
+    return {**params, "U": U, "W": W}
+
+
+def _joined(below: Gradients, params: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The gradient of Wcat, if it was given, beside the others."""
+    if "Wcat" not in params:
+        return below.params
+    dWcat = np.concatenate([below.params["U"], below.params["W"]], axis=1)  # (@dconcat) (G, D+H)
+    return {**below.params, "Wcat": dWcat}

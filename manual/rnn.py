@@ -1,86 +1,64 @@
-"""The plain recurrent layer: its forward pass, and backpropagation through time."""
+"""The plain cell: h_t = φ(U x_t + W h_{t−1} + b)."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from . import affine
 from .activations import ACTIVATIONS
+from .layer import State, StepGradients
 
 if TYPE_CHECKING:
     from jaxtyping import Bool, Float
 
+STATES = ("h",)
+
 
 class Cache(NamedTuple):
-    """What `backward` needs of `forward`."""
+    """What the backward pass needs of `forward`."""
 
-    U: Float[np.ndarray, "H D"]
-    W: Float[np.ndarray, "H H"]
+    params: Mapping[str, np.ndarray]
     x: Float[np.ndarray, "T B D"]
     h: Float[np.ndarray, "T+1 B H"]  # from h_0 to h_T
+    phi_derivative: Float[np.ndarray, "T B H"]  # φ′(a_t), 0 past a length
     counted: Bool[np.ndarray, "T B"]
-    activation: str
-
-
-class Gradients(NamedTuple):
-    """Total derivatives of the loss; each has the shape of what it is named after."""
-
-    U: Float[np.ndarray, "H D"]
-    W: Float[np.ndarray, "H H"]
-    b: Float[np.ndarray, " H"]
-    x: Float[np.ndarray, "T B D"]
-    h0: Float[np.ndarray, "B H"]
-    h: Float[np.ndarray, "T B H"]
-    a: Float[np.ndarray, "T B H"]
 
 
 def forward(
-    U: Float[np.ndarray, "H D"],
-    W: Float[np.ndarray, "H H"],
-    b: Float[np.ndarray, " H"] | None,
+    params: Mapping[str, np.ndarray],
     x: Float[np.ndarray, "T B D"],
-    h0: Float[np.ndarray, "B H"],
+    initial: State,
     counted: Bool[np.ndarray, "T B"],
-    activation: str,
+    *,
+    activation: str = "tanh",
 ) -> tuple[Float[np.ndarray, "T B H"], Cache]:
-    """The states h_1 … h_T. Where a step is not counted, the state is carried through unchanged."""
-    T, B, D = x.shape
-    H = len(W)
-    phi = ACTIVATIONS[activation].function
-    from_input = (x.reshape(T * B, D) @ U.T).reshape(T, B, H)  # one product serves all steps
-    if b is not None:
-        from_input = from_input + b
+    """The states h_1 … h_T, from (h_0,)."""
+    T, B, _ = x.shape
+    W = params["W"]
+    phi = ACTIVATIONS[activation]
+    from_input = affine.forward(params["U"], params.get("b"), x)
     # Arrays count from 0: x[t] is the input of step t + 1, h[t] the state before it and h[t + 1] after it.
-    h = np.empty_like(from_input, shape=(T + 1, B, H))
-    h[0] = h0
+    h = np.empty_like(from_input, shape=(T + 1, B, len(W)))
+    (h[0],) = initial
     for t in range(T):
         a = from_input[t] + h[t] @ W.T  # (1) (B, H)
-        h[t + 1] = phi(a)  # (2) (B, H)
+        h[t + 1] = phi.function(a)  # (2) (B, H)
         np.copyto(h[t + 1], h[t], where=~counted[t, :, None])  # (3) (B, H)
-    return h[1:], Cache(U, W, x, h, counted, activation)
+    phi_derivative = np.where(counted[..., None], phi.derivative(h[1:]), 0)
+    return h[1:], Cache(params, x, h, phi_derivative, counted)
 
 
-def backward(dh_above: Float[np.ndarray, "T B H"], cache: Cache) -> Gradients:
-    """All derivatives, from what each state receives from above: Vᵀ do_t where a read-out follows."""
-    U, W, x, h, counted, activation = cache
-    T, B, H = dh_above.shape
-    carried = ~counted[..., None]
-    phi_derivative = np.where(carried, 0, ACTIVATIONS[activation].derivative(h[1:]))
-    dh = np.empty_like(dh_above)
-    da = np.empty_like(dh_above)
-    dh_later = np.zeros_like(dh_above[0])  # the last state has no later step
-    for t in reversed(range(T)):
-        dh[t] = dh_above[t] + dh_later  # (27) (B, H)
-        da[t] = dh[t] * phi_derivative[t]  # (28) (B, H)
-        dh_later = da[t] @ W + carried[t] * dh[t]  # (29) (B, H)
-    da_rows = da.reshape(T * B, H)
-    return Gradients(
-        U=da_rows.T @ x.reshape(T * B, -1),  # (30) (H, D)
-        W=da_rows.T @ h[:-1].reshape(T * B, H),  # (31) (H, H)
-        b=da_rows.sum(axis=0),  # (32) (H,)
-        x=(da_rows @ U).reshape(x.shape),  # (33) (T, B, D)
-        h0=dh_later,  # (34) (B, H)
-        h=dh,
-        a=da,
-    )
+def step_backward(cache: Cache, at: int | slice, state: State) -> StepGradients:
+    (dh,) = state
+    carried = ~cache.counted[at][..., None]
+    da = dh * cache.phi_derivative[at]  # (28) (B, H)
+    dh_before = da @ cache.params["W"] + carried * dh  # (29) (B, H)
+    return StepGradients(da, (dh,), (dh_before,))
+
+
+def parameter_gradients(cache: Cache, da: Float[np.ndarray, "T B H"]) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    dU, db, dx = affine.backward(da, cache.params["U"], cache.x)
+    return {"U": dU, "W": affine.recurrent_gradient(da, cache.h[:-1]), "b": db}, dx

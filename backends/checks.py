@@ -1,0 +1,62 @@
+"""Checks of single values: each refusal names the value, and what was expected."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+
+from .errors import InvalidProblemError, first_line, unknown_name
+
+DTYPES = ("float64", "float32")
+
+
+def require_dtype(dtype: object) -> np.dtype:
+    """The NumPy dtype, if it is one that problems are stated in."""
+    try:
+        found = np.dtype(dtype)  # type: ignore[call-overload]
+    except TypeError:
+        raise unknown_name("dtype", dtype, DTYPES) from None
+    if found.name not in DTYPES:
+        raise InvalidProblemError(f"dtype is {found}, expected float64 or float32")
+    return np.dtype(found.name)  # in this machine's byte order
+
+
+def require_number(name: str, value: object) -> float:
+    """The value as a float, if it is a finite number."""
+    if isinstance(value, Real) and np.isfinite(float(value)):
+        return float(value)
+    raise InvalidProblemError(f"{name} = {value!r}, expected a finite number")
+
+
+def require_integer(name: str, value: object, *, at_least: int) -> int:
+    """The value as an int, if it is an integer (NumPy's included) that is large enough."""
+    if isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= at_least:
+        return int(value)
+    raise InvalidProblemError(f"{name} = {value!r}, expected an integer of at least {at_least}")
+
+
+def require_flag(name: str, value: object) -> bool:
+    """The value, if it is True or False."""
+    if isinstance(value, bool):
+        return value
+    raise InvalidProblemError(f"{name} = {value!r}, expected True or False")
+
+
+def require_choice(name: str, value: object, known: Iterable[str]) -> None:
+    """Raises UnknownNameError, with the nearest known name, unless the value is among those."""
+    if value not in (known := tuple(known)):
+        raise unknown_name(name, value, known)
+
+
+def as_array(name: str, value: object) -> np.ndarray[Any, Any]:
+    """A copy of the value as an array of numbers, contiguous and in this machine's byte order."""
+    try:
+        array = np.array(value, order="C")
+    except ValueError as error:
+        raise InvalidProblemError(f"{name} is no array: {first_line(error)}") from None
+    if array.dtype.kind not in "fiub":
+        raise InvalidProblemError(f"{name} is {array.dtype}, expected an array of numbers")
+    return array.astype(array.dtype.newbyteorder("="), copy=False)

@@ -1,0 +1,27 @@
+"""Activations and losses in PyTorch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "tanh": torch.tanh,
+    "relu": torch.relu,
+    "sigmoid": torch.sigmoid,
+    "identity": torch.clone,
+}
+
+
+def each_loss(loss: str, o: Tensor, y: Tensor) -> Tensor:
+    """ℓ(o, y) for outputs (..., K): one number for each."""
+    match loss:
+        case "softmax_cross_entropy":
+            return -o.log_softmax(dim=-1).gather(-1, y[..., None]).squeeze(-1)
+        case "sigmoid_cross_entropy":
+            return -(y * functional.logsigmoid(o) + (1 - y) * functional.logsigmoid(-o)).sum(dim=-1)
+        case _:
+            return 0.5 * (o - y).square().sum(dim=-1)

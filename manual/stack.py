@@ -1,0 +1,116 @@
+"""Stacks of recurrent layers, in one direction or in both, composed of single layers.
+
+In a stack, the names of layer 0 begin with `layer0.` and so on; those of the second direction end in `.reverse`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from . import gru, lstm, rnn, through_time
+from .layer import Cell, Gradients, State
+
+if TYPE_CHECKING:
+    from jaxtyping import Bool, Float
+
+CELLS: dict[str, Cell] = {"rnn": rnn, "lstm": lstm, "gru": gru}  # type: ignore[dict-item] # modules as protocols
+PARAMETERS = ("U", "W", "b", "b_hn")
+
+
+class Place(NamedTuple):
+    """A layer and a direction in the stack, and how its names are made."""
+
+    prefix: str
+    suffix: str
+    number: int  # in the order of the initial states: both directions of layer 0, then of layer 1 …
+
+    def name(self, name: str) -> str:
+        return f"{self.prefix}{name}{self.suffix}"
+
+    def params(self, params: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """The parameters of this place under the names of a single layer."""
+        return {name: params[self.name(name)] for name in PARAMETERS if self.name(name) in params}
+
+    def in_its_time(self, array: np.ndarray) -> np.ndarray:
+        """Turns from our order of time to that of this direction, or back."""
+        return array[::-1] if self.suffix else array
+
+
+def places(num_layers: int, bidirectional: bool) -> list[list[Place]]:
+    """The places of each layer, from the lowest."""
+    suffixes = ("", ".reverse") if bidirectional else ("",)
+    return [
+        [
+            Place(f"layer{layer}." if num_layers > 1 else "", suffix, layer * len(suffixes) + direction)
+            for direction, suffix in enumerate(suffixes)
+        ]
+        for layer in range(num_layers)
+    ]
+
+
+def forward(
+    params: Mapping[str, np.ndarray],
+    x: Float[np.ndarray, "T B D"],
+    initial: State,
+    counted: Bool[np.ndarray, "T B"],
+    *,
+    cell: str = "rnn",
+    num_layers: int = 1,
+    bidirectional: bool = False,
+    **options: Any,
+) -> tuple[Float[np.ndarray, "T B N"], list[list[Any]]]:
+    """The states of the topmost layer, both directions side by side, and the caches of all layers.
+
+    Args:
+        params: by the names of the stack.
+        x: the inputs.
+        initial: (h_0,) or (h_0, c_0), (B, H) each, or (P, B, H) for P places.
+        counted: where a step lies within its sequence's length.
+        cell: `rnn`, `lstm` or `gru`.
+        num_layers: how many layers lie on each other.
+        bidirectional: whether each has a second direction.
+        options: the cell's own.
+    """
+    caches: list[list[Any]] = []
+    for layer in places(num_layers, bidirectional):
+        outputs: list[np.ndarray] = []
+        caches.append([])
+        for place in layer:
+            start = tuple(state.reshape(-1, *state.shape[-2:])[place.number] for state in initial)
+            turned_x, turned_counted = place.in_its_time(x), place.in_its_time(counted)
+            h, cache = CELLS[cell].forward(place.params(params), turned_x, start, turned_counted, **options)
+            outputs.append(place.in_its_time(h))
+            caches[-1].append(cache)
+        x = np.concatenate(outputs, axis=-1)  # (@stack.up) (T, B, N)
+    return x, caches
+
+
+def backward(
+    dh_above: Float[np.ndarray, "T B N"],
+    caches: list[list[Any]],
+    *,
+    cell: str = "rnn",
+    truncation: tuple[str, int] | None = None,
+) -> Gradients:
+    """All derivatives, under the names of the stack; what a layer's states receive from above is dx of the next."""
+    params: dict[str, np.ndarray] = {}
+    adjoints: dict[str, np.ndarray] = {}
+    starts: dict[int, State] = {}
+    for layer, layer_caches in reversed(list(zip(places(len(caches), len(caches[0]) > 1), caches, strict=True))):
+        parts = np.split(dh_above, len(layer), axis=-1)
+        found = {
+            place: through_time.backward(CELLS[cell], place.in_its_time(part), cache, truncation)
+            for place, part, cache in zip(layer, parts, layer_caches, strict=True)
+        }
+        for place, of in found.items():
+            params |= {place.name(name): gradient for name, gradient in of.params.items()}
+            adjoints |= {place.name(name): place.in_its_time(adjoint) for name, adjoint in of.adjoints.items()}
+            starts[place.number] = of.initial
+        dh_above = sum(place.in_its_time(of.x) for place, of in found.items())  # (@stack.down) (T, B, N)
+    initial = tuple(np.stack(each) for each in zip(*(starts[number] for number in sorted(starts)), strict=True))
+    if len(starts) == 1:
+        initial = tuple(state[0] for state in initial)
+    return Gradients(params, dh_above, initial, adjoints)

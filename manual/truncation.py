@@ -1,0 +1,69 @@
+"""Truncated backpropagation through time, in its three meanings, which are not interchangeable.
+
+- `window`: each loss L_t flows back through at most n applications of the cell, those of the steps t−n+1 … t.
+- `chunks`: the state is carried from chunk to chunk of n steps, and the gradient stops at each boundary.
+- `last_steps`: only a sequence's last n applications of the cell are differentiated; earlier losses reach V and c only.
+
+With n at least T, each is no truncation.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from .layer import Cell, Gradients, State, gather
+
+if TYPE_CHECKING:
+    from jaxtyping import Bool, Float
+
+
+class Passes(NamedTuple):
+    """Where a gradient passes, and does not stop.
+
+    Attributes:
+        from_above: from the loss of step t to h_t.
+        from_later: from step t + 1 back to the state after step t.
+    """
+
+    from_above: Bool[np.ndarray, "T B 1"]
+    from_later: Bool[np.ndarray, "T B 1"]
+
+
+def gradient_passes(truncation: tuple[str, int] | None, counted: Bool[np.ndarray, "T B"]) -> Passes:
+    """The passes of `chunks`, of `last_steps`, and of no truncation."""
+    everywhere = np.ones((*counted.shape, 1), dtype=bool)
+    if truncation is None:
+        return Passes(everywhere, everywhere)
+    kind, n = truncation
+    if kind == "chunks":
+        t = np.arange(1, len(counted) + 1)[:, None, None]
+        return Passes(everywhere, everywhere & (t % n != 0))  # (@chunks) (T, B, 1)
+    steps_left = np.cumsum(counted[::-1], axis=0)[::-1, :, None]  # counted steps from t on, t among them
+    differentiated = steps_left <= n  # (@last_steps) (T, B, 1)
+    return Passes(differentiated, differentiated)
+
+
+def window_backward(cell: Cell, dh_above: Float[np.ndarray, "T B H"], cache: Any, n: int) -> Gradients:
+    """All losses walk back side by side: after j steps, that of L_t is at step t − j. So n steps do, not T·n."""
+    T = len(dh_above)
+    nothing = np.zeros_like(dh_above)
+    states = len(cell.STATES)
+    one_loss: State = (dh_above, *(nothing,) * (states - 1))  # the derivatives of L_t alone, at step t − j
+    total_da: np.ndarray | float = 0.0
+    totals, initial = [nothing] * states, [nothing[0]] * states
+    for j in range(min(n, T)):
+        reached = slice(0, T - j)  # the steps t − j, from the first on
+        da, state, before = cell.step_backward(cache, reached, one_loss)  # (@window.back) (T−j, B, ·)
+        total_da = total_da + _extended(da, T)  # (@window.sum) (T, B, ·)
+        totals = [total + _extended(each, T) for total, each in zip(totals, state, strict=True)]
+        initial = [total + each[0] for total, each in zip(initial, before, strict=True)]
+        one_loss = tuple(each[1:] for each in before)
+    return gather(cell, cache, np.asanyarray(total_da), tuple(totals), tuple(initial))
+
+
+def _extended(steps: np.ndarray, T: int) -> np.ndarray:
+    """The first steps of a sequence, and zeros for the rest."""
+    rest = np.zeros_like(steps, shape=(T - len(steps), *steps.shape[1:]))
+    return np.concatenate([steps, rest])
