@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import jax.numpy as jnp
-import numpy as np
 from jax import Array, lax
 
 from .feedforward import FeedForward
@@ -30,5 +29,5 @@ def ordered(model: OrderedSystem, given: Arrays, nudges: Arrays, batch: Arrays) 
     def step(z: Array, i: Array) -> tuple[Array, None]:
         return z.at[i].set(A[i] @ z + nudge[i]), None
 
-    z, _ = lax.scan(step, first, np.arange(1, model.size))
+    z, _ = lax.scan(step, first, jnp.arange(1, model.size))
     return jnp.array(model.objective, A.dtype) @ z, z

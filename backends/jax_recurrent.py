@@ -17,6 +17,7 @@ from .jax_functions import ACTIVATIONS, each_loss
 from .recurrent import Recurrent
 from .truncation import Chunks, LastSteps, Window
 
+PARAMETERS = ("U", "W", "Wcat", "b", "b_hn")
 Arrays = dict[str, Array]
 State = tuple[Array, ...]  # (h,), or (h, c)
 Cell = Callable[[Recurrent, Arrays, Array, State, Arrays], State]
@@ -68,9 +69,7 @@ def forward(model: Recurrent, given: Arrays, nudges: Arrays, batch: Arrays) -> t
         directions = []
         for place in layer:
             turned = slice(None, None, -1 if place.suffix else 1)
-            own = {
-                name: given[place.name(name)] for name in ("U", "W", "Wcat", "b", "b_hn") if place.name(name) in given
-            }
+            own = {name: given[place.name(name)] for name in PARAMETERS if place.name(name) in given}
             own_nudges = {name: nudges[place.name(name)][turned] for name in "ahc" if place.name(name) in nudges}
             initial = tuple(given[s].reshape(-1, *given[s].shape[-2:])[place.number] for s in model.state_names)
             states = _states(model, own, h[turned], initial, in_length[turned], own_nudges)

@@ -23,11 +23,12 @@ def answer(problem: Problem) -> Answer:
     with np.errstate(all="ignore"):
         match model:
             case Recurrent():
-                arrays = (problem.params, problem.inputs, problem.targets, *problem.states.values())
+                arrays: Any = (problem.params, problem.inputs, problem.targets, *problem.states.values())
                 return loss_and_gradients(*arrays, lengths=problem.lengths, **options(model))
             case FeedForward():
-                same = {"activation": model.activation, "loss": model.loss, "reduction": model.reduction}
-                return feedforward.loss_and_gradients(problem.params, problem.inputs, problem.targets, **same)
+                arrays = (problem.params, problem.inputs, problem.targets)
+                same: Any = {"activation": model.activation, "loss": model.loss, "reduction": model.reduction}
+                return feedforward.loss_and_gradients(*arrays, **same)
             case OrderedSystem():
                 objective = np.array(model.objective, problem.dtype)
                 return ordered.loss_and_gradients(problem.params["A"], objective, problem.inputs)

@@ -13,13 +13,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import casefile
-from .checks import as_array, require_dtype, require_integer, require_number
+from .checks import as_array, require_dtype, require_number
+from .drawing import draw, draw_parameters, generator, leading_sizes_given, multiply_recurrent_weights
 from .errors import InvalidProblemError
 from .files import require_folder
-from .forms import Form
 from .model import Model, describe, model_from, require_model
-from .ordered import OrderedSystem
-from .recurrent import Recurrent
 from .validation import check_problem, leading_sizes
 
 if TYPE_CHECKING:
@@ -110,13 +108,13 @@ class Problem:
             recurrent_gain: multiplies every W. Below 1 the state contracts; well above 1 it is chaotic.
         """
         require_model(model)
-        leading = _leading(model, {"seq_len": seq_len, "batch_size": batch_size})
-        rng = _generator(seed)
-        params, states = _draw_parameters(model, rng, leading)
-        _multiply_recurrent_weights(model, params, require_number("recurrent_gain", recurrent_gain))
+        leading = leading_sizes_given(model, {"seq_len": seq_len, "batch_size": batch_size})
+        rng = generator(seed)
+        params, states = draw_parameters(model, rng, leading)
+        multiply_recurrent_weights(model, params, require_number("recurrent_gain", recurrent_gain))
         inputs = rng.standard_normal(model.input_form(*leading).shape)
         target = model.target_form(*leading)
-        targets = None if target is None else _draw(rng, target)
+        targets = None if target is None else draw(rng, target)
         return cls._rounded(model, params, inputs, targets, states, lengths, dtype)
 
     @classmethod
@@ -143,7 +141,7 @@ class Problem:
         require_model(model)
         inputs = as_array("inputs", inputs)
         targets = None if targets is None else as_array("targets", targets)
-        params, states = _draw_parameters(model, _generator(seed), leading_sizes(model, inputs))
+        params, states = draw_parameters(model, generator(seed), leading_sizes(model, inputs))
         return cls._rounded(model, params, inputs, targets, states, lengths, dtype)
 
     @classmethod
@@ -260,52 +258,6 @@ class Problem:
         if problem.fingerprint != header.get("fingerprint"):
             raise InvalidProblemError(f"{path}: damaged: its arrays do not match the fingerprint saved with them")
         return problem
-
-
-def _leading(model: Model, given: Mapping[str, int | None]) -> tuple[int, ...]:
-    """T and B, or what of them the model has."""
-    for name, size in given.items():
-        if size is not None and name not in model.LEADING:
-            raise InvalidProblemError(f"{name} = {size!r} was given, but there is none in a {type(model).__name__}")
-    return tuple(require_integer(name, given[name], at_least=1) for name in model.LEADING)
-
-
-def _generator(seed: int) -> np.random.Generator:
-    return np.random.Generator(np.random.PCG64(require_integer("seed", seed, at_least=0)))
-
-
-def _draw_parameters(
-    model: Model, rng: np.random.Generator, leading: tuple[int, ...]
-) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-    if isinstance(model, OrderedSystem):
-        return {"A": np.array(model.weights)}, {}
-    params = {}
-    for name, shape in model.parameter_shapes.items():
-        scale = shape[-1] ** -0.5 if len(shape) == 2 else 0.5
-        params[name] = scale * rng.standard_normal(shape)
-    forms = model.state_forms(*leading)
-    return params, {name: 0.5 * rng.standard_normal(form.shape) for name, form in forms.items()}
-
-
-def _draw(rng: np.random.Generator, form: Form) -> np.ndarray:
-    match form.kind:
-        case "label":
-            return rng.integers(0, form.labels, form.shape)
-        case "probability":
-            return rng.random(form.shape)
-        case _:
-            return rng.standard_normal(form.shape)
-
-
-def _multiply_recurrent_weights(model: Model, params: dict[str, np.ndarray], gain: float) -> None:
-    if not isinstance(model, Recurrent):
-        if gain != 1:
-            raise InvalidProblemError(f"recurrent_gain = {gain} was given, but there is none in {model.summary}")
-    elif model.concatenated:
-        params["Wcat"][:, model.input_size :] *= gain
-    else:
-        for place in model.places:
-            params[place.name("W")] *= gain
 
 
 def _copied(value: Any) -> Any:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from .problem import Problem
+from .recurrent import Recurrent
 
 
 @contextmanager
@@ -22,6 +23,12 @@ def isolated() -> Iterator[None]:
 def tensor(array: np.ndarray, *, requires_grad: bool = False) -> Tensor:
     """A copy of the array."""
     return torch.tensor(array, requires_grad=requires_grad)
+
+
+def targets(problem: Problem) -> Tensor:
+    """y, of a problem that has targets."""
+    assert problem.targets is not None
+    return tensor(problem.targets)
 
 
 def gradient(of: Tensor) -> np.ndarray:
@@ -37,6 +44,7 @@ def steps_in_length(problem: Problem) -> Tensor:
 
 def steps_with_loss(problem: Problem) -> Tensor:
     """(T, B), True where a step carries a loss."""
+    assert isinstance(problem.model, Recurrent)
     in_length = steps_in_length(problem)
     if problem.model.loss_at == "every_step":
         return in_length

@@ -9,7 +9,7 @@ from torch.nn import functional
 from .feedforward import FeedForward
 from .ordered import OrderedSystem
 from .problem import Problem
-from .torch_common import tensor
+from .torch_common import targets
 from .torch_functions import ACTIVATIONS, each_loss
 from .torch_recurrent import Params, Record
 
@@ -24,7 +24,7 @@ def feedforward(problem: Problem, given: Params, record: Record) -> tuple[Tensor
         record(f"z{layer}", 0, z)
         a = ACTIVATIONS[model.activation](z)
     output = a if model.loss == "squared_error" else z
-    sample_loss = each_loss(model.loss, output, tensor(problem.targets))
+    sample_loss = each_loss(model.loss, output, targets(problem))
     return sample_loss.sum() if model.reduction == "sum" else sample_loss.mean(), z
 
 
@@ -34,7 +34,7 @@ def ordered(problem: Problem, given: Params, record: Record) -> tuple[Tensor, Te
     assert isinstance(model, OrderedSystem)
     z = [given["inputs"][0]]
     for i in range(1, model.size):
-        z.append(sum(given["A"][i, j] * z[j] for j in range(i)))
+        z.append(torch.stack([given["A"][i, j] * z[j] for j in range(i)]).sum())
     for i, each in enumerate(z):
         record("z", i, each)
     values = torch.stack(z)

@@ -14,7 +14,7 @@ from .interface import Evaluation
 from .model import Model
 from .problem import Problem
 from .recurrent import Place, Recurrent
-from .torch_common import descend, gradient, isolated, steps_with_loss, tensor, within_lengths
+from .torch_common import descend, gradient, isolated, steps_with_loss, targets, tensor, within_lengths
 
 Network = tuple[nn.RNNBase, nn.Linear]
 
@@ -161,8 +161,9 @@ def _as_state(states: list[Tensor]) -> Tensor | tuple[Tensor, ...]:
 
 def _loss(problem: Problem, o: Tensor) -> Tensor:
     """The criterion on the steps with a loss; PyTorch's own mean would also divide by K."""
+    assert isinstance(problem.model, Recurrent)
     with_loss = steps_with_loss(problem)
-    o, y = o[with_loss], tensor(problem.targets)[with_loss]
+    o, y = o[with_loss], targets(problem)[with_loss]
     match problem.model.loss:
         case "softmax_cross_entropy":
             total = nn.CrossEntropyLoss(reduction="sum")(o, y)

@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from .problem import Problem
 from .recurrent import Place, Recurrent
-from .torch_common import steps_in_length, steps_with_loss, tensor, within_lengths
+from .torch_common import steps_in_length, steps_with_loss, targets, within_lengths
 from .torch_functions import ACTIVATIONS, each_loss
 from .truncation import Chunks, LastSteps, Window
 
@@ -59,7 +59,7 @@ def forward(problem: Problem, given: Params, record: Record) -> tuple[Tensor, Te
     outputs = [functional.linear(h_t, given["V"], given.get("c")) for h_t in h]
     for t, o in enumerate(outputs):
         record("o", t, o)
-    o, y = torch.stack(outputs), tensor(problem.targets)
+    o, y = torch.stack(outputs), targets(problem)
     if problem.lengths is not None or model.loss_at != "every_step":
         with_loss = steps_with_loss(problem)
         o_with_loss, y = o[with_loss], y[with_loss]

@@ -64,17 +64,17 @@ def check_problem(
         T, B = leading
         expected["lengths"] = Form((B,), "(B,)")
     for name, array in batch.items():
-        form = expected.get(name)
-        if array is None and form is not None and name != "lengths":
-            raise InvalidProblemError(f"there is no {name}, expected {form.letters} = {form.shape}")
+        wanted = expected.get(name)
+        if array is None and wanted is not None and name != "lengths":
+            raise InvalidProblemError(f"there is no {name}, expected {wanted.letters} = {wanted.shape}")
         if array is None:
             continue
-        if form is None:
-            raise InvalidProblemError(f"{name} was given, but there is none in {model.summary}")
+        if wanted is None:
+            raise InvalidProblemError(f"{name} was given, but there is none in a {model.summary}")
         if name == "lengths":
-            _check_integers("lengths", array, form, 1, T, "a length")
+            _check_integers("lengths", array, wanted, 1, T, "a length")
         else:
-            _check(name, array, form, inputs.dtype)
+            _check(name, array, wanted, inputs.dtype)
 
 
 def _check(name: str, array: np.ndarray, form: Form, dtype: np.dtype) -> None:

@@ -105,7 +105,7 @@ SYSTEMS = MappingProxyType(
             System("gru", "gated recurrent unit, reset after", ("004",), _gated("gru")),
             System("gru-reset-before", "as in the original paper", ("004",), _gated("gru", reset="before")),
             System(
-                "elman-sgd", "gradient descent", ("000", "004"), _elman(reduction="mean"), training=Training(0.5, 20)
+                "elman-sgd", "gradient descent", ("000", "004"), _elman(reduction="mean"), training=Training(0.1, 20)
             ),
             System(
                 "mlp-minibatch-sgd",

@@ -14,10 +14,13 @@ import typer
 from typer.exceptions import TyperException
 
 from ..backends import RequestError
+from ..backends.checks import require_number
 from ..backends.files import require_folder, require_writable, write_whole
-from . import campaign
-from .display import CampaignReport, console, listing_table, loading, picture, show, with_progress
-from .export import SCHEMA, campaign_json, listing_json
+from . import campaign, charts
+from .catalogue import get_system
+from .display import CampaignReport, console, listing_table, loading, picture, progress_bar, show, show_flows
+from .export import SCHEMA, campaign_json, flow_rows, listing_json
+from .flow import DEFAULT_SYSTEMS, SCALES, measure_flow
 from .listings import backend_rows, system_rows
 
 app = typer.Typer(
@@ -56,6 +59,16 @@ def compare_command(
     case: Annotated[
         list[Path] | None, typer.Option(metavar="FILE.npz", help="A saved case, instead of systems. Repeat.")
     ] = None,
+    steps: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Let every backend learn for N steps, and compare the ways.")
+    ] = None,
+    learning_rate: Annotated[float | None, typer.Option(metavar="RATE", help="Of gradient descent.")] = None,
+    batch_size: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Samples in a batch of learning. Default: all.")
+    ] = None,
+    until: Annotated[
+        float | None, typer.Option(metavar="PART", help="Stop learning when the loss changes by less than this part.")
+    ] = None,
     save_case: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Save every case that is no agreement in DIR.")
     ] = None,
@@ -73,6 +86,8 @@ def compare_command(
     gradparity compare --data my_novel.txt --dtype float32
 
     gradparity compare elman-relu --backend my_module:backend --save-case cases
+
+    gradparity compare lstm --data digits --steps 300 --learning-rate 1
     """
     started = time.perf_counter()
     for target in (json if json != "-" else None, svg):
@@ -88,9 +103,12 @@ def compare_command(
         seeds=seed or (),
         data=data or (),
         files=case or (),
+        learning=campaign.Learning(steps, learning_rate, batch_size, until),
     )
-    left_out: list[str] = []
-    results = list(with_progress(campaign.run(cases, backends, left_out), len(cases)))
+    with progress_bar(len(cases)) as progress:
+        outcomes = campaign.run(cases, backends, progress)
+    results = [each for each in outcomes if isinstance(each, campaign.CaseResult)]
+    left_out = [f"{each.label} was left out: {each.reason}" for each in outcomes if isinstance(each, campaign.LeftOut)]
     if not results:
         raise RequestError(f"nothing could be compared: {left_out[0]}")
     saved = campaign.save_cases(results, save_case) if save_case else {}
@@ -103,6 +121,69 @@ def compare_command(
         shown = [each for each in context.obj if each not in ("--svg", str(svg), f"--svg={svg}")]
         write_whole(svg, picture(report, shlex.join(["gradparity", *shown])).encode())
     if report.wrong:
+        raise typer.Exit(1)
+
+
+@app.command("flow")
+def flow_command(
+    systems: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="SYSTEM", help="Recurrent systems. Default: elman-softmax, elman-relu, lstm, gru."),
+    ] = None,
+    scale: Annotated[
+        list[float] | None, typer.Option(metavar="S", help="Multiplies W. Repeat. Default: 0.5, 1 and 1.5.")
+    ] = None,
+    seq_len: Annotated[int, typer.Option(min=2, metavar="T", help="How many steps.")] = 60,
+    seed: Annotated[int, typer.Option(min=0, metavar="N", help="Of the numbers.")] = 0,
+    gate_bias: Annotated[
+        float | None,
+        typer.Option(metavar="B", help="Added to the bias of the gate that remembers. Default: log(T - 1)."),
+    ] = None,
+    backend: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="As in `gradparity compare`. Repeat. Default: all.")
+    ] = None,
+    plot: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw it into a .png, .svg or .pdf, too.")] = None,
+    json: JsonOption = None,
+) -> None:
+    """Show how far the loss of the last step reaches back: the norm of its gradient in the state of every step.
+
+    In a plain cell it vanishes or explodes with the scale of W; the LSTM and the GRU hold it where the gate that
+    remembers is open. What is shown was computed by every backend, and is shown with their verdict.
+
+    [bold]Examples[/bold]
+
+    gradparity flow
+
+    gradparity flow elman-softmax elman-window --scale 1 --seq-len 30 --plot flow.svg
+    """
+    for target in (json if json != "-" else None, plot):
+        if target is not None:
+            require_writable(Path(target))
+    if plot and plot.suffix.lower() not in charts.FILE_FORMATS:
+        raise RequestError(f"{plot}: cannot be drawn, expected a file that ends in {', '.join(charts.FILE_FORMATS)}")
+    for value in scale or ():
+        require_number("--scale", value)
+    asked = [get_system(name) for name in systems or DEFAULT_SYSTEMS]
+    with loading():
+        backends, notes = campaign.choose_backends(backend)
+    scales = scale or list(SCALES)
+    with progress_bar(len(asked) * len(scales)) as progress:
+        flows = measure_flow(
+            asked,
+            scales,
+            list(backends.values()),
+            seq_len=seq_len,
+            seed=seed,
+            gate_bias=gate_bias,
+            progress=progress,
+        )
+    drawn = charts.picture(flows, plot.suffix.lower()) if plot else b""
+    show_flows(flows, notes, console(stderr=json == "-"))
+    if plot:
+        write_whole(plot, drawn)
+    if json is not None:
+        _write(json, listing_json({"schema": SCHEMA, "flows": flow_rows(flows)}))
+    if any(flow.verdict == "disagree" for flow in flows):
         raise typer.Exit(1)
 
 

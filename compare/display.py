@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
-from itertools import groupby
+from itertools import cycle, groupby
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as Bars
 from rich.table import Table
 from rich.text import Text
 
-from .campaign import Case, CaseResult
+from ..backends import MissingFrameworkError
+from .campaign import CaseResult, Progress
+from .charts import MARKS, terminal_chart
 from .explanation import explain
+from .flow import Flow
 from .results import BlockResult
-from .summary import SummaryRow, summarize
+from .summary import SummaryRow, learned, summarize
 
 MOST_STORIES = 5
 PICTURE_WIDTH = 108
@@ -65,16 +69,14 @@ def loading() -> AbstractContextManager[object]:
     return Console(stderr=True).status("loading the backends")
 
 
-def with_progress(outcomes: Iterable[tuple[Case, CaseResult | None]], total: int) -> Iterator[CaseResult]:
-    """Passes on the results that there are, with a progress bar if standard error is a terminal."""
+@contextmanager
+def progress_bar(total: int) -> Iterator[Progress]:
+    """A function to report with, whose progress is shown if standard error is a terminal."""
     terminal = Console(stderr=True)
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=terminal, transient=True, disable=not terminal.is_terminal) as bar:
+    with Bars(*columns, console=terminal, transient=True, disable=not terminal.is_terminal) as bar:
         task = bar.add_task("starting", total=total)
-        for case, result in outcomes:
-            bar.update(task, advance=1, description=case.label)
-            if result:
-                yield result
+        yield lambda label, done: bar.update(task, completed=done, description=label)
 
 
 def show(report: CampaignReport, on: Console) -> None:
@@ -91,6 +93,8 @@ def show(report: CampaignReport, on: Console) -> None:
     on.print()
     if len(report.backends) > 1:
         on.print(LEGEND, style="dim", highlight=False)
+    for line in learned(report.results):
+        say(line)
     for note in dict.fromkeys([*report.notes, *_skipped(report.results)]):
         say(f"note: {note}", style="dim")
     for result in report.wrong[:MOST_STORIES]:
@@ -102,6 +106,25 @@ def show(report: CampaignReport, on: Console) -> None:
     say(f"\n{_conclusion(report)}", style="bold")
     if any(result.comparison.strength == "alone" for result in report.results):
         say("Only one backend answered: the form of its answers was checked, but nothing could agree with them.")
+
+
+def show_flows(flows: Sequence[Flow], notes: Iterable[str], on: Console) -> None:
+    """The chart, and a table with what became of the gradient."""
+    try:
+        on.print(Text(terminal_chart(flows, on.width)), soft_wrap=True)
+    except MissingFrameworkError as error:
+        on.print(f"note: {error}", style="dim", markup=False, highlight=False, soft_wrap=True)
+    on.print()
+    table = _table(gap=2)
+    for heading in ("", "system × scale of W", "t = 0", "t = T", "factor per step", "gradient", "verdict"):
+        table.add_column(heading, no_wrap=True, justify="right" if heading.startswith(("t =", "factor")) else "left")
+    for flow, mark in zip(flows, cycle(MARKS), strict=False):
+        norms = (f"{flow.norms[end]:.1e}" for end in (0, -1))
+        verdict = Text(flow.verdict, style=STYLES[flow.verdict])
+        table.add_row(mark, Text(flow.label), *norms, f"{flow.factor:.3f}", flow.character, verdict)
+    on.print(table)
+    for note in notes:
+        on.print(f"note: {note}", style="dim", markup=False, highlight=False, soft_wrap=True)
 
 
 def picture(report: CampaignReport, command: str) -> str:

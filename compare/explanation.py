@@ -25,10 +25,17 @@ def explain(comparison: Comparison, case: Path | None = None) -> str:
     elif comparison.verdict == "undecidable":
         lines += _undecidable(comparison)
     if comparison.verdict != "agree":
-        lines.append(
-            f"Try: gradparity compare --case {case}" if case else "Keep the case: --save-case DIR, or save_case=DIR."
-        )
+        lines.append(_next_step(comparison, case))
     return "\n".join(lines)
+
+
+def _next_step(comparison: Comparison, case: Path | None) -> str:
+    if not case:
+        return "Keep the case: --save-case DIR, or save_case=DIR."
+    training = comparison.training
+    how = f" --steps {training.steps} --learning-rate {training.learning_rate}" if training else ""
+    how += f" --batch-size {training.batch_size}" if training and training.batch_size else ""
+    return f"Try: gradparity compare --case {case}{how}"
 
 
 def _headline(comparison: Comparison) -> str:
@@ -49,6 +56,9 @@ def _difference(block: BlockResult) -> str:
 
 def _place(comparison: Comparison, wrong: Sequence[BlockResult]) -> str:
     """Where along time the first difference is, or that it is in no step."""
+    if comparison.training:
+        first = min(wrong, key=lambda block: block.step or 0)
+        return f"The trajectories part at step {first.step}, first in {first.label}."
     forward = [block for block in wrong if block.name in ("o_t", "o", "z_t")]
     if forward:
         return f"The forward pass differs already, first in {forward[0].label}."
@@ -57,7 +67,8 @@ def _place(comparison: Comparison, wrong: Sequence[BlockResult]) -> str:
     backward = [block for block in wrong if ADJOINT.fullmatch(block.name)]
     if backward:
         return f"The forward pass agrees. Going backwards, first in {min(backward, key=_turn).label}."
-    if set(wrong[0].odd or wrong[0].between) <= {n for n, answer in comparison.answers.items() if answer.adjoints}:
+    traced = {name for name, answer in comparison.answers.items() if getattr(answer, "adjoints", None)}
+    if set(wrong[0].odd or wrong[0].between) <= traced:
         return "The forward pass and the adjoints of every step agree: look at how the gradient is summed from them."
     return "The forward pass agrees. If it gave its adjoints too, the first wrong step could be told."
 
@@ -76,6 +87,12 @@ def _undecidable(comparison: Comparison) -> list[str]:
     dtype = comparison.problem.dtype
     if comparison.overflows:
         return [f"The numbers leave the range of {dtype}. Smaller weights or fewer steps can be decided."]
+    if comparison.training:
+        first = min(spoilt, key=lambda block: block.step or 0)
+        return [
+            f"{first.label}: rounding alone moves it by {first.spread:.1e}, its largest entry is {first.scale:.1e}.",
+            f"Up to step {(first.step or 1) - 1} the trajectories agree; after it nothing can be decided in {dtype}.",
+        ]
     worst = max(spoilt, key=lambda block: block.spread / block.scale if block.scale else 0.0)
     return [
         f"{worst.label}: rounding alone moves it by {worst.spread:.1e}, its largest entry is {worst.scale:.1e}; "

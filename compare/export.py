@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable
+from dataclasses import asdict
 from typing import Any
 
 from ..backends.model import describe
 from .campaign import CaseResult
 from .environment import environment
+from .flow import Flow
 
 SCHEMA = 1
 
@@ -29,6 +31,22 @@ def listing_json(document: Any) -> str:
     return json.dumps(_strict(document), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
+def flow_rows(flows: Iterable[Flow]) -> list[dict[str, Any]]:
+    """Gradient flows as plain values."""
+    return [
+        {
+            "system": flow.system,
+            "scale": flow.scale,
+            "norms": flow.norms.tolist(),
+            "factor": flow.factor,
+            "character": flow.character,
+            "verdict": flow.verdict,
+            "backends": list(flow.backends),
+        }
+        for flow in flows
+    ]
+
+
 def _result(result: CaseResult) -> dict[str, Any]:
     case, comparison = result.case, result.comparison
     failures = {failure.backend: {"kind": failure.kind, "message": failure.message} for failure in comparison.failures}
@@ -41,6 +59,7 @@ def _result(result: CaseResult) -> dict[str, Any]:
         "batch_size": case.problem.batch_size,
         "dtype": case.problem.dtype.name,
         "seed": case.seed,
+        "training": asdict(comparison.training) if comparison.training else None,
         "fingerprint": case.problem.fingerprint,
         "verdict": comparison.verdict,
         "strength": comparison.strength or None,

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..backends import Evaluation, Problem
 from .blocks import Quantity, expected_shapes
-from .results import BlockResult, Failure
+from .results import BlockResult, Failure, Pair
 from .tolerance import Tolerance, units_in_the_last_place
 
 
@@ -121,7 +121,7 @@ def judge_values(by_backend: Mapping[str, Mapping[str, Quantity]], tolerance: To
                     index=tuple(int(j) for j in np.unravel_index(entry, quantity.values.shape)),
                     groups=agreeing_groups(list(present), apart),
                     distance_ulp={backend: float(distance[i]) for backend, distance in distances.items()},
-                    slip=find_slip(*(present[each].block(i) for each in pairs[worst]), allowed) if apart else "",
+                    slip=_slip(present, pairs[worst], i, allowed) if apart else "",
                 )
             )
     return tuple(results)
@@ -147,6 +147,11 @@ def find_slip(one: np.ndarray, other: np.ndarray, allowed: float) -> str:
         if not is_noise and np.abs(large - factor * small).max() <= (1 + abs(factor)) * allowed:
             return f"a factor of {factor:.4g}"
     return ""
+
+
+def _slip(present: Mapping[str, Quantity], pair: Pair, i: int, allowed: float) -> str:
+    one, other = pair
+    return find_slip(present[one].block(i), present[other].block(i), allowed)
 
 
 def agreeing_groups(backends: Sequence[str], apart: Iterable[Pair]) -> tuple[tuple[str, ...], ...]:

@@ -12,18 +12,16 @@ from .environment import installed_version
 
 def system_rows() -> list[dict[str, Any]]:
     """One row for each system of the catalogue."""
-    rows = []
-    for system in SYSTEMS.values():
-        rows.append(
-            {
-                "system": system.name,
-                "what": system.summary,
-                "documents": " ".join(system.documents),
-                "model": system.model.summary,
-                "sizes": " ".join(f"{letter}={size}" for letter, size in system.leading.items()),
-            }
-        )
-    return rows
+    return [
+        {
+            "system": system.name,
+            "what": system.summary,
+            "documents": " ".join(system.documents),
+            "model": system.model.summary,
+            "sizes": " ".join(f"{letter}={size}" for letter, size in system.leading.items()),
+        }
+        for system in SYSTEMS.values()
+    ]
 
 
 def backend_rows() -> list[dict[str, Any]]:

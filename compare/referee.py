@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,9 +24,10 @@ from .blocks import Quantity, quantities
 from .explanation import explain
 from .judgement import bitwise_equal, judge_values, refusal
 from .results import Comparison, Failure, Verdict
-from .tolerance import measure_tolerance
+from .tolerance import PROBES, hand_trajectory, measure_tolerance
 from .training import Training, Trajectory, accuracy, follow, require_trainable, training_quantities
 
+Progress = Callable[[float], None]
 Answered = Evaluation | Trajectory | Failure | UnsupportedProblemError
 
 
@@ -48,6 +49,7 @@ def compare(
     *,
     trace: bool = True,
     training: Training | None = None,
+    progress: Progress = lambda part: None,
 ) -> Comparison:
     """Asks every backend for the loss and the gradients of a problem, and judges the answers.
 
@@ -57,6 +59,7 @@ def compare(
             can answer, it is compared with the hand derivation.
         trace: whether the adjoints of every step are asked for and compared too.
         training: let every backend learn by its own gradients, and compare the trajectories in their place.
+        progress: is called now and then with the part of the work that is done.
 
     Returns:
         The comparison. It never raises for an answer that is wrong, nor for a backend that fails.
@@ -71,16 +74,20 @@ def compare(
     entrants = resolve(backends)
     if training:
         require_trainable(problem)
-    tolerance = measure_tolerance(problem, training)
-    if training and training.until is not None:  # the hand derivation has settled when; now all go as far
-        training = replace(training, steps=len(tolerance.scale["loss"]), until=None)
+        if training.until is not None:  # the hand derivation says when the loss has settled; all go as far
+            training = replace(training, steps=len(hand_trajectory(problem, training).losses), until=None)
+    work = PROBES + len(entrants)
+    tolerance = measure_tolerance(problem, training, lambda probes: progress(probes / work))
 
     def ask(name: str, backend: Backend) -> Answered:
         if training:
             return _train(name, backend, problem, training, overflows=tolerance.overflows)
         return _ask(name, backend, problem, overflows=tolerance.overflows, trace=trace)
 
-    found = {name: ask(name, backend) for name, backend in entrants.items()}
+    found: dict[str, Answered] = {}
+    for name, backend in entrants.items():
+        found[name] = ask(name, backend)
+        progress((PROBES + len(found)) / work)
     able = [name for name, outcome in found.items() if not isinstance(outcome, UnsupportedProblemError)]
     if len(able) == 1 and "manual" not in found:
         found["manual"] = ask("manual", get_backend("manual"))
@@ -100,7 +107,7 @@ def compare(
     elif "undecidable" in verdicts or tolerance.overflows:
         verdict = "undecidable"
     bitwise = bitwise_equal(compared.values())
-    return Comparison(problem, verdict, answers, failures, blocks, skipped, bitwise, tolerance.overflows)
+    return Comparison(problem, verdict, answers, failures, blocks, skipped, bitwise, tolerance.overflows, training)
 
 
 def _quantities(answer: Evaluation | Trajectory, problem: Problem) -> dict[str, Quantity]:
@@ -118,7 +125,7 @@ def _train(name: str, backend: Backend, problem: Problem, training: Training, *,
     def evaluate(at: Problem, step: int | str) -> Evaluation:
         outcome = _ask(name, backend, at, overflows=overflows, trace=False)
         if isinstance(outcome, Failure):
-            raise _Stopped(replace(outcome, message=f"at step {step}: {outcome.message}"))
+            outcome = replace(outcome, message=f"at step {step}: {outcome.message}")
         if not isinstance(outcome, Evaluation):
             raise _Stopped(outcome)
         return outcome
@@ -133,7 +140,9 @@ def _train(name: str, backend: Backend, problem: Problem, training: Training, *,
     return replace(trajectory, accuracy=accuracy(problem, outputs))
 
 
-def _ask(name: str, backend: Backend, problem: Problem, *, overflows: bool, trace: bool) -> Answered:
+def _ask(
+    name: str, backend: Backend, problem: Problem, *, overflows: bool, trace: bool
+) -> Evaluation | Failure | UnsupportedProblemError:
     """A backend's answer, in arrays of our own; or why it is not fit to be compared; or why there is none."""
     given = problem.writable_copy()
     try:

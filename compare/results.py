@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ..backends import Evaluation, Problem
-from .training import Trajectory
+from .training import Training, Trajectory
 
 Verdict = Literal["agree", "disagree", "undecidable"]
 Pair = tuple[str, str]
@@ -87,6 +87,7 @@ class Comparison:
         skipped: the backends that cannot compute this problem, with their reasons.
         bitwise: whether all answers are equal to the last bit.
         overflows: whether the numbers leave the dtype's range, so that nothing can be decided.
+        training: how the backends learned, if trajectories were compared.
     """
 
     problem: Problem
@@ -97,6 +98,7 @@ class Comparison:
     skipped: dict[str, str]
     bitwise: bool
     overflows: bool
+    training: Training | None = None
 
     @property
     def strength(self) -> str:

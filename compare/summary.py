@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from .campaign import CaseResult, case_label
-from .results import BlockResult, Verdict
+from .results import BlockResult, Comparison, Verdict
+from .training import Trajectory
 
 WEAKEST_FIRST = ("", "alone", "rounding", "bitwise")
 WORST_FIRST: tuple[Verdict, ...] = ("disagree", "undecidable", "agree")
@@ -69,3 +70,26 @@ def _row(system: str, data: str, dtype: str, group: Sequence[CaseResult]) -> Sum
         distance_ulp=distances,
         closest=max(blocks, key=lambda block: block.ratio, default=None),
     )
+
+
+def learned(results: Iterable[CaseResult]) -> list[str]:
+    """What came of learning, a line for each system over its seeds and dtypes."""
+    groups: dict[str, list[Comparison]] = {}
+    for result in results:
+        if result.comparison.training and result.comparison.answers:
+            groups.setdefault(result.case.label, []).append(result.comparison)
+    return [f"{label} learned: {_outcome(group)}." for label, group in groups.items()]
+
+
+def _outcome(group: Sequence[Comparison]) -> str:
+    ways = [(name, way) for each in group for name, way in each.answers.items() if isinstance(way, Trajectory)]
+    steps = max(len(way.losses) for _, way in ways)
+    first, last = (sum(float(way.losses[end]) for _, way in ways) / len(ways) for end in (0, -1))
+    said = f"in {steps} steps the loss fell from {first:.3g} to {last:.3g}"
+    worst: dict[str, float] = {}
+    for name, way in ways:
+        if way.accuracy is not None:
+            worst[name] = min(worst.get(name, 1.0), way.accuracy)
+    if worst:
+        said += "; training accuracy " + ", ".join(f"{name} {100 * part:.1f} %" for name, part in worst.items())
+    return said

@@ -18,7 +18,7 @@ from ..backends.numpy_manual import ManualBackend, answer
 from ..backends.problem import BATCH
 from .blocks import Quantity, quantities
 from .rounding import Roundings
-from .training import Training, follow, training_quantities
+from .training import Training, Trajectory, follow, training_quantities
 
 PROBES = 8
 MULTIPLE = 8.0
@@ -48,20 +48,35 @@ class Tolerance:
     overflows: bool
 
 
-def measure_tolerance(problem: Problem, training: Training | None = None) -> Tolerance:
-    """Runs the probes; deterministic. With `training`, each probe follows the whole trajectory."""
+def measure_tolerance(
+    problem: Problem, training: Training | None = None, progress: Callable[[int], None] = lambda probes: None
+) -> Tolerance:
+    """Runs the probes; deterministic. With `training`, each probe follows the whole trajectory.
+
+    Args:
+        problem: the question.
+        training: how it is learned from, if it is.
+        progress: is called with the number of probes that are done.
+    """
 
     def computed(on: Problem) -> dict[str, Quantity]:
         if training is None:
             found = answer(on)
             evaluation = Evaluation(float(found.loss), found.gradients, found.outputs, found.adjoints)
             return quantities(evaluation, problem)
-        return training_quantities(follow(on, training, lambda each, step: answer(each), ManualBackend().descend))
+        return training_quantities(hand_trajectory(on, training))
 
-    return _measure(problem, computed)
+    return _measure(problem, computed, progress)
 
 
-def _measure(problem: Problem, computed: Callable[[Problem], dict[str, Quantity]]) -> Tolerance:
+def hand_trajectory(problem: Problem, training: Training) -> Trajectory:
+    """The way of the hand derivation."""
+    return follow(problem, training, lambda each, step: answer(each), ManualBackend().descend)
+
+
+def _measure(
+    problem: Problem, computed: Callable[[Problem], dict[str, Quantity]], progress: Callable[[int], None]
+) -> Tolerance:
     """How far rounding alone moves each block of what is computed of a problem."""
     with np.errstate(all="ignore"):
         baseline = _blocks(computed(problem))
@@ -73,6 +88,7 @@ def _measure(problem: Problem, computed: Callable[[Problem], dict[str, Quantity]
             for name, values in _blocks(computed(_randomly_rounded(problem, roundings))).items():
                 spread[name] = np.maximum(spread[name], _largest(values - baseline[name]))
             largest = max(largest, roundings.largest)
+            progress(probe + 1)
 
         info = np.finfo(problem.dtype)
         floor = {name: FLOOR_ULP * (units_in_the_last_place(scale[name], problem.dtype) + info.tiny) for name in scale}

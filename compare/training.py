@@ -132,9 +132,7 @@ def _settled(losses: list[Any], until: float, samples: int, all_samples: int) ->
     size = max(1, all_samples // samples)
     if len(losses) < 2 * size or len(losses) % size:
         return False
-    now, before = (
-        float(np.mean([float(loss) for loss in each])) for each in (losses[-size:], losses[-2 * size : -size])
-    )
+    now, before = (sum(map(float, each)) for each in (losses[-size:], losses[-2 * size : -size]))
     return abs(now - before) <= until * abs(now)
 
 

@@ -69,14 +69,14 @@ def loss_and_gradients(
     """
     T, B, D = inputs.shape
     counted = counted_steps(np.full(B, T) if lengths is None else lengths, T)
-    with_loss = counted if loss_at == "every_step" else last_steps(counted)
+    with_loss = counted if loss_at == "every_step" else last_steps(counted)  # (@with_loss) (T, B)
     w = loss_weight(with_loss, reduction)
     x = np.where(counted[..., None], inputs, 0)  # what lies past a length must not even overflow
     y = np.where(with_loss.reshape(T, B, *[1] * (targets.ndim - 2)), targets, 0)
-    shape = {"cell": cell, "num_layers": num_layers, "bidirectional": bidirectional}
+    options |= {"cell": cell, "num_layers": num_layers, "bidirectional": bidirectional}
     initial = (h0,) if c0 is None else (h0, c0)
 
-    h, caches = stack.forward(_apart(params, D), x, initial, counted, **shape, **options)
+    h, caches = stack.forward(_apart(params, D), x, initial, counted, **options)
     o = readout.forward(params["V"], params.get("c"), h)
     step_loss, step_do = LOSSES[loss](o, y)
     L = w * np.where(with_loss, step_loss, 0).sum()  # (22)

@@ -33,5 +33,5 @@ def backward(
         dh = from_above[t] * dh_above[t] + from_later[t] * later[0]  # (27) (B, H)
         da, state, later = cell.step_backward(cache, t, (dh, *(from_later[t] * dc for dc in later[1:])))
         derivatives.append((da, *state))
-    da, *state = (np.stack(each[::-1]) for each in zip(*derivatives, strict=True))
-    return gather(cell, cache, da, tuple(state), later)  # (34) the initial state is what the walk ends in
+    da, *states = (np.stack(each[::-1]) for each in zip(*derivatives, strict=True))
+    return gather(cell, cache, da, tuple(states), later)  # (34) the initial state is what the walk ends in
