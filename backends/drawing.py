@@ -56,7 +56,7 @@ def multiply_recurrent_weights(model: Model, params: dict[str, np.ndarray], gain
     """Multiplies every W in place."""
     if not isinstance(model, Recurrent):
         if gain != 1:
-            raise InvalidProblemError(f"recurrent_gain = {gain} was given, but there is none in a {model.summary}")
+            raise InvalidProblemError(f"recurrent_gain = {gain} was given, but there is none in a {model.words}")
     elif model.concatenated:
         params["Wcat"][:, model.input_size :] *= gain
     else:

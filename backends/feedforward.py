@@ -84,7 +84,12 @@ class FeedForward:
         return {f"z{layer}": Variable((B, size), False) for layer, size in enumerate(self.sizes) if layer}
 
     @property
-    def summary(self) -> str:
-        """The model in a few words."""
-        sizes = "-".join(map(str, self.sizes))
-        return f"feed-forward ({self.activation}, {self.loss}, {self.reduction}, {sizes})"
+    def size_words(self) -> str:
+        """The sizes in a few words."""
+        return "-".join(map(str, self.sizes))
+
+    @property
+    def words(self) -> str:
+        """What distinguishes the model, in a few words."""
+        mean = ", mean" if self.reduction == "mean" else ""
+        return f"feed-forward ({self.activation}, {self.loss}{mean})"

@@ -51,7 +51,11 @@ def gru(model: Recurrent, p: Arrays, from_x: Array, state: State, nudge: Arrays)
     return ((1 - z) * jnp.tanh(from_x[:, 2 * H :] + from_h) + z * h + nudge.get("h", 0),)
 
 
-CELLS: dict[str, Cell] = {"rnn": rnn, "lstm": lstm, "gru": gru}
+CELLS: dict[str, Cell] = {
+    "rnn": rnn,
+    "lstm": lstm,
+    "gru": gru,
+}
 
 
 def forward(model: Recurrent, given: Arrays, nudges: Arrays, batch: Arrays) -> tuple[Array, Array]:

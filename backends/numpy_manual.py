@@ -38,8 +38,8 @@ def options(model: Recurrent) -> dict[str, Any]:
     """A model's fields as the keyword arguments of `loss_and_gradients`."""
     names = ("cell", "num_layers", "bidirectional", "differentiation", "loss", "reduction", "loss_at")
     found = {name: getattr(model, name) for name in names}
-    of_the_cell = {"rnn": ("activation",), "lstm": (), "gru": ("reset",)}
-    found |= {name: getattr(model, name) for name in of_the_cell[model.cell]}
+    of_the_cell = {"rnn": ("activation",), "gru": ("reset",)}
+    found |= {name: getattr(model, name) for name in of_the_cell.get(model.cell, ())}
     if model.truncation:
         kinds = {kind: name for name, kind in TRUNCATIONS.items()}
         found["truncation"] = (kinds[type(model.truncation)], model.truncation.steps)

@@ -84,6 +84,11 @@ class OrderedSystem:
         return {"z": Variable((self.size,), steps=True)}
 
     @property
-    def summary(self) -> str:
-        """The model in a few words."""
-        return f"ordered system (N={self.size})"
+    def size_words(self) -> str:
+        """The size in a few words."""
+        return f"N={self.size}"
+
+    @property
+    def words(self) -> str:
+        """What the model is, in a few words."""
+        return "ordered system"

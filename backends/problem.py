@@ -198,7 +198,8 @@ class Problem:
     def summary(self) -> str:
         """The model and all sizes in a few words."""
         sizes = zip(self.model.LEADING.values(), self.leading, strict=True)
-        return ", ".join([self.model.summary, self.dtype.name, *(f"{letter}={size}" for letter, size in sizes)])
+        leading = "".join(f"{letter}={size} " for letter, size in sizes)
+        return f"{self.model.words}, {self.dtype.name}, {leading}{self.model.size_words}"
 
     @property
     def dtype(self) -> np.dtype:

@@ -10,13 +10,31 @@ from .errors import InvalidProblemError
 from .forms import Form, Variable, target_form
 from .truncation import Truncation
 
-GATES: dict[str, tuple[str, ...]] = {"rnn": (), "lstm": ("i", "f", "g", "o"), "gru": ("r", "z", "n")}
 ACTIVATIONS = ("tanh", "relu", "sigmoid", "identity")
 LOSSES = ("softmax_cross_entropy", "sigmoid_cross_entropy", "squared_error")
 REDUCTIONS = ("sum", "mean")
 RESETS = ("after", "before")
 LOSS_AT = ("every_step", "last_step")
 DIFFERENTIATIONS = ("reverse", "expanded", "closed_form", "forward")
+
+
+class Cell(NamedTuple):
+    """What a model has to know of a cell.
+
+    Attributes:
+        gates: in the order of their rows in U, W and b; none for a cell with a single linear state.
+        states: what is carried from step to step; the first is the one that is read out.
+    """
+
+    gates: str
+    states: str = "h"
+
+
+CELLS = {
+    "rnn": Cell(""),
+    "lstm": Cell("ifgo", states="hc"),
+    "gru": Cell("rzn"),
+}
 
 
 class Place(NamedTuple):
@@ -85,7 +103,7 @@ class Recurrent:
     differentiation: str = "reverse"
 
     def __post_init__(self) -> None:
-        choices = {"cell": GATES, "activation": ACTIVATIONS, "loss": LOSSES, "reduction": REDUCTIONS}
+        choices = {"cell": CELLS, "activation": ACTIVATIONS, "loss": LOSSES, "reduction": REDUCTIONS}
         choices |= {"loss_at": LOSS_AT, "reset": RESETS, "differentiation": DIFFERENTIATIONS}
         for field, known in choices.items():
             require_choice(field, getattr(self, field), known)
@@ -120,9 +138,9 @@ class Recurrent:
         return self.input_size, self.hidden_size, self.output_size
 
     @property
-    def gates(self) -> tuple[str, ...]:
+    def gates(self) -> str:
         """The gates in the order of their rows in U, W and b; empty for the plain cell."""
-        return GATES[self.cell]
+        return CELLS[self.cell].gates
 
     @property
     def linear_size(self) -> int:
@@ -149,7 +167,7 @@ class Recurrent:
     @property
     def state_names(self) -> tuple[str, ...]:
         """The initial states: `h0`, and for the LSTM `c0`."""
-        return ("h0", "c0") if self.cell == "lstm" else ("h0",)
+        return tuple(f"{state}0" for state in CELLS[self.cell].states)
 
     @property
     def differentiable(self) -> tuple[str, ...]:
@@ -202,14 +220,20 @@ class Recurrent:
 
     def variables(self, T: int, B: int) -> dict[str, Variable]:
         """The variables of every step that have adjoints: o_t, and at every place h_t, a_t and perhaps c_t."""
-        own = {"h": self.hidden_size, "a": self.linear_size} | ({"c": self.hidden_size} if self.cell == "lstm" else {})
+        own = {"h": self.hidden_size, "a": self.linear_size}
+        own |= dict.fromkeys(CELLS[self.cell].states, self.hidden_size)
         sizes = {"o": self.output_size}
         sizes |= {place.name(name): size for place in self.places for name, size in own.items()}
         return {name: Variable((T, B, size), steps=True) for name, size in sizes.items()}
 
     @property
-    def summary(self) -> str:
-        """The model in a few words: what distinguishes it, and its sizes."""
+    def size_words(self) -> str:
+        """The sizes in a few words."""
+        return " ".join(f"{letter}={size}" for letter, size in zip("DHK", self.sizes, strict=True))
+
+    @property
+    def words(self) -> str:
+        """What distinguishes the model, in a few words."""
         words = [self.activation if self.cell == "rnn" else "", self.loss]
         words += [value for value in (self.reduction, self.loss_at) if value not in ("sum", "every_step")]
         words += [f"reset {self.reset}"] if self.cell == "gru" else []
@@ -218,5 +242,4 @@ class Recurrent:
         words += [repr(self.truncation).replace("steps=", "")] if self.truncation else []
         words += [self.differentiation] if self.differentiation != "reverse" else []
         words += [] if self.bias else ["no biases"]
-        sizes = " ".join(f"{letter}={size}" for letter, size in zip("DHK", self.sizes, strict=True))
-        return f"{self.cell} ({', '.join(word for word in words if word)}, {sizes})"
+        return f"{self.cell} ({', '.join(word for word in words if word)})"

@@ -32,6 +32,7 @@ class TorchNNBackend:
         if not isinstance(model, Recurrent):
             return "torch.nn has recurrent layers; the rest is compared with the other backends"
         for reason, is_so in {
+            f"torch.nn has no layer of the cell {model.cell}": model.cell not in ("rnn", "lstm", "gru"),
             f"torch.nn.RNN has tanh and relu, not {model.activation}": model.activation not in ("tanh", "relu"),
             "torch.nn.GRU has its reset gate after the product, not before": model.reset != "after",
             "torch.nn.RNN has U and W apart, not concatenated": model.concatenated,
@@ -94,7 +95,7 @@ def _network(problem: Problem, *, extra_inputs: Tensor | None = None) -> Network
             rnn = nn.LSTM(*sizes, **options)
         case "gru":
             rnn = nn.GRU(*sizes, **options)
-        case _:
+        case "rnn":
             rnn = nn.RNN(*sizes, nonlinearity=model.activation, **options)
     values = {name: tensor(array) for name, array in problem.params.items()}
     head = nn.Linear(values["V"].shape[1], model.output_size, bias=model.bias, device="meta")

@@ -45,7 +45,11 @@ def gru(model: Recurrent, p: Params, from_x: Tensor, state: State) -> State:
     return ((1 - z) * (x_n + from_h).tanh() + z * h,)
 
 
-CELLS: dict[str, Cell] = {"rnn": rnn, "lstm": lstm, "gru": gru}
+CELLS: dict[str, Cell] = {
+    "rnn": rnn,
+    "lstm": lstm,
+    "gru": gru,
+}
 
 
 def forward(problem: Problem, given: Params, record: Record) -> tuple[Tensor, Tensor]:

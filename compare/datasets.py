@@ -85,7 +85,7 @@ def load_dataset(source: str) -> Dataset:
     raise unknown_name("data set", source, (*BUILT_IN, "FILE.txt", "FILE.csv"))
 
 
-def _digits(images: int = 256) -> Dataset:
+def _digits(images: int = 128) -> Dataset:
     """Handwritten digits, row by row from the top.
 
     The label stands at every step, not at the last alone: so each step carries a loss, as in the documents

@@ -53,7 +53,7 @@ class Flow:
 
     @property
     def character(self) -> str:
-        """What becomes of the gradient over all steps: it `stops`, or `vanishes`, `explodes` or `holds` at a thousand."""
+        """What becomes of the gradient: it `stops`; or `vanishes`, `explodes` or `holds`, within a factor of 1000."""
         if not self.norms[0]:
             return "stops"
         ratio = self.norms[0] / self.norms[-1] if self.norms[-1] else float("inf")

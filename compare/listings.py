@@ -17,8 +17,10 @@ def system_rows() -> list[dict[str, Any]]:
             "system": system.name,
             "what": system.summary,
             "documents": " ".join(system.documents),
-            "model": system.model.summary,
-            "sizes": " ".join(f"{letter}={size}" for letter, size in system.leading.items()),
+            "model": system.model.words,
+            "sizes": " ".join(
+                [*(f"{letter}={size}" for letter, size in system.leading.items()), system.model.size_words]
+            ),
         }
         for system in SYSTEMS.values()
     ]

@@ -8,7 +8,7 @@ the steps. `through_time` walks back with them, `stack` puts layers on each othe
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -48,6 +48,7 @@ class Gradients(NamedTuple):
     adjoints: dict[str, np.ndarray]
 
 
+@runtime_checkable
 class Cell(Protocol):
     """A module of this form. The cache carries what the other two functions need of `forward`."""
 

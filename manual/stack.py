@@ -16,7 +16,11 @@ from .layer import Cell, Gradients, State
 if TYPE_CHECKING:
     from jaxtyping import Bool, Float
 
-CELLS: dict[str, Cell] = {"rnn": rnn, "lstm": lstm, "gru": gru}  # type: ignore[dict-item] # modules as protocols
+CELLS: dict[str, Cell] = {
+    "rnn": rnn,  # type: ignore[dict-item] # a module as a protocol, here and below
+    "lstm": lstm,  # type: ignore[dict-item]
+    "gru": gru,  # type: ignore[dict-item]
+}
 PARAMETERS = ("U", "W", "b", "b_hn")
 
 
@@ -84,7 +88,7 @@ def forward(
             h, cache = CELLS[cell].forward(place.params(params), turned_x, start, turned_counted, **options)
             outputs.append(place.in_its_time(h))
             caches[-1].append(cache)
-        x = np.concatenate(outputs, axis=-1)  # (@stack.up) (T, B, N)
+        x = np.concatenate(outputs, axis=-1)  # (79) (T, B, N)
     return x, caches
 
 
@@ -109,7 +113,7 @@ def backward(
             params |= {place.name(name): gradient for name, gradient in of.params.items()}
             adjoints |= {place.name(name): place.in_its_time(adjoint) for name, adjoint in of.adjoints.items()}
             starts[place.number] = of.initial
-        dh_above = sum(place.in_its_time(of.x) for place, of in found.items())  # (@stack.down) (T, B, N)
+        dh_above = sum(place.in_its_time(of.x) for place, of in found.items())  # (80) (T, B, N)
     initial = tuple(np.stack(each) for each in zip(*(starts[number] for number in sorted(starts)), strict=True))
     if len(starts) == 1:
         initial = tuple(state[0] for state in initial)

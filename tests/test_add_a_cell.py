@@ -1,0 +1,77 @@
+"""`docs/add-a-cell.md`, followed to the letter: what it says is all that has to be touched."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+FLOORS = ("manual", "backends", "compare")
+BLOCK = re.compile(r"^```python\n# (\S+?)(?:, (before|after|instead of): (.*?))?\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory):
+    """A copy of the code with the page's cell in it."""
+    root = tmp_path_factory.mktemp("house") / "gradparity"
+    for floor in FLOORS:
+        shutil.copytree(ROOT / floor, root / floor, ignore=shutil.ignore_patterns("__pycache__"))
+    blocks = BLOCK.findall((ROOT / "docs" / "add-a-cell.md").read_text())
+    assert len(blocks) == 9
+    for name, how, anchor, code in blocks:
+        path = root / name
+        if not how:
+            assert not path.exists()
+            path.write_text(code)
+            continue
+        lines = path.read_text().splitlines(keepends=True)
+        (at,) = (number for number, line in enumerate(lines) if line.strip() == anchor)
+        lines[at] = {"before": code + "\n\n" + lines[at], "after": lines[at] + code, "instead of": code}[how]
+        path.write_text("".join(lines))
+    return root.parent
+
+
+def run(house, *arguments):
+    environment = {**os.environ, "PYTHONPATH": str(house)}
+    return subprocess.run([sys.executable, *arguments], env=environment, capture_output=True, text=True)
+
+
+def test_the_cell_of_the_page_is_compared_and_agrees(house):
+    done = run(house, "-m", "gradparity.compare", "compare", "mgu")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "6 agree" in done.stdout
+    assert "torch-nn: torch.nn has no layer of the cell mgu" in done.stdout
+
+
+OPTIONS = """
+import gradparity.manual, sys
+assert gradparity.manual.__file__.startswith(sys.argv[1])
+from gradparity.backends import *
+from gradparity.compare import assert_agree
+for options in (dict(num_layers=2, bidirectional=True), dict(truncation=Window(3)), dict(truncation=Chunks(3))):
+    model = Recurrent("mgu", 3, 5, 4, **options)
+    for dtype in ("float64", "float32"):
+        problem = Problem.from_seed(model, seq_len=7, batch_size=3, seed=0, dtype=dtype, lengths=[7, 1, 4])
+        names = {block.name for block in assert_agree(problem, ["manual", "torch", "jax"]).blocks}
+        assert "dh_t" in names or "layer1.dh_t.reverse" in names
+"""
+
+
+def test_everything_else_comes_with_it(house):
+    done = run(house, "-c", OPTIONS, str(house))
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_mistake_in_its_derivation_is_found(house, tmp_path):
+    copy = shutil.copytree(house, tmp_path / "copy")
+    path = copy / "gradparity" / "manual" / "mgu.py"
+    path.write_text(path.read_text().replace("(n - h_before) + d_fh * h_before", "(n - h_before)"))
+    done = run(copy, "-m", "gradparity.compare", "compare", "mgu", "--seed", "0", "--dtype", "float64")
+    assert done.returncode == 1
+    assert "dU_f: manual differs from torch and jax" in done.stdout
