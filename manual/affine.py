@@ -33,15 +33,15 @@ def forward(
 def backward(da: Float[np.ndarray, "T B G"], U: Float[np.ndarray, "G D"], x: Float[np.ndarray, "T B D"]) -> Gradients:
     da_rows = _rows(da)
     return Gradients(
-        U=da_rows.T @ _rows(x),  # (30) (G, D)
-        b=da_rows.sum(axis=0),  # (32) (G,)
-        x=(da_rows @ U).reshape(x.shape),  # (33) (T, B, D)
+        U=da_rows.T @ _rows(x),  # (35) (G, D)
+        b=da_rows.sum(axis=0),  # (37) (G,)
+        x=(da_rows @ U).reshape(x.shape),  # (38) (T, B, D)
     )
 
 
 def recurrent_gradient(da: Float[np.ndarray, "T B G"], h: Float[np.ndarray, "T B H"]) -> Float[np.ndarray, "G H"]:
     """dW, from the states that W was applied to: h_0 … h_{T−1}."""
-    return _rows(da).T @ _rows(h)  # (31) (G, H)
+    return _rows(da).T @ _rows(h)  # (36) (G, H)
 
 
 def _rows(array: Float[np.ndarray, "T B N"]) -> Float[np.ndarray, "TB N"]:

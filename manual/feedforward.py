@@ -42,25 +42,25 @@ def loss_and_gradients(
     w = loss_weight(np.ones(len(inputs), dtype=bool), reduction)
     z, a = [inputs], [inputs]  # from layer 0, whose z is never used
     for layer in range(1, L + 1):
-        z.append(a[layer - 1] @ params[f"W{layer}"].T + params[f"b{layer}"])  # (@ff.z) (B, N)
-        a.append(f.function(z[layer]))  # (@ff.a) (B, N)
+        z.append(a[layer - 1] @ params[f"W{layer}"].T + params[f"b{layer}"])  # (81) (B, N)
+        a.append(f.function(z[layer]))  # (82) (B, N)
     output = a[L] if loss == "squared_error" else z[L]
     sample_loss, derivative = LOSSES[loss](output, targets)
 
     of_f = f.derivative(a[L]) if loss == "squared_error" else 1
-    delta = w * derivative * of_f  # (@ff.delta_last) (B, K)
+    delta = w * derivative * of_f  # (83) (B, K)
     gradients: dict[str, np.ndarray] = {}
     deltas: dict[str, np.ndarray] = {}
     for layer in range(L, 0, -1):
         deltas[f"z{layer}"] = delta
-        gradients[f"W{layer}"] = delta.T @ a[layer - 1]  # (@ff.dW) (N, N_below)
-        gradients[f"b{layer}"] = delta.sum(axis=0)  # (@ff.db) (N,)
+        gradients[f"W{layer}"] = delta.T @ a[layer - 1]  # (84) (N, N_below)
+        gradients[f"b{layer}"] = delta.sum(axis=0)  # (85) (N,)
         da = delta @ params[f"W{layer}"]
         if layer > 1:
-            delta = da * f.derivative(a[layer - 1])  # (@ff.delta) (B, N_below)
+            delta = da * f.derivative(a[layer - 1])  # (86) (B, N_below)
     return Answer(
         loss=w * sample_loss.sum(),
         gradients={name: gradients[name] for name in params} | {"inputs": da},
         outputs=z[L],
-        adjoints={name: deltas[name] for name in sorted(deltas)},
+        adjoints=dict(reversed(deltas.items())),
     )

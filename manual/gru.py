@@ -52,14 +52,14 @@ def forward(
     (h[0],) = initial
     for t in range(T):
         x_rz, x_n = from_input[t, :, : 2 * H], from_input[t, :, 2 * H :]
-        r, z = np.split(sigmoid(x_rz + h[t] @ W_rz.T), 2, axis=1)  # (@gru.rz) (B, H)
+        r, z = np.split(sigmoid(x_rz + h[t] @ W_rz.T), 2, axis=1)  # (65) (B, H)
         if reset == "after":
-            q[t] = h[t] @ W_n.T + params.get("b_hn", 0)  # (@gru.q) (B, H)
-            n = tanh(x_n + r * q[t])  # (@gru.n_after) (B, H)
+            q[t] = h[t] @ W_n.T + params.get("b_hn", 0)  # (66) (B, H)
+            n = tanh(x_n + r * q[t])  # (67) (B, H)
         else:
             q[t] = h[t]
-            n = tanh(x_n + (r * q[t]) @ W_n.T)  # (@gru.n_before) (B, H)
-        h[t + 1] = (1 - z) * n + z * h[t]  # (@gru.h) (B, H)
+            n = tanh(x_n + (r * q[t]) @ W_n.T)  # (68) (B, H)
+        h[t + 1] = (1 - z) * n + z * h[t]  # (69) (B, H)
         np.copyto(h[t + 1], h[t], where=~counted[t, :, None])  # past a length it is carried
         gates[:, t] = r, z, n
     return h[1:], Cache(params, x, h, gates, q, counted, reset)
@@ -71,15 +71,15 @@ def step_backward(cache: Cache, at: int | slice, state: State) -> StepGradients:
     r, z, n = cache.gates[:, at]
     h_before, q = cache.h[:-1][at], cache.q[at]
     counted = cache.counted[at][..., None]
-    da_n = counted * dh * (1 - z) * tanh_derivative(n)  # (@gru.da_n) (B, H)
-    da_z = counted * dh * (h_before - n) * sigmoid_derivative(z)  # (@gru.da_z) (B, H)
+    da_n = counted * dh * (1 - z) * tanh_derivative(n)  # (70) (B, H)
+    da_z = counted * dh * (h_before - n) * sigmoid_derivative(z)  # (71) (B, H)
     if cache.reset == "after":
-        dr, dh_through_n = da_n * q, (da_n * r) @ W_n  # (@gru.dr_after) (B, H)
+        dr, dh_through_n = da_n * q, (da_n * r) @ W_n  # (72) (B, H)
     else:
         d_rh = da_n @ W_n
-        dr, dh_through_n = d_rh * q, d_rh * r  # (@gru.dr_before) (B, H)
-    da_rz = np.concatenate([dr * sigmoid_derivative(r), da_z], axis=-1)  # (@gru.da_r) (B, 2H)
-    dh_before = dh * np.where(counted, z, 1) + da_rz @ W_rz + dh_through_n  # (@gru.dh_before) (B, H)
+        dr, dh_through_n = d_rh * q, d_rh * r  # (73) (B, H)
+    da_rz = np.concatenate([dr * sigmoid_derivative(r), da_z], axis=-1)  # (74) (B, 2H)
+    dh_before = dh * np.where(counted, z, 1) + da_rz @ W_rz + dh_through_n  # (75) (B, H)
     return StepGradients(np.concatenate([da_rz, da_n], axis=-1), (dh,), (dh_before,))
 
 
@@ -89,11 +89,11 @@ def parameter_gradients(cache: Cache, da: Float[np.ndarray, "T B G"]) -> tuple[d
     H, r = h_before.shape[-1], cache.gates[0]
     da_rz, da_n = da[..., : 2 * H], da[..., 2 * H :]
     if cache.reset == "after":
-        dq, multiplied = da_n * r, h_before  # (@gru.dW_after) (T, B, H)
+        dq, multiplied = da_n * r, h_before  # (76) (T, B, H)
     else:
-        dq, multiplied = da_n, r * h_before  # (@gru.dW_before) (T, B, H)
+        dq, multiplied = da_n, r * h_before  # (77) (T, B, H)
     dW_rz, dW_n = affine.recurrent_gradient(da_rz, h_before), affine.recurrent_gradient(dq, multiplied)
-    db_hn = dq.sum(axis=(0, 1))  # (@gru.db_hn) (H,)
+    db_hn = dq.sum(axis=(0, 1))  # (78) (H,)
     return {"U": dU, "W": np.concatenate([dW_rz, dW_n]), "b": db, "b_hn": db_hn}, dx
 
 

@@ -24,7 +24,7 @@ def step_jacobian(cache: rnn.Cache, j: int) -> Float[np.ndarray, "B H H"]:
     """∂h_j/∂h_{j−1} for every sequence."""
     W = cache.params["W"]
     carried = np.eye(len(W), dtype=W.dtype) * ~cache.counted[j - 1][:, None, None]
-    return cache.phi_derivative[j - 1][:, :, None] * W + carried  # (@jacobian.step) (B, H, H)
+    return cache.phi_derivative[j - 1][:, :, None] * W + carried  # (42) (B, H, H)
 
 
 def state_jacobians(cache: rnn.Cache, t: int) -> Iterator[Float[np.ndarray, "B H H"]]:
@@ -33,7 +33,7 @@ def state_jacobians(cache: rnn.Cache, t: int) -> Iterator[Float[np.ndarray, "B H
     product = np.zeros_like(cache.h, shape=(B, H, H)) + np.eye(H, dtype=cache.h.dtype)
     yield product
     for j in range(t, 0, -1):
-        product = product @ step_jacobian(cache, j)  # (@jacobian.product) (B, H, H)
+        product = product @ step_jacobian(cache, j)  # (43) (B, H, H)
         yield product
 
 
@@ -56,8 +56,8 @@ def backward(dh_above: Float[np.ndarray, "T B H"], cache: rnn.Cache) -> Gradient
     dh = np.zeros_like(dh_above, shape=(T + 1, B, H))  # from h_0 on
     for t in range(1, T + 1):
         for k, jacobian in zip(range(t, -1, -1), state_jacobians(cache, t), strict=True):
-            dh[k] += _given(dh_above, t, jacobian)  # (@expanded.sum) (B, H)
-    da = dh[1:] * cache.phi_derivative  # (@expanded.immediate) (T, B, H)
+            dh[k] += _given(dh_above, t, jacobian)  # (45) (B, H)
+    da = dh[1:] * cache.phi_derivative  # (46) (T, B, H)
     return gather(rnn, cache, da, (dh[1:],), (dh[0],))  # type: ignore[arg-type] # a module as a protocol
 
 
@@ -65,4 +65,4 @@ def _given(
     dh_above: Float[np.ndarray, "T B H"], t: int, jacobian: Float[np.ndarray, "B H H"]
 ) -> Float[np.ndarray, "B H"]:
     """(∂L_t/∂h_t) (∂h_t/∂h_k): what the loss of step t alone gives to h_k."""
-    return (dh_above[t - 1][:, None] @ jacobian)[:, 0]  # (@expanded.term) (B, H)
+    return (dh_above[t - 1][:, None] @ jacobian)[:, 0]  # (44) (B, H)

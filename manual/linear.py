@@ -21,5 +21,5 @@ def backward(dh_above: Float[np.ndarray, "T B H"], cache: rnn.Cache) -> Gradient
     power = np.eye(H, dtype=dh_above.dtype)
     for distance in range(1, T + 1):
         power = cache.params["W"] @ power
-        dh[: T + 1 - distance] += dh_above[distance - 1 :] @ power  # (@closed) (T+1−distance, B, H)
+        dh[: T + 1 - distance] += dh_above[distance - 1 :] @ power  # (47) (T+1−distance, B, H)
     return gather(rnn, cache, dh[1:], (dh[1:],), (dh[0],))  # type: ignore[arg-type] # a module as a protocol

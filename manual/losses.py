@@ -63,7 +63,7 @@ def last_steps(counted: Bool[np.ndarray, "T B"]) -> Bool[np.ndarray, "T B"]:
 
 def loss_weight(with_loss: Bool[np.ndarray, "*N"], reduction: str) -> float:
     """The weight w of every step's loss in L: 1 for `sum`, one over the number of losses for `mean`."""
-    return 1.0 if reduction == "sum" else 1.0 / int(np.count_nonzero(with_loss))  # (21)
+    return 1.0 if reduction == "sum" else 1.0 / int(np.count_nonzero(with_loss))  # (22)
 
 
 LOSSES: dict[str, Callable[..., tuple[np.ndarray, np.ndarray]]] = {

@@ -45,11 +45,11 @@ def forward(
     tanh_c = np.empty_like(from_input, shape=(T, B, H))
     h[0], c[0] = initial
     for t in range(T):
-        a_i, a_f, a_g, a_o = np.split(from_input[t] + h[t] @ W.T, 4, axis=1)  # (@lstm.a) (B, H)
-        gates[:, t] = i, f, g, o = sigmoid(a_i), sigmoid(a_f), tanh(a_g), sigmoid(a_o)  # (@lstm.gates) (B, H)
-        c[t + 1] = f * c[t] + i * g  # (@lstm.c) (B, H)
+        a_i, a_f, a_g, a_o = np.split(from_input[t] + h[t] @ W.T, 4, axis=1)  # (54) (B, H)
+        gates[:, t] = i, f, g, o = sigmoid(a_i), sigmoid(a_f), tanh(a_g), sigmoid(a_o)  # (55) (B, H)
+        c[t + 1] = f * c[t] + i * g  # (56) (B, H)
         tanh_c[t] = tanh(c[t + 1])
-        h[t + 1] = o * tanh_c[t]  # (@lstm.h) (B, H)
+        h[t + 1] = o * tanh_c[t]  # (57) (B, H)
         for state in (h, c):  # past a length both are carried
             np.copyto(state[t + 1], state[t], where=~counted[t, :, None])
     return h[1:], Cache(params, x, h, c, gates, tanh_c, counted)
@@ -60,14 +60,14 @@ def step_backward(cache: Cache, at: int | slice, state: State) -> StepGradients:
     i, f, g, o = cache.gates[:, at]
     c_before, tanh_c = cache.c[:-1][at], cache.tanh_c[at]
     counted = cache.counted[at][..., None]
-    da_o = dh * tanh_c * sigmoid_derivative(o)  # (@lstm.da_o) (B, H)
-    dc = dc_later + counted * dh * o * tanh_derivative(tanh_c)  # (@lstm.dc) (B, H)
-    da_f = dc * c_before * sigmoid_derivative(f)  # (@lstm.da_f) (B, H)
-    da_i = dc * g * sigmoid_derivative(i)  # (@lstm.da_i) (B, H)
-    da_g = dc * i * tanh_derivative(g)  # (@lstm.da_g) (B, H)
+    da_o = dh * tanh_c * sigmoid_derivative(o)  # (58) (B, H)
+    dc = dc_later + counted * dh * o * tanh_derivative(tanh_c)  # (59) (B, H)
+    da_f = dc * c_before * sigmoid_derivative(f)  # (60) (B, H)
+    da_i = dc * g * sigmoid_derivative(i)  # (61) (B, H)
+    da_g = dc * i * tanh_derivative(g)  # (62) (B, H)
     da = np.where(counted, np.concatenate([da_i, da_f, da_g, da_o], axis=-1), 0)
-    dc_before = dc * np.where(counted, f, 1)  # (@lstm.dc_before) (B, H)
-    dh_before = da @ cache.params["W"] + ~counted * dh  # (@lstm.dh_before) (B, H)
+    dc_before = dc * np.where(counted, f, 1)  # (63) (B, H)
+    dh_before = da @ cache.params["W"] + ~counted * dh  # (64) (B, H)
     return StepGradients(da, (dh, dc), (dh_before, dc_before))
 
 

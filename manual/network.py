@@ -69,7 +69,7 @@ def loss_and_gradients(
     """
     T, B, D = inputs.shape
     counted = counted_steps(np.full(B, T) if lengths is None else lengths, T)
-    with_loss = counted if loss_at == "every_step" else last_steps(counted)  # (@with_loss) (T, B)
+    with_loss = counted if loss_at == "every_step" else last_steps(counted)  # (21) (T, B)
     w = loss_weight(with_loss, reduction)
     x = np.where(counted[..., None], inputs, 0)  # what lies past a length must not even overflow
     y = np.where(with_loss.reshape(T, B, *[1] * (targets.ndim - 2)), targets, 0)
@@ -79,9 +79,9 @@ def loss_and_gradients(
     h, caches = stack.forward(_apart(params, D), x, initial, counted, **options)
     o = readout.forward(params["V"], params.get("c"), h)
     step_loss, step_do = LOSSES[loss](o, y)
-    L = w * np.where(with_loss, step_loss, 0).sum()  # (22)
+    L = w * np.where(with_loss, step_loss, 0).sum()  # (23)
 
-    do = w * np.where(with_loss[..., None], step_do, 0)  # (23) (T, B, K)
+    do = w * np.where(with_loss[..., None], step_do, 0)  # (28) (T, B, K)
     top = readout.backward(do, params["V"], h)
     if differentiation == "reverse":
         below = stack.backward(top.h, caches, cell=cell, truncation=truncation)
@@ -103,7 +103,7 @@ def _apart(params: Mapping[str, np.ndarray], input_size: int) -> Mapping[str, np
     """U and W in the place of Wcat, whose columns are those of U and then those of W."""
     if "Wcat" not in params:
         return params
-    U, W = np.split(params["Wcat"], [input_size], axis=1)  # (@concat) (G, D), (G, H)
+    U, W = np.split(params["Wcat"], [input_size], axis=1)  # (40) (G, D), (G, H)
     return {**params, "U": U, "W": W}
 
 
@@ -111,5 +111,5 @@ def _joined(below: Gradients, params: Mapping[str, np.ndarray]) -> dict[str, np.
     """The gradient of Wcat, if it was given, beside the others."""
     if "Wcat" not in params:
         return below.params
-    dWcat = np.concatenate([below.params["U"], below.params["W"]], axis=1)  # (@dconcat) (G, D+H)
+    dWcat = np.concatenate([below.params["U"], below.params["W"]], axis=1)  # (41) (G, D+H)
     return {**below.params, "Wcat": dWcat}

@@ -28,10 +28,10 @@ def loss_and_gradients(A: Float[np.ndarray, "N N"], c: Float[np.ndarray, " N"], 
     z = np.zeros_like(z1, shape=N)
     z[:1] = z1
     for i in range(1, N):
-        z[i] = A[i, :i] @ z[:i]  # (@ordered.z)
-    E = c @ z  # (@ordered.E)
+        z[i] = A[i, :i] @ z[:i]  # (24)
+    E = c @ z  # (25)
     total = np.zeros_like(z)
     for i in reversed(range(N)):
-        total[i] = c[i] + total[i + 1 :] @ A[i + 1 :, i]  # (@ordered.total)
-    dA = np.tril(np.outer(total, z), -1)  # (@ordered.dA) (N, N)
+        total[i] = c[i] + total[i + 1 :] @ A[i + 1 :, i]  # (26)
+    dA = np.tril(np.outer(total, z), -1)  # (27) (N, N)
     return Answer(E, {"A": dA, "inputs": total[:1].copy()}, z, {"z": total})

@@ -31,7 +31,7 @@ def backward(do: Float[np.ndarray, "T B K"], V: Float[np.ndarray, "K H"], h: Flo
     T, B, K = do.shape
     do_rows = do.reshape(T * B, K)
     return Gradients(
-        V=do_rows.T @ h.reshape(T * B, -1),  # (24) (K, H)
-        c=do_rows.sum(axis=0),  # (25) (K,)
-        h=(do_rows @ V).reshape(h.shape),  # (26) (T, B, H)
+        V=do_rows.T @ h.reshape(T * B, -1),  # (29) (K, H)
+        c=do_rows.sum(axis=0),  # (30) (K,)
+        h=(do_rows @ V).reshape(h.shape),  # (31) (T, B, H)
     )

@@ -54,8 +54,8 @@ def forward(
 def step_backward(cache: Cache, at: int | slice, state: State) -> StepGradients:
     (dh,) = state
     carried = ~cache.counted[at][..., None]
-    da = dh * cache.phi_derivative[at]  # (28) (B, H)
-    dh_before = da @ cache.params["W"] + carried * dh  # (29) (B, H)
+    da = dh * cache.phi_derivative[at]  # (33) (B, H)
+    dh_before = da @ cache.params["W"] + carried * dh  # (34) (B, H)
     return StepGradients(da, (dh,), (dh_before,))
 
 

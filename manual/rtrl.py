@@ -40,8 +40,8 @@ def forward_gradients(dh_above: Float[np.ndarray, "T B H"], cache: rnn.Cache) ->
             immediate[:, i, ends[1] + i] = 1
         immediate[:, :, ends[3] + t * D : ends[3] + (t + 1) * D] = U
         carried = ~counted[t, :, None, None] * P
-        P = phi_derivative[t][:, :, None] * (W @ P + immediate) + carried  # (@rtrl.P) (B, H, N)
-        gradient += (dh_above[t][:, None] @ P)[:, 0]  # (@rtrl.sum) (B, N)
+        P = phi_derivative[t][:, :, None] * (W @ P + immediate) + carried  # (48) (B, H, N)
+        gradient += (dh_above[t][:, None] @ P)[:, 0]  # (49) (B, N)
     dU, dW, db, dh0, dx = np.split(gradient, ends[:-1], axis=1)
     return Gradients(
         params={

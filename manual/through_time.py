@@ -30,8 +30,8 @@ def backward(
     later: State = (np.zeros_like(dh_above[0]),) * len(cell.STATES)  # the last state has no later step
     derivatives = []
     for t in reversed(range(len(dh_above))):
-        dh = from_above[t] * dh_above[t] + from_later[t] * later[0]  # (27) (B, H)
+        dh = from_above[t] * dh_above[t] + from_later[t] * later[0]  # (32) (B, H)
         da, state, later = cell.step_backward(cache, t, (dh, *(from_later[t] * dc for dc in later[1:])))
         derivatives.append((da, *state))
     da, *states = (np.stack(each[::-1]) for each in zip(*derivatives, strict=True))
-    return gather(cell, cache, da, tuple(states), later)  # (34) the initial state is what the walk ends in
+    return gather(cell, cache, da, tuple(states), later)  # (39) the initial state is what the walk ends in

@@ -39,9 +39,9 @@ def gradient_passes(truncation: tuple[str, int] | None, counted: Bool[np.ndarray
     kind, n = truncation
     if kind == "chunks":
         t = np.arange(1, len(counted) + 1)[:, None, None]
-        return Passes(everywhere, everywhere & (t % n != 0))  # (@chunks) (T, B, 1)
+        return Passes(everywhere, everywhere & (t % n != 0))  # (50) (T, B, 1)
     steps_left = np.cumsum(counted[::-1], axis=0)[::-1, :, None]  # counted steps from t on, t among them
-    differentiated = steps_left <= n  # (@last_steps) (T, B, 1)
+    differentiated = steps_left <= n  # (51) (T, B, 1)
     return Passes(differentiated, differentiated)
 
 
@@ -55,8 +55,8 @@ def window_backward(cell: Cell, dh_above: Float[np.ndarray, "T B H"], cache: Any
     totals, initial = [nothing] * states, [nothing[0]] * states
     for j in range(min(n, T)):
         reached = slice(0, T - j)  # the steps t − j, from the first on
-        da, state, before = cell.step_backward(cache, reached, one_loss)  # (@window.back) (T−j, B, ·)
-        total_da = total_da + _extended(da, T)  # (@window.sum) (T, B, ·)
+        da, state, before = cell.step_backward(cache, reached, one_loss)  # (52) (T−j, B, ·)
+        total_da = total_da + _extended(da, T)  # (53) (T, B, ·)
         totals = [total + _extended(each, T) for total, each in zip(totals, state, strict=True)]
         initial = [total + each[0] for total, each in zip(initial, before, strict=True)]
         one_loss = tuple(each[1:] for each in before)

@@ -40,7 +40,7 @@ def test_the_backend_is_complete_and_agrees(the_backend, capsys):
     out = capsys.readouterr().out
     assert "6 agree" in out
     assert run("compare", "elman-softmax", "--backend", "my_backend:MyBackend") == 2
-    assert "mine has tanh, squared error, sum and biases only" in capsys.readouterr().err
+    assert "mine has a plain tanh layer with the squared error only" in capsys.readouterr().err
 
 
 def test_a_transposed_gradient_is_told_as_printed(the_backend, capsys):

@@ -35,3 +35,12 @@ def test_a_number_that_is_missing_or_used_twice_is_found():
     assert numbers_in_code("x = 1  # (1)\ny = 2  # (2) (B, H)") == page
     assert numbers_in_code("x = 1  # (1)") != page
     assert numbers_in_code("x = 1  # (1)\ny = 2  # (2)\nz = 2  # (2)") != page
+
+
+def test_the_example_prints_what_stands_below_it(capsys):
+    page = (FOLDER / "derivation.md").read_text()
+    ((code, printed),) = re.findall(
+        r"^```python\n(.*?)^```\n\n```text\n(.*?)^```$", page, flags=re.DOTALL | re.MULTILINE
+    )
+    exec(code, {})
+    assert capsys.readouterr().out == printed
