@@ -20,17 +20,20 @@ class Evaluation:
     """A backend's answer to a problem. All arrays are NumPy's, of the problem's dtype.
 
     Attributes:
-        loss: L.
-        gradients: dL/d· for every parameter by its name, for `h0` (B, H) and for `inputs` (T, B, D).
-        outputs: the linear outputs o_t, (T, B, K); zero past a sequence's length.
-        adjoints: with `trace`, the total derivatives dL/d· of every step by the name of what they are
-            taken with respect to: `o` (T, B, K), `h` and `a` (T, B, H). Zero past a sequence's length.
-            A backend leaves out what it cannot see.
+        loss: L; of an ordered system, E.
+        gradients: dL/d· for every array of `problem.differentiable`, by its name and of its shape: the parameters,
+            the initial states `h0` and `c0`, and `inputs`.
+        outputs: the linear outputs: o_t (T, B, K), zero past a sequence's length; of a feed-forward network z^L
+            (B, K); of an ordered system all z_i (N,).
+        adjoints: with `trace`, the total derivatives dL/d· by the name of what they are taken with respect to, of the
+            shapes of `model.variables`: at every step `o` (T, B, K), `h` (T, B, H), `a` (T, B, G) and of an LSTM `c`
+            (T, B, H), zero past a sequence's length; `layer0.h`, `layer0.h.reverse` … in a stack; `z1`, `z2` … of a
+            feed-forward network; `z` of an ordered system. A backend leaves out what it cannot see.
     """
 
     loss: float
     gradients: dict[str, np.ndarray]
-    outputs: Float[np.ndarray, "T B K"]
+    outputs: Float[np.ndarray, "*leading K"]
     adjoints: dict[str, np.ndarray] = field(default_factory=dict)
 
 
@@ -38,7 +41,9 @@ class Evaluation:
 class Backend(Protocol):
     """One way to compute the loss and the gradients of a problem.
 
-    A backend leaves its arguments and the global state of its framework as they were.
+    A backend leaves its arguments and the global state of its framework as they were. One that also has
+    `descend(params, gradients, learning_rate)`, which returns the parameters after one step of gradient descent,
+    learns by it; for the others the referee does the step.
     """
 
     @property

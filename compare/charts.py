@@ -6,9 +6,11 @@ import io
 from collections.abc import Sequence
 from itertools import cycle
 from math import floor, log10
+from pathlib import Path
 
 import numpy as np
 
+from ..backends import RequestError
 from ..backends.frameworks import require
 from .flow import Flow
 
@@ -43,9 +45,15 @@ def terminal_chart(flows: Sequence[Flow], width: int) -> str:
     return "\n".join(line.rstrip() for line in drawn.splitlines())
 
 
+def require_drawable(path: Path) -> None:
+    """Raises RequestError if no picture can be drawn there: to be asked before what is drawn is computed."""
+    require("matplotlib", needed_by="a picture", extra="plot")
+    if path.suffix.lower() not in FILE_FORMATS:
+        raise RequestError(f"{path}: cannot be drawn, expected a file that ends in {', '.join(FILE_FORMATS)}")
+
+
 def picture(flows: Sequence[Flow], suffix: str) -> bytes:
     """The flows as a picture of the file format: lines differ by dash and marker, not by colour alone."""
-    require("matplotlib", needed_by="a picture", extra="plot")
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

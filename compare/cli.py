@@ -159,8 +159,8 @@ def flow_command(
     for target in (json if json != "-" else None, plot):
         if target is not None:
             require_writable(Path(target))
-    if plot and plot.suffix.lower() not in charts.FILE_FORMATS:
-        raise RequestError(f"{plot}: cannot be drawn, expected a file that ends in {', '.join(charts.FILE_FORMATS)}")
+    if plot:
+        charts.require_drawable(plot)
     for value in scale or ():
         require_number("--scale", value)
     asked = [get_system(name) for name in systems or DEFAULT_SYSTEMS]

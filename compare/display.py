@@ -120,7 +120,7 @@ def show_flows(flows: Sequence[Flow], notes: Iterable[str], on: Console) -> None
         table.add_column(heading, no_wrap=True, justify="right" if heading.startswith(("t =", "factor")) else "left")
     for flow, mark in zip(flows, cycle(MARKS), strict=False):
         norms = (f"{flow.norms[end]:.1e}" for end in (0, -1))
-        verdict = Text(flow.verdict, style=STYLES[flow.verdict])
+        verdict = _verdict(flow)
         table.add_row(mark, Text(flow.label), *norms, f"{flow.factor:.3f}", flow.character, verdict)
     on.print(table)
     for note in notes:
@@ -164,7 +164,7 @@ def _campaign_table(rows: Sequence[SummaryRow], backends: Sequence[str], *, narr
             *(_ulp(row.distance_ulp.get(name)) for name in backends),
             _share(row.closest),
             *([] if narrow else [Text(closest)]),
-            Text(f"{row.verdict} ({row.strength})" if row.strength else row.verdict, style=STYLES[row.verdict]),
+            _verdict(row),
         )
     return table
 
@@ -202,6 +202,11 @@ def _ulp(distance: float | None) -> str:
     if distance is None:
         return "–"
     return f"{distance:.1f}" if distance < 1000 else f"{distance:.1e}"
+
+
+def _verdict(judged: SummaryRow | Flow) -> Text:
+    strength = f" ({judged.strength})" if judged.strength else ""
+    return Text(f"{judged.verdict}{strength}", style=STYLES[judged.verdict])
 
 
 def _share(block: BlockResult | None) -> str:

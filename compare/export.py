@@ -41,6 +41,7 @@ def flow_rows(flows: Iterable[Flow]) -> list[dict[str, Any]]:
             "factor": flow.factor,
             "character": flow.character,
             "verdict": flow.verdict,
+            "strength": flow.strength or None,
             "backends": list(flow.backends),
         }
         for flow in flows

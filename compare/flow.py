@@ -31,6 +31,7 @@ class Flow:
         scale: by which its recurrent weights were multiplied.
         norms: ‖∂L_T/∂h_t‖ for t = 0…T, the root of its mean square over the batch; in float64.
         verdict: of the backends that were asked.
+        strength: of their agreement.
         backends: their names.
     """
 
@@ -38,6 +39,7 @@ class Flow:
     scale: float
     norms: np.ndarray
     verdict: Verdict
+    strength: str
     backends: tuple[str, ...]
 
     @property
@@ -101,7 +103,8 @@ def measure_flow(
             problem = Problem.from_seed(model, seq_len=seq_len, batch_size=batch_size, seed=seed, recurrent_gain=scale)
             comparison = compare(_with_gate_bias(problem, model, bias), backends)
             norms = _norms(comparison.answers.values(), model)
-            flows.append(Flow(system.name, scale, norms, comparison.verdict, tuple(comparison.answers)))
+            names = tuple(comparison.answers)
+            flows.append(Flow(system.name, scale, norms, comparison.verdict, comparison.strength, names))
     progress("done", len(flows))
     return flows
 

@@ -18,6 +18,10 @@ from typing import Any
 
 import numpy as np
 
+DTYPES = (np.dtype("float64"), np.dtype("float32"))
+_EPS_AND_TINY = {dtype: (float(np.finfo(dtype).eps), float(np.finfo(dtype).tiny)) for dtype in DTYPES}
+_FRACTION_BITS = {dtype: (f"i{dtype.itemsize}", (1 << np.finfo(dtype).nmant) - 1) for dtype in DTYPES}
+
 EXACT = {np.negative, np.positive, np.absolute, np.sign, np.maximum, np.minimum}
 
 
@@ -30,12 +34,14 @@ class Roundings:
 
     def perturb(self, values: np.ndarray, inexact: Any = np.True_, units: float = 1.0) -> None:
         """Moves the inexact entries by some units in the last place; flushes subnormal ones at random."""
-        info = np.finfo(values.dtype)
-        up = self.rng.integers(0, 2, values.shape, dtype=np.int8).astype(bool)
-        with np.errstate(all="ignore"):
-            moved = values * np.where(up, 1 + units * info.eps, 1 - units * info.eps)
-            moved = np.where(up & (np.abs(values) < info.tiny), 0, moved)
-            np.copyto(values, moved.astype(values.dtype), where=inexact)
+        eps, tiny = _EPS_AND_TINY[values.dtype]
+        up = np.asarray(self.rng.integers(0, 2, values.shape, dtype=bool))
+        factors = np.array([1 - units * eps, 1 + units * eps], values.dtype)
+        moved = np.asarray(values * factors[up.view(np.int8)])
+        subnormal = np.abs(values) < tiny
+        if subnormal.any():
+            moved[subnormal & up] = 0
+        np.copyto(values, moved, where=inexact)
 
     def record(self, values: np.ndarray) -> None:
         """Remembers the largest magnitude; a NaN counts as infinite."""
@@ -45,7 +51,8 @@ class Roundings:
     def array(self, values: np.ndarray) -> RandomlyRounded:
         """A copy of the values, each moved by one rounding, whose operations round at random."""
         copy = values.copy()
-        self.perturb(copy)
+        with np.errstate(all="ignore"):
+            self.perturb(copy)
         return _joined(copy, self)
 
 
@@ -70,7 +77,7 @@ class RandomlyRounded(np.ndarray):
         if ufunc not in EXACT:
             with np.errstate(all="ignore"):
                 inexact = _inexact(ufunc, method, operands, values, kwargs)
-            roundings.perturb(values, inexact, _units(ufunc, method, operands, values))
+                roundings.perturb(values, inexact, _units(ufunc, method, operands, values))
         roundings.record(values)
         return out[0] if out is not None else _joined(values, roundings)
 
@@ -120,4 +127,6 @@ def _inexact(ufunc: np.ufunc, method: str, operands: list[Any], result: np.ndarr
 
 
 def _is_power_of_two(value: np.ndarray) -> Any:
-    return np.abs(np.frexp(value)[0]) == 0.5
+    """Whether the bits of the fraction are all zero (which also holds for zero itself)."""
+    integer, fraction = _FRACTION_BITS[value.dtype]
+    return value.view(integer) & fraction == 0

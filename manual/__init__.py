@@ -1,6 +1,6 @@
 """Gradients derived by hand, in plain NumPy.
 
-The derivation is `derivation.md`, next to this file; a line of code that carries a number is the equation
+The derivation begins in `derivation.md`, next to this file; a line of code that carries a number is the equation
 of that number there. T is the number of time steps, B the batch size, and D, H and K are the sizes of the
 input, the state and the output. Arrays are time-major, and a batch is stored in rows.
 """

@@ -72,6 +72,13 @@ def test_a_planted_violation_is_found(floor, source, culprit):
     assert violations(source, floor) == {culprit}
 
 
+def test_no_file_is_longer_than_400_lines():
+    files = [path for folder in (*ALLOWED, "tests", "docs") for path in (ROOT / folder).rglob("*.*")]
+    written = [path for path in (*files, *ROOT.glob("*.md")) if path.suffix in (".py", ".md")]
+    assert len(written) > 50
+    assert {path.name: lines for path in written if (lines := len(path.read_text().splitlines())) > 400} == {}
+
+
 def test_only_the_adapter_imports_the_derivation_into_backends():
     imports = {path.name: imports_of(path.read_text(), "backends") for path in (ROOT / "backends").glob("*.py")}
     assert [name for name, found in imports.items() if "manual" in found] == ["numpy_manual.py"]
