@@ -23,7 +23,7 @@ def leading_sizes_given(model: Model, given: Mapping[str, int | None]) -> tuple[
     """T and B, or what of them the model has, out of `seq_len` and `batch_size`."""
     for name, size in given.items():
         if size is not None and name not in model.LEADING:
-            raise InvalidProblemError(f"{name} = {size!r} was given, but there is none in a {type(model).__name__}")
+            raise InvalidProblemError(f"{name} = {size!r} was given, but the model has none: {model.words}")
     return tuple(require_integer(name, given[name], at_least=1) for name in model.LEADING)
 
 
@@ -56,7 +56,7 @@ def multiply_recurrent_weights(model: Model, params: dict[str, np.ndarray], gain
     """Multiplies every W in place."""
     if not isinstance(model, Recurrent):
         if gain != 1:
-            raise InvalidProblemError(f"recurrent_gain = {gain} was given, but there is none in a {model.words}")
+            raise InvalidProblemError(f"recurrent_gain = {gain} was given, but the model has none: {model.words}")
     elif model.concatenated:
         params["Wcat"][:, model.input_size :] *= gain
     else:

@@ -24,7 +24,7 @@ class Evaluation:
         gradients: dL/d· for every array of `problem.differentiable`, by its name and of its shape: the parameters,
             the initial states `h0` and `c0`, and `inputs`.
         outputs: the linear outputs: o_t (T, B, K), zero past a sequence's length; of a feed-forward network z^L
-            (B, K); of an ordered system all z_i (N,).
+            (B, K); of an ordered system all z_i (N,). None only in a derivation that does not give them.
         adjoints: with `trace`, the total derivatives dL/d· by the name of what they are taken with respect to, of the
             shapes of `model.variables`: at every step `o` (T, B, K), `h` (T, B, H), `a` (T, B, G) and of an LSTM `c`
             (T, B, H), zero past a sequence's length; `layer0.h`, `layer0.h.reverse` … in a stack; `z1`, `z2` … of a
@@ -33,7 +33,7 @@ class Evaluation:
 
     loss: float
     gradients: dict[str, np.ndarray]
-    outputs: Float[np.ndarray, "*leading K"]
+    outputs: Float[np.ndarray, "*leading K"] | None
     adjoints: dict[str, np.ndarray] = field(default_factory=dict)
 
 

@@ -44,7 +44,7 @@ class JaxBackend:
         variables = model.variables(*problem.leading) if trace and not _in_forward_mode(model) else {}
         nudges = {name: np.zeros(variable.shape, problem.dtype) for name, variable in variables.items()}
         wanted = problem.differentiable
-        with isolated(problem):
+        with isolated(problem.dtype):
             (loss, outputs), (gradients, adjoints) = _value_and_grad(model)((wanted, nudges), {}, _batch(problem))
             return Evaluation(
                 loss=float(loss),
@@ -55,13 +55,13 @@ class JaxBackend:
 
     def prepare(self, problem: Problem) -> Callable[[], Any]:
         others = {name: array for name, array in problem.differentiable.items() if name not in problem.params}
-        with isolated(problem):
+        with isolated(problem.dtype):
             compute = _value_and_grad(problem.model)
             wanted, given, batch = jax.device_put((dict(problem.params), others, _batch(problem)))
             jax.block_until_ready(compute((wanted, {}), given, batch))  # compiles
 
         def run() -> Any:
-            with isolated(problem):
+            with isolated(problem.dtype):
                 (loss, _), (gradients, _) = compute((wanted, {}), given, batch)
                 return jax.block_until_ready((loss, gradients))
 
@@ -70,17 +70,17 @@ class JaxBackend:
     def descend(
         self, params: Mapping[str, np.ndarray], gradients: Mapping[str, np.ndarray], learning_rate: float
     ) -> dict[str, np.ndarray]:
-        with jax.enable_x64(True):  # for either dtype: a Python number takes that of the array
-            found = _descend(dict(params), dict(gradients), learning_rate)
+        with isolated(np.dtype("float64")):  # for either dtype: a Python number takes that of the array
+            found = _descend(dict(params), {name: gradients[name] for name in params}, learning_rate)
             return {name: np.array(array) for name, array in found.items()}
 
 
 @contextmanager
-def isolated(problem: Problem) -> Iterator[None]:
-    """The problem's dtype on the processor, whatever the host's configuration is."""
+def isolated(dtype: np.dtype) -> Iterator[None]:
+    """The dtype on the processor, whatever the host's configuration is."""
     with ExitStack() as stack:
         for context in (
-            jax.enable_x64(problem.dtype == np.float64),
+            jax.enable_x64(dtype == np.float64),
             jax.default_device(jax.devices("cpu")[0]),
             jax.default_matmul_precision("highest"),
             jax.numpy_rank_promotion("allow"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections import defaultdict
 from collections.abc import Callable
 from typing import Any
@@ -61,7 +62,8 @@ class TorchBackend:
 
     def prepare(self, problem: Problem) -> Callable[[], Any]:
         with isolated():
-            given = _tensors(problem, differentiated=problem.params)
+            forward_mode = _in_forward_mode(problem.model)
+            given = _tensors(problem, differentiated=() if forward_mode else problem.params)
         wanted = {name: given[name] for name in problem.params}
         others = {name: given[name] for name in given if name not in wanted}
 
@@ -71,9 +73,12 @@ class TorchBackend:
 
         def run() -> Any:
             with isolated():
-                if _in_forward_mode(problem.model):
-                    return torch.func.jacfwd(loss_of, has_aux=True)(wanted)[::-1]
+                if forward_mode:
+                    gradients, loss = _jacfwd(loss_of, wanted)
+                    return loss, gradients
                 loss, _ = loss_of(wanted)
+                if not loss.requires_grad:  # an ordered system of one variable does not depend on its weights
+                    return loss, [torch.zeros_like(each) for each in wanted.values()]
                 return loss, torch.autograd.grad(loss, list(wanted.values()))
 
         return run
@@ -110,12 +115,19 @@ def _evaluate_in_forward_mode(problem: Problem) -> Evaluation:
         loss, outputs = FORWARD[type(problem.model)](problem, given, _ignore)
         return loss, (loss, outputs)
 
-    gradients, (loss, outputs) = torch.func.jacfwd(loss_of, has_aux=True)(_tensors(problem, differentiated=()))
+    gradients, (loss, outputs) = _jacfwd(loss_of, _tensors(problem, differentiated=()))
     return Evaluation(
         loss=loss.item(),
         gradients={name: each.numpy() for name, each in gradients.items()},
         outputs=_outputs(outputs, problem),
     )
+
+
+def _jacfwd(function: Callable[[Params], tuple[Tensor, Any]], at: Params) -> tuple[Params, Any]:
+    """The derivatives of a function's first result, and its second result."""
+    with warnings.catch_warnings():  # PyTorch 2.13 deprecates what its own forward mode is made of
+        warnings.filterwarnings("ignore", message=".*torch.jit", category=DeprecationWarning)
+        return torch.func.jacfwd(function, has_aux=True)(at)
 
 
 def _ignore(name: str, step: int, value: Tensor) -> None:

@@ -70,7 +70,7 @@ def check_problem(
         if array is None:
             continue
         if wanted is None:
-            raise InvalidProblemError(f"{name} was given, but there is none in a {model.words}")
+            raise InvalidProblemError(f"{name} was given, but the model has none: {model.words}")
         if name == "lengths":
             _check_integers("lengths", array, wanted, 1, T, "a length")
         else:

@@ -7,7 +7,7 @@ from typing import Any
 from gradparity.backends import FeedForward, Model, OrderedSystem, Problem, Recurrent
 from gradparity.backends.checks import DTYPES
 from gradparity.backends.model import FAMILIES
-from gradparity.backends.recurrent import ACTIVATIONS, DIFFERENTIATIONS, GATES, LOSS_AT, LOSSES, REDUCTIONS, RESETS
+from gradparity.backends.recurrent import ACTIVATIONS, CELLS, DIFFERENTIATIONS, LOSS_AT, LOSSES, REDUCTIONS, RESETS
 from gradparity.backends.truncation import TRUNCATIONS, Truncation
 from hypothesis import strategies as st
 
@@ -16,11 +16,10 @@ SHAPES = ((2, False), (1, True), (2, True))  # the number of layers of a stack, 
 SEVENTHS = st.integers(-14, 14).map(lambda n: n / 7)  # zeros, integers, and numbers that round
 
 
-def truncations(most_steps: int) -> st.SearchStrategy[Truncation]:
+@st.composite
+def truncations(draw: st.DrawFn, *, most_steps: int) -> Truncation:
     """All three, from one step to more than there are."""
-    return st.builds(
-        lambda kind, steps: TRUNCATIONS[kind](steps), st.sampled_from(tuple(TRUNCATIONS)), st.integers(1, most_steps + 2)
-    )
+    return draw(st.sampled_from(tuple(TRUNCATIONS.values())))(draw(st.integers(1, most_steps + 2)))
 
 
 @st.composite
@@ -41,7 +40,7 @@ def recurrent_models(
         truncated: whether the model is; None means both.
         most_steps: T, which the steps of a truncation fall short of or exceed.
     """
-    cell = cell or draw(st.sampled_from(tuple(GATES)))
+    cell = cell or draw(st.sampled_from(tuple(CELLS)))
     kind = draw(st.sampled_from({None: KINDS, True: KINDS[2:], False: KINDS[:2]}[truncated]))
     options: dict[str, Any] = {}
     if cell == "rnn":
@@ -53,7 +52,7 @@ def recurrent_models(
     elif cell == "rnn":
         options["concatenated"] = draw(st.booleans())
     if kind == "truncated":
-        options["truncation"] = draw(truncations(most_steps))
+        options["truncation"] = draw(truncations(most_steps=most_steps))
     if cell == "rnn" and kind == "single":
         ways = [way for way in DIFFERENTIATIONS if way != "closed_form" or options["activation"] == "identity"]
         options["differentiation"] = draw(st.sampled_from(ways))
@@ -102,7 +101,9 @@ def models(*, family: str | None = None, loss: str | None = None, **recurrent: A
     if not narrowed and loss is None:
         strategies["OrderedSystem"] = ordered_systems()
     assert strategies.keys() <= FAMILIES.keys()
-    return strategies[family] if family else st.one_of(*strategies.values())
+    if family:
+        return strategies[family]
+    return st.one_of(strategies["Recurrent"], *strategies.values())  # twice, since it has the most to vary
 
 
 @st.composite

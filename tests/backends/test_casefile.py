@@ -1,10 +1,11 @@
 """Damaged and foreign case files are refused in one line; writing is whole or not at all."""
 
+import json
 import os
 
 import numpy as np
 import pytest
-from gradparity.backends import InvalidProblemError, Problem, Recurrent, RequestError
+from gradparity.backends import FeedForward, InvalidProblemError, Problem, Recurrent, RequestError, Window
 
 
 @pytest.fixture
@@ -57,7 +58,7 @@ def test_a_flipped_bit_is_refused_or_without_meaning(tmp_path, problem):
     path = problem.save(tmp_path / "case.npz")
     content = path.read_bytes()
     accepted = 0
-    for place in range(0, len(content), 5):
+    for place in range(0, len(content), 11):
         path.write_bytes(content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
         try:
             assert Problem.load(path).fingerprint == problem.fingerprint  # a bit of no meaning, such as a date
@@ -65,6 +66,48 @@ def test_a_flipped_bit_is_refused_or_without_meaning(tmp_path, problem):
         except InvalidProblemError:
             continue
     assert accepted < len(content) / 20
+
+
+WINDOW = Recurrent("rnn", 3, 5, 4, truncation=Window(2))
+
+
+@pytest.mark.parametrize(
+    ("model", "field", "value"),
+    [
+        (WINDOW, "family", "Recurent"),
+        (WINDOW, "family", None),
+        (WINDOW, "family", ["Recurrent"]),
+        (WINDOW, "cell", "rn"),
+        (WINDOW, "hidden_size", "five"),
+        (WINDOW, "bias", 1),
+        (WINDOW, "colour", "green"),
+        (WINDOW, "truncation", "window"),
+        (WINDOW, "truncation", 2),
+        (WINDOW, "truncation", []),
+        (WINDOW, "truncation", {"kind": "windows", "steps": 2}),
+        (WINDOW, "truncation", {"kind": "window"}),
+        (WINDOW, "truncation", {"kind": "window", "steps": 0}),
+        (FeedForward((3, 4)), "sizes", 3),
+        (FeedForward((3, 4)), "sizes", [[3], [4]]),
+        (FeedForward((3, 4)), "sizes", {"3": 4}),
+    ],
+)
+def test_a_header_with_a_model_that_is_none(tmp_path, model, field, value):
+    sizes = dict.fromkeys(model.LEADING, 2)
+    path = Problem.from_seed(model, **sizes, seed=0).save(tmp_path / "case.npz")
+    with np.load(path) as archive:
+        arrays = dict(archive)
+    header = json.loads(str(arrays.pop("header")))
+    header["model"][field] = value
+    np.savez(path, header=np.array(json.dumps(header)), **arrays)
+    assert "not a valid gradparity case" in refused(path)
+
+
+@pytest.mark.parametrize("header", [{}, {"model": None}, {"model": 5}, {"model": []}, {"model": "Recurrent"}])
+def test_a_header_without_a_model(tmp_path, header):
+    path = tmp_path / "case.npz"
+    np.savez(path, header=np.array(json.dumps({"format": "gradparity-case", "version": 1, **header})))
+    assert "not a valid gradparity case" in refused(path)
 
 
 def test_an_npz_from_elsewhere(tmp_path):

@@ -3,68 +3,182 @@
 import subprocess
 import sys
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pytest
-from gradparity.backends import Evaluation, Problem, Recurrent, backend_names, get_backend
+from extended import extended_answer
+from gradparity.backends import (
+    Chunks,
+    Evaluation,
+    FeedForward,
+    LastSteps,
+    OrderedSystem,
+    Problem,
+    Recurrent,
+    Window,
+    backend_names,
+    get_backend,
+)
 from gradparity.compare import compare
 from gradparity.compare.blocks import expected_shapes
 
 NAMES = backend_names()
 MODEL = Recurrent("rnn", 3, 5, 4)
+MODELS = {
+    "rnn": MODEL,
+    "concatenated": replace(MODEL, concatenated=True),
+    "expanded": replace(MODEL, differentiation="expanded", activation="relu", loss_at="last_step"),
+    "closed form": replace(MODEL, differentiation="closed_form", activation="identity", loss="squared_error"),
+    "forward": replace(MODEL, differentiation="forward"),
+    "lstm": Recurrent("lstm", 3, 5, 4, loss_at="last_step"),
+    "gru": Recurrent("gru", 3, 5, 4, reduction="mean"),
+    "gru, reset before": Recurrent("gru", 3, 5, 4, reset="before", loss="sigmoid_cross_entropy"),
+    "stack": Recurrent("lstm", 3, 5, 4, num_layers=2),
+    "both directions": Recurrent("gru", 3, 5, 4, bidirectional=True, bias=False),
+    "stack of both": Recurrent("rnn", 3, 5, 4, num_layers=2, bidirectional=True),
+    "window": Recurrent("lstm", 3, 5, 4, truncation=Window(2)),
+    "chunks": Recurrent("lstm", 3, 5, 4, truncation=Chunks(2)),
+    "last steps": Recurrent("gru", 3, 5, 4, truncation=LastSteps(2)),
+    "mlp": FeedForward((3, 5, 4)),
+    "classes": FeedForward((3, 5, 4), activation="tanh", loss="softmax_cross_entropy", reduction="mean"),
+    "ordered": OrderedSystem(((0, 0, 0), (2, 0, 0), (1, 1 / 3, 0)), (0, 2, 1 / 7)),
+    "one variable": OrderedSystem(((0,),), (3,)),
+}
+# JAX compiles every kind anew, which takes a second: so some tests sweep over a choice of them.
+SINGLE = ("rnn", "forward", "lstm", "gru", "stack of both", "window", "last steps", "mlp", "ordered")
+PREPARED = ("rnn", "forward", "lstm", "both directions", "window", "classes", "ordered", "one variable")
 
 
 def make(dtype="float64", model=MODEL, **options):
-    return Problem.from_seed(model, **{"seq_len": 6, "batch_size": 2, "seed": 0, "dtype": dtype, **options})
+    sizes = {name: {"seq_len": 6, "batch_size": 2}[name] for name in model.LEADING}
+    return Problem.from_seed(model, **{**sizes, "seed": 0, "dtype": dtype, **options})
 
 
-@pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("dtype", ["float64", "float32"])
-@pytest.mark.parametrize("lengths", [None, [6, 2]])
-def test_an_answer_is_whole_and_in_the_dtype_of_the_problem(name, dtype, lengths):
-    problem = make(dtype, lengths=lengths)
-    answer = get_backend(name).evaluate(problem, trace=True)
+def of_a_kind(kind, dtype="float64"):
+    model = MODELS[kind]
+    return make(dtype, model, lengths=[6, 2] if isinstance(model, Recurrent) else None)
+
+
+@cache
+def answer_of(name, kind, dtype="float64"):
+    return get_backend(name).evaluate(of_a_kind(kind, dtype), trace=True)
+
+
+def able(name):
+    return [kind for kind, model in MODELS.items() if not get_backend(name).supports(model, "float64")]
+
+
+def visible(name, model):
+    """The variables whose adjoints a reference can see: all but these few."""
+    variables = set(model.variables(*[6, 2][2 - len(model.LEADING) :]))
+    if getattr(model, "differentiation", "") == "forward" and name != "torch-nn":
+        return variables & {"o"} if name == "manual" else set()
+    if name == "torch-nn":
+        return variables & {"o"} if len(model.places) > 1 else variables - {"c"}
+    return variables
+
+
+of_every_reference = pytest.mark.parametrize("name", NAMES)
+of_both_dtypes = pytest.mark.parametrize("dtype", ["float64", "float32"])
+
+
+def test_only_torch_nn_refuses_anything():
+    assert [able(name) == list(MODELS) for name in NAMES] == [name != "torch-nn" for name in NAMES]
+    assert able("torch-nn") == [
+        "rnn",
+        "expanded",
+        "forward",
+        "lstm",
+        "gru",
+        "stack",
+        "both directions",
+        "stack of both",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "dtype"),
+    [
+        *((name, kind, "float64") for name in NAMES for kind in able(name)),
+        *((name, kind, "float32") for name in NAMES for kind in able(name) if kind in SINGLE),
+    ],
+)
+def test_an_answer_is_whole_and_right_and_zero_past_every_length(name, kind, dtype):
+    problem, answer = of_a_kind(kind, dtype), answer_of(name, kind, dtype)
+    assert_whole(answer, problem, visible(name, problem.model))
+    assert_right(answer, problem)
+    if isinstance(problem.model, Recurrent):
+        assert_zero_past_the_second_step(answer)
+
+
+def assert_whole(answer, problem, seen):
     assert isinstance(answer, Evaluation)
     assert type(answer.loss) is float
     expected = expected_shapes(problem)
     assert {n: a.shape for n, a in answer.gradients.items()} == expected["gradients"]
-    assert {n: a.shape for n, a in answer.adjoints.items()} == expected["adjoints"]
+    assert {n: a.shape for n, a in answer.adjoints.items()} == {n: expected["adjoints"][n] for n in seen}
     assert answer.outputs.shape == expected["outputs"]["outputs"]
     arrays = (answer.outputs, *answer.gradients.values(), *answer.adjoints.values())
-    assert {(type(array), array.dtype.name) for array in arrays} == {(np.ndarray, dtype)}
+    assert {(type(array), array.dtype) for array in arrays} == {(np.ndarray, problem.dtype)}
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_the_trace_changes_nothing_but_the_adjoints(name):
-    problem = make(lengths=[6, 2])
-    plain, traced = (get_backend(name).evaluate(problem, trace=trace) for trace in (False, True))
+def assert_right(answer, problem):
+    """The same as the hand derivation in extended precision, but for rounding."""
+    if getattr(problem.model, "differentiation", "") == "forward":  # which sees no adjoints
+        problem = replace(problem, model=replace(problem.model, differentiation="reverse"))
+    truth = extended_answer(problem)
+    few = 64 * float(np.finfo(problem.dtype).eps)  # of the largest entry: sums of tens of products over six steps
+    assert answer.loss == pytest.approx(float(truth.loss), rel=few)
+    found = {"outputs": answer.outputs, **answer.gradients, **{f"d{n}": a for n, a in answer.adjoints.items()}}
+    exact = {"outputs": truth.outputs, **truth.gradients, **{f"d{n}": a for n, a in truth.adjoints.items()}}
+    for field, array in found.items():
+        limit = few * float(np.abs(exact[field]).max())
+        np.testing.assert_allclose(array, exact[field].astype(problem.dtype), rtol=0, atol=limit, err_msg=field)
+
+
+def assert_zero_past_the_second_step(answer):
+    """Of sequence 1, whose length that is."""
+    for array in (answer.outputs, answer.gradients["inputs"], *answer.adjoints.values()):
+        assert np.all(array[2:, 1] == 0)
+        assert np.any(array[:2, 1] != 0)
+
+
+@of_every_reference
+@pytest.mark.parametrize("kind", ["rnn", "both directions"])
+def test_the_trace_changes_nothing_but_the_adjoints(name, kind):
+    plain, traced = get_backend(name).evaluate(of_a_kind(kind)), answer_of(name, kind)
     assert plain.adjoints == {}
     assert plain.loss == pytest.approx(traced.loss, rel=1e-14)  # jax compiles the two apart
     for field, array in plain.gradients.items():
         np.testing.assert_allclose(array, traced.gradients[field], rtol=0, atol=1e-14 * np.abs(array).max())
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_past_a_length_everything_is_zero(name):
-    answer = get_backend(name).evaluate(make(lengths=[6, 2]), trace=True)
-    for array in (answer.outputs, answer.gradients["inputs"], *answer.adjoints.values()):
-        assert np.all(array[2:, 1] == 0)
-        assert np.any(array[:2, 1] != 0)
-
-
-@pytest.mark.parametrize("dtype", ["float64", "float32"])
-@pytest.mark.parametrize("loss", ["softmax_cross_entropy", "squared_error"])
-@pytest.mark.parametrize("activation", ["tanh", "relu"])
-def test_what_lies_past_a_length_matters_to_nobody_even_where_it_overflows(activation, loss, dtype):
-    model = Recurrent("rnn", 3, 5, 4, activation=activation, loss=loss)
+@pytest.mark.parametrize(
+    ("model", "dtype"),
+    [
+        (MODEL, "float64"),
+        (replace(MODEL, loss="squared_error"), "float32"),
+        (replace(MODEL, activation="relu"), "float32"),
+        (replace(MODEL, activation="relu", loss="squared_error"), "float64"),
+        (replace(MODEL, activation="relu", loss="squared_error"), "float32"),
+        (replace(MODELS["gru"], loss="squared_error"), "float64"),
+        (MODELS["stack of both"], "float32"),
+        (MODELS["window"], "float64"),
+    ],
+    ids=lambda each: getattr(each, "words", each),
+)
+def test_what_lies_past_a_length_matters_to_nobody_even_where_it_overflows(model, dtype):
     problem = make(dtype, model, lengths=[6, 2])
     inputs, targets = problem.inputs.copy(), problem.targets.copy()
     inputs[2:, 1] = 0.9 * np.finfo(dtype).max
-    if loss == "squared_error":
+    if model.loss == "squared_error":
         targets[2:, 1] = -0.9 * np.finfo(dtype).max
     padded = replace(problem, inputs=inputs, targets=targets)
     assert compare(padded).verdict == "agree"
     for name in NAMES:
+        if get_backend(name).supports(model, dtype):
+            continue
         clean, answer = (get_backend(name).evaluate(each, trace=True) for each in (problem, padded))
         assert clean.loss == answer.loss
         for field in ("gradients", "adjoints"):
@@ -87,12 +201,19 @@ def test_a_foreign_byte_order_will_do_too():
     assert other.fingerprint == problem.fingerprint == make(">f8").fingerprint
 
 
-@pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("dtype", ["float64", "float32"])
-def test_a_prepared_run_gives_the_loss_and_the_gradients_of_an_evaluation(name, dtype):
-    backend, problem = get_backend(name), make(dtype)
-    run = backend.prepare(problem)
-    answer = backend.evaluate(problem)
+@pytest.mark.parametrize(("name", "kind"), [(n, kind) for n in NAMES for kind in able(n) if kind in PREPARED])
+def test_a_prepared_run_gives_the_loss_and_the_gradients_of_an_evaluation(name, kind):
+    check_prepared_run(name, kind, "float64")
+
+
+@of_every_reference
+def test_a_prepared_run_stays_in_single_precision(name):
+    check_prepared_run(name, "rnn", "float32")
+
+
+def check_prepared_run(name, kind, dtype):
+    problem, answer = of_a_kind(kind, dtype), answer_of(name, kind, dtype)
+    run = get_backend(name).prepare(problem)
     few = 64 * float(np.finfo(dtype).eps)  # jax compiles the two apart, and each rounds in an order of its own
     for _ in range(2):
         loss, gradients, *_ = run()
@@ -103,11 +224,11 @@ def test_a_prepared_run_gives_the_loss_and_the_gradients_of_an_evaluation(name, 
         for parameter in problem.params:
             found = np.asarray(named[parameter])
             assert found.dtype == dtype
-            scale = np.abs(answer.gradients[parameter]).max()
+            scale = np.abs(answer.gradients[parameter]).max(initial=0)
             np.testing.assert_allclose(found, answer.gradients[parameter], rtol=0, atol=few * scale)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@of_every_reference
 @pytest.mark.parametrize("loss", ["softmax_cross_entropy", "sigmoid_cross_entropy", "squared_error"])
 def test_outputs_of_ten_thousand_give_finite_answers(name, loss):
     problem = make(model=Recurrent("rnn", 3, 5, 4, loss=loss))
@@ -118,7 +239,7 @@ def test_outputs_of_ten_thousand_give_finite_answers(name, loss):
         assert np.isfinite(array).all()
 
 
-@pytest.mark.parametrize("name", NAMES)
+@of_every_reference
 def test_relu_has_the_derivative_zero_at_zero(name):
     model = Recurrent("rnn", 1, 1, 1, activation="relu", loss="squared_error")
     zeros = {parameter: np.zeros(shape) for parameter, shape in model.parameter_shapes.items()}
@@ -128,7 +249,7 @@ def test_relu_has_the_derivative_zero_at_zero(name):
     assert answer.adjoints["a"].item() == 0
 
 
-@pytest.mark.parametrize("name", NAMES)
+@of_every_reference
 def test_sigmoid_cross_entropy_has_its_slope_at_an_output_of_zero(name):
     """max(o, 0) and |o| have kinks at 0, their sum in the loss has none: autograd must not stumble over it."""
     model = Recurrent("rnn", 1, 1, 1, loss="sigmoid_cross_entropy")
@@ -137,12 +258,60 @@ def test_sigmoid_cross_entropy_has_its_slope_at_an_output_of_zero(name):
     assert get_backend(name).evaluate(problem).gradients["c"].item() == 0.5 - 0.75
 
 
-def test_torch_nn_says_what_it_cannot_express():
-    backend = get_backend("torch-nn")
-    assert backend.supports(Recurrent("rnn", 3, 5, 4, activation="relu"), "float64") == ""
-    for activation in ("sigmoid", "identity"):
-        reason = backend.supports(Recurrent("rnn", 3, 5, 4, activation=activation), "float64")
-        assert reason == f"torch.nn.RNN has tanh and relu, not {activation}"
+@pytest.mark.parametrize(
+    ("model", "reason"),
+    [
+        (replace(MODEL, activation="sigmoid"), "torch.nn.RNN has tanh and relu, not sigmoid"),
+        (replace(MODEL, activation="identity"), "torch.nn.RNN has tanh and relu, not identity"),
+        (MODELS["gru, reset before"], "torch.nn.GRU has its reset gate after the product, not before"),
+        (MODELS["concatenated"], "torch.nn.RNN has U and W apart, not concatenated"),
+        (MODELS["window"], "torch.nn has no truncation within a layer's call"),
+        (MODELS["mlp"], "torch.nn has recurrent layers; the rest is compared with the other backends"),
+        (MODELS["ordered"], "torch.nn has recurrent layers; the rest is compared with the other backends"),
+    ],
+)
+def test_torch_nn_says_what_it_cannot_express(model, reason):
+    assert get_backend("torch-nn").supports(model, "float64") == reason
+
+
+def test_the_documents_four_variables_are_exact_in_every_reference():
+    model = OrderedSystem(((0, 0, 0, 0), (2, 0, 0, 0), (1, 3, 0, 0), (1, 2, 4, 0)), (0, 2, 0, 4))
+    for dtype in ("float64", "float32"):
+        problem = replace(make(dtype, model), inputs=np.ones(1, dtype))
+        for name in ("manual", "torch", "jax"):
+            answer = get_backend(name).evaluate(problem, trace=True)
+            assert answer.loss == 136
+            assert answer.adjoints["z"].tolist() == [136, 58, 16, 4]
+            assert answer.gradients["A"].tolist() == [[0, 0, 0, 0], [58, 0, 0, 0], [16, 32, 0, 0], [4, 8, 28, 0]]
+
+
+@of_every_reference
+@of_both_dtypes
+def test_to_descend_is_one_step_against_the_gradients(name, dtype):
+    rng = np.random.default_rng(0)
+    params, gradients = ({"W": rng.standard_normal((3, 4)).astype(dtype), "b": np.ones(3, dtype)} for _ in range(2))
+    found = get_backend(name).descend(params, gradients, 0.3)
+    assert found.keys() == params.keys()
+    for parameter, theta in params.items():
+        expected = theta - 0.3 * gradients[parameter]
+        assert (type(found[parameter]), found[parameter].dtype) == (np.ndarray, dtype)
+        # a fused multiply-add rounds once where NumPy rounds twice
+        np.testing.assert_allclose(found[parameter], expected, rtol=0, atol=2 * np.finfo(dtype).eps)
+
+
+@of_every_reference
+def test_to_descend_needs_no_more_than_an_answer(name):
+    """Whose gradients are also those of the inputs and the initial state, which stay where they are."""
+    found = get_backend(name).descend(make().params, answer_of(name, "rnn").gradients, 0.3)
+    assert found.keys() == make().params.keys()
+
+
+@of_every_reference
+def test_to_descend_changes_nothing_that_it_was_given(name):
+    params, gradients = {"b": np.ones(3)}, {"b": np.ones(3)}
+    found = get_backend(name).descend(params, gradients, 0.5)
+    found["b"][:] = 7
+    assert params["b"].tolist() == gradients["b"].tolist() == [1, 1, 1]
 
 
 STATE = """
@@ -160,14 +329,16 @@ def state():
     }
 """
 COMPARE = """
-from gradparity.backends import Problem, Recurrent, get_backend
+from gradparity.backends import get_backend
 from gradparity.compare import SYSTEMS, compare
-for dtype in ("float64", "float32"):
-    for name in ("elman-relu", "elman-sigmoid", "elman-lengths"):
-        problem = SYSTEMS[name].problem(seed=0, dtype=dtype)
-        assert compare(problem).verdict == "agree"
-        for backend in ("manual", "torch", "torch-nn", "jax"):
-            get_backend(backend).prepare(problem)()
+cases = {"elman-lengths": "float32", "lstm": "float64", "elman-window": "float32"}
+for name, dtype in cases.items():
+    problem = SYSTEMS[name].problem(seed=0, dtype=dtype)
+    assert compare(problem).verdict == "agree"
+    for backend in map(get_backend, ("manual", "torch", "torch-nn", "jax")):
+        backend.descend(problem.params, problem.params, 0.1)
+        if name == "elman-lengths":
+            backend.prepare(problem)()
 """
 HOSTS = {
     "plain": "",

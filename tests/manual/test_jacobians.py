@@ -75,8 +75,6 @@ def test_the_term_of_a_step_with_itself_is_the_immediate_derivative():
 @pytest.mark.parametrize("activation", ["tanh", "sigmoid", "identity"])
 @pytest.mark.parametrize(("t", "k"), [(3, 2), (5, 4), (5, 1), (6, 0), (2, 2)])
 def test_a_state_jacobian_is_the_slope_of_one_state_in_another(activation, t, k):
-    problem = make(activation)
-    cache, _ = walked(problem, np.longdouble)
     step = np.longdouble(1e-6)
     nudges = step * np.eye(H, dtype=np.longdouble)
 
@@ -86,6 +84,7 @@ def test_a_state_jacobian_is_the_slope_of_one_state_in_another(activation, t, k)
         return rest.h[-1]
 
     with without_shape_checks():
+        cache, _ = walked(make(activation), np.longdouble)
         found = jacobians.state_jacobian(cache, t, k)
         slopes = [(state(cache.h[k] + nudge) - state(cache.h[k] - nudge)) / (2 * step) for nudge in nudges]
     # central differences: an error of step²/6 of the third derivative
