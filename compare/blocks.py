@@ -61,7 +61,8 @@ def quantities(answer: Evaluation, problem: Problem) -> dict[str, Quantity]:
     model = problem.model
     found = {"loss": Quantity(np.asarray(answer.loss), ("loss",), False)}
     output = model.output_form(*problem.leading)
-    found |= _quantity("z" if isinstance(model, OrderedSystem) else "o", answer.outputs, output.steps)
+    if answer.outputs is not None:
+        found |= _quantity("z" if isinstance(model, OrderedSystem) else "o", answer.outputs, output.steps)
     for name, values in answer.gradients.items():
         if name == "inputs":
             found |= _quantity("dx", values, isinstance(model, Recurrent))

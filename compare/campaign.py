@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from ..backends import (
@@ -19,6 +20,7 @@ from ..backends import (
 )
 from ..backends.checks import DTYPES, require_dtype
 from .catalogue import SEEDS, SYSTEMS, System, get_system
+from .certificate import TooLargeToCertifyError
 from .datasets import BUILT_IN, load_dataset
 from .referee import compare, resolve
 from .results import Comparison
@@ -54,10 +56,11 @@ class Case:
 
 @dataclass(frozen=True, eq=False)
 class CaseResult:
-    """A case and what was found."""
+    """A case and what was found; and why there is no certificate, if one was asked for."""
 
     case: Case
     comparison: Comparison
+    uncertified: str = ""
 
 
 @dataclass(frozen=True)
@@ -176,8 +179,10 @@ def _on_data(
     ]
 
 
-def run(cases: Sequence[Case], backends: Mapping[str, Backend], progress: Progress) -> list[CaseResult | LeftOut]:
-    """Compares case after case.
+def run(
+    cases: Sequence[Case], backends: Mapping[str, Backend], progress: Progress, *, certify: bool = False
+) -> list[CaseResult | LeftOut]:
+    """Compares case after case; one that is too large to be certified is compared without.
 
     What a backend prints goes to standard error, so that it cannot get into the results.
     """
@@ -188,13 +193,17 @@ def run(cases: Sequence[Case], backends: Mapping[str, Backend], progress: Progre
         def within(part: float, case: Case = case, done: int = done) -> None:
             progress(case.label, done + part)
 
+        ask = partial(compare, case.problem, backends.values(), training=case.training, progress=within)
         try:
             with redirect_stdout(sys.stderr):
-                comparison = compare(case.problem, backends.values(), training=case.training, progress=within)
+                try:
+                    result = CaseResult(case, ask(certify=certify))
+                except TooLargeToCertifyError as error:
+                    result = CaseResult(case, ask(), uncertified=str(error))
         except UnsupportedProblemError as error:
             outcomes.append(LeftOut(case.label, str(error)))
         else:
-            outcomes.append(CaseResult(case, comparison))
+            outcomes.append(result)
     progress("done", len(cases))
     return outcomes
 

@@ -16,6 +16,7 @@ from typer.exceptions import TyperException
 from ..backends import RequestError
 from ..backends.checks import require_number
 from ..backends.files import require_folder, require_writable, write_whole
+from ..backends.frameworks import require
 from . import campaign, charts
 from .catalogue import get_system
 from .display import CampaignReport, console, listing_table, loading, picture, progress_bar, show, show_flows
@@ -69,6 +70,9 @@ def compare_command(
     until: Annotated[
         float | None, typer.Option(metavar="PART", help="Stop learning when the loss changes by less than this part.")
     ] = None,
+    certify: Annotated[
+        bool, typer.Option("--certify", help="Enclose the exact answer, and measure every backend against it.")
+    ] = False,
     save_case: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Save every case that is no agreement in DIR.")
     ] = None,
@@ -95,6 +99,8 @@ def compare_command(
             require_writable(Path(target))
     if save_case:
         require_folder(save_case)
+    if certify:
+        require("flint", needed_by="--certify", extra="certify", package="python-flint")
     with loading():
         backends, notes = campaign.choose_backends(backend)
     cases, more_notes = campaign.plan(
@@ -106,9 +112,10 @@ def compare_command(
         learning=campaign.Learning(steps, learning_rate, batch_size, until),
     )
     with progress_bar(len(cases)) as progress:
-        outcomes = campaign.run(cases, backends, progress)
+        outcomes = campaign.run(cases, backends, progress, certify=certify)
     results = [each for each in outcomes if isinstance(each, campaign.CaseResult)]
-    left_out = [f"{each.label} was left out: {each.reason}" for each in outcomes if isinstance(each, campaign.LeftOut)]
+    left_out = [f"{each.case.label}: {each.uncertified}" for each in results if each.uncertified]
+    left_out += [f"{each.label} was left out: {each.reason}" for each in outcomes if isinstance(each, campaign.LeftOut)]
     if not results:
         raise RequestError(f"nothing could be compared: {left_out[0]}")
     saved = campaign.save_cases(results, save_case) if save_case else {}

@@ -33,6 +33,11 @@ LEGEND = (
     "limit: what rounding explains, measured for each block."
 )
 
+CERTIFIED_LEGEND = (
+    "ulp: where it is certified, the largest true error, in units in the last place of a block's largest entry. "
+    "limit: what rounding explains, measured for each block."
+)
+
 
 @dataclass(frozen=True, eq=False)
 class CampaignReport:
@@ -91,7 +96,9 @@ def show(report: CampaignReport, on: Console) -> None:
         table = _campaign_table(rows, report.backends, narrow=True)
     on.print(table)
     on.print()
-    if len(report.backends) > 1:
+    if any(result.comparison.bits is not None for result in report.results):
+        on.print(CERTIFIED_LEGEND, style="dim", highlight=False)
+    elif len(report.backends) > 1:
         on.print(LEGEND, style="dim", highlight=False)
     for line in learned(report.results):
         say(line)
@@ -161,7 +168,7 @@ def _campaign_table(rows: Sequence[SummaryRow], backends: Sequence[str], *, narr
         table.add_row(
             Text(name),
             row.dtype,
-            *(_ulp(row.distance_ulp.get(name)) for name in backends),
+            *(_ulp(row.ulp.get(name)) for name in backends),
             _share(row.closest),
             *([] if narrow else [Text(closest)]),
             _verdict(row),

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from .results import BlockResult, Comparison
+from .results import BlockResult, Comparison, Truth
 
 MOST_LINES = 6
 ADJOINT = re.compile(r"(?:layer(?P<layer>\d+)\.)?d(?:(?P<letter>[ohca])_t|z_t|z(?P<number>\d+))(?P<reverse>\.reverse)?")
@@ -17,6 +17,8 @@ def explain(comparison: Comparison, case: Path | None = None) -> str:
     lines = [_headline(comparison)]
     lines += [f"{each.backend}: {each.kind}: {each.message}." for each in comparison.failures]
     wrong = [block for block in comparison.blocks if block.verdict == "disagree"]
+    if wrong and all(block.truth and len(block.truth.wrong) == len(block.truth.error) for block in wrong):
+        lines.append("All of them are wrong: what they agree on is not the truth.")
     if wrong:
         worst = _worst_of_each_quantity(wrong)
         lines += [_difference(block) for block in worst[:MOST_LINES]]
@@ -45,6 +47,8 @@ def _headline(comparison: Comparison) -> str:
 
 
 def _difference(block: BlockResult) -> str:
+    if block.truth:
+        return _falsehood(block, block.truth)
     if block.odd:
         who = f"{_list(block.odd)} {'differs' if len(block.odd) == 1 else 'differ'} from {_list(block.groups[0])}"
     else:
@@ -52,6 +56,22 @@ def _difference(block: BlockResult) -> str:
     at = f" at {list(block.index)}" if block.index else ""
     slip = f" Likely slip: {block.slip}." if block.slip else ""
     return f"{block.label}: {who}{at}: {block.difference:.1e}, {block.ratio:.1g} times what rounding explains.{slip}"
+
+
+def _falsehood(block: BlockResult, truth: Truth) -> str:
+    """A certified error: who is wrong, by how much, and who is right."""
+    right = [name for name in truth.error if name not in truth.wrong]
+    worst = max(truth.wrong, key=lambda name: truth.error[name])
+    verb = "is" if len(truth.wrong) == 1 else "are"
+    others = f"{_list(right)} {'is' if len(right) == 1 else 'are'} right" if right else "nobody is right"
+    if block.allowed > truth.limit:
+        what = f"rounding has spoilt {'it' if len(truth.wrong) == 1 else 'them'}"
+    else:
+        what = f"{truth.error[worst] / truth.limit:.1g} times what rounding allows"
+    at = f" at {list(block.index)}" if block.index and right else ""
+    slip = f" Likely slip: {block.slip}." if block.slip and right else ""
+    by = f"{truth.error[worst]:.1e}"
+    return f"{block.label}: {_list(truth.wrong)} {verb} wrong{at} by {by}, {what}; {others} (certified).{slip}"
 
 
 def _place(comparison: Comparison, wrong: Sequence[BlockResult]) -> str:

@@ -64,10 +64,12 @@ def _result(result: CaseResult) -> dict[str, Any]:
         "fingerprint": case.problem.fingerprint,
         "verdict": comparison.verdict,
         "strength": comparison.strength or None,
+        "certificate_bits": comparison.bits,
         "backends": {
             name: {
                 "loss": comparison.answers[name].loss if name in comparison.answers else None,
                 "distance_ulp": comparison.distance_ulp(name),
+                "error_ulp": comparison.error_ulp(name),
                 "failure": failures.get(name),
             }
             for name in names

@@ -5,19 +5,28 @@ It fails closed: what was not shown to be right is not called right.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
 
 from ..backends import Evaluation, Problem
 from .blocks import Quantity, expected_shapes
-from .results import BlockResult, Failure, Pair
-from .tolerance import Tolerance, units_in_the_last_place
+from .certificate import Certificate
+from .results import BlockResult, Failure, Pair, Truth, Verdict
+from .tolerance import FLOOR_ULP, SPOILT, Tolerance, units_in_the_last_place
 
 
 def refusal(
-    backend: str, problem: Problem, given: Problem, answer: Evaluation, *, overflows: bool = False
+    backend: str,
+    problem: Problem,
+    given: Problem,
+    answer: Evaluation,
+    *,
+    overflows: bool = False,
+    partial: bool = False,
 ) -> Failure | None:
     """The first reason to refuse an answer before its values are compared, if there is one.
 
@@ -27,15 +36,19 @@ def refusal(
         given: the copy of the question that the backend was given, as it left it.
         answer: the answer.
         overflows: the problem's numbers leave the dtype's range, so that infinities are no mistake.
+        partial: gradients and outputs may be left out.
     """
     found = {"gradients": answer.gradients, "outputs": {"outputs": answer.outputs}, "adjoints": answer.adjoints}
+    if partial and answer.outputs is None:
+        found["outputs"] = {}
+    optional = ("gradients", "outputs", "adjoints") if partial else ("adjoints",)
     expected = expected_shapes(problem)
     for field, values in found.items():
         if not isinstance(values, Mapping):
             return Failure(backend, "names", f"{field} is a {type(values).__name__}, expected a dict of arrays by name")
 
     for field, shapes in expected.items():
-        missing = [name for name in shapes if name not in found[field] and field != "adjoints"]
+        missing = [name for name in shapes if name not in found[field] and field not in optional]
         unknown = [name for name in found[field] if name not in shapes]
         if missing or unknown:
             what = f"no {', '.join(map(repr, missing))}" if missing else f"an unknown {unknown[0]!r}"
@@ -82,19 +95,21 @@ def _changed(problem: Problem, given: Problem) -> str:
     return "" if given.model == problem.model else "the model"
 
 
-def judge_values(by_backend: Mapping[str, Mapping[str, Quantity]], tolerance: Tolerance) -> tuple[BlockResult, ...]:
-    """Compares the quantities of every pair of backends, block by block.
+def judge_values(
+    by_backend: Mapping[str, Mapping[str, Quantity]], tolerance: Tolerance, certificate: Certificate | None = None
+) -> tuple[BlockResult, ...]:
+    """Compares the quantities of every pair of backends, block by block; with a certificate, each with the truth.
 
     A quantity that only some backends answer (an adjoint that one cannot see) is compared among those.
     """
     results: list[BlockResult] = []
     for name in tolerance.scale:
         present = {backend: found[name] for backend, found in by_backend.items() if name in found}
-        if len(present) < 2:
+        if len(present) < (1 if certificate else 2):
             continue
         quantity = next(iter(present.values()))
         blocks = {backend: each.blocks.astype("float64") for backend, each in present.items()}
-        pairs = list(combinations(blocks, 2))
+        pairs = list(combinations(blocks, 2)) or [(only, only) for only in blocks]
         with np.errstate(all="ignore"):
             differences = np.stack([np.abs(blocks[one] - blocks[other]) for one, other in pairs])
             median = np.median(np.stack(list(blocks.values())), axis=0)
@@ -124,7 +139,41 @@ def judge_values(by_backend: Mapping[str, Mapping[str, Quantity]], tolerance: To
                     slip=_slip(present, pairs[worst], i, allowed) if apart else "",
                 )
             )
-    return tuple(results)
+    return _by_the_truth(results, by_backend, tolerance, certificate) if certificate else tuple(results)
+
+
+def _by_the_truth(
+    results: Sequence[BlockResult],
+    by_backend: Mapping[str, Mapping[str, Quantity]],
+    tolerance: Tolerance,
+    certificate: Certificate,
+) -> tuple[BlockResult, ...]:
+    """The same blocks, decided by every backend's true error.
+
+    An error is allowed if rounding explains it. Where rounding may explain anything, it is allowed if it is a small
+    part of the block: so what was undecidable becomes decided.
+    """
+    errors = {
+        name: {backend: certificate.errors(name, found[name]) for backend, found in by_backend.items() if name in found}
+        for name in {block.name for block in results}
+    }
+    scales = {name: certificate.scale(name) for name in errors}
+    decided = []
+    numbers: Counter[str] = Counter()
+    for block in results:
+        i = numbers[block.name]
+        numbers[block.name] += 1
+        scale = float(scales[block.name][i])
+        ulp = float(units_in_the_last_place(np.array(scale), tolerance.dtype))
+        limit = block.allowed
+        if tolerance.undecidable[block.name][i]:
+            limit = max(SPOILT * scale, FLOOR_ULP * (ulp + float(np.finfo(tolerance.dtype).tiny)))
+        error = {backend: float(of[i]) for backend, of in errors[block.name].items()}
+        wrong = tuple(backend for backend, reached in error.items() if not reached <= limit)
+        verdict: Verdict = "undecidable" if tolerance.overflows else "disagree" if wrong else "agree"
+        truth = Truth(scale, limit, error, {backend: reached / ulp for backend, reached in error.items()}, wrong)
+        decided.append(replace(block, verdict=verdict, truth=truth))
+    return tuple(decided)
 
 
 def find_slip(one: np.ndarray, other: np.ndarray, allowed: float) -> str:

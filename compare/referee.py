@@ -21,6 +21,8 @@ from ..backends.errors import first_line
 from ..backends.numpy_manual import ManualBackend
 from ..backends.registry import as_backend
 from .blocks import Quantity, quantities
+from .certificate import certify as certify_problem
+from .derivation import DerivationError
 from .explanation import explain
 from .judgement import bitwise_equal, judge_values, refusal
 from .results import Comparison, Failure, Verdict
@@ -49,6 +51,7 @@ def compare(
     *,
     trace: bool = True,
     training: Training | None = None,
+    certify: bool = False,
     progress: Progress = lambda part: None,
 ) -> Comparison:
     """Asks every backend for the loss and the gradients of a problem, and judges the answers.
@@ -59,6 +62,7 @@ def compare(
             can answer, it is compared with the hand derivation.
         trace: whether the adjoints of every step are asked for and compared too.
         training: let every backend learn by its own gradients, and compare the trajectories in their place.
+        certify: enclose the exact answer by ball arithmetic, and measure every backend against it.
         progress: is called now and then with the part of the work that is done.
 
     Returns:
@@ -68,6 +72,7 @@ def compare(
         UnsupportedProblemError: there are no two backends that can compute the problem (but `manual` may be asked
             alone: then the form of its answer is checked).
         RequestError: a backend does not exist, is not installed or is broken.
+        TooLargeToCertifyError: the enclosure would take too long.
     """
     if not isinstance(problem, Problem):
         raise RequestError(f"problem is a {type(problem).__name__}, expected a Problem")
@@ -76,6 +81,7 @@ def compare(
         require_trainable(problem)
         if training.until is not None:  # the hand derivation says when the loss has settled; all go as far
             training = replace(training, steps=len(hand_trajectory(problem, training).losses), until=None)
+    certificate = certify_problem(problem, training) if certify else None
     work = PROBES + len(entrants)
     tolerance = measure_tolerance(problem, training, lambda probes: progress(probes / work))
 
@@ -99,7 +105,7 @@ def compare(
     answers = {name: outcome for name, outcome in found.items() if isinstance(outcome, Evaluation | Trajectory)}
     failures = tuple(outcome for outcome in found.values() if isinstance(outcome, Failure))
     compared = {name: _quantities(answer, problem) for name, answer in answers.items()}
-    blocks = judge_values(compared, tolerance)
+    blocks = judge_values(compared, tolerance, certificate)
     verdicts = {block.verdict for block in blocks}
     verdict: Verdict = "agree"
     if failures or "disagree" in verdicts:
@@ -107,7 +113,18 @@ def compare(
     elif "undecidable" in verdicts or tolerance.overflows:
         verdict = "undecidable"
     bitwise = bitwise_equal(compared.values())
-    return Comparison(problem, verdict, answers, failures, blocks, skipped, bitwise, tolerance.overflows, training)
+    return Comparison(
+        problem,
+        verdict,
+        answers,
+        failures,
+        blocks,
+        skipped,
+        bitwise,
+        tolerance.overflows,
+        training,
+        certificate.bits if certificate else None,
+    )
 
 
 def _quantities(answer: Evaluation | Trajectory, problem: Problem) -> dict[str, Quantity]:
@@ -152,14 +169,20 @@ def _ask(
         answer = backend.evaluate(given, trace=trace)
     except UnsupportedProblemError as error:
         return error
+    except DerivationError as error:
+        return Failure(name, "error", str(error))
     except (Exception, SystemExit) as error:
         return Failure(name, "error", f"it raised {first_line(error)}")
     if not isinstance(answer, Evaluation):
         return Failure(name, "error", f"it returned a {type(answer).__name__}, expected an Evaluation")
-    failure = refusal(name, problem, given, answer, overflows=overflows)
+    partial = getattr(backend, "partial", False)
+    failure = refusal(name, problem, given, answer, overflows=overflows, partial=partial)
     # copied, since the next call may write its answer into the same arrays
     return failure or Evaluation(
-        answer.loss, _copies(answer.gradients), answer.outputs.copy(), _copies(answer.adjoints)
+        answer.loss,
+        _copies(answer.gradients),
+        None if answer.outputs is None else answer.outputs.copy(),
+        _copies(answer.adjoints),
     )
 
 
@@ -176,6 +199,7 @@ def assert_agree(
     backends: Iterable[str | Backend] | None = None,
     *,
     training: Training | None = None,
+    certify: bool = False,
     save_case: str | Path | None = None,
 ) -> Comparison:
     """Passes if at least two backends answer the problem, among them all that are named, and all answers agree.
@@ -184,6 +208,7 @@ def assert_agree(
         problem: the question.
         backends: as for `compare`.
         training: as for `compare`.
+        certify: as for `compare`.
         save_case: a folder in which the problem is saved if the assertion fails.
 
     Raises:
@@ -191,7 +216,7 @@ def assert_agree(
         UnsupportedProblemError: a backend that was named cannot compute the problem, or there are no two that can.
         RequestError: the request was wrong.
     """
-    comparison = compare(problem, backends, training=training)
+    comparison = compare(problem, backends, training=training, certify=certify)
     if comparison.verdict != "agree":
         try:
             case = problem.save_in(save_case) if save_case else None

@@ -29,6 +29,25 @@ class Failure:
 
 
 @dataclass(frozen=True)
+class Truth:
+    """What a certificate says of one block.
+
+    Attributes:
+        scale: the magnitude of the largest exact entry.
+        limit: how far an answer may be from the truth.
+        error: how far each backend is at most, as an upper bound.
+        error_ulp: the same in units in the last place of `scale`.
+        wrong: the backends that are further from the truth than is allowed.
+    """
+
+    scale: float
+    limit: float
+    error: dict[str, float]
+    error_ulp: dict[str, float]
+    wrong: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class BlockResult:
     """The judgement on one block.
 
@@ -46,6 +65,7 @@ class BlockResult:
         groups: the backends in groups that agree among themselves, the largest first.
         distance_ulp: how far each backend is from the median of all, in units in the last place of `scale`.
         slip: the simple mistake that turns one of the two answers into the other, such as `transposed`; or empty.
+        truth: with a certificate, how far each backend is from the truth.
     """
 
     name: str
@@ -61,16 +81,21 @@ class BlockResult:
     groups: tuple[tuple[str, ...], ...]
     distance_ulp: dict[str, float]
     slip: str = ""
+    truth: Truth | None = None
 
     @property
     def odd(self) -> tuple[str, ...]:
-        """The backends outside the majority that agrees; empty if all agree, or if there is no majority."""
+        """The backends that are wrong, if that is certified; else those outside the majority, if there is one."""
+        if self.truth:
+            return self.truth.wrong
         others = tuple(name for group in self.groups[1:] for name in group)
         return others if len(self.groups[0]) > len(others) else ()
 
     @property
     def ratio(self) -> float:
-        """The difference as a multiple of what is allowed: above 1 it is not rounding."""
+        """The difference, or the largest true error, as a multiple of what is allowed: above 1 it is not rounding."""
+        if self.truth:
+            return max(self.truth.error.values()) / self.truth.limit
         return self.difference / self.allowed
 
 
@@ -88,6 +113,7 @@ class Comparison:
         bitwise: whether all answers are equal to the last bit.
         overflows: whether the numbers leave the dtype's range, so that nothing can be decided.
         training: how the backends learned, if trajectories were compared.
+        bits: the precision of the certificate, if there is one.
     """
 
     problem: Problem
@@ -99,12 +125,15 @@ class Comparison:
     bitwise: bool
     overflows: bool
     training: Training | None = None
+    bits: int | None = None
 
     @property
     def strength(self) -> str:
-        """How an agreement was shown: `bitwise`, `to rounding`, or `alone` where nobody was compared."""
+        """How an agreement was shown: `certified`, `bitwise`, to `rounding`, or `alone` where nobody was compared."""
         if self.verdict != "agree":
             return ""
+        if self.bits is not None:
+            return "certified"
         if len(self.answers) < 2:
             return "alone"
         return "bitwise" if self.bitwise else "rounding"
@@ -124,6 +153,13 @@ class Comparison:
         ]
         return max(distances, default=None)
 
+    def error_ulp(self, backend: str) -> float | None:
+        """A backend's largest true error, as far as there is a certificate."""
+        errors = [
+            block.truth.error_ulp[backend] for block in self.blocks if block.truth and backend in block.truth.error
+        ]
+        return max(errors, default=None)
+
     def rows(self) -> list[dict[str, object]]:
         """One row for each block, as plain values: what tables, JSON and pages are made of."""
         return [
@@ -139,6 +175,8 @@ class Comparison:
                 "odd": list(block.odd),
                 "distance_ulp": block.distance_ulp,
                 "slip": block.slip or None,
+                "error_ulp": block.truth.error_ulp if block.truth else None,
+                "wrong": list(block.truth.wrong) if block.truth else None,
             }
             for block in self.blocks
         ]

@@ -9,7 +9,7 @@ from .campaign import CaseResult, case_label
 from .results import BlockResult, Comparison, Verdict
 from .training import Trajectory
 
-WEAKEST_FIRST = ("", "alone", "rounding", "bitwise")
+WEAKEST_FIRST = ("", "alone", "rounding", "bitwise", "certified")
 WORST_FIRST: tuple[Verdict, ...] = ("disagree", "undecidable", "agree")
 
 
@@ -22,9 +22,9 @@ class SummaryRow:
         data: the data set that it was given, or empty.
         dtype: of the problems.
         verdict: the worst of them.
-        strength: `bitwise`, `rounding` or `alone`, the weakest of them.
-        distance_ulp: each backend's largest distance from the median answer, in units in the last place of the
-            block; None where it gave no fit answer.
+        strength: `certified`, `bitwise`, `rounding` or `alone`, the weakest of them.
+        ulp: each backend's largest true error if all of its cases have a certificate, and else its largest distance
+            from the median answer, in units in the last place of the block; None where it gave no fit answer.
         closest: the block that came closest to its limit, or went furthest beyond it.
     """
 
@@ -33,7 +33,7 @@ class SummaryRow:
     dtype: str
     verdict: Verdict
     strength: str
-    distance_ulp: dict[str, float | None]
+    ulp: dict[str, float | None]
     closest: BlockResult | None
 
     @property
@@ -56,10 +56,11 @@ def _row(system: str, data: str, dtype: str, group: Sequence[CaseResult]) -> Sum
     verdict = min((each.verdict for each in comparisons), key=WORST_FIRST.index)
     strengths = ("",) if verdict != "agree" else tuple(each.strength for each in comparisons)
     names = dict.fromkeys(name for each in comparisons for name in each.answers)
+    certified = all(each.bits is not None for each in comparisons)
     distances: dict[str, float | None] = {}
     for name in names:
-        found = [distance for each in comparisons if (distance := each.distance_ulp(name)) is not None]
-        distances[name] = max(found, default=None)
+        found = [each.error_ulp(name) if certified else each.distance_ulp(name) for each in comparisons]
+        distances[name] = max((distance for distance in found if distance is not None), default=None)
     blocks = [block for each in comparisons if (block := each.closest)]
     return SummaryRow(
         system=system,
@@ -67,7 +68,7 @@ def _row(system: str, data: str, dtype: str, group: Sequence[CaseResult]) -> Sum
         dtype=dtype,
         verdict=verdict,
         strength=min(strengths, key=WEAKEST_FIRST.index),
-        distance_ulp=distances,
+        ulp=distances,
         closest=max(blocks, key=lambda block: block.ratio, default=None),
     )
 

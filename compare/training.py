@@ -124,7 +124,7 @@ def follow(
             path[name].append(values)
         if training.until is not None and _settled(losses, training.until, len(samples), problem.batch_size):
             break
-    return Trajectory(np.array(losses, dtype="float64"), {name: np.stack(each) for name, each in path.items()})
+    return Trajectory(np.asarray(losses), {name: np.stack(each) for name, each in path.items()})
 
 
 def _settled(losses: list[Any], until: float, samples: int, all_samples: int) -> bool:
@@ -157,10 +157,10 @@ def training_quantities(trajectory: Trajectory) -> dict[str, Quantity]:
     }
 
 
-def accuracy(problem: Problem, outputs: np.ndarray) -> float | None:
+def accuracy(problem: Problem, outputs: np.ndarray | None) -> float | None:
     """The part of the samples whose label has the largest output: at each sequence's last step, where there is time."""
     form = problem.model.target_form(*problem.leading)
-    if form is None or form.kind != "label" or problem.targets is None:
+    if form is None or form.kind != "label" or problem.targets is None or outputs is None:
         return None
     right = outputs.argmax(axis=-1) == problem.targets
     if isinstance(problem.model, FeedForward):
