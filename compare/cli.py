@@ -7,6 +7,7 @@ import shlex
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Annotated
 
@@ -14,13 +15,25 @@ import typer
 from typer.exceptions import TyperException
 
 from ..backends import RequestError
-from ..backends.checks import require_number
+from ..backends.checks import require_dtype, require_number
 from ..backends.files import require_folder, require_writable, write_whole
 from ..backends.frameworks import require
 from . import campaign, charts
-from .catalogue import get_system
-from .display import CampaignReport, console, listing_table, loading, picture, progress_bar, show, show_flows
-from .export import SCHEMA, campaign_json, flow_rows, listing_json
+from .catalogue import SEEDS, get_system
+from .check import check_derivation
+from .check_display import show_check
+from .derivation import load_function
+from .display import (
+    CampaignReport,
+    console,
+    listing_table,
+    loading,
+    picture,
+    progress_bar,
+    show,
+    show_flows,
+)
+from .export import SCHEMA, campaign_json, check_json, flow_rows, listing_json
 from .flow import DEFAULT_SYSTEMS, SCALES, measure_flow
 from .listings import backend_rows, system_rows
 
@@ -128,6 +141,47 @@ def compare_command(
         shown = [each for each in context.obj if each not in ("--svg", str(svg), f"--svg={svg}")]
         write_whole(svg, picture(report, shlex.join(["gradparity", *shown])).encode())
     if report.wrong:
+        raise typer.Exit(1)
+
+
+@app.command("check")
+def check_command(
+    target: Annotated[str, typer.Argument(metavar="TARGET", help="MODULE:FUNCTION, or FILE.py:FUNCTION.")],
+    system: Annotated[
+        str, typer.Option(metavar="NAME", help="What it is the gradient of: a name from `gradparity systems`.")
+    ] = "elman-softmax",
+    seed: Annotated[list[int] | None, typer.Option(min=0, metavar="N", help="Repeat. Default: 0, 1 and 2.")] = None,
+    dtype: Annotated[str, typer.Option(metavar="DTYPE", help="float64 or float32.")] = "float64",
+    save_case: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Save the smallest problem that fails in DIR.")
+    ] = None,
+    json: JsonOption = None,
+) -> None:
+    """Judge a gradient that you derived by hand.
+
+    The function gets (params, inputs, targets, h0), an LSTM's c0 too, and returns (loss, gradients), with the gradients
+    as a dict of arrays: {"U": dU, "W": dW, "b": db, "V": dV, "c": dc}. It may leave some out, and may return the
+    adjoints of every step as a third value. Everything is time-major; inputs are (T, B, D).
+
+    [bold]Examples[/bold]
+
+    gradparity check my_module:my_gradients
+
+    gradparity check my_lstm.py:backward --system lstm --save-case cases
+    """
+    if json not in (None, "-"):
+        require_writable(Path(json))
+    if save_case:
+        require_folder(save_case)
+    function = load_function(target)
+    with loading(), redirect_stdout(sys.stderr):
+        check = check_derivation(function, system, seeds=seed or SEEDS, dtype=require_dtype(dtype).name)
+    failing = check.smallest or check.first_wrong
+    case = failing.problem.save_in(save_case, check.system) if save_case and failing else None
+    show_check(check, case, console(stderr=json == "-"))
+    if json is not None:
+        _write(json, check_json(check))
+    if check.verdict != "agree":
         raise typer.Exit(1)
 
 

@@ -101,7 +101,9 @@ def load_function(target: str) -> Function:
         module = _from_file(path) if path.suffix == ".py" else importlib.import_module(source)
     except ModuleNotFoundError as error:
         if error.name and f"{source}.".startswith(f"{error.name}."):
-            raise RequestError(f"there is no module {error.name!r}: expected MODULE:FUNCTION or FILE.py:FUNCTION") from None
+            raise RequestError(
+                f"there is no module {error.name!r}: expected MODULE:FUNCTION or FILE.py:FUNCTION"
+            ) from None
         raise RequestError(f"{source} fails to load: {_own_lines(error)}") from error
     except (Exception, SystemExit) as error:
         if isinstance(error, RequestError):

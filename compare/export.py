@@ -10,7 +10,9 @@ from typing import Any
 
 from ..backends.model import describe
 from .campaign import CaseResult
+from .check import Check
 from .environment import environment
+from .explanation import explain
 from .flow import Flow
 
 SCHEMA = 1
@@ -29,6 +31,26 @@ def campaign_json(results: Iterable[CaseResult]) -> str:
 def listing_json(document: Any) -> str:
     """Any plain values as strict, indented JSON."""
     return json.dumps(_strict(document), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def check_json(check: Check) -> str:
+    """What was found about a derivation."""
+    smallest = check.smallest
+    return listing_json(
+        {
+            "schema": SCHEMA,
+            "environment": environment(),
+            "function": check.name,
+            "system": check.system,
+            "verdict": check.verdict,
+            "missing": list(check.missing),
+            "quantities": check.rows(),
+            "story": explain(check.first_wrong).splitlines() if check.first_wrong else [],
+            "smallest": {"fingerprint": smallest.problem.fingerprint, "summary": smallest.problem.summary}
+            if smallest
+            else None,
+        }
+    )
 
 
 def flow_rows(flows: Iterable[Flow]) -> list[dict[str, Any]]:

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 
@@ -38,9 +39,8 @@ def refusal(
         overflows: the problem's numbers leave the dtype's range, so that infinities are no mistake.
         partial: gradients and outputs may be left out.
     """
-    found = {"gradients": answer.gradients, "outputs": {"outputs": answer.outputs}, "adjoints": answer.adjoints}
-    if partial and answer.outputs is None:
-        found["outputs"] = {}
+    outputs = {} if partial and answer.outputs is None else {"outputs": answer.outputs}
+    found: dict[str, Any] = {"gradients": answer.gradients, "outputs": outputs, "adjoints": answer.adjoints}
     optional = ("gradients", "outputs", "adjoints") if partial else ("adjoints",)
     expected = expected_shapes(problem)
     for field, values in found.items():

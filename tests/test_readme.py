@@ -43,8 +43,10 @@ def test_the_backend_is_complete_and_agrees(the_backend, capsys):
     assert "mine has a plain tanh layer with the squared error only" in capsys.readouterr().err
 
 
-def test_a_transposed_gradient_is_told_as_printed(the_backend, capsys):
-    the_backend.write_text(the_backend.read_text().replace('"W": da.T @ h[t]', '"W": h[t].T @ da'))
+def test_a_mistake_in_a_derivation_is_told_as_printed(tmp_path, monkeypatch, capsys):
+    (code,) = (block for block in blocks("python") if "def my_gradients" in block)
+    (tmp_path / "my_gradients.py").write_text(code)
+    monkeypatch.chdir(tmp_path)
     (transcript,) = blocks("console")
     command, *told = transcript.splitlines()
     assert run(*command.removeprefix("$ gradparity ").split()) == 1

@@ -1,0 +1,251 @@
+"""A derivation by hand is judged by its own numbers, whoever wrote it."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from gradparity.backends import Problem, RequestError
+from gradparity.compare import SYSTEMS, check_derivation, cli
+from gradparity.compare.check import small_problems
+from gradparity.compare.derivation import Derivation, load_function
+from gradparity.manual import feedforward, loss_and_gradients, ordered
+
+
+def elman(params, inputs, targets, h0, *, before=0, later=1.0, label_shift=0):
+    """tanh, softmax cross-entropy, sum; with mistakes to choose from."""
+    U, W, b, V, c = params.values()
+    h, probabilities, loss = [h0], [], 0.0
+    for x, y in zip(inputs, np.roll(targets, label_shift, axis=0), strict=True):
+        h.append(np.tanh(x @ U.T + h[-1] @ W.T + b))
+        o = h[-1] @ V.T + c
+        p = np.exp(o - o.max(axis=1, keepdims=True))
+        p /= p.sum(axis=1, keepdims=True)
+        loss -= np.log(p[np.arange(len(y)), y]).sum()
+        probabilities.append(p - np.eye(len(c))[y])
+    gradients = {name: np.zeros_like(array) for name, array in params.items()}
+    adjoints = {name: np.zeros((len(inputs), *h0.shape)) for name in "ha"}
+    dh_later = np.zeros_like(h0)
+    for t in reversed(range(len(inputs))):
+        dh = probabilities[t] @ V + later * dh_later
+        da = dh * (1 - h[t + 1] ** 2)
+        adjoints["h"][t], adjoints["a"][t] = dh, da
+        gradients["U"] += da.T @ inputs[t]
+        gradients["W"] += da.T @ h[t + before]
+        gradients["b"] += da.sum(axis=0)
+        gradients["V"] += probabilities[t].T @ h[t + 1]
+        gradients["c"] += probabilities[t].sum(axis=0)
+        dh_later = da @ W
+    return loss, gradients, adjoints
+
+
+def verdicts(check):
+    return {row["quantity"]: row["verdict"] for row in check.rows()}
+
+
+def test_a_right_derivation_is_right_and_certified_and_what_is_missing_is_said():
+    check = check_derivation(elman)
+    assert check.verdict == "agree"
+    assert check.smallest is None
+    assert check.missing == ("h0", "inputs")
+    assert {comparison.strength for comparison in check.comparisons} == {"certified"}
+    assert set(verdicts(check)) == {"loss", "dU", "dW", "db", "dV", "dc", "dh_t", "da_t"}
+
+
+def test_the_wrong_gradient_is_named_and_seen_on_the_smallest_problem():
+    check = check_derivation(lambda *given: elman(*given, before=1), name="mine")
+    assert {name for name, verdict in verdicts(check).items() if verdict == "wrong"} == {"dW"}
+    assert check.smallest.problem.seq_len == check.smallest.problem.batch_size == 1
+    assert {block.label for block in check.smallest.blocks if block.verdict == "disagree"} == {"dW"}
+
+
+def test_a_mistake_that_needs_two_steps_is_shown_on_two_steps():
+    check = check_derivation(lambda *given: elman(*given, later=0.0), name="mine")
+    assert check.smallest.problem.seq_len == 2
+    assert check.smallest.problem.model.hidden_size == 1
+
+
+def test_a_wrong_loss_is_found_where_all_gradients_follow_from_it():
+    check = check_derivation(lambda *given: elman(*given, label_shift=1), name="mine")
+    assert verdicts(check)["loss"] == "wrong"
+
+
+def test_a_part_of_the_gradients_or_the_loss_alone_will_do():
+    def only_two(*given):
+        loss, gradients, _ = elman(*given)
+        return loss, {name: gradients[name] for name in "bc"}
+
+    assert set(verdicts(check_derivation(only_two))) == {"loss", "db", "dc"}
+    alone = check_derivation(lambda *given: elman(*given)[0], name="mine")
+    assert alone.verdict == "agree"
+    assert alone.missing == ("U", "W", "b", "V", "c", "h0", "inputs")
+
+
+@pytest.mark.parametrize(
+    ("name", "function"),
+    [
+        ("lstm", lambda params, x, y, h0, c0: loss_and_gradients(params, x, y, h0, c0, cell="lstm")[:2]),
+        ("gru", lambda params, x, y, h0: loss_and_gradients(params, x, y, h0, cell="gru")[:2]),
+        ("mlp", lambda params, x, y: feedforward.loss_and_gradients(params, x, y)[:2]),
+        (
+            "ordered-derivatives",
+            lambda params, z1: ordered.loss_and_gradients(params["A"], np.array([0.0, 2, 0, 4]), z1)[:2],
+        ),
+    ],
+)
+def test_a_function_gets_what_its_system_has(name, function):
+    assert check_derivation(function, name, seeds=[0], name="mine").verdict == "agree"
+
+
+def failure(function, system="elman-softmax"):
+    (comparison,) = check_derivation(function, system, seeds=[0], name="mine").comparisons
+    (found,) = comparison.failures
+    return found
+
+
+def raising(params, inputs, targets, h0):
+    return helper(params["U"], inputs)
+
+
+def helper(U, inputs):
+    return U @ inputs[0]
+
+
+def test_an_exception_is_told_with_its_own_lines_only():
+    message = failure(raising).message
+    first, *places = message.splitlines()
+    assert first.startswith("it raised ValueError: matmul")
+    assert [place.split(", in ")[1] for place in places] == [
+        'raising: return helper(params["U"], inputs)',
+        "helper: return U @ inputs[0]",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("returned", "message"),
+    [
+        ([1, 2], "its loss is [1, 2], expected a number"),
+        (np.zeros(3), "its loss is an array of shape (3,), expected a number"),
+        ((1.0, [np.zeros(3)]), "it returned (float, list), expected loss, loss and gradients, or loss, gradients and"),
+        ((1.0, {}, {}, {}), "it returned (float, dict, dict, dict), expected "),
+        ((1.0, {"Wxh": np.zeros((8, 4))}), "gradients has an unknown 'Wxh', expected U, W, b, V, c, h0, inputs"),
+        ((1.0, {"U": np.zeros((4, 8))}), "gradients['U'] has shape (4, 8), expected (8, 4): it is transposed"),
+        ((float("nan"), {}), "loss is nan"),
+    ],
+)
+def test_another_form_is_told_in_a_line(returned, message):
+    assert failure(lambda *given: returned).message.startswith(message)
+
+
+def test_it_may_not_change_what_it_is_given():
+    def changing(params, inputs, targets, h0):
+        params["W"] *= 2
+        return elman(params, inputs, targets, h0)
+
+    assert failure(changing).kind == "mutation"
+
+
+def test_a_float32_inside_is_not_excused_by_a_wide_tolerance():
+    def careless(*given):
+        loss, gradients, _ = elman(*given)
+        return loss, {name: array.astype("float32").astype("float64") for name, array in gradients.items()}
+
+    assert set(verdicts(check_derivation(careless)).values()) == {"right", "wrong"}
+    assert verdicts(check_derivation(careless))["dU"] == "wrong"
+
+
+@pytest.mark.parametrize("name", [name for name, system in SYSTEMS.items() if not system.training])
+def test_small_problems_grow_and_begin_with_one_of_everything(name):
+    found = list(small_problems(SYSTEMS[name], seed=0, dtype="float64"))
+    assert all(isinstance(problem, Problem) for problem in found)
+    sizes = [sum(array.size for array in problem.arrays().values()) for problem in found]
+    assert sizes[0] == min(sizes)
+    assert found[0].seq_len == found[0].batch_size == 1
+
+
+@pytest.mark.parametrize(
+    ("request_", "message"),
+    [
+        (lambda: check_derivation(3), "3 is not a function"),
+        (lambda: check_derivation(elman, "elman-sgd"), "elman-sgd learns: a derivation is checked on a single"),
+        (lambda: check_derivation(elman, "lstn"), "unknown system 'lstn': did you mean 'lstm'"),
+        (lambda: check_derivation(elman, seeds=[]), "no seed was given"),
+        (lambda: load_function("mine"), "'mine' names no function: expected MODULE:FUNCTION or FILE.py:FUNCTION"),
+        (lambda: load_function("nofile.py:f"), "nofile.py: no such file"),
+        (lambda: load_function("no_such_module:f"), "there is no module 'no_such_module'"),
+        (lambda: load_function("json:dump_"), "json: unknown function 'dump_': did you mean 'dump'"),
+        (lambda: load_function("json:decoder"), "json:decoder: decoder is a module, expected a function"),
+    ],
+)
+def test_a_wrong_request_is_refused_in_a_line(request_, message):
+    with pytest.raises(RequestError) as error:
+        request_()
+    assert str(error.value).startswith(message)
+    assert "\n" not in str(error.value)
+
+
+def run(*arguments):
+    with pytest.raises(SystemExit) as exit_:
+        cli.main(arguments)
+    return exit_.value.code or 0
+
+
+@pytest.fixture
+def file(tmp_path):
+    """A derivation of two in a file: one right, one wrong from the second step on."""
+    path = tmp_path / "mine.py"
+    path.write_text(
+        "import numpy as np\n"
+        "def backward(params, inputs, targets, h0, later=1):\n"
+        "    U, W, b, V, c = params.values()\n"
+        "    h = [h0]\n"
+        "    for x in inputs: h.append(np.tanh(x @ U.T + h[-1] @ W.T + b))\n"
+        "    do = [a @ V.T + c - y for a, y in zip(h[1:], targets)]\n"
+        "    db, dh = np.zeros_like(b), 0\n"
+        "    for t in reversed(range(len(inputs))):\n"
+        "        da = (do[t] @ V + dh) * (1 - h[t + 1] ** 2)\n"
+        "        db, dh = db + da.sum(0), later * da @ W\n"
+        "    return sum(0.5 * (d**2).sum() for d in do), {'b': db}\n"
+        "def local(*given): return backward(*given, later=0)\n"
+    )
+    return path
+
+
+def test_the_command_says_right_and_exits_with_zero(file, capsys):
+    assert run("check", f"{file}:backward", "--system", "elman-squared-error") == 0
+    assert "backward is right on elman-squared-error, 3 problems (certified); not given" in capsys.readouterr().out
+
+
+def test_the_command_says_what_is_wrong_and_shows_the_smallest_problem(file, capsys, tmp_path):
+    cases = tmp_path / "cases"
+    assert run("check", f"{file}:local", "--system", "elman-squared-error", "--save-case", str(cases)) == 1
+    out = capsys.readouterr().out
+    assert "db: local is wrong at [" in out
+    assert "T=2 B=1 D=1 H=1 K=1" in out
+    assert "  db: given [" in out
+    (saved,) = cases.iterdir()
+    assert Problem.load(saved).seq_len == 2
+
+
+def test_the_command_writes_json(file, capsys):
+    assert run("check", f"{file}:local", "--system", "elman-squared-error", "--json", "-") == 1
+    found = json.loads(capsys.readouterr().out)
+    assert (found["function"], found["verdict"], found["missing"][0]) == ("local", "disagree", "U")
+    assert {row["quantity"]: row["verdict"] for row in found["quantities"]} == {"loss": "right", "db": "wrong"}
+
+
+def test_a_wrong_request_ends_with_two(file, capsys):
+    assert run("check", f"{file}:backwards") == 2
+    assert "unknown function 'backwards': did you mean 'backward'?" in capsys.readouterr().err
+
+
+def test_without_a_certificate_a_derivation_is_compared():
+    check = check_derivation(lambda *given: elman(*given, before=1), certify=False, name="mine")
+    assert check.verdict == "disagree"
+    assert {comparison.bits for comparison in check.comparisons} == {None}
+
+
+def test_a_derivation_is_a_backend_too():
+    assert Derivation(elman).supports(SYSTEMS["elman-softmax"].model, "float64") == ""
+    assert Derivation(elman).prepare(SYSTEMS["elman-softmax"].problem(seed=0))().loss > 0
