@@ -88,10 +88,10 @@ def picture(flows: Sequence[Flow], suffix: str) -> bytes:
 
 
 def _decades(flows: Sequence[Flow]) -> tuple[int, int]:
-    """The exponents of ten between which all finite norms lie; at most 40 decades, the uppermost."""
+    """The exponents of ten between which all finite norms lie; at most 60 decades, the uppermost."""
     norms = np.concatenate([flow.norms for flow in flows])
     norms = norms[(norms > 0) & np.isfinite(norms)]
     if not len(norms):
         return -1, 1
     low, high = floor(log10(norms.min())), floor(log10(norms.max())) + 1
-    return max(low, high - 40), max(high, low + 1)
+    return max(low, high - 60), max(high, low + 1)

@@ -101,7 +101,7 @@ def show(report: CampaignReport, on: Console) -> None:
     elif len(report.backends) > 1:
         on.print(LEGEND, style="dim", highlight=False)
     for line in learned(report.results):
-        say(line)
+        on.print(line, markup=False, highlight=False)
     for note in dict.fromkeys([*report.notes, *_skipped(report.results)]):
         say(f"note: {note}", style="dim")
     for result in report.wrong[:MOST_STORIES]:

@@ -10,6 +10,7 @@ from .results import BlockResult, Comparison, Verdict
 from .training import Trajectory
 
 WEAKEST_FIRST = ("", "alone", "rounding", "bitwise", "certified")
+FEWEST_SAMPLES = 10  # of which an accuracy says something
 WORST_FIRST: tuple[Verdict, ...] = ("disagree", "undecidable", "agree")
 
 
@@ -91,6 +92,10 @@ def _outcome(group: Sequence[Comparison]) -> str:
     for name, way in ways:
         if way.accuracy is not None:
             worst[name] = min(worst.get(name, 1.0), way.accuracy)
-    if worst:
-        said += "; training accuracy " + ", ".join(f"{name} {100 * part:.1f} %" for name, part in worst.items())
+    if worst and group[0].problem.batch_size >= FEWEST_SAMPLES:
+        said += "; training accuracy "
+        if len(set(worst.values())) == 1:
+            said += f"{100 * min(worst.values()):.1f} % by {', '.join(worst)}"
+        else:
+            said += ", ".join(f"{name} {100 * part:.1f} %" for name, part in worst.items())
     return said
