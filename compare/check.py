@@ -74,6 +74,8 @@ class Check:
                     row |= {"ulp": reached[self.name], "worst": block.label}
                 if block.verdict == "disagree" and (not block.odd or self.name in block.odd):
                     row["verdict"] = "wrong"
+                elif block.verdict == "undecidable" and row["verdict"] == "right":
+                    row["verdict"] = "undecided"
         return list(rows.values())
 
 

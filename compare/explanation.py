@@ -64,14 +64,10 @@ def _falsehood(block: BlockResult, truth: Truth) -> str:
     worst = max(truth.wrong, key=lambda name: truth.error[name])
     verb = "is" if len(truth.wrong) == 1 else "are"
     others = f"{_list(right)} {'is' if len(right) == 1 else 'are'} right" if right else "nobody is right"
-    if block.allowed > truth.limit:
-        what = f"rounding has spoilt {'it' if len(truth.wrong) == 1 else 'them'}"
-    else:
-        what = f"{truth.error[worst] / truth.limit:.1g} times what rounding allows"
     at = f" at {list(block.index)}" if block.index and right else ""
     slip = f" Likely slip: {block.slip}." if block.slip and right else ""
-    by = f"{truth.error[worst]:.1e}"
-    return f"{block.label}: {_list(truth.wrong)} {verb} wrong{at} by {by}, {what}; {others} (certified).{slip}"
+    by = f"{truth.error[worst]:.1e}, {truth.error[worst] / block.allowed:.1g} times what rounding allows"
+    return f"{block.label}: {_list(truth.wrong)} {verb} wrong{at} by {by}; {others} (certified).{slip}"
 
 
 def _place(comparison: Comparison, wrong: Sequence[BlockResult]) -> str:
@@ -113,12 +109,27 @@ def _undecidable(comparison: Comparison) -> list[str]:
             f"{first.label}: rounding alone moves it by {first.spread:.1e}, its largest entry is {first.scale:.1e}.",
             f"Up to step {(first.step or 1) - 1} the trajectories agree; after it nothing can be decided in {dtype}.",
         ]
+    known = [block for block in spoilt if block.truth]
+    if known:
+        return _spoilt(known, len(comparison.blocks))
     worst = max(spoilt, key=lambda block: block.spread / block.scale if block.scale else 0.0)
     return [
         f"{worst.label}: rounding alone moves it by {worst.spread:.1e}, its largest entry is {worst.scale:.1e}; "
         f"so {len(spoilt)} of {len(comparison.blocks)} blocks.",
         f"Nothing can be decided there in {dtype}: smaller weights or fewer steps"
         + (", or float64, can." if dtype.name == "float32" else " can."),
+    ]
+
+
+def _spoilt(blocks: Sequence[BlockResult], total: int) -> list[str]:
+    """What a certificate says of answers that rounding has spoilt."""
+    truths = {block.label: block.truth for block in blocks if block.truth}
+    label = max(truths, key=lambda each: max(truths[each].error.values()) / (truths[each].scale or 1.0))
+    truth = truths[label]
+    who = _list(truth.spoilt)
+    return [
+        f"{label}: {who} {'is' if len(truth.spoilt) == 1 else 'are'} off by {max(truth.error.values()):.1e}, and the "
+        f"largest exact entry is {truth.scale:.1e} (certified): rounding has spoilt {len(blocks)} of {total} blocks."
     ]
 
 

@@ -150,8 +150,8 @@ def _by_the_truth(
 ) -> tuple[BlockResult, ...]:
     """The same blocks, decided by every backend's true error.
 
-    An error is allowed if rounding explains it. Where rounding may explain anything, it is allowed if it is a small
-    part of the block: so what was undecidable becomes decided.
+    An error that rounding does not explain is wrong. Where rounding may explain anything, an error that is a small
+    part of the block becomes an agreement nevertheless, and only a larger one leaves the block undecidable.
     """
     errors = {
         name: {backend: certificate.errors(name, found[name]) for backend, found in by_backend.items() if name in found}
@@ -165,13 +165,18 @@ def _by_the_truth(
         numbers[block.name] += 1
         scale = float(scales[block.name][i])
         ulp = float(units_in_the_last_place(np.array(scale), tolerance.dtype))
-        limit = block.allowed
-        if tolerance.undecidable[block.name][i]:
-            limit = max(SPOILT * scale, FLOOR_ULP * (ulp + float(np.finfo(tolerance.dtype).tiny)))
         error = {backend: float(of[i]) for backend, of in errors[block.name].items()}
-        wrong = tuple(backend for backend, reached in error.items() if not reached <= limit)
-        verdict: Verdict = "undecidable" if tolerance.overflows else "disagree" if wrong else "agree"
-        truth = Truth(scale, limit, error, {backend: reached / ulp for backend, reached in error.items()}, wrong)
+        wrong = tuple(backend for backend, reached in error.items() if not reached <= block.allowed)
+        small = max(SPOILT * scale, FLOOR_ULP * (ulp + float(np.finfo(tolerance.dtype).tiny)))
+        vague = tolerance.overflows or tolerance.undecidable[block.name][i]
+        spoilt = tuple(backend for backend, reached in error.items() if vague and not reached <= small)
+        in_ulp = {backend: reached / ulp for backend, reached in error.items()}
+        verdict: Verdict = "agree"
+        if tolerance.overflows or (spoilt and not wrong):
+            verdict = "undecidable"
+        elif wrong:
+            verdict = "disagree"
+        truth = Truth(scale, error, in_ulp, wrong, spoilt)
         decided.append(replace(block, verdict=verdict, truth=truth))
     return tuple(decided)
 

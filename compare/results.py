@@ -34,17 +34,17 @@ class Truth:
 
     Attributes:
         scale: the magnitude of the largest exact entry.
-        limit: how far an answer may be from the truth.
         error: how far each backend is at most, as an upper bound.
         error_ulp: the same in units in the last place of `scale`.
-        wrong: the backends that are further from the truth than is allowed.
+        wrong: the backends that are further from the truth than rounding explains.
+        spoilt: the backends whose answer rounding has spoilt, in a block in which it can.
     """
 
     scale: float
-    limit: float
     error: dict[str, float]
     error_ulp: dict[str, float]
     wrong: tuple[str, ...]
+    spoilt: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ class BlockResult:
     def ratio(self) -> float:
         """The difference, or the largest true error, as a multiple of what is allowed: above 1 it is not rounding."""
         if self.truth:
-            return max(self.truth.error.values()) / self.truth.limit
+            return max(self.truth.error.values()) / self.allowed
         return self.difference / self.allowed
 
 

@@ -15,7 +15,18 @@ ALLOWED = {
     "backends": {"backends", "manual"},
     "compare": {"compare", "backends", "manual"},
 }
-FRAMEWORKS = ("torch", "jax", "sklearn", "statsmodels", "pandas", "matplotlib", "hypothesis", "pytest")
+FRAMEWORKS = (
+    "torch",
+    "jax",
+    "sklearn",
+    "statsmodels",
+    "pandas",
+    "matplotlib",
+    "plotext",
+    "flint",
+    "hypothesis",
+    "pytest",
+)
 
 
 def imports_of(source: str, floor: str) -> set[str]:
