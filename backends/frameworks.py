@@ -24,7 +24,11 @@ def require(module: str, *, needed_by: str, extra: str, package: str = "") -> No
         BrokenBackendError: it is installed but fails to load.
     """
     package = package or module
-    if importlib.util.find_spec(module) is None:
+    try:
+        is_missing = importlib.util.find_spec(module) is None
+    except (ImportError, ValueError):
+        is_missing = True
+    if is_missing:
         raise MissingFrameworkError(
             f'{needed_by} needs {package}, which is not installed: pip install "gradparity[{extra}]"'
         )

@@ -20,7 +20,7 @@ from ..backends import (
 )
 from ..backends.checks import DTYPES, require_dtype
 from .catalogue import SEEDS, SYSTEMS, System, get_system
-from .certificate import TooLargeToCertifyError
+from .certificate import UncertifiableError
 from .datasets import BUILT_IN, load_dataset
 from .referee import compare, resolve
 from .results import Comparison
@@ -198,7 +198,7 @@ def run(
             with redirect_stdout(sys.stderr):
                 try:
                     result = CaseResult(case, ask(certify=certify))
-                except TooLargeToCertifyError as error:
+                except UncertifiableError as error:
                     result = CaseResult(case, ask(), uncertified=str(error))
         except UnsupportedProblemError as error:
             outcomes.append(LeftOut(case.label, str(error)))

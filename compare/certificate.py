@@ -25,8 +25,8 @@ LIMIT_SECONDS = 300.0
 SECONDS_PER_PRODUCT = 4e-7  # of two balls at the first precision, with all that goes with it; measured, roughly
 
 
-class TooLargeToCertifyError(RequestError):
-    """The enclosure would take too long; the message says how long."""
+class UncertifiableError(RequestError):
+    """There is no enclosure: the problem has no definition on the tape, or it would take too long."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,16 +70,20 @@ def certify(problem: Problem, training: Training | None = None) -> Certificate:
 
     Raises:
         MissingFrameworkError: python-flint is not installed.
-        TooLargeToCertifyError: it would take longer than the limit, or no precision is enough.
+        UncertifiableError: its cell is not known here, it would take longer than the limit, or no precision is enough.
     """
     require("flint", needed_by="--certify", extra="certify", package="python-flint")
     from flint import ctx
 
+    from .definitions import CELLS
+
+    if isinstance(problem.model, Recurrent) and problem.model.cell not in CELLS:
+        raise UncertifiableError(f"the certificate has no definition of the cell {problem.model.cell!r}")
     seconds = SECONDS_PER_PRODUCT * products(problem) * (training.steps if training else 1)
     bits = FIRST_BITS
     while bits <= MOST_BITS:
         if seconds > LIMIT_SECONDS:
-            raise TooLargeToCertifyError(
+            raise UncertifiableError(
                 f"too large to certify: about {seconds / 60:.0f} minutes at {bits} bits, expected at most "
                 f"{LIMIT_SECONDS / 60:.0f}; take fewer steps, sequences or units"
             )
@@ -90,7 +94,7 @@ def certify(problem: Problem, training: Training | None = None) -> Certificate:
                 return Certificate(exact, bits)
         bits *= 2
         seconds = 3 * (time.monotonic() - started)  # of twice as many bits
-    raise TooLargeToCertifyError(f"no precision up to {MOST_BITS} bits is enough for this problem")
+    raise UncertifiableError(f"no precision up to {MOST_BITS} bits is enough for this problem")
 
 
 def products(problem: Problem) -> float:
@@ -164,5 +168,6 @@ def _narrow(exact: dict[str, Quantity], dtype: np.dtype) -> bool:
 
 def _upper(ball: object) -> float:
     """A float that is no smaller than a ball of radius zero; infinity for one that is not finite."""
-    value = float(ball)  # type: ignore[arg-type] # rounds to nearest
-    return float(np.nextafter(value, np.inf)) if value else 0.0
+    if ball.is_zero():  # type: ignore[attr-defined]
+        return 0.0
+    return float(np.nextafter(float(ball), np.inf))  # type: ignore[arg-type] # float() rounds to nearest

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..backends import (
+    BrokenBackendError,
     Evaluation,
     FeedForward,
     MissingFrameworkError,
@@ -16,12 +17,12 @@ from ..backends import (
     Recurrent,
     RequestError,
 )
-from ..backends.frameworks import require
 from .blocks import Quantity, quantities
 from .catalogue import SEEDS, System, get_system
+from .certificate import UncertifiableError
 from .derivation import Derivation, Function
 from .referee import compare
-from .results import Comparison, Verdict
+from .results import BlockResult, Comparison, Verdict
 
 SMALL_SIZES = (1, 2, 3)
 
@@ -45,17 +46,17 @@ class Check:
     @property
     def verdict(self) -> Verdict:
         """The worst of all seeds."""
-        found = {comparison.verdict for comparison in self.comparisons}
+        found = {own_verdict(comparison, self.name) for comparison in self.comparisons}
         return "disagree" if "disagree" in found else "undecidable" if "undecidable" in found else "agree"
 
     @property
     def first_wrong(self) -> Comparison | None:
-        """The first comparison that is no agreement."""
-        return next((each for each in self.comparisons if each.verdict != "agree"), None)
+        """The first comparison in which the function is not right."""
+        return next((each for each in self.comparisons if own_verdict(each, self.name) != "agree"), None)
 
     @property
     def missing(self) -> tuple[str, ...]:
-        """The gradients that the function did not return."""
+        """What the function did not return the gradient of."""
         answered = self.comparisons[0].answers.get(self.name)
         if not isinstance(answered, Evaluation):
             return ()
@@ -72,7 +73,7 @@ class Check:
                 reached = block.truth.error_ulp if block.truth else block.distance_ulp
                 if reached[self.name] >= float(row["ulp"]):  # type: ignore[arg-type]
                     row |= {"ulp": reached[self.name], "worst": block.label}
-                if block.verdict == "disagree" and (not block.odd or self.name in block.odd):
+                if _is_wrong_in(block, self.name):
                     row["verdict"] = "wrong"
                 elif block.verdict == "undecidable" and row["verdict"] == "right":
                     row["verdict"] = "undecided"
@@ -107,36 +108,39 @@ def check_derivation(
     derivation = Derivation(function, name)
     if not seeds:
         raise RequestError("no seed was given, expected at least one")
-    certified = _can_certify() if certify is None else certify
-    comparisons = tuple(_ask(derivation, found.problem(seed=seed, dtype=dtype), certified) for seed in seeds)
-    has_wrong_values = any(_is_wrong(each) for each in comparisons) and not any(each.failures for each in comparisons)
-    smallest = _smallest(derivation, found, seeds[0], dtype, certified) if has_wrong_values else None
+    comparisons = tuple(_ask(derivation, found.problem(seed=seed, dtype=dtype), certify) for seed in seeds)
+    smallest = None
+    if any(has_wrong_numbers(each, derivation.name) for each in comparisons):
+        small = (_ask(derivation, problem, certify) for problem in small_problems(found, seeds[0], dtype))
+        smallest = next((each for each in small if has_wrong_numbers(each, derivation.name)), None)
     return Check(derivation.name, found.name, comparisons, smallest)
 
 
-def _ask(derivation: Derivation, problem: Problem, certify: bool) -> Comparison:
+def _ask(derivation: Derivation, problem: Problem, certify: bool | None) -> Comparison:
+    """The comparison with the hand derivation, and with the exact answer if that is asked for, or possible."""
+    if certify is None:
+        try:
+            return compare(problem, [derivation, "manual"], certify=True)
+        except (MissingFrameworkError, BrokenBackendError, UncertifiableError):
+            certify = False
     return compare(problem, [derivation, "manual"], certify=certify)
 
 
-def _can_certify() -> bool:
-    try:
-        require("flint", needed_by="--certify", extra="certify", package="python-flint")
-    except MissingFrameworkError:
-        return False
-    return True
+def own_verdict(comparison: Comparison, name: str) -> Verdict:
+    """The verdict on one of those who answered, whatever the others did."""
+    if any(failure.backend == name for failure in comparison.failures) or has_wrong_numbers(comparison, name):
+        return "disagree"
+    own = {block.verdict for block in comparison.blocks if name in block.distance_ulp}
+    return "undecidable" if comparison.overflows or "undecidable" in own else "agree"
 
 
-def _is_wrong(comparison: Comparison) -> bool:
-    return comparison.verdict == "disagree"
+def has_wrong_numbers(comparison: Comparison, name: str) -> bool:
+    """Whether an answer was fit to be compared, and is wrong."""
+    return any(_is_wrong_in(block, name) for block in comparison.blocks)
 
 
-def _smallest(derivation: Derivation, system: System, seed: int, dtype: str, certify: bool) -> Comparison | None:
-    """The first failure, in the order of the problem's size."""
-    for problem in small_problems(system, seed, dtype):
-        comparison = _ask(derivation, problem, certify)
-        if _is_wrong(comparison):
-            return comparison
-    return None
+def _is_wrong_in(block: BlockResult, name: str) -> bool:
+    return block.verdict == "disagree" and name in block.distance_ulp and (not block.odd or name in block.odd)
 
 
 def small_problems(system: System, seed: int, dtype: str) -> Iterator[Problem]:
@@ -151,7 +155,8 @@ def small_problems(system: System, seed: int, dtype: str) -> Iterator[Problem]:
         changed: Model
         if isinstance(model, Recurrent):
             D, H, K = sizes
-            changed = replace(model, input_size=D, hidden_size=H, output_size=K)
+            cut = type(model.truncation)(1) if model.truncation else None
+            changed = replace(model, input_size=D, hidden_size=H, output_size=K, truncation=cut)
         else:
             changed = replace(model, sizes=sizes)
         lengths = _short_lengths(*leading) if system.lengths else None
@@ -179,7 +184,7 @@ def _short_lengths(seq_len: int, batch_size: int) -> list[int]:
 def wrong_quantities(comparison: Comparison, name: str) -> dict[str, tuple[Quantity, Quantity]]:
     """What the derivation answered wrongly, and what is right, by the quantity's name."""
     answer, right = comparison.answers[name], comparison.answers["manual"]
-    wrong = {block.name for block in comparison.blocks if block.verdict == "disagree"}
+    wrong = {block.name for block in comparison.blocks if _is_wrong_in(block, name)}
     given: dict[str, Any] = quantities(answer, comparison.problem)  # type: ignore[arg-type]
     truth = quantities(right, comparison.problem)  # type: ignore[arg-type]
     return {each: (given[each], truth[each]) for each in truth if each in wrong and each in given}

@@ -9,7 +9,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from .blocks import derivative
 from .check import Check, wrong_quantities
+from .console import plain_table, say
 from .explanation import explain
 from .results import Comparison
 
@@ -19,18 +21,14 @@ MOST_ENTRIES = 60
 
 def show_check(check: Check, case: Path | None, on: Console) -> None:
     """The table, the story of the first problem that is no agreement, the smallest failure, and the conclusion."""
-
-    def say(text: str, style: str | None = None) -> None:
-        on.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
-
     if check.rows():
         on.print(_table(check))
     if check.first_wrong:
-        say(f"\n{explain(check.first_wrong, case)}")
+        say(on, f"\n{explain(check.first_wrong, case)}")
     if check.smallest:
-        say("\nThe smallest problem on which it is still wrong:", style="bold")
-        say(numbers(check.smallest, check.name))
-    say(f"\n{conclusion(check)}", style="bold")
+        say(on, "\nThe smallest problem on which it is still wrong:", style="bold")
+        say(on, numbers(check.smallest, check.name))
+    say(on, f"\n{conclusion(check)}", style="bold")
 
 
 def conclusion(check: Check) -> str:
@@ -41,8 +39,14 @@ def conclusion(check: Check) -> str:
     certified = all(comparison.bits is not None for comparison in check.comparisons)
     failed = any(comparison.failures for comparison in check.comparisons)
     how = " (certified)" if certified and not failed and check.verdict != "undecidable" else ""
-    missing = f"; not given, and so not checked: {', '.join(check.missing)}" if check.missing else ""
-    return f"{check.name} {verb} on {asked}{how}{missing}."
+    missing = f"; not given, and so not checked: {', '.join(map(_shown, check.missing))}" if check.missing else ""
+    who = f"the loss of {check.name}" if len(check.rows()) == 1 else check.name
+    return f"{who} {verb} on {asked}{how}{missing}."
+
+
+def _shown(name: str) -> str:
+    """A gradient's name: dx for that of the inputs."""
+    return "dx" if name == "inputs" else derivative(name)
 
 
 def numbers(comparison: Comparison, name: str) -> str:
@@ -65,7 +69,7 @@ def _written(array: np.ndarray) -> str:
 
 
 def _table(check: Check) -> Table:
-    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
+    table = plain_table()
     certified = all(comparison.bits is not None for comparison in check.comparisons)
     for heading in ("quantity", "verdict", "error (ulp)" if certified else "distance (ulp)", "worst block"):
         table.add_column(heading, no_wrap=True, justify="right" if "ulp" in heading else "left")
@@ -75,5 +79,5 @@ def _table(check: Check) -> Table:
         verdict = Text(str(row["verdict"]), style=STYLES[str(row["verdict"])])
         table.add_row(str(row["quantity"]), verdict, shown, str(row["worst"]))
     for name in check.missing:
-        table.add_row("dx" if name == "inputs" else f"d{name}", Text("missing", style=STYLES["missing"]), "", "")
+        table.add_row(_shown(name), Text("missing", style=STYLES["missing"]), "", "")
     return table

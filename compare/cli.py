@@ -22,12 +22,11 @@ from . import campaign, charts
 from .catalogue import SEEDS, get_system
 from .check import check_derivation
 from .check_display import show_check
+from .console import console, working
 from .derivation import load_function
 from .display import (
     CampaignReport,
-    console,
     listing_table,
-    loading,
     picture,
     progress_bar,
     show,
@@ -114,7 +113,7 @@ def compare_command(
         require_folder(save_case)
     if certify:
         require("flint", needed_by="--certify", extra="certify", package="python-flint")
-    with loading():
+    with working("loading the backends"):
         backends, notes = campaign.choose_backends(backend)
     cases, more_notes = campaign.plan(
         systems=systems or (),
@@ -174,7 +173,7 @@ def check_command(
     if save_case:
         require_folder(save_case)
     function = load_function(target)
-    with loading(), redirect_stdout(sys.stderr):
+    with working("asking the function, and enclosing the exact answer"), redirect_stdout(sys.stderr):
         check = check_derivation(function, system, seeds=seed or SEEDS, dtype=require_dtype(dtype).name)
     failing = check.smallest or check.first_wrong
     case = failing.problem.save_in(save_case, check.system) if save_case and failing else None
@@ -225,7 +224,7 @@ def flow_command(
     for value in scale or ():
         require_number("--scale", value)
     asked = [get_system(name) for name in systems or DEFAULT_SYSTEMS]
-    with loading():
+    with working("loading the backends"):
         backends, notes = campaign.choose_backends(backend)
     scales = scale or list(SCALES)
     with progress_bar(len(asked) * len(scales)) as progress:
@@ -244,7 +243,7 @@ def flow_command(
         write_whole(plot, drawn)
     if json is not None:
         _write(json, listing_json({"schema": SCHEMA, "flows": flow_rows(flows)}))
-    if any(flow.verdict == "disagree" for flow in flows):
+    if any(flow.comparison.verdict != "agree" for flow in flows):
         raise typer.Exit(1)
 
 
@@ -287,9 +286,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         code = _refuse(error.format_message())
     except RequestError as error:
         code = _refuse(str(error))
-    except typer.Abort:
-        print("gradparity: interrupted", file=sys.stderr)
+    except (typer.Abort, KeyboardInterrupt):
         code = 130
+    if code == 130:
+        print("gradparity: interrupted", file=sys.stderr)
     sys.exit(code)
 
 

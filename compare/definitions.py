@@ -79,7 +79,11 @@ def gru(model: Recurrent, p: dict[str, Variable], from_x: Variable, state: State
     return (n - z * n + z * h,)
 
 
-CELLS = {"rnn": rnn, "lstm": lstm, "gru": gru}
+CELLS = {
+    "rnn": rnn,
+    "lstm": lstm,
+    "gru": gru,
+}
 
 
 def _recurrent(model: Recurrent, problem: Problem, given: dict[str, Variable], steps: Steps) -> tuple[Variable, Balls]:
@@ -91,15 +95,18 @@ def _recurrent(model: Recurrent, problem: Problem, given: dict[str, Variable], s
     for layer in model.layers:
         directions = [_direction(model, place, given, h, in_length, steps) for place in layer]
         h = [concatenated(beside) for beside in zip(*directions, strict=True)]
-    losses, outputs = [], []
+    losses, outputs, count = [], [], 0
     for t in range(T):
         o = h[t] @ given["V"].T + given.get("c", 0)
         steps["o"][t].append(o)
         outputs.append(np.where(in_length[t][:, None], o.value, balls(0)))
         with_loss = in_length[t] if model.loss_at == "every_step" else np.equal(t, lengths - 1)
-        losses += [_loss(model.loss, o[b], problem.targets[t, b]) for b in range(B) if with_loss[b]]
+        rows = np.flatnonzero(with_loss)
+        if len(rows):
+            losses.append(_loss(model.loss, o[rows], problem.targets[t, rows]))
+            count += len(rows)
     result = _sum(losses)
-    return result if model.reduction == "sum" else result * (1 / balls(len(losses))), np.stack(outputs)
+    return result if model.reduction == "sum" else result * (1 / balls(count)), np.stack(outputs)
 
 
 def _direction(
@@ -162,26 +169,25 @@ def _feedforward(
         a = ACTIVATIONS[model.activation](z)
     assert problem.targets is not None
     output = a if model.loss == "squared_error" else z
-    losses = [_loss(model.loss, output[b], problem.targets[b]) for b in range(problem.batch_size)]
-    result = _sum(losses)
-    return result if model.reduction == "sum" else result * (1 / balls(len(losses))), z.value
+    result = _loss(model.loss, output, problem.targets)
+    return result if model.reduction == "sum" else result * (1 / balls(problem.batch_size)), z.value
 
 
 def _ordered(model: OrderedSystem, given: dict[str, Variable], steps: Steps) -> tuple[Variable, Balls]:
-    z = [given["inputs"][0]]
+    z = [given["inputs"]]
     for i in range(1, model.size):
-        z.append(_sum([given["A"][i, j] * z[j] for j in range(i)]))
+        z.append(total(given["A"][i : i + 1, :i] * concatenated(z), axis=1))
     for i, each in enumerate(z):
         steps["z"][i].append(each)
-    objective = balls(np.array(model.objective))
-    return _sum([each * c for each, c in zip(z, objective, strict=True)]), np.array([each.value.item() for each in z])
+    everything = concatenated(z)
+    return total(everything * balls(np.array(model.objective))), everything.value
 
 
 def _loss(loss: str, o: Variable, y: np.ndarray) -> Variable:
-    """ℓ of the outputs (K,) of one step and sequence; at any precision no care for large numbers is needed."""
+    """Σ ℓ over the rows of outputs (N, K); at any precision no care for large numbers is needed."""
     match loss:
         case "softmax_cross_entropy":
-            return log(total(exp(o))) - o[int(y)]
+            return total(log(total(exp(o), axis=1)) - o[np.arange(len(y)), y])
         case "sigmoid_cross_entropy":
             one, minus = balls(1), balls(-1)
             return total(log(exp(o * minus) + one) * balls(y) + log(exp(o) + one) * (one - balls(y)))

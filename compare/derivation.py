@@ -6,8 +6,9 @@ The function has the form in which people hand a derivation in:
         ...
         return loss, {"U": dU, "W": dW, "b": db, "V": dV, "c": dc}
 
-An LSTM's takes c0 after h0; a feed-forward network's takes params, inputs and targets; an ordered system's params and
-inputs. It may leave gradients out, and may return the adjoints of every step as a third value.
+An LSTM's takes c0 after h0, and where sequences differ in length, the lengths come last. A feed-forward network's takes
+params, inputs and targets; an ordered system's takes params, z_1 and the objective c. It may leave gradients out, and
+may return the adjoints of every step as a third value.
 """
 
 from __future__ import annotations
@@ -40,24 +41,26 @@ class Derivation:
     Attributes:
         name: under which it is shown.
         function: the derivation.
-        partial: gradients, outputs and adjoints may be left out.
     """
-
-    partial = True
 
     def __init__(self, function: Function, name: str = "") -> None:
         if not callable(function):
             raise RequestError(f"{function!r} is not a function")
         self.function = function
         self.name = name or getattr(function, "__name__", "derivation")
+        if self.name == "manual":  # which is the name of the hand derivation that it is compared with
+            self.name = "yours"
 
     def supports(self, model: Model, dtype: str) -> str:
         return ""
 
     def evaluate(self, problem: Problem, *, trace: bool = False) -> Evaluation:
+        model = problem.model
         given: list[Any] = [dict(problem.params), problem.inputs]
-        given += [] if isinstance(problem.model, OrderedSystem) else [problem.targets]
+        objective = np.array(model.objective, problem.dtype) if isinstance(model, OrderedSystem) else None
+        given.append(problem.targets if objective is None else objective)
         given += problem.states.values()
+        given += [] if problem.lengths is None else [problem.lengths]
         try:
             returned = self.function(*given)
         except (Exception, SystemExit) as error:
@@ -68,7 +71,9 @@ class Derivation:
         return lambda: self.evaluate(problem)
 
     def _evaluation(self, returned: object, *, trace: bool) -> Evaluation:
-        parts = returned if isinstance(returned, tuple) else (returned,)
+        if returned is None:
+            raise DerivationError("it returned None, expected loss, or loss and gradients: is there a return?")
+        parts = tuple(returned) if isinstance(returned, tuple | list) else (returned,)
         loss, gradients, adjoints = (*parts, {}, {})[:3]
         what = "loss, loss and gradients, or loss, gradients and adjoints"
         if len(parts) > 3 or not isinstance(gradients, Mapping) or not isinstance(adjoints, Mapping):
@@ -121,12 +126,20 @@ def load_function(target: str) -> Function:
 def _from_file(path: Path) -> Any:
     if not path.is_file():
         raise RequestError(f"{path}: no such file")
-    spec = importlib.util.spec_from_file_location(path.stem, path)
+    name = f"_gradparity_{path.stem}"  # a file may be called like a module that is in use
+    spec = importlib.util.spec_from_file_location(name, path)
     assert spec
     assert spec.loader
     module = importlib.util.module_from_spec(spec)
-    sys.modules[path.stem] = module  # as an import would, for dataclasses and the like in it
-    spec.loader.exec_module(module)
+    sys.modules[name] = module  # as an import would, for dataclasses and the like in it
+    sys.path.insert(0, str(path.parent))  # as python FILE.py would, for its neighbours
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    finally:
+        sys.path.remove(str(path.parent))
     return module
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import cycle, groupby
 from pathlib import Path
@@ -19,14 +19,14 @@ from rich.text import Text
 from ..backends import MissingFrameworkError
 from .campaign import CaseResult, Progress
 from .charts import MARKS, terminal_chart
+from .console import PIPE_WIDTH, plain_table, say
 from .explanation import explain
 from .flow import Flow
-from .results import BlockResult
+from .results import BlockResult, Comparison
 from .summary import SummaryRow, learned, summarize
 
 MOST_STORIES = 5
 PICTURE_WIDTH = 108
-PIPE_WIDTH = 160
 STYLES = {"agree": "green", "disagree": "bold red", "undecidable": "yellow"}
 LEGEND = (
     "ulp: the largest distance from the median answer, in units in the last place of a block's largest entry. "
@@ -63,17 +63,6 @@ class CampaignReport:
         return [result for result in self.results if result.comparison.verdict != "agree"]
 
 
-def console(*, stderr: bool = False) -> Console:
-    """A console as wide as the terminal; in a pipe, wide enough that no line is broken."""
-    found = Console(stderr=stderr)
-    return found if found.is_terminal else Console(stderr=stderr, width=PIPE_WIDTH)
-
-
-def loading() -> AbstractContextManager[object]:
-    """A spinner while the backends are loaded, if standard error is a terminal."""
-    return Console(stderr=True).status("loading the backends")
-
-
 @contextmanager
 def progress_bar(total: int) -> Iterator[Progress]:
     """A function to report with, whose progress is shown if standard error is a terminal."""
@@ -86,10 +75,6 @@ def progress_bar(total: int) -> Iterator[Progress]:
 
 def show(report: CampaignReport, on: Console) -> None:
     """The table, notes, the stories of the first few cases that are no agreement, and the conclusion."""
-
-    def say(text: str, style: str | None = None) -> None:
-        on.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
-
     rows = summarize(report.results)
     table = _campaign_table(rows, report.backends, narrow=False)
     if on.is_terminal and Console(width=PIPE_WIDTH).measure(table).maximum > on.width:
@@ -103,35 +88,42 @@ def show(report: CampaignReport, on: Console) -> None:
     for line in learned(report.results):
         on.print(line, markup=False, highlight=False)
     for note in dict.fromkeys([*report.notes, *_skipped(report.results)]):
-        say(f"note: {note}", style="dim")
+        say(on, f"note: {note}", style="dim")
     for result in report.wrong[:MOST_STORIES]:
         seed = "" if result.case.seed is None else f", seed {result.case.seed}"
-        say(f"\n{result.case.label}, {result.case.problem.dtype}{seed}", style="bold")
-        say(explain(result.comparison, report.saved.get(result.case.problem.fingerprint)))
+        say(on, f"\n{result.case.label}, {result.case.problem.dtype}{seed}", style="bold")
+        say(on, explain(result.comparison, report.saved.get(result.case.problem.fingerprint)))
     if len(report.wrong) > MOST_STORIES:
-        say(f"\n… and {len(report.wrong) - MOST_STORIES} more cases that are no agreement.")
-    say(f"\n{_conclusion(report)}", style="bold")
+        say(on, f"\n… and {len(report.wrong) - MOST_STORIES} more cases that are no agreement.")
+    say(on, f"\n{_conclusion(report)}", style="bold")
     if any(result.comparison.strength == "alone" for result in report.results):
-        say("Only one backend answered: the form of its answers was checked, but nothing could agree with them.")
+        say(on, "Only one backend answered: the form of its answers was checked, but nothing could agree with them.")
 
 
 def show_flows(flows: Sequence[Flow], notes: Iterable[str], on: Console) -> None:
-    """The chart, and a table with what became of the gradient."""
+    """The chart, a table with what became of each gradient, and the stories of those that do not agree."""
     try:
         on.print(Text(terminal_chart(flows, on.width)), soft_wrap=True)
     except MissingFrameworkError as error:
-        on.print(f"note: {error}", style="dim", markup=False, highlight=False, soft_wrap=True)
+        say(on, f"note: {error}", style="dim")
     on.print()
-    table = _table(gap=2)
-    for heading in ("", "system × scale of W", "t = 0", "t = T", "factor per step", "gradient", "verdict"):
-        table.add_column(heading, no_wrap=True, justify="right" if heading.startswith(("t =", "factor")) else "left")
+    table = plain_table()
+    table.add_column("", no_wrap=True, min_width=1)
+    table.add_column("system × scale of W", no_wrap=True)
+    for heading in ("t = 0", "t = T", "per step"):
+        table.add_column(heading, no_wrap=True, justify="right")
+    table.add_column("gradient", no_wrap=True)
+    table.add_column("verdict", no_wrap=True)
     for flow, mark in zip(flows, cycle(MARKS), strict=False):
         norms = (f"{flow.norms[end]:.1e}" for end in (0, -1))
-        verdict = _verdict(flow)
+        verdict = _verdict(flow.comparison)
         table.add_row(mark, Text(flow.label), *norms, f"{flow.factor:.3f}", flow.character, verdict)
     on.print(table)
     for note in notes:
-        on.print(f"note: {note}", style="dim", markup=False, highlight=False, soft_wrap=True)
+        say(on, f"note: {note}", style="dim")
+    for flow in [each for each in flows if each.comparison.verdict != "agree"][:MOST_STORIES]:
+        say(on, f"\n{flow.label}", style="bold")
+        say(on, explain(flow.comparison))
 
 
 def picture(report: CampaignReport, command: str) -> str:
@@ -144,7 +136,7 @@ def picture(report: CampaignReport, command: str) -> str:
 
 def listing_table(rows: Sequence[Mapping[str, Any]]) -> Table:
     """A table of plain values, with the first row's keys as its columns."""
-    table = _table(gap=2)
+    table = plain_table()
     for name in rows[0] if rows else ():
         table.add_column(name)
     for row in rows:
@@ -154,7 +146,7 @@ def listing_table(rows: Sequence[Mapping[str, Any]]) -> Table:
 
 def _campaign_table(rows: Sequence[SummaryRow], backends: Sequence[str], *, narrow: bool) -> Table:
     """One line for each system and dtype. The narrow one leaves out the block that came closest to its limit."""
-    table = _table(gap=1 if narrow else 2)
+    table = plain_table(gap=1 if narrow else 2)
     table.add_column("\nsystem", no_wrap=True)
     table.add_column("\ndtype", no_wrap=True)
     for name in backends:
@@ -194,15 +186,13 @@ def _conclusion(report: CampaignReport) -> str:
     from_seeds = f" from seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}" if seeds else ""
     blocks = sum(len(result.comparison.blocks) for result in report.results)
     problems = f"{len(found)} problem{'s' if len(found) > 1 else ''}"
+    if all(result.comparison.strength == "alone" for result in report.results):
+        return f"{problems}{from_seeds}: nothing was compared ({report.seconds:.1f} s)"
     return f"{problems}{from_seeds}, {blocks} blocks: {verdicts} ({report.seconds:.1f} s)"
 
 
 def _skipped(results: Iterable[CaseResult]) -> list[str]:
     return [f"{name}: {reason}" for result in results for name, reason in result.comparison.skipped.items()]
-
-
-def _table(*, gap: int) -> Table:
-    return Table(box=None, header_style="bold", pad_edge=False, padding=(0, gap, 0, 0))
 
 
 def _ulp(distance: float | None) -> str:
@@ -211,7 +201,7 @@ def _ulp(distance: float | None) -> str:
     return f"{distance:.1f}" if distance < 1000 else f"{distance:.1e}"
 
 
-def _verdict(judged: SummaryRow | Flow) -> Text:
+def _verdict(judged: SummaryRow | Comparison) -> Text:
     strength = f" ({judged.strength})" if judged.strength else ""
     return Text(f"{judged.verdict}{strength}", style=STYLES[judged.verdict])
 

@@ -78,8 +78,11 @@ def _place(comparison: Comparison, wrong: Sequence[BlockResult]) -> str:
     forward = [block for block in wrong if block.name in ("o_t", "o", "z_t")]
     if forward:
         return f"The forward pass differs already, first in {forward[0].label}."
+    gave_outputs = all(getattr(answer, "outputs", None) is not None for answer in comparison.answers.values())
     if any(block.name == "loss" for block in wrong):
-        return "The outputs agree, but the loss differs."
+        if gave_outputs:
+            return "The outputs agree, but the loss differs."
+        return "The loss differs already: look at the forward pass first, and at the loss itself."
     backward = [block for block in wrong if ADJOINT.fullmatch(block.name)]
     if backward:
         return f"The forward pass agrees. Going backwards, first in {min(backward, key=_turn).label}."

@@ -62,9 +62,9 @@ def flow_rows(flows: Iterable[Flow]) -> list[dict[str, Any]]:
             "norms": flow.norms.tolist(),
             "factor": flow.factor,
             "character": flow.character,
-            "verdict": flow.verdict,
-            "strength": flow.strength or None,
-            "backends": list(flow.backends),
+            "verdict": flow.comparison.verdict,
+            "strength": flow.comparison.strength or None,
+            "backends": list(flow.comparison.answers),
         }
         for flow in flows
     ]
@@ -85,6 +85,7 @@ def _result(result: CaseResult) -> dict[str, Any]:
         "training": asdict(comparison.training) if comparison.training else None,
         "fingerprint": case.problem.fingerprint,
         "verdict": comparison.verdict,
+        "uncertified": result.uncertified or None,
         "strength": comparison.strength or None,
         "certificate_bits": comparison.bits,
         "backends": {

@@ -1,7 +1,7 @@
 """Gradient flow: how far the loss of the last step reaches back, ‖∂L_T/∂h_t‖ against t.
 
-What is shown is the adjoint of the topmost layer's states for a loss at the last step alone, and it is shown only
-after the backends were asked for it and agreed.
+What is shown is the adjoint of the topmost layer's states for a loss at the last step alone. All backends that can are
+asked for it, and it is shown with their verdict.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 from ..backends import Backend, Evaluation, Problem, Recurrent, RequestError
 from .catalogue import System
 from .referee import compare
-from .results import Verdict
+from .results import Comparison
 
 DEFAULT_SYSTEMS = ("elman-softmax", "elman-relu", "lstm", "gru")
 SCALES = (0.5, 1.0, 1.5)
@@ -30,17 +30,13 @@ class Flow:
         system: its name.
         scale: by which its recurrent weights were multiplied.
         norms: ‖∂L_T/∂h_t‖ for t = 0…T, the root of its mean square over the batch; in float64.
-        verdict: of the backends that were asked.
-        strength: of their agreement.
-        backends: their names.
+        comparison: of the backends that were asked.
     """
 
     system: str
     scale: float
     norms: np.ndarray
-    verdict: Verdict
-    strength: str
-    backends: tuple[str, ...]
+    comparison: Comparison
 
     @property
     def label(self) -> str:
@@ -55,7 +51,9 @@ class Flow:
 
     @property
     def character(self) -> str:
-        """What becomes of the gradient: it `stops`; or `vanishes`, `explodes` or `holds`, within a factor of 1000."""
+        """What becomes of it: it `overflows` or `stops`; or by a factor of 1000 `vanishes`, `explodes` or `holds`."""
+        if not np.isfinite(self.norms).all():
+            return "overflows"
         if not self.norms[0]:
             return "stops"
         ratio = self.norms[0] / self.norms[-1] if self.norms[-1] else float("inf")
@@ -103,14 +101,15 @@ def measure_flow(
             problem = Problem.from_seed(model, seq_len=seq_len, batch_size=batch_size, seed=seed, recurrent_gain=scale)
             comparison = compare(_with_gate_bias(problem, model, bias), backends)
             norms = _norms(comparison.answers.values(), model)
-            names = tuple(comparison.answers)
-            flows.append(Flow(system.name, scale, norms, comparison.verdict, comparison.strength, names))
+            flows.append(Flow(system.name, scale, norms, comparison))
     progress("done", len(flows))
     return flows
 
 
 def _with_last_loss(system: System) -> Recurrent:
     """The system's model with a loss at the last step alone."""
+    if system.lengths:
+        raise RequestError(f"{system.name} has sequences of unequal length, which have no last step in common")
     if not isinstance(system.model, Recurrent):
         raise RequestError(f"{system.name} has no time, and so no gradient flow: expected a recurrent system")
     return replace(system.model, loss_at="last_step", differentiation="reverse")
@@ -134,6 +133,8 @@ def _norms(answers: Iterable[object], model: Recurrent) -> np.ndarray:
         if isinstance(answer, Evaluation) and place.name("h") in answer.adjoints:
             h0 = answer.gradients["h0"].reshape(-1, *answer.gradients["h0"].shape[-2:])[place.number]
             adjoints = np.concatenate([h0[None], answer.adjoints[place.name("h")]])
-            with np.errstate(over="ignore"):
-                return np.sqrt((adjoints**2).sum(axis=-1).mean(axis=-1))
+            largest = np.abs(adjoints).max(axis=(1, 2))  # whose square may be out of range
+            with np.errstate(all="ignore"):
+                relative = adjoints / np.where(largest > 0, largest, 1)[:, None, None]
+                return largest * np.sqrt((relative**2).sum(axis=-1).mean(axis=-1))
     raise RequestError("no backend gave the adjoints of the states: ask manual, torch or jax")

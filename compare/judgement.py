@@ -83,6 +83,21 @@ def refusal(
     return Failure(backend, "mutation", f"it changed {changed}, which it was given") if changed else None
 
 
+def update_refusal(backend: str, params: Mapping[str, np.ndarray], updated: object) -> Failure | None:
+    """The first reason to refuse what a backend's `descend` returned."""
+    if not isinstance(updated, Mapping) or set(updated) != set(params):
+        what = f"the names {', '.join(map(str, updated))}" if isinstance(updated, Mapping) else type(updated).__name__
+        return Failure(backend, "names", f"its descend returned {what}, expected {', '.join(params)}")
+    for name, before in params.items():
+        after = updated[name]
+        if type(after) is not np.ndarray or after.dtype != before.dtype:
+            kind = after.dtype if isinstance(after, np.ndarray) else type(after).__name__
+            return Failure(backend, "dtype", f"its descend returned {name} as {kind}, expected {before.dtype}")
+        if after.shape != before.shape:
+            return Failure(backend, "shape", f"its descend returned {name} in {after.shape}, expected {before.shape}")
+    return None
+
+
 def _changed(problem: Problem, given: Problem) -> str:
     """The first array that is no longer what it was, or anything else if there is none such."""
     try:
@@ -176,7 +191,7 @@ def _by_the_truth(
             verdict = "undecidable"
         elif wrong:
             verdict = "disagree"
-        truth = Truth(scale, error, in_ulp, wrong, spoilt)
+        truth = Truth(scale, error, in_ulp, wrong, bool(vague), spoilt)
         decided.append(replace(block, verdict=verdict, truth=truth))
     return tuple(decided)
 

@@ -22,9 +22,9 @@ from ..backends.numpy_manual import ManualBackend
 from ..backends.registry import as_backend
 from .blocks import Quantity, quantities
 from .certificate import certify as certify_problem
-from .derivation import DerivationError
+from .derivation import Derivation, DerivationError
 from .explanation import explain
-from .judgement import bitwise_equal, judge_values, refusal
+from .judgement import bitwise_equal, judge_values, refusal, update_refusal
 from .results import Comparison, Failure, Verdict
 from .tolerance import PROBES, hand_trajectory, measure_tolerance
 from .training import Training, Trajectory, accuracy, follow, require_trainable, training_quantities
@@ -70,9 +70,9 @@ def compare(
 
     Raises:
         UnsupportedProblemError: there are no two backends that can compute the problem (but `manual` may be asked
-            alone: then the form of its answer is checked).
+            alone: then the form of its answer is checked; and with `certify` one backend is enough).
         RequestError: a backend does not exist, is not installed or is broken.
-        TooLargeToCertifyError: the enclosure would take too long.
+        UncertifiableError: the enclosure would take too long.
     """
     if not isinstance(problem, Problem):
         raise RequestError(f"problem is a {type(problem).__name__}, expected a Problem")
@@ -99,7 +99,7 @@ def compare(
         found["manual"] = ask("manual", get_backend("manual"))
         able.append("manual")
     skipped = {name: str(outcome) for name, outcome in found.items() if isinstance(outcome, UnsupportedProblemError)}
-    if len(able) < 2 and list(found) != ["manual"]:
+    if len(able) < (1 if certificate else 2) and list(found) != ["manual"]:
         raise UnsupportedProblemError(f"no two backends can compute this: {_reasons(skipped)}")
 
     answers = {name: outcome for name, outcome in found.items() if isinstance(outcome, Evaluation | Trajectory)}
@@ -147,7 +147,22 @@ def _train(name: str, backend: Backend, problem: Problem, training: Training, *,
             raise _Stopped(outcome)
         return outcome
 
-    descend = getattr(backend, "descend", None) or ManualBackend().descend
+    own_descend = getattr(backend, "descend", None)
+
+    def descend(
+        params: Mapping[str, np.ndarray], gradients: Mapping[str, np.ndarray], learning_rate: float
+    ) -> dict[str, np.ndarray]:
+        if own_descend is None:
+            return ManualBackend().descend(params, gradients, learning_rate)
+        try:
+            returned = own_descend(_copies(params), _copies(gradients), learning_rate)
+        except (Exception, SystemExit) as error:
+            raise _Stopped(Failure(name, "error", f"its descend raised {first_line(error)}")) from error
+        failure = update_refusal(name, params, returned)
+        if failure:
+            raise _Stopped(failure)
+        return _copies(returned)
+
     try:
         trajectory = follow(problem, training, evaluate, descend)
         learned = {parameter: path[-1] for parameter, path in trajectory.params.items()}
@@ -175,7 +190,7 @@ def _ask(
         return Failure(name, "error", f"it raised {first_line(error)}")
     if not isinstance(answer, Evaluation):
         return Failure(name, "error", f"it returned a {type(answer).__name__}, expected an Evaluation")
-    partial = getattr(backend, "partial", False)
+    partial = isinstance(backend, Derivation)
     failure = refusal(name, problem, given, answer, overflows=overflows, partial=partial)
     # copied, since the next call may write its answer into the same arrays
     return failure or Evaluation(
@@ -203,6 +218,8 @@ def assert_agree(
     save_case: str | Path | None = None,
 ) -> Comparison:
     """Passes if at least two backends answer the problem, among them all that are named, and all answers agree.
+
+    With `certify`, one is enough: it agrees with the exact answer.
 
     Args:
         problem: the question.

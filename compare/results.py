@@ -37,13 +37,15 @@ class Truth:
         error: how far each backend is at most, as an upper bound.
         error_ulp: the same in units in the last place of `scale`.
         wrong: the backends that are further from the truth than rounding explains.
-        spoilt: the backends whose answer rounding has spoilt, in a block in which it can.
+        vague: rounding can spoil this block: an error is allowed up to a small part of it, whatever its cause.
+        spoilt: the backends whose error is larger than that there.
     """
 
     scale: float
     error: dict[str, float]
     error_ulp: dict[str, float]
     wrong: tuple[str, ...]
+    vague: bool
     spoilt: tuple[str, ...]
 
 
@@ -129,11 +131,14 @@ class Comparison:
 
     @property
     def strength(self) -> str:
-        """How an agreement was shown: `certified`, `bitwise`, to `rounding`, or `alone` where nobody was compared."""
+        """How an agreement was shown: `certified`, `bitwise`, to `rounding`, or `alone` where nobody was compared.
+
+        With a certificate, but on a problem that rounding could have spoilt, answers are shown to be `within 1 %`.
+        """
         if self.verdict != "agree":
             return ""
         if self.bits is not None:
-            return "certified"
+            return "within 1 %" if any(block.truth and block.truth.vague for block in self.blocks) else "certified"
         if len(self.answers) < 2:
             return "alone"
         return "bitwise" if self.bitwise else "rounding"

@@ -9,7 +9,7 @@ from .campaign import CaseResult, case_label
 from .results import BlockResult, Comparison, Verdict
 from .training import Trajectory
 
-WEAKEST_FIRST = ("", "alone", "rounding", "bitwise", "certified")
+WEAKEST_FIRST = ("", "alone", "within 1 %", "rounding", "bitwise", "certified")
 FEWEST_SAMPLES = 10  # of which an accuracy says something
 WORST_FIRST: tuple[Verdict, ...] = ("disagree", "undecidable", "agree")
 
@@ -23,7 +23,7 @@ class SummaryRow:
         data: the data set that it was given, or empty.
         dtype: of the problems.
         verdict: the worst of them.
-        strength: `certified`, `bitwise`, `rounding` or `alone`, the weakest of them.
+        strength: the weakest of them, see `Comparison.strength`.
         ulp: each backend's largest true error if all of its cases have a certificate, and else its largest distance
             from the median answer, in units in the last place of the block; None where it gave no fit answer.
         closest: the block that came closest to its limit, or went furthest beyond it.

@@ -9,11 +9,11 @@ can spoil the result, and nothing can be decided in this dtype.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..backends import Evaluation, Problem
+from ..backends import Evaluation, Problem, Recurrent
 from ..backends.numpy_manual import ManualBackend, answer
 from ..backends.problem import BATCH
 from .blocks import Quantity, quantities
@@ -62,8 +62,10 @@ def measure_tolerance(
     def computed(on: Problem) -> dict[str, Quantity]:
         if training is None:
             found = answer(on)
-            evaluation = Evaluation(float(found.loss), found.gradients, found.outputs, found.adjoints)
-            return quantities(evaluation, problem)
+            adjoints = found.adjoints
+            if isinstance(on.model, Recurrent) and on.model.differentiation == "forward":  # which has no adjoints
+                adjoints = answer(on.with_unchecked(model=replace(on.model, differentiation="reverse"))).adjoints
+            return quantities(Evaluation(float(found.loss), found.gradients, found.outputs, adjoints), problem)
         return training_quantities(hand_trajectory(on, training))
 
     return _measure(problem, computed, progress)
@@ -101,7 +103,8 @@ def _measure(
 
 def units_in_the_last_place(scale: np.ndarray, dtype: np.dtype) -> np.ndarray:
     """The distance from each number to the next larger one of the dtype."""
-    return np.spacing(scale.astype(dtype)).astype("float64")
+    with np.errstate(all="ignore"):
+        return np.spacing(scale.astype(dtype)).astype("float64")
 
 
 def _blocks(found: dict[str, Quantity]) -> dict[str, np.ndarray]:

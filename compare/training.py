@@ -36,7 +36,8 @@ class Training:
     Attributes:
         learning_rate: η.
         steps: how many at most.
-        batch_size: samples in a batch, drawn anew in every pass over all samples; None means all samples.
+        batch_size: samples in a batch, drawn anew in every pass over all samples, whose last batch is smaller if they
+            do not divide evenly; None means all samples.
         until: the loss has settled, and learning ends, when it changes by less than this part of itself; the hand
             derivation's loss decides for all, so that all trajectories have one length.
         seed: of the order of the samples.
@@ -58,6 +59,10 @@ class Training:
         if self.until is not None and require_number("until", self.until) <= 0:
             raise InvalidProblemError(f"until = {self.until}, expected a positive number")
 
+    def batches_in_a_pass(self, problem: Problem) -> int:
+        """How many batches go through all samples once."""
+        return -(-problem.batch_size // min(self.batch_size or problem.batch_size, problem.batch_size))
+
     def batches(self, problem: Problem) -> Iterator[np.ndarray]:
         """The samples of every step."""
         samples = problem.batch_size
@@ -66,7 +71,7 @@ class Training:
         done = 0
         while True:
             order = np.arange(samples) if size == samples else rng.permutation(samples)
-            for start in range(0, samples - size + 1, size):
+            for start in range(0, samples, size):
                 if done == self.steps:
                     return
                 done += 1
@@ -122,14 +127,13 @@ def follow(
         params = descend(params, {name: found.gradients[name] for name in params}, training.learning_rate)
         for name, values in params.items():
             path[name].append(values)
-        if training.until is not None and _settled(losses, training.until, len(samples), problem.batch_size):
+        if training.until is not None and _settled(losses, training.until, training.batches_in_a_pass(problem)):
             break
     return Trajectory(np.asarray(losses), {name: np.stack(each) for name, each in path.items()})
 
 
-def _settled(losses: list[Any], until: float, samples: int, all_samples: int) -> bool:
-    """Whether the mean loss of a pass over all samples is what it was in the pass before."""
-    size = max(1, all_samples // samples)
+def _settled(losses: list[Any], until: float, size: int) -> bool:
+    """Whether the loss over a pass of so many batches is what it was in the pass before."""
     if len(losses) < 2 * size or len(losses) % size:
         return False
     now, before = (sum(map(float, each)) for each in (losses[-size:], losses[-2 * size : -size]))

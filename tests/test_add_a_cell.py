@@ -23,7 +23,7 @@ def house(tmp_path_factory):
     for floor in FLOORS:
         shutil.copytree(ROOT / floor, root / floor, ignore=shutil.ignore_patterns("__pycache__"))
     blocks = BLOCK.findall((ROOT / "docs" / "add-a-cell.md").read_text())
-    assert len(blocks) == 9
+    assert len(blocks) == 11
     for name, how, anchor, code in blocks:
         path = root / name
         if not how:
@@ -43,9 +43,10 @@ def run(house, *arguments):
 
 
 def test_the_cell_of_the_page_is_compared_and_agrees(house):
-    done = run(house, "-m", "gradparity.compare", "compare", "mgu")
+    done = run(house, "-m", "gradparity.compare", "compare", "mgu", "--certify")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "6 agree" in done.stdout
+    assert "agree (certified)" in done.stdout
     assert "torch-nn: torch.nn has no layer of the cell mgu" in done.stdout
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
-from gradparity.backends import Problem, RequestError
-from gradparity.compare import SYSTEMS, check_derivation, cli
+from gradparity.backends import Problem, RequestError, numpy_manual
+from gradparity.compare import SYSTEMS, check_derivation, cli, referee
+from gradparity.compare.certificate import UncertifiableError
 from gradparity.compare.check import small_problems
 from gradparity.compare.derivation import Derivation, load_function
 from gradparity.manual import feedforward, loss_and_gradients, ordered
@@ -90,7 +93,7 @@ def test_a_part_of_the_gradients_or_the_loss_alone_will_do():
         ("mlp", lambda params, x, y: feedforward.loss_and_gradients(params, x, y)[:2]),
         (
             "ordered-derivatives",
-            lambda params, z1: ordered.loss_and_gradients(params["A"], np.array([0.0, 2, 0, 4]), z1)[:2],
+            lambda params, z1, objective: ordered.loss_and_gradients(params["A"], objective, z1)[:2],
         ),
     ],
 )
@@ -125,7 +128,9 @@ def test_an_exception_is_told_with_its_own_lines_only():
 @pytest.mark.parametrize(
     ("returned", "message"),
     [
-        ([1, 2], "its loss is [1, 2], expected a number"),
+        ([1, 2], "it returned (int, int), expected loss, loss and gradients, or loss, gradients and adjoints"),
+        ("1.5", "its loss is '1.5', expected a number"),
+        (None, "it returned None, expected loss, or loss and gradients: is there a return?"),
         (np.zeros(3), "its loss is an array of shape (3,), expected a number"),
         ((1.0, [np.zeros(3)]), "it returned (float, list), expected loss, loss and gradients, or loss, gradients and"),
         ((1.0, {}, {}, {}), "it returned (float, dict, dict, dict), expected "),
@@ -144,6 +149,72 @@ def test_it_may_not_change_what_it_is_given():
         return elman(params, inputs, targets, h0)
 
     assert failure(changing).kind == "mutation"
+
+
+def test_lengths_come_last_where_sequences_differ_in_length():
+    def with_lengths(params, inputs, targets, h0, lengths):
+        return loss_and_gradients(params, inputs, targets, h0, reduction="mean", lengths=lengths)[:2]
+
+    assert check_derivation(with_lengths, "elman-lengths").verdict == "agree"
+
+
+def test_a_derivation_is_not_blamed_for_what_others_do(monkeypatch):
+    """Here the hand derivation that it is compared with is wrong, and the certificate knows it."""
+
+    def wrong_manual(self, problem, *, trace=False):
+        answer = manual_evaluate(self, problem, trace=trace)
+        return replace(answer, gradients=answer.gradients | {"W": answer.gradients["W"] * 2})
+
+    manual_evaluate = numpy_manual.ManualBackend.evaluate
+    monkeypatch.setattr(numpy_manual.ManualBackend, "evaluate", wrong_manual)
+    check = check_derivation(elman)
+    assert check.verdict == "agree"
+    assert {each.verdict for each in check.comparisons} == {"disagree"}
+
+
+def test_one_that_fails_on_other_sizes_has_no_smallest_problem():
+    def for_these_sizes_only(params, inputs, targets, h0):
+        if inputs.shape != (12, 3, 4):
+            raise ValueError("other sizes")
+        return elman(params, inputs, targets, h0, before=1)
+
+    check = check_derivation(for_these_sizes_only)
+    assert (check.verdict, check.smallest) == ("disagree", None)
+
+
+def test_adjoints_are_judged_even_where_forward_mode_has_none():
+    def nonsense(*given):
+        loss, gradients, adjoints = elman(*given)
+        return loss, gradients, {"h": adjoints["h"] + 1}
+
+    assert verdicts(check_derivation(nonsense, "elman-forward-mode"))["dh_t"] == "wrong"
+
+
+def test_a_wrong_truncation_is_seen_on_a_small_problem():
+    whole = check_derivation(elman, "elman-window", name="whole")
+    assert whole.verdict == "disagree"
+    assert whole.smallest.problem.seq_len == 2
+
+
+def test_without_the_certificate_that_may_be_missing_it_is_still_compared(monkeypatch):
+    def refuse(problem, training=None):
+        raise UncertifiableError("too large")
+
+    monkeypatch.setattr(referee, "certify_problem", refuse)
+    check = check_derivation(elman)
+    assert {comparison.strength for comparison in check.comparisons} == {"rounding"}
+
+
+def test_a_function_may_be_called_like_the_hand_derivation():
+    assert check_derivation(elman, name="manual").name == "yours"
+
+
+def test_a_file_may_be_called_like_a_module_and_has_neighbours(tmp_path):
+    (tmp_path / "helper_of_numpy.py").write_text("def double(a): return 2 * a\n")
+    (tmp_path / "numpy.py").write_text("from helper_of_numpy import double\ndef f(): return double(1)\n")
+    assert load_function(f"{tmp_path / 'numpy.py'}:f")() == 2
+    assert sys.modules["numpy"] is np
+    assert str(tmp_path) not in sys.path
 
 
 def test_a_float32_inside_is_not_excused_by_a_wide_tolerance():

@@ -1,0 +1,31 @@
+"""The console, and how everything on it is written."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+
+from rich.console import Console
+from rich.table import Table
+
+PIPE_WIDTH = 160
+
+
+def console(*, stderr: bool = False) -> Console:
+    """A console as wide as the terminal; in a pipe, wide enough that no line is broken."""
+    found = Console(stderr=stderr)
+    return found if found.is_terminal else Console(stderr=stderr, width=PIPE_WIDTH)
+
+
+def working(what: str) -> AbstractContextManager[object]:
+    """A spinner with what is being done, if standard error is a terminal."""
+    return Console(stderr=True).status(what)
+
+
+def say(on: Console, text: str, style: str | None = None) -> None:
+    """Writes a text as it is; the terminal breaks its lines."""
+    on.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
+
+
+def plain_table(*, gap: int = 2) -> Table:
+    """A table without lines."""
+    return Table(box=None, header_style="bold", pad_edge=False, padding=(0, gap, 0, 0))
