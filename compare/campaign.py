@@ -204,7 +204,7 @@ def run(
             outcomes.append(LeftOut(case.label, str(error)))
         else:
             outcomes.append(result)
-    progress("done", len(cases))
+        progress(case.label, done + 1)
     return outcomes
 
 

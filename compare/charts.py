@@ -60,6 +60,8 @@ def picture(flows: Sequence[Flow], suffix: str) -> bytes:
     figure = Figure(figsize=(8, 5), dpi=150, layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
+    axes.set_yscale("log")
+    axes.set_ylim(*(10.0**decade for decade in _decades(flows)))  # beforehand, so that nothing is scaled to the data
     systems = list(dict.fromkeys(flow.system for flow in flows))
     scales = list(dict.fromkeys(flow.scale for flow in flows))
     for flow in flows:
@@ -75,15 +77,14 @@ def picture(flows: Sequence[Flow], suffix: str) -> bytes:
             color=f"C{system}",
             label=f"{flow.label} ({flow.character})",
         )
-    axes.set_yscale("log")
-    axes.set_ylim(*(10.0**decade for decade in _decades(flows)))
     axes.set_xlabel("time step $t$")
     axes.set_ylabel(r"$\Vert \partial L_T / \partial h_t \Vert$")
     axes.set_title(TITLE)
     axes.grid(visible=True, which="major", linewidth=0.4)
     axes.legend(fontsize="small", title="system × scale of W")
     content = io.BytesIO()
-    figure.savefig(content, format=suffix.removeprefix("."), metadata={"Date": None} if suffix == ".svg" else None)
+    with np.errstate(all="ignore"):  # matplotlib looks beyond the axes, which may be out of range
+        figure.savefig(content, format=suffix.removeprefix("."), metadata={"Date": None} if suffix == ".svg" else None)
     return content.getvalue()
 
 
@@ -94,4 +95,5 @@ def _decades(flows: Sequence[Flow]) -> tuple[int, int]:
     if not len(norms):
         return -1, 1
     low, high = floor(log10(norms.min())), floor(log10(norms.max())) + 1
+    high = min(high, 307)
     return max(low, high - 60), max(high, low + 1)

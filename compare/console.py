@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from rich.console import Console
 from rich.table import Table
 
-PIPE_WIDTH = 160
+PIPE_WIDTH = 200
 
 
 def console(*, stderr: bool = False) -> Console:

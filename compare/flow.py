@@ -102,7 +102,7 @@ def measure_flow(
             comparison = compare(_with_gate_bias(problem, model, bias), backends)
             norms = _norms(comparison.answers.values(), model)
             flows.append(Flow(system.name, scale, norms, comparison))
-    progress("done", len(flows))
+            progress(flows[-1].label, len(flows))
     return flows
 
 

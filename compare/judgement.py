@@ -103,11 +103,16 @@ def _changed(problem: Problem, given: Problem) -> str:
     try:
         before, after = problem.arrays(), given.arrays()
         for name in {**before, **after}:
-            if name not in before or name not in after or not np.array_equal(before[name], after[name]):
+            if name not in before or name not in after or not _same(before[name], after[name]):
                 return name
     except Exception:
         return "the problem"
     return "" if given.model == problem.model else "the model"
+
+
+def _same(before: np.ndarray, after: np.ndarray) -> bool:
+    """Equal, where numbers that diverged along a trajectory are equal too if both are NaN."""
+    return np.array_equal(before, after, equal_nan=before.dtype.kind == "f")
 
 
 def judge_values(

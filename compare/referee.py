@@ -138,11 +138,15 @@ class _Stopped(Exception):  # noqa: N818 # not an error: it carries the reason w
 
 def _train(name: str, backend: Backend, problem: Problem, training: Training, *, overflows: bool) -> Answered:
     """A backend's trajectory, by its own update if it has one; or why there is none."""
+    at_step = 0
 
-    def evaluate(at: Problem, step: int | str) -> Evaluation:
+    def evaluate(at: Problem, step: int) -> Evaluation:
+        nonlocal at_step
+        at_step = step
         outcome = _ask(name, backend, at, overflows=overflows, trace=False)
         if isinstance(outcome, Failure):
-            outcome = replace(outcome, message=f"at step {step}: {outcome.message}")
+            place = f"at step {step}" if step <= training.steps else "at the end"
+            outcome = replace(outcome, message=f"{place}: {outcome.message}")
         if not isinstance(outcome, Evaluation):
             raise _Stopped(outcome)
         return outcome
@@ -157,16 +161,17 @@ def _train(name: str, backend: Backend, problem: Problem, training: Training, *,
         try:
             returned = own_descend(_copies(params), _copies(gradients), learning_rate)
         except (Exception, SystemExit) as error:
-            raise _Stopped(Failure(name, "error", f"its descend raised {first_line(error)}")) from error
+            message = f"at step {at_step}: its descend raised {first_line(error)}"
+            raise _Stopped(Failure(name, "error", message)) from error
         failure = update_refusal(name, params, returned)
         if failure:
-            raise _Stopped(failure)
+            raise _Stopped(replace(failure, message=f"at step {at_step}: {failure.message}"))
         return _copies(returned)
 
     try:
         trajectory = follow(problem, training, evaluate, descend)
         learned = {parameter: path[-1] for parameter, path in trajectory.params.items()}
-        outputs = evaluate(problem.with_unchecked(params=learned), "the end").outputs
+        outputs = evaluate(problem.with_unchecked(params=learned), training.steps + 1).outputs
     except _Stopped as stopped:
         return stopped.outcome
     return replace(trajectory, accuracy=accuracy(problem, outputs))

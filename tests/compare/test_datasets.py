@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from gradparity.backends import RequestError
@@ -16,9 +18,12 @@ def test_the_references_agree_on_real_input(source, dtype):
 
 def test_digits_are_read_row_by_row_with_the_label_at_every_step():
     dataset = load_dataset("digits")
-    assert dataset.inputs.shape == (8, 32, 8)
+    T, B, D = dataset.inputs.shape
+    assert (T, D) == (8, 8)
+    assert B >= 100  # a training accuracy in steps of at most a percent
     assert (dataset.inputs.min(), dataset.inputs.max()) == (0, 1)
-    assert dataset.targets.shape == (8, 32)
+    assert dataset.targets.shape == (8, B)
+    assert set(dataset.targets[0]) == set(range(10))
     assert (dataset.targets == dataset.targets[0]).all()
     assert list(dataset.targets[0, :5]) == [0, 1, 2, 3, 4]  # as scikit-learn's images begin
 
@@ -116,6 +121,19 @@ def test_a_file_with_nothing_to_predict_is_refused_in_one_line(write, name, cont
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(RequestError, match=r"none\.txt: no such file"):
         load_dataset(str(tmp_path / "none.txt"))
+
+
+@pytest.mark.parametrize("name", ["mlp", "ordered-derivatives"])
+def test_a_system_without_time_does_not_fit_a_sequence(name):
+    with pytest.raises(RequestError, match=f"{name} has no time, but digits is a sequence: try elman-softmax"):
+        load_dataset("digits").problem(SYSTEMS[name], seed=0)
+
+
+@pytest.mark.parametrize("name", ["lstm", "gru-bidirectional", "elman-window"])
+def test_every_recurrent_system_takes_the_sizes_of_the_data(name):
+    problem = load_dataset("digits").problem(SYSTEMS[name], seed=0)
+    assert (problem.model.input_size, problem.model.output_size, problem.seq_len) == (8, 10, 8)
+    assert replace(problem.model, input_size=4, hidden_size=8, output_size=5) == SYSTEMS[name].model
 
 
 def test_a_system_whose_loss_does_not_fit_the_data_is_refused_with_one_that_does():

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from faults import Faulty, in_gradients, nothing
-from gradparity.backends import Problem, Recurrent
-from gradparity.compare import DisagreementError, assert_agree, compare
+from faults import Faulty, in_adjoints, in_gradients, nothing
+from gradparity.backends import FeedForward, Problem, Recurrent
+from gradparity.compare import SYSTEMS, DisagreementError, assert_agree, compare
 from gradparity.compare.judgement import agreeing_groups, find_slip
 
 PROBLEM = Problem.from_seed(Recurrent("rnn", 3, 5, 4), seq_len=7, batch_size=2, seed=0)
@@ -128,6 +128,76 @@ def test_the_others_are_still_compared(change, kind, message):
     assert {block.verdict for block in against(change).blocks} == {"agree"}
 
 
+OTHER_FAMILIES = {
+    "feed-forward": Problem.from_seed(FeedForward((3, 5, 4)), batch_size=2, seed=0),
+    "ordered": SYSTEMS["ordered-derivatives"].problem(seed=0),
+    "lstm-stacked": SYSTEMS["lstm-stacked"].problem(seed=0),
+}
+
+
+def without(kind, *names):
+    def change(answer, problem):
+        for name in names:
+            del getattr(answer, kind)[name]
+
+    return change
+
+
+def with_adjoint(name):
+    def change(answer, problem):
+        answer.adjoints[name] = np.zeros(3)
+
+    return change
+
+
+def outputs_at_every_step(answer, problem):
+    return replace(answer, outputs=answer.outputs[None])
+
+
+@pytest.mark.parametrize(
+    ("family", "change", "kind", "message"),
+    [
+        ("feed-forward", without("gradients", "b2"), "names", "gradients has no 'b2', expected W1, b1, W2, b2, inputs"),
+        (
+            "feed-forward",
+            in_gradients("W2", np.transpose),
+            "shape",
+            "gradients['W2'] has shape (5, 4), expected (4, 5): it is transposed",
+        ),
+        ("feed-forward", with_adjoint("h"), "names", "adjoints has an unknown 'h', expected z1, z2"),
+        ("feed-forward", outputs_at_every_step, "shape", "outputs has shape (1, 2, 4), expected (2, 4)"),
+        ("ordered", without("gradients", "A", "inputs"), "names", "gradients has no 'A', 'inputs', expected A, inputs"),
+        (
+            "ordered",
+            in_gradients("A", lambda array: array[np.tril_indices(4, -1)]),
+            "shape",
+            "gradients['A'] has shape (6,), expected (4, 4)",
+        ),
+        ("ordered", with_adjoint("z"), "shape", "adjoints['z'] has shape (3,), expected (4,)"),
+        (
+            "lstm-stacked",
+            in_gradients("layer1.W", lambda array: array[:8]),
+            "shape",
+            "gradients['layer1.W'] has shape (8, 8), expected (32, 8)",
+        ),
+        (
+            "lstm-stacked",
+            in_gradients("c0", lambda array: array[0]),
+            "shape",
+            "gradients['c0'] has shape (3, 8), expected (2, 3, 8)",
+        ),
+    ],
+)
+def test_a_wrong_form_is_caught_in_every_family(family, change, kind, message):
+    (failure,) = against(change, OTHER_FAMILIES[family]).failures
+    assert (failure.kind, failure.message) == (kind, message)
+
+
+@pytest.mark.parametrize("family", OTHER_FAMILIES)
+def test_no_fault_is_no_failure_in_any_family(family):
+    assert against(nothing, OTHER_FAMILIES[family]).verdict == "agree"
+
+
 @pytest.mark.parametrize(
     ("change", "block", "slip"),
     [
@@ -179,11 +249,11 @@ def test_the_first_check_that_fails_is_the_one_that_is_told():
         (failure,) = against(everything).failures
         kinds.append(failure.kind)
         assert failure.kind == repair
-        everything = without(everything, repair)
+        everything = mended_of(everything, repair)
     assert kinds == ["names", "shape", "dtype", "non-finite", "mutation"]
 
 
-def without(change, kind):
+def mended_of(change, kind):
     """The change, with one of its faults mended afterwards."""
 
     def mended(answer, problem):
@@ -211,11 +281,8 @@ def test_adjoints_may_be_left_out_but_not_invented():
 
 
 def test_a_wrong_adjoint_is_found_at_its_step():
-    def flip(answer, problem):
-        answer.adjoints["a"][2] *= -1
-
-    (block,) = (block for block in against(flip).blocks if block.verdict == "disagree")
-    assert (block.label, block.odd, block.slip) == ("da[t=3]", ("mine",), "opposite sign")
+    (block,) = (block for block in against(in_adjoints(("a", 3))).blocks if block.verdict == "disagree")
+    assert (block.label, block.odd, block.slip) == ("da_3", ("mine",), "opposite sign")
     assert block.index[0] == 2
 
 

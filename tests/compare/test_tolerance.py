@@ -7,10 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from extended import extended_answer
-from faults import Faulty, in_gradients, move_one_entry
-from gradparity.backends import Problem, Recurrent
+from faults import Faulty, in_gate, in_gradients, move_one_entry, with_one_entry_moved
+from gradparity.backends import FeedForward, Problem, Recurrent
 from gradparity.compare import compare, measure_tolerance
-from gradparity.compare.blocks import quantities
+from gradparity.compare.blocks import derivative, quantities
 
 GAINS = (0.5, 1.0, 1.5, 2.0, 2.5, 3.0)  # from contracting to chaotic
 
@@ -22,44 +22,73 @@ def scaled(gain, *, dtype="float64", seq_len=20, hidden_size=32, activation="tan
 
 def true_errors(problem, answer):
     """The largest error of each block as a part of its largest entry, against extended precision."""
-    truth = extended_answer(problem)
-    exact = {"loss": np.array(truth.loss), "outputs": truth.outputs}
-    exact |= {f"d{name}": array for name, array in (truth.gradients | truth.adjoints).items()}
+    truth = quantities(extended_answer(problem), problem)
     errors = []
-    for name, quantity in quantities(answer).items():
-        right = exact[name].reshape(quantity.blocks.shape)
+    for name, quantity in quantities(answer, problem).items():
+        right = truth[name].blocks
         errors.extend(np.abs(quantity.blocks - right).max(axis=1) / np.abs(right).max(axis=1))
     return np.array(errors, dtype=float)
 
 
-@pytest.mark.parametrize("seq_len", [20, 200])
+def assert_no_false_alarm(problem):
+    comparison = compare(problem)
+    assert comparison.verdict != "disagree"
+    error = max(true_errors(problem, answer).max() for answer in comparison.answers.values())
+    if comparison.verdict == "agree":
+        assert error < 0.01
+    else:
+        assert error > 1e-4  # the worst block has lost all but a few of its digits
+
+
+@pytest.mark.parametrize("seq_len", [20, 100])
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 @pytest.mark.parametrize("gain", GAINS)
 def test_from_contracting_to_chaotic_there_is_no_false_alarm(gain, dtype, seq_len):
-    problem = scaled(gain, dtype=dtype, seq_len=seq_len)
-    comparison = compare(problem)
-    assert comparison.verdict != "disagree"
-    errors = [true_errors(problem, answer).max() for answer in comparison.answers.values()]
-    if comparison.verdict == "agree":
-        assert max(errors) < 0.01
-    else:
-        assert max(errors) > 1e-4  # the worst block has lost all but a few of its digits
+    assert_no_false_alarm(scaled(gain, dtype=dtype, seq_len=seq_len))
+
+
+OTHER_MODELS = {
+    "lstm": Recurrent("lstm", 3, 16, 4),
+    "gru": Recurrent("gru", 3, 16, 4),
+    "stack of both": Recurrent("rnn", 3, 12, 4, num_layers=2, bidirectional=True),
+}
+
+
+def of_another_model(name, gain, *, dtype="float64", seq_len=30):
+    return Problem.from_seed(
+        OTHER_MODELS[name], seq_len=seq_len, batch_size=2, seed=0, dtype=dtype, recurrent_gain=gain
+    )
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("name", OTHER_MODELS)
+@pytest.mark.parametrize("gain", [0.5, 2.0, 6.0])
+def test_there_is_none_in_gated_cells_and_stacks_either(name, gain, dtype):
+    assert_no_false_alarm(of_another_model(name, gain, dtype=dtype))
 
 
 def test_chaos_is_undecidable_and_contraction_is_not():
-    assert compare(scaled(0.5, seq_len=200)).verdict == "agree"
-    assert compare(scaled(0.5, seq_len=200, dtype="float32")).verdict == "agree"
-    assert compare(scaled(3.0, seq_len=200, dtype="float32")).verdict == "undecidable"
-    assert compare(scaled(3.0, seq_len=200, hidden_size=64)).verdict == "undecidable"
+    def verdict(problem):
+        return compare(problem, ["manual", "torch"]).verdict
+
+    for dtype in ("float64", "float32"):
+        assert verdict(scaled(0.5, seq_len=120, dtype=dtype)) == "agree"
+        assert verdict(of_another_model("gru", 0.5, dtype=dtype)) == "agree"
+    assert verdict(scaled(3.0, seq_len=120)) == "undecidable"
+    assert verdict(scaled(3.0, seq_len=60, dtype="float32")) == "undecidable"
+    assert verdict(of_another_model("gru", 6.0, dtype="float32", seq_len=40)) == "undecidable"
 
 
+@pytest.mark.parametrize(
+    "of", [scaled, lambda gain, **rest: of_another_model("lstm", gain, **rest)], ids=["plain", "lstm"]
+)
 @pytest.mark.parametrize("gain", [1.0, 1.5])
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
-def test_the_spread_is_about_the_true_error(gain, dtype):
-    problem = scaled(gain, dtype=dtype, seq_len=60)
+def test_the_spread_is_about_the_true_error(gain, dtype, of):
+    problem = of(gain, dtype=dtype, seq_len=40)
     tolerance = measure_tolerance(problem)
     (answer,) = compare(problem, ["manual"]).answers.values()
-    spread = np.concatenate([tolerance.spread[name] / tolerance.scale[name] for name in quantities(answer)])
+    spread = np.concatenate([tolerance.spread[name] / tolerance.scale[name] for name in quantities(answer, problem)])
     assert np.all(true_errors(problem, answer) <= 4 * spread)
     # √n for sums is the worst order of summation; NumPy's is better
     assert np.median(spread / np.maximum(true_errors(problem, answer), np.finfo(dtype).eps / 4)) < 40
@@ -77,9 +106,40 @@ def test_one_entry_moved_by_1e_12_of_its_block_is_found(name, seq_len):
     problem = scaled(1.0, seq_len=seq_len, hidden_size=8)
     comparison = compare(problem, ["manual", "torch", Faulty(move_one_entry(name, 1e-12))])
     assert comparison.verdict == "disagree"
+    quantity = "dx_t" if name == "inputs" else f"d{name}"
     assert {(block.name, block.odd) for block in comparison.blocks if block.verdict == "disagree"} == {
-        (f"d{name}", ("mine",))
+        (quantity, ("mine",))
     }
+
+
+def the_wrong_block(problem, change):
+    """The only block that differs if the change is made."""
+    comparison = compare(problem, ["manual", "torch", Faulty(change)])
+    (block,) = (block for block in comparison.blocks if block.verdict == "disagree")
+    assert block.odd == ("mine",)
+    return block
+
+
+@pytest.mark.parametrize("parameter", ["U", "W", "b"])
+@pytest.mark.parametrize(
+    ("name", "gate"), [(name, gate) for name in ("lstm", "gru") for gate in OTHER_MODELS[name].gates]
+)
+def test_it_is_found_in_one_gate(name, gate, parameter):
+    change = in_gate(parameter, gate, lambda part: with_one_entry_moved(part, 1e-12))
+    assert the_wrong_block(of_another_model(name, 1.0, seq_len=5), change).label == f"d{parameter}_{gate}"
+
+
+@pytest.mark.parametrize("name", ["layer0.U", "layer0.W.reverse", "layer1.b.reverse", "V"])
+def test_it_is_found_in_every_layer_of_a_stack(name):
+    problem = of_another_model("stack of both", 1.0, seq_len=5)
+    assert the_wrong_block(problem, move_one_entry(name, 1e-12)).name == derivative(name)
+
+
+@pytest.mark.parametrize("name", ["W1", "b2", "inputs"])
+def test_it_is_found_in_every_layer_of_a_feed_forward_network(name):
+    problem = Problem.from_seed(FeedForward((3, 6, 4)), batch_size=5, seed=0)
+    expected = "dx" if name == "inputs" else f"d{name}"
+    assert the_wrong_block(problem, move_one_entry(name, 1e-12)).label == expected
 
 
 def vanishing(seq_len=20):
@@ -90,28 +150,28 @@ def vanishing(seq_len=20):
 
 @pytest.mark.parametrize("name", ["U", "W", "b", "h0"])
 def test_it_is_found_as_well_in_a_block_whose_entries_are_all_near_1e_12(name):
-    comparison = compare(vanishing(), ["manual", "torch", Faulty(move_one_entry(name, 1e-12))])
-    (block,) = (block for block in comparison.blocks if block.verdict == "disagree")
+    block = the_wrong_block(vanishing(), move_one_entry(name, 1e-12))
     assert block.name == f"d{name}"
     assert 1e-14 < block.scale < 1e-10
-    assert block.odd == ("mine",)
 
 
 def test_a_sign_flip_in_a_block_near_1e_12_is_found_and_called_so():
-    comparison = compare(vanishing(), ["manual", "torch", Faulty(in_gradients("W", np.negative))])
-    (block,) = (block for block in comparison.blocks if block.verdict == "disagree")
-    assert (block.name, block.odd, block.slip) == ("dW", ("mine",), "opposite sign")
+    block = the_wrong_block(vanishing(), in_gradients("W", np.negative))
+    assert (block.name, block.slip) == ("dW", "opposite sign")
 
 
-@pytest.mark.parametrize("field", ["h", "a", "o"])
-def test_one_entry_of_one_step_moved_by_1e_12_is_found(field):
+@pytest.mark.parametrize(
+    ("problem", "variable"),
+    [(scaled(1.0, hidden_size=8), each) for each in "oha"]
+    + [(of_another_model("lstm", 1.0, seq_len=5), each) for each in "ohca"],
+    ids=[*(f"plain-{each}" for each in "oha"), *(f"lstm-{each}" for each in "ohca")],
+)
+def test_one_entry_of_one_step_moved_by_1e_12_is_found(problem, variable):
     def change(answer, problem):
-        block = answer.adjoints[field][3]
+        block = answer.adjoints[variable][3]
         block[1, 0] += 1e-12 * np.abs(block).max()
 
-    comparison = compare(scaled(1.0, hidden_size=8), ["manual", "torch", Faulty(change)])
-    (block,) = (block for block in comparison.blocks if block.verdict == "disagree")
-    assert (block.label, block.odd) == (f"d{field}[t=4]", ("mine",))
+    assert the_wrong_block(problem, change).label == f"d{variable}_4"
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
@@ -127,7 +187,7 @@ def test_zeros_for_a_gradient_at_the_edge_of_underflow_do_not_agree(dtype):
 
 @pytest.mark.parametrize("activation", ["relu", "identity"])
 def test_an_overflow_is_undecidable_and_no_disagreement(activation):
-    problem = scaled(3.0, dtype="float32", seq_len=200, activation=activation)
+    problem = scaled(3.0, dtype="float32", seq_len=200, hidden_size=16, activation=activation)
     assert compare(problem).verdict == "undecidable"
 
 
