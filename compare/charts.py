@@ -69,7 +69,7 @@ def picture(flows: Sequence[Flow], suffix: str) -> bytes:
         t = np.arange(len(flow.norms))
         axes.plot(
             t,
-            np.where(flow.norms > 0, flow.norms, np.nan),
+            np.where((flow.norms > 0) & (flow.norms < 1e300), flow.norms, np.nan),
             linestyle=DASHES[scale % len(DASHES)],
             marker=MARKERS[system % len(MARKERS)],
             markevery=max(1, len(t) // 12),
@@ -95,5 +95,5 @@ def _decades(flows: Sequence[Flow]) -> tuple[int, int]:
     if not len(norms):
         return -1, 1
     low, high = floor(log10(norms.min())), floor(log10(norms.max())) + 1
-    high = min(high, 307)
+    high = min(high, 300)  # matplotlib computes beyond the axes
     return max(low, high - 60), max(high, low + 1)
