@@ -41,7 +41,9 @@ def test_the_references_agree_on_random_problems(family, cell, dtype):
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("name", SYSTEMS)
-def test_the_references_agree_on_the_catalogue(name, dtype):
+def test_the_references_agree_on_the_catalogue_with_each_other_and_with_the_truth(name, dtype):
     system = SYSTEMS[name]
-    comparison = assert_agree(system.problem(seed=0, dtype=dtype), training=system.training)
+    comparison = assert_agree(system.problem(seed=0, dtype=dtype), training=system.training, certify=True)
     assert {"manual", "torch", "jax"} <= set(comparison.answers)
+    assert comparison.strength == "certified"
+    assert all(block.truth and not block.truth.wrong for block in comparison.blocks)

@@ -30,19 +30,15 @@ def batches(problem, steps, size, seed=0):
     return list(Training(0.1, steps, batch_size=size, seed=seed).batches(problem))
 
 
-@pytest.mark.parametrize("size", [1, 2, 3, 6])
-def test_each_pass_has_every_sample_once(size):
-    of_a_pass = 6 // size
-    found = batches(MLP, 5 * of_a_pass, size)
-    assert {len(batch) for batch in found} == {size}
-    for start in range(0, len(found), of_a_pass):
-        assert sorted(np.concatenate(found[start : start + of_a_pass])) == list(range(6))
-
-
-def test_samples_that_do_not_fill_a_batch_are_a_smaller_one():
-    found = batches(MLP, 20, 4)
-    assert [len(batch) for batch in found] == [4, 2] * 10
-    assert set(np.concatenate(found)) == set(range(6))
+@pytest.mark.parametrize(
+    ("size", "sizes"), [(1, [1] * 6), (2, [2, 2, 2]), (3, [3, 3]), (4, [4, 2]), (5, [5, 1]), (6, [6])]
+)
+def test_each_pass_has_every_sample_once_and_its_last_batch_has_the_rest(size, sizes):
+    found = batches(MLP, 5 * len(sizes), size)
+    for start in range(0, len(found), len(sizes)):
+        of_a_pass = found[start : start + len(sizes)]
+        assert [len(batch) for batch in of_a_pass] == sizes
+        assert sorted(np.concatenate(of_a_pass)) == list(range(6))
 
 
 def test_the_samples_are_drawn_anew_in_every_pass_and_from_the_seed_alone():

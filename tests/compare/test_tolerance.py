@@ -30,8 +30,8 @@ def true_errors(problem, answer):
     return np.array(errors, dtype=float)
 
 
-def assert_no_false_alarm(problem):
-    comparison = compare(problem)
+def assert_no_false_alarm(problem, backends=None):
+    comparison = compare(problem, backends)
     assert comparison.verdict != "disagree"
     error = max(true_errors(problem, answer).max() for answer in comparison.answers.values())
     if comparison.verdict == "agree":
@@ -64,34 +64,34 @@ def of_another_model(name, gain, *, dtype="float64", seq_len=30):
 @pytest.mark.parametrize("name", OTHER_MODELS)
 @pytest.mark.parametrize("gain", [0.5, 2.0, 6.0])
 def test_there_is_none_in_gated_cells_and_stacks_either(name, gain, dtype):
-    assert_no_false_alarm(of_another_model(name, gain, dtype=dtype))
+    """Without JAX, whose compiling takes longer than all the rest; with it in `test_agreement`."""
+    assert_no_false_alarm(of_another_model(name, gain, dtype=dtype), ["manual", "torch", "torch-nn"])
 
 
 def test_chaos_is_undecidable_and_contraction_is_not():
     def verdict(problem):
         return compare(problem, ["manual", "torch"]).verdict
 
-    for dtype in ("float64", "float32"):
-        assert verdict(scaled(0.5, seq_len=120, dtype=dtype)) == "agree"
-        assert verdict(of_another_model("gru", 0.5, dtype=dtype)) == "agree"
-    assert verdict(scaled(3.0, seq_len=120)) == "undecidable"
-    assert verdict(scaled(3.0, seq_len=60, dtype="float32")) == "undecidable"
+    for dtype, seq_len in (("float64", 120), ("float32", 60)):
+        assert verdict(scaled(0.5, seq_len=seq_len, dtype=dtype)) == "agree"
+        assert verdict(scaled(3.0, seq_len=seq_len, dtype=dtype)) == "undecidable"
+    assert verdict(of_another_model("gru", 0.5, dtype="float32")) == "agree"
     assert verdict(of_another_model("gru", 6.0, dtype="float32", seq_len=40)) == "undecidable"
 
 
 @pytest.mark.parametrize(
-    "of", [scaled, lambda gain, **rest: of_another_model("lstm", gain, **rest)], ids=["plain", "lstm"]
+    "problem",
+    [scaled(gain, dtype=dtype, seq_len=40) for gain in (1.0, 1.5) for dtype in ("float64", "float32")]
+    + [of_another_model("lstm", 1.5, dtype=dtype) for dtype in ("float64", "float32")],
+    ids=lambda problem: f"{problem.model.cell}-{problem.dtype}",
 )
-@pytest.mark.parametrize("gain", [1.0, 1.5])
-@pytest.mark.parametrize("dtype", ["float64", "float32"])
-def test_the_spread_is_about_the_true_error(gain, dtype, of):
-    problem = of(gain, dtype=dtype, seq_len=40)
+def test_the_spread_is_about_the_true_error(problem):
     tolerance = measure_tolerance(problem)
     (answer,) = compare(problem, ["manual"]).answers.values()
     spread = np.concatenate([tolerance.spread[name] / tolerance.scale[name] for name in quantities(answer, problem)])
     assert np.all(true_errors(problem, answer) <= 4 * spread)
     # √n for sums is the worst order of summation; NumPy's is better
-    assert np.median(spread / np.maximum(true_errors(problem, answer), np.finfo(dtype).eps / 4)) < 40
+    assert np.median(spread / np.maximum(true_errors(problem, answer), np.finfo(problem.dtype).eps / 4)) < 40
 
 
 def test_the_measurement_is_deterministic():
@@ -188,7 +188,7 @@ def test_zeros_for_a_gradient_at_the_edge_of_underflow_do_not_agree(dtype):
 @pytest.mark.parametrize("activation", ["relu", "identity"])
 def test_an_overflow_is_undecidable_and_no_disagreement(activation):
     problem = scaled(3.0, dtype="float32", seq_len=200, hidden_size=16, activation=activation)
-    assert compare(problem).verdict == "undecidable"
+    assert compare(problem, ["manual", "torch"]).verdict == "undecidable"
 
 
 def test_confident_right_predictions_raise_no_alarm():
