@@ -144,16 +144,16 @@ def test_accuracy_is_the_part_of_samples_whose_label_has_the_largest_output():
 
 
 def test_of_sequences_the_last_step_within_the_length_counts():
+    """At every other step the prediction is wrong; at the last one of each sequence it is right, but for the fourth."""
     T, B, K = 3, 4, 3
-    outputs, targets = np.zeros((T, B, K)), np.zeros((T, B), int)
-    last = [2, 0, 1, 2]  # the step with which each sequence ends
-    for b, t in enumerate(last):
-        outputs[t, b, 2], targets[t, b] = 1, 2 if b < 3 else 1  # right but for the last sequence
-    model = Recurrent("rnn", 2, 3, K)
-    problem = Problem.from_seed(model, seq_len=T, batch_size=B, seed=0, lengths=[t + 1 for t in last])
-    assert accuracy(replace(problem, targets=targets), outputs) == pytest.approx(3 / 4)
-    whole = replace(problem, targets=targets, lengths=None)
-    assert accuracy(whole, outputs) == pytest.approx(3 / 4)  # of the zeros at the end the first label is the largest
+    outputs, targets = np.zeros((T, B, K)), np.ones((T, B), int)
+    lengths = [3, 1, 2, 3]
+    for b, length in enumerate(lengths[:3]):
+        outputs[length - 1, b, 2], targets[length - 1, b] = 1, 2
+    problem = Problem.from_seed(Recurrent("rnn", 2, 3, K), seq_len=T, batch_size=B, seed=0, lengths=lengths)
+    problem = replace(problem, targets=targets)
+    assert accuracy(problem, outputs) == pytest.approx(3 / 4)
+    assert accuracy(replace(problem, lengths=None), outputs) == pytest.approx(1 / 4)
 
 
 def test_without_labels_there_is_no_accuracy():
