@@ -1,0 +1,152 @@
+"""The worker processes of a sweep: one thread each, replaced now and then, and missed when they die."""
+
+from __future__ import annotations
+
+import math
+import multiprocessing
+import os
+import signal
+import sys
+from collections import deque
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import redirect_stdout, suppress
+from dataclasses import dataclass, field
+from multiprocessing import resource_tracker
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Any
+
+from ..backends import BrokenBackendError, UnsupportedProblemError
+from ..backends.errors import first_line
+from .environment import THREAD_VARIABLES
+from .explanation import explain
+from .referee import compare, resolve
+from .sweep_log import Outcome
+from .sweep_problems import Drawn, draw_problem
+
+MODELS_PER_WORKER = 50  # then it is replaced: JAX keeps some 10 MB for each
+SINGLE_THREADED = dict.fromkeys(THREAD_VARIABLES, "1")
+
+
+@dataclass(eq=False)
+class Worker:
+    process: BaseProcess
+    pipe: Connection
+    ready: bool = False
+    models: int = 0  # that it was given
+    numbers: deque[int] = field(default_factory=deque)  # of the problems that it has not answered
+
+    def give(self, numbers: list[int]) -> None:
+        self.models += 1
+        self.numbers.extend(numbers)
+        with suppress(OSError):  # it died: waiting for its answer finds out
+            self.pipe.send(numbers)
+
+    def end(self) -> None:
+        self.process.kill()
+        self.process.join()
+        self.pipe.close()
+
+
+def in_workers(
+    tasks: Iterator[list[int]], jobs: int, start: Callable[[], Worker]
+) -> Generator[tuple[int, Outcome | str], None, None]:
+    """Each number with its outcome, or with what became of the worker that died of it."""
+    left_behind: list[list[int]] = []  # by workers that died
+    workers: dict[Any, Worker] = {}
+
+    def next_task() -> list[int] | None:
+        return left_behind.pop() if left_behind else next(tasks, None)
+
+    try:
+        while True:
+            while len(workers) < jobs and (task := next_task()):
+                worker = start()
+                workers[worker.pipe] = worker
+                worker.give(task)
+            if not workers:
+                return
+            for pipe in wait(list(workers)):
+                worker = workers[pipe]
+                try:
+                    answer = worker.pipe.recv()
+                except (EOFError, OSError):
+                    worker.process.join()
+                    del workers[pipe]
+                    death = f"the worker process died, with exit code {worker.process.exitcode}"
+                    if not worker.ready:
+                        raise BrokenBackendError(f"{death}, while it loaded the backends") from None
+                    yield worker.numbers.popleft(), death
+                    left_behind += [list(worker.numbers)] if worker.numbers else []
+                    continue
+                if not worker.ready:
+                    worker.ready = True
+                    continue
+                yield worker.numbers.popleft(), answer
+                if worker.numbers:
+                    continue
+                if worker.models < MODELS_PER_WORKER and (task := next_task()):
+                    worker.give(task)
+                else:
+                    del workers[pipe]
+                    worker.end()
+    finally:
+        for worker in workers.values():
+            worker.end()
+
+
+def start_worker(*arguments: Any) -> Worker:
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=_work, args=(theirs, sys.path, *arguments), daemon=True)
+    before = {name: os.environ.get(name) for name in SINGLE_THREADED}
+    resource_tracker.ensure_running()  # it would let Ctrl-C through again when it starts
+    signals = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # Ctrl-C is for us, who end the workers
+    os.environ.update(SINGLE_THREADED)  # read when NumPy is imported, which comes before anything that a worker does
+    try:
+        process.start()
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name)
+            if value is not None:
+                os.environ[name] = value
+        signal.pthread_sigmask(signal.SIG_SETMASK, signals)
+    theirs.close()
+    return Worker(process, ours)
+
+
+def _work(
+    pipe: Connection, import_path: list[str], seed: int, numbers: int, names: list[str], save_case: Path | None
+) -> None:
+    sys.path[:] = import_path  # "" is the current folder, for module:object, and not what spawning makes of it
+    backends = list(resolve(names).values())
+    pipe.send("ready")
+    try:
+        while True:
+            for number in pipe.recv():
+                pipe.send(_judge(draw_problem(number, seed=seed, numbers=numbers), backends, save_case))
+    except (EOFError, BrokenPipeError):  # nobody is there any more
+        return
+
+
+def _judge(drawn: Drawn, backends: Sequence[Any], save_case: Path | None) -> Outcome:
+    try:
+        with redirect_stdout(sys.stderr):  # what a backend prints is no result
+            comparison = compare(drawn.problem, backends, trace=True)
+    except UnsupportedProblemError as error:
+        return outcome_of(drawn, "unsupported", story=str(error))
+    except (Exception, SystemExit) as error:
+        return outcome_of(drawn, "failed", story=f"the comparison raised {first_line(error)}")
+    closest = comparison.closest
+    share = float(closest.ratio) if closest and math.isfinite(closest.ratio) else None
+    story = ""
+    if comparison.verdict == "disagree":
+        story = explain(comparison, drawn.problem.save_in(save_case, f"sweep-{drawn.number}") if save_case else None)
+    return outcome_of(drawn, comparison.verdict, strength=comparison.strength, share=share, story=story)
+
+
+def outcome_of(drawn: Drawn, verdict: str, **found: Any) -> Outcome:
+    problem = drawn.problem
+    words = (problem.summary, problem.dtype.name, drawn.gain, problem.fingerprint[:12])
+    return Outcome(drawn.number, drawn.family, *words, verdict, **found)

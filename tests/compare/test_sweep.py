@@ -1,0 +1,280 @@
+"""A sweep: its problems, its log, its workers, and what it finds."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import defaultdict
+from dataclasses import fields
+
+import pytest
+from gradparity.backends import FeedForward, OrderedSystem, Problem, RequestError
+from gradparity.backends.checks import DTYPES
+from gradparity.backends.recurrent import ACTIVATIONS, CELLS, DIFFERENTIATIONS, LOSS_AT, LOSSES, REDUCTIONS, RESETS
+from gradparity.compare import sweep_workers
+from gradparity.compare.sweep import run_sweep
+from gradparity.compare.sweep_problems import FAMILIES, GAINS, LONG_STEPS, LONG_UNITS, STACKS, draw_problem
+
+BACKENDS = """
+import os
+from faults import Faulty, in_gradients, nothing
+
+def transposed(gradient):
+    return gradient.T
+
+def die(answer, problem):
+    if answer.gradients["inputs"].shape[0] > 6:
+        os._exit(7)
+
+def slip(answer, problem):
+    if "W" in answer.gradients:
+        answer.gradients["W"] *= 1.001
+
+right = Faulty(nothing, "right")
+wrong = Faulty(slip, "wrong")
+dying = Faulty(die, "dying")
+"""
+QUICK = ["manual", "planted:right"]  # needs no framework
+
+
+@pytest.fixture
+def planted(gradparity, tmp_path):
+    """The command in a folder with backends that can be named in a worker, too."""
+    (tmp_path / "planted.py").write_text(BACKENDS)
+    sys.path.insert(0, "")
+    yield gradparity
+    sys.modules.pop("planted", None)
+
+
+def lines_of(path):
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def numbers_in(path):
+    return [line["number"] for line in lines_of(path)[1:]]
+
+
+def test_a_number_is_the_same_problem_whatever_the_count():
+    fingerprints = [draw_problem(number, seed=3).problem.fingerprint for number in range(40)]
+    assert [draw_problem(number, seed=3).problem.fingerprint for number in reversed(range(40))] == fingerprints[::-1]
+    assert len(set(fingerprints)) == 40
+    assert draw_problem(5, seed=4).problem.fingerprint not in fingerprints
+
+
+def test_what_jax_compiles_for_is_shared_by_the_numbers_of_a_model():
+    for first in range(0, 2000, 10):
+        drawn = [draw_problem(first + each).problem for each in range(10)]
+        compiled = {(each.model, each.leading, each.dtype, each.lengths is None) for each in drawn}
+        assert len(compiled) == 1
+
+
+@pytest.fixture(scope="module")
+def options():
+    """Every value of every option of every family, drawn somewhere in 800 models."""
+    found = defaultdict(set)
+    for number in range(0, 8000, 10):
+        drawn = draw_problem(number)
+        problem, model = drawn.problem, drawn.problem.model
+        found["family"].add(drawn.family)
+        found["dtype"].add(problem.dtype.name)
+        if isinstance(model, OrderedSystem):
+            found["N"].add(model.size)
+            continue
+        found["B"].add(problem.batch_size)
+        if isinstance(model, FeedForward):
+            found["depth"].add(len(model.sizes) - 1)
+            found["widths"] |= set(model.sizes)
+        else:
+            found["T"].add(problem.seq_len)
+            found["lengths"].add(problem.lengths is not None)
+            found["gain"].add(drawn.gain)
+            found["stack"].add((model.num_layers, model.bidirectional))
+            found["truncation"].add(type(model.truncation).__name__)
+            found["at least T"] |= {model.truncation.steps >= problem.seq_len} if model.truncation else set()
+        for field in fields(model):
+            found[f"{drawn.family} {field.name}"].add(getattr(model, field.name))
+    return found
+
+
+def test_every_option_of_every_family_is_drawn(options):
+    assert options["family"] == set(FAMILIES)
+    assert options["dtype"] == set(DTYPES)
+    assert options["N"] == {2, 3, 4, 5}
+    assert options["depth"] == options["B"] == {1, 2, 3}
+    assert options["T"] == {*range(1, 13), LONG_STEPS}
+    assert options["stack"] == {(1, False), *STACKS}
+    assert options["truncation"] == {"NoneType", "Window", "Chunks", "LastSteps"}
+    assert options["lengths"] == options["at least T"] == {False, True}
+    everywhere = {"loss": LOSSES, "reduction": REDUCTIONS}
+    recurrent = everywhere | {"loss_at": LOSS_AT, "bias": (False, True)}
+    recurrent |= dict.fromkeys(("input_size", "output_size"), range(1, 7))
+    recurrent["hidden_size"] = (*range(1, 7), LONG_UNITS)
+    for cell in CELLS:
+        for name, values in recurrent.items():
+            assert options[f"{cell} {name}"] == set(values), (cell, name)
+    for name, values in (everywhere | {"activation": ACTIVATIONS}).items():
+        assert options[f"feed-forward {name}"] == set(values), name
+    assert options["rnn activation"] == set(ACTIVATIONS)
+    assert options["rnn differentiation"] == set(DIFFERENTIATIONS)
+    assert options["rnn concatenated"] == {False, True}
+    assert options["gru reset"] == set(RESETS)
+    assert options["widths"] == set(range(1, 7))
+
+
+def test_gains_reach_from_contracting_to_chaotic(options):
+    low, high = GAINS
+    assert low <= min(options["gain"]) < 2 * low
+    assert high / 2 < max(options["gain"]) <= high
+
+
+def test_correct_backends_agree_in_a_table(gradparity):
+    code, out, err = gradparity("sweep", "--problems", 8, "--backend", "manual", "--backend", "torch", "--jobs", 1)
+    assert (code, err) == (0, "")
+    rows = {tuple(line.split()[:2]): line.split()[2:] for line in out.splitlines()[1 : 1 + 2 * len(FAMILIES)]}
+    assert list(rows) == [(family, dtype) for family in FAMILIES for dtype in DTYPES]
+    assert sum(int(row[0]) for row in rows.values()) == sum(int(row[1]) for row in rows.values()) == 8
+    assert "8 random problems from seed 0: 8 agree, no disagree (" in out
+
+
+def test_continuing_a_log_neither_repeats_nor_loses_a_number(planted, tmp_path):
+    log = tmp_path / "sweep.jsonl"
+    run_sweep(13, numbers=5, backends=QUICK, jobs=2, log=log)
+    whole = log.read_bytes()
+    header, *rows = lines_of(log)
+    assert header["schema"] == 1
+    assert (header["seed"], header["numbers"], header["backends"]) == (0, 5, QUICK)
+    assert header["environment"]["threads"]["OMP_NUM_THREADS"] == "1"
+    assert sorted(numbers_in(log)) == list(range(13))
+    for row in rows:
+        drawn = draw_problem(row["number"], numbers=5)
+        assert row["fingerprint"] == drawn.problem.fingerprint[:12]
+        assert (row["model"], row["gain"], row["verdict"]) == (drawn.problem.summary, drawn.gain, "agree")
+
+    log.write_bytes(whole[:-30])  # cut within the last line
+    options = ("--numbers", 5, "--backend", QUICK[0], "--backend", QUICK[1], "--jobs", 1, "--log", log)
+    code, out, _ = planted("sweep", "--problems", 17, *options)
+    assert code == 0
+    assert "17 random problems from seed 0: 17 agree" in out
+    assert sorted(numbers_in(log)) == list(range(17))
+    assert log.read_bytes().startswith(whole[: whole.rstrip().rfind(b"\n") + 1])
+
+    complete = log.read_bytes()
+    code, out, _ = planted("sweep", "--problems", 17, *options)
+    assert code == 0
+    assert "(all from the log)" in out
+    assert log.read_bytes() == complete
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        (("--seed", 1), "is the log of a sweep with seed 0, but 1 was asked for"),
+        (("--numbers", 9), "with numbers 10, but 9 was asked for"),
+        (("--backend", "planted:right"), "with backends ['manual', 'planted:wrong'], but"),
+    ],
+)
+def test_a_log_of_another_sweep_is_refused(planted, tmp_path, changed, message):
+    header = {"schema": 1, "seed": 0, "numbers": 10, "backends": ["manual", "planted:wrong"], "environment": {}}
+    (tmp_path / "log").write_text(json.dumps(header) + "\n")
+    given = ("--backend", "manual", *(() if "--backend" in changed else ("--backend", "planted:wrong")), *changed)
+    code, _, err = planted("sweep", "--log", "log", *given)
+    assert (code, err.count("\n")) == (2, 1)
+    assert message in err
+    assert (tmp_path / "log").read_text() == json.dumps(header) + "\n"
+
+
+@pytest.mark.parametrize(
+    "content", ["thesis, chapter 1", "thesis\nchapter 1\n", '{"schema": 1}\n', "[]\n", "\n", "\xff"]
+)
+def test_a_file_that_is_no_log_is_left_as_it_is(planted, tmp_path, content):
+    (tmp_path / "mine").write_text(content, "latin-1")
+    code, _, err = planted("sweep", "--log", "mine", "--backend", "manual", "--backend", "planted:right")
+    assert code == 2
+    assert "mine: is no log of a sweep, and was left as it is" in err
+    assert (tmp_path / "mine").read_text("latin-1") == content
+
+
+def test_a_log_with_other_problems_is_refused(planted, tmp_path):
+    log = tmp_path / "log"
+    run_sweep(1, backends=QUICK, log=log)
+    log.write_text(log.read_text().replace(lines_of(log)[1]["fingerprint"], "0123456789ab"))
+    with pytest.raises(RequestError, match="a version of gradparity that drew other problems"):
+        run_sweep(2, backends=QUICK, log=log)
+
+
+def test_a_wrong_backend_is_found_and_its_case_saved(planted, tmp_path):
+    options = ("--backend", "manual", "--backend", "planted:wrong", "--jobs", 1, "--log", "log", "--save-case", "cases")
+    code, out, _ = planted("sweep", "--problems", 30, "--numbers", 1, *options)
+    assert code == 1
+    told = [line["number"] for line in lines_of(tmp_path / "log")[1:] if line["verdict"] == "disagree"]
+    assert told
+    assert told[0] >= next(n for n in range(30) if draw_problem(n, numbers=1).family in CELLS)
+    saved = {path.name for path in (tmp_path / "cases").iterdir()}
+    assert saved == {f"sweep-{n}-{draw_problem(n, numbers=1).problem.fingerprint[:12]}.npz" for n in told}
+    assert f"problem {told[0]}: " in out
+    assert f"draw_problem({told[0]}, seed=0, numbers=1).problem" in out
+    assert "Try: gradparity compare --case cases/sweep-" in out
+    assert f"{len(told)} disagree" in out.splitlines()[-1]
+    assert " times what rounding explains." in out
+    for path in (tmp_path / "cases").iterdir():
+        Problem.load(path)
+
+
+def test_a_worker_that_dies_is_a_failure_with_its_number(planted, tmp_path):
+    sweep = run_sweep(16, numbers=4, backends=["manual", "planted:dying"], jobs=2)
+    died = [each.number for each in sweep.outcomes if each.verdict == "failed"]
+    assert died == [n for n in range(16) if draw_problem(n, numbers=4).problem.inputs.shape[0] > 6]
+    assert 0 < len(died) < 16
+    assert {each.story for each in sweep.outcomes if each.verdict == "failed"} == {
+        "the worker process died, with exit code 7"
+    }
+    assert {each.verdict for each in sweep.outcomes if each.number not in died} == {"agree"}
+    assert multiprocessing.active_children() == []
+
+
+def test_an_exception_in_a_comparison_is_a_failure_with_its_number(monkeypatch):
+    monkeypatch.setattr(sweep_workers, "compare", lambda *_, **__: 1 / 0)
+    outcome = sweep_workers._judge(draw_problem(17), [], None)
+    assert (outcome.number, outcome.verdict) == (17, "failed")
+    assert outcome.story == "the comparison raised ZeroDivisionError: division by zero"
+
+
+def test_workers_are_replaced_in_time(planted, monkeypatch):
+    monkeypatch.setattr("gradparity.compare.sweep_workers.MODELS_PER_WORKER", 1)
+    sweep = run_sweep(3, numbers=1, backends=QUICK, jobs=1)
+    assert [(each.number, each.verdict) for each in sweep.outcomes] == [(0, "agree"), (1, "agree"), (2, "agree")]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--backend", "manual"], "manual alone has nobody to be compared with"),
+        (["--backend", "troch"], "unknown backend 'troch': did you mean 'torch'?"),
+        (["--problems", "0"], "'--problems'"),
+        (["--backend", "torch", "--log", "none/log"], "there is no folder none"),
+    ],
+)
+def test_a_wrong_request_is_one_line_and_exit_code_2(gradparity, arguments, message):
+    code, out, err = gradparity("sweep", *arguments)
+    assert (code, out) == (2, "")
+    assert message in err
+
+
+def test_ctrl_c_keeps_what_was_done_and_leaves_nobody_behind(planted, tmp_path):
+    command = [sys.executable, "-m", "gradparity.compare", "sweep", "--problems", "100000", "--log", "log"]
+    command += ["--backend", "manual", "--backend", "planted:right"]
+    path = {**os.environ, "PYTHONPATH": os.pathsep.join(each for each in sys.path if each)}
+    running = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=path, start_new_session=True)
+    log = tmp_path / "log"
+    while running.poll() is None and not (log.exists() and len(log.read_bytes().splitlines()) > 3):
+        time.sleep(0.05)
+    os.killpg(running.pid, signal.SIGINT)  # as a terminal does: to the workers, too
+    # Standard error ends only when the last process that holds it has ended, be it a worker.
+    assert running.communicate(timeout=30)[1].splitlines() == ["gradparity: interrupted"]
+    assert running.returncode == 130
+    assert len(set(numbers_in(log))) == len(numbers_in(log)) >= 3
