@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
+
+import numpy as np
 
 from ..backends import (
     BrokenBackendError,
@@ -17,14 +19,17 @@ from ..backends import (
     Recurrent,
     RequestError,
 )
-from .blocks import Quantity, quantities
+from .blocks import Quantity, derivative, quantities
 from .catalogue import SEEDS, System, get_system
 from .certificate import UncertifiableError
 from .derivation import Derivation, Function
+from .diagnosis import Diagnosis, diagnose
+from .mistakes import values_of
 from .referee import compare
 from .results import BlockResult, Comparison, Verdict
 
 SMALL_SIZES = (1, 2, 3)
+Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,12 +41,16 @@ class Check:
         system: that it was checked on.
         comparisons: one for each seed.
         smallest: the smallest problem on which its numbers are still wrong, if they are.
+        sizes: if they are, the verdict on the system with one size cut down, by what that is, such as `T = 1`.
+        diagnosis: if they are, the mistakes that would give these numbers.
     """
 
     name: str
     system: str
     comparisons: tuple[Comparison, ...]
-    smallest: Comparison | None
+    smallest: Comparison | None = None
+    sizes: Mapping[str, Verdict] = field(default_factory=dict)
+    diagnosis: Diagnosis = Diagnosis()
 
     @property
     def verdict(self) -> Verdict:
@@ -69,7 +78,8 @@ class Check:
             for block in comparison.blocks:
                 if self.name not in block.distance_ulp:
                     continue
-                row = rows.setdefault(block.name, {"quantity": block.name, "verdict": "right", "ulp": 0.0, "worst": ""})
+                start: dict[str, object] = {"verdict": "right", "ulp": 0.0, "worst": "", "wrong_in": ""}
+                row = rows.setdefault(block.name, {"quantity": block.name} | start)
                 reached = block.truth.error_ulp if block.truth else block.distance_ulp
                 if reached[self.name] >= float(row["ulp"]):  # type: ignore[arg-type]
                     row |= {"ulp": reached[self.name], "worst": block.label}
@@ -77,6 +87,9 @@ class Check:
                     row["verdict"] = "wrong"
                 elif block.verdict == "undecidable" and row["verdict"] == "right":
                     row["verdict"] = "undecided"
+        for name, row in rows.items():
+            if row["verdict"] == "wrong":
+                row["wrong_in"] = wrong_places(self.comparisons, self.name, name)
         return list(rows.values())
 
 
@@ -88,6 +101,7 @@ def check_derivation(
     dtype: str = "float64",
     certify: bool | None = None,
     name: str = "",
+    progress: Progress = lambda doing: None,
 ) -> Check:
     """Judges a derivation by hand.
 
@@ -98,6 +112,7 @@ def check_derivation(
         dtype: of the problems.
         certify: measure it against the exact answer; None means if python-flint is installed.
         name: under which it is shown; None means the function's own.
+        progress: is called with what is being done.
 
     Raises:
         RequestError: there is no such system, or what was given is no function.
@@ -108,12 +123,26 @@ def check_derivation(
     derivation = Derivation(function, name)
     if not seeds:
         raise RequestError("no seed was given, expected at least one")
-    comparisons = tuple(_ask(derivation, found.problem(seed=seed, dtype=dtype), certify) for seed in seeds)
-    smallest = None
-    if any(has_wrong_numbers(each, derivation.name) for each in comparisons):
-        small = (_ask(derivation, problem, certify) for problem in small_problems(found, seeds[0], dtype))
-        smallest = next((each for each in small if has_wrong_numbers(each, derivation.name)), None)
-    return Check(derivation.name, found.name, comparisons, smallest)
+    comparisons = []
+    for seed in seeds:
+        progress(f"asking {derivation.name} on seed {seed}, and enclosing the exact answer")
+        comparisons.append(_ask(derivation, found.problem(seed=seed, dtype=dtype), certify))
+    wrong = [each for each in comparisons if has_wrong_numbers(each, derivation.name)]
+    if not wrong:
+        return Check(derivation.name, found.name, tuple(comparisons))
+    progress("looking for the smallest problem on which it is wrong")
+    small = (_ask(derivation, problem, certify) for problem in small_problems(found, seeds[0], dtype))
+    smallest = next((each for each in small if has_wrong_numbers(each, derivation.name)), None)
+    sizes = {
+        words: own_verdict(_ask(derivation, cut.problem(seed=seeds[0], dtype=dtype), False), derivation.name)
+        for words, cut in cut_down(found).items()
+    }
+    progress("making every mistake of the catalogue, to see which gives these numbers")
+    diagnosis = diagnose(
+        [(each.problem, values_of(each.answers[derivation.name])) for each in wrong],  # type: ignore[arg-type]
+        wrong_values(wrong, derivation.name),
+    )
+    return Check(derivation.name, found.name, tuple(comparisons), smallest, sizes, diagnosis)
 
 
 def _ask(derivation: Derivation, problem: Problem, certify: bool | None) -> Comparison:
@@ -141,6 +170,62 @@ def has_wrong_numbers(comparison: Comparison, name: str) -> bool:
 
 def _is_wrong_in(block: BlockResult, name: str) -> bool:
     return block.verdict == "disagree" and name in block.distance_ulp and (not block.odd or name in block.odd)
+
+
+def wrong_values(comparisons: Iterable[Comparison], name: str) -> set[str]:
+    """The loss and the gradients in which an answer is wrong, by their names in `Problem.differentiable`."""
+    wrong = {block.name for each in comparisons for block in each.blocks if _is_wrong_in(block, name)}
+    problem = next(iter(comparisons)).problem
+    named = {each: derivative(each) for each in problem.differentiable} | {"loss": "loss"}
+    if "inputs" in named:
+        named["inputs"] = "dx_t" if isinstance(problem.model, Recurrent) else "dx"
+    return {each for each, quantity in named.items() if quantity in wrong}
+
+
+def wrong_places(comparisons: Iterable[Comparison], name: str, quantity: str) -> str:
+    """Where a quantity is wrong: in which of its blocks, or in which rows; `everywhere` if in all of them."""
+    blocks: dict[str, bool] = {}
+    rows: set[int] = set()
+    height = 0
+    for comparison in comparisons:
+        of_quantity = [block for block in comparison.blocks if block.name == quantity and name in block.distance_ulp]
+        for block in of_quantity:
+            blocks[block.label] = blocks.get(block.label, False) or _is_wrong_in(block, name)
+        if len(of_quantity) == 1 and _is_wrong_in(of_quantity[0], name):
+            given, right = wrong_quantities(comparison, name)[quantity]
+            apart = np.abs(np.atleast_1d(given.values.astype("f8") - right.values))
+            height = len(apart)
+            rows |= {
+                int(row) for row in np.flatnonzero((apart > of_quantity[0].allowed).reshape(height, -1).any(axis=1))
+            }
+    wrong = [label for label, is_wrong in blocks.items() if is_wrong]
+    if len(blocks) > 1:
+        return "everywhere" if len(wrong) == len(blocks) else ", ".join(wrong)
+    return (
+        "everywhere"
+        if len(rows) in (0, height)
+        else f"row{'s' if len(rows) > 1 else ''} {', '.join(map(str, sorted(rows)))}"
+    )
+
+
+def cut_down(system: System) -> dict[str, System]:
+    """The system with one of its sizes cut down, by what that is."""
+    model = system.model
+    if isinstance(model, OrderedSystem):
+        return {}
+    one_unit = {"hidden_size": 1} if isinstance(model, Recurrent) else {"sizes": _one_unit(model.sizes)}
+    units: dict[str, System] = {"one unit": replace(system, model=replace(model, **one_unit))}
+    if system.batch_size > 1:
+        lengths = system.lengths[:1] if system.lengths else None
+        units = {"one sample": replace(system, batch_size=1, lengths=lengths), **units}
+    if isinstance(model, FeedForward):
+        return units
+    steps = {T: tuple(min(T, each) for each in system.lengths) if system.lengths else None for T in (1, 2)}
+    return {f"T = {T}": replace(system, seq_len=T, lengths=lengths) for T, lengths in steps.items()} | units
+
+
+def _one_unit(sizes: tuple[int, ...]) -> tuple[int, ...]:
+    return (sizes[0], *(1 for _ in sizes[1:-1]), sizes[-1])
 
 
 def small_problems(system: System, seed: int, dtype: str) -> Iterator[Problem]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,11 +13,13 @@ from rich.text import Text
 from .blocks import derivative
 from .check import Check, wrong_quantities
 from .console import plain_table, say
+from .diagnosis import Diagnosis, Suspect
 from .explanation import explain
-from .results import Comparison
+from .results import Comparison, Verdict
 
 STYLES = {"right": "green", "wrong": "bold red", "undecided": "yellow", "missing": "dim"}
 MOST_ENTRIES = 60
+MOST_EQUALS = 3
 
 
 def show_check(check: Check, case: Path | None, on: Console) -> None:
@@ -25,9 +28,13 @@ def show_check(check: Check, case: Path | None, on: Console) -> None:
         on.print(_table(check))
     if check.first_wrong:
         say(on, f"\n{explain(check.first_wrong, case)}")
+    if check.sizes:
+        say(on, f"\n{sizes(check.sizes)}")
     if check.smallest:
         say(on, "\nThe smallest problem on which it is still wrong:", style="bold")
         say(on, numbers(check.smallest, check.name))
+    if check.smallest:
+        say(on, f"\n{named(check.diagnosis)}")
     say(on, f"\n{conclusion(check)}", style="bold")
 
 
@@ -42,6 +49,61 @@ def conclusion(check: Check) -> str:
     missing = f"; not given, and so not checked: {', '.join(map(_shown, check.missing))}" if check.missing else ""
     who = f"the loss of {check.name}" if len(check.rows()) == 1 else check.name
     return f"{who} {verb} on {asked}{how}{missing}."
+
+
+def sizes(verdicts: Mapping[str, Verdict]) -> str:
+    """What becomes of it on smaller sizes."""
+    words = {"agree": "right", "disagree": "wrong", "undecidable": "undecided"}
+    found = "; ".join(f"{size}: {words[verdict]}" for size, verdict in verdicts.items())
+    lines = [f"With one size cut down: {found}."]
+    if verdicts.get("T = 1") == "agree" and verdicts.get("T = 2") == "disagree":
+        lines.append("It takes two steps to show: look at what goes from step to step.")
+    if verdicts.get("one sample") == "agree":
+        lines.append("It takes several samples to show: look at the sums over the batch, and at what they share.")
+    if verdicts.get("one unit") == "agree":
+        lines.append("It takes several units to show: look for a transposed matrix, or an order of units or gates.")
+    return "\n".join(lines)
+
+
+def named(diagnosis: Diagnosis) -> str:
+    """The mistakes that give these numbers."""
+    if diagnosis.suspects:
+        first, *equal = diagnosis.suspects
+        heading = "Exactly these numbers come from this mistake"
+        lines = [f"{heading if len(first.mistakes) == 1 else 'Exactly these numbers come from two mistakes at once'}:"]
+        lines += _suspect(first)
+        if equal:
+            lines.append("The same numbers come from:")
+            lines += [line for suspect in equal[:MOST_EQUALS] for line in _suspect(suspect)]
+        if len(equal) > MOST_EQUALS:
+            lines.append(f"… and {len(equal) - MOST_EQUALS} more.")
+        return "\n".join(lines)
+    if diagnosis.partly:
+        lines = [
+            "No mistake of the catalogue gives all of these numbers: there may be several. Some of them come from:"
+        ]
+        for suspect in diagnosis.partly[:MOST_EQUALS]:
+            leaves = f", but not {_listed(suspect.leaves)}" if suspect.leaves else ""
+            lines += _suspect(suspect) + [f"    It explains {_listed(suspect.explains)}{leaves}."]
+        return "\n".join(lines)
+    return "No mistake of the catalogue gives these numbers (`gradparity mistakes` lists them)."
+
+
+def _suspect(suspect: Suspect) -> list[str]:
+    violated = f" (violates {_equations(suspect.equations)})" if suspect.equations else ""
+    lines = [f"  {' AND '.join(suspect.mistakes)}{violated}"]
+    for right, given, _ in suspect.lines:
+        lines += [f"    right: {right}", f"    yours: {given}"]
+    return lines + [f"    Remedy: {remedy}." for remedy in suspect.remedies]
+
+
+def _equations(numbers: Sequence[int]) -> str:
+    shown = ", ".join(f"({number})" for number in numbers)
+    return f"equation{'s' if len(numbers) > 1 else ''} {shown} of the derivation"
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join("the loss" if name == "loss" else _shown(name) for name in names)
 
 
 def _shown(name: str) -> str:
@@ -71,13 +133,13 @@ def _written(array: np.ndarray) -> str:
 def _table(check: Check) -> Table:
     table = plain_table()
     certified = all(comparison.bits is not None for comparison in check.comparisons)
-    for heading in ("quantity", "verdict", "error (ulp)" if certified else "distance (ulp)", "worst block"):
+    for heading in ("quantity", "verdict", "error (ulp)" if certified else "distance (ulp)", "worst block", "wrong in"):
         table.add_column(heading, no_wrap=True, justify="right" if "ulp" in heading else "left")
     for row in check.rows():
         ulp = float(str(row["ulp"]))
         shown = f"{ulp:.1f}" if ulp < 1000 else f"{ulp:.1e}"
         verdict = Text(str(row["verdict"]), style=STYLES[str(row["verdict"])])
-        table.add_row(str(row["quantity"]), verdict, shown, str(row["worst"]))
+        table.add_row(str(row["quantity"]), verdict, shown, str(row["worst"]), str(row["wrong_in"]))
     for name in check.missing:
-        table.add_row(_shown(name), Text("missing", style=STYLES["missing"]), "", "")
+        table.add_row(_shown(name), Text("missing", style=STYLES["missing"]), "", "", "")
     return table

@@ -22,6 +22,7 @@ from . import campaign, charts
 from .catalogue import SEEDS, get_system
 from .check import check_derivation
 from .check_display import show_check
+from .cli_sweep import sweep_command
 from .console import console, working
 from .derivation import load_function
 from .display import (
@@ -173,8 +174,9 @@ def check_command(
     if save_case:
         require_folder(save_case)
     function = load_function(target)
-    with working("asking the function, and enclosing the exact answer"), redirect_stdout(sys.stderr):
-        check = check_derivation(function, system, seeds=seed or SEEDS, dtype=require_dtype(dtype).name)
+    with working("loading") as status, redirect_stdout(sys.stderr):
+        name = require_dtype(dtype).name
+        check = check_derivation(function, system, seeds=seed or SEEDS, dtype=name, progress=status.update)
     failing = check.smallest or check.first_wrong
     case = failing.problem.save_in(save_case, check.system) if save_case and failing else None
     show_check(check, case, console(stderr=json == "-"))
@@ -245,6 +247,9 @@ def flow_command(
         _write(json, listing_json({"schema": SCHEMA, "flows": flow_rows(flows)}))
     if any(flow.comparison.verdict != "agree" for flow in flows):
         raise typer.Exit(1)
+
+
+app.command("sweep")(sweep_command)
 
 
 @app.command("systems")

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
-
 from rich.console import Console
+from rich.status import Status
 from rich.table import Table
 
 PIPE_WIDTH = 200
@@ -16,7 +15,7 @@ def console(*, stderr: bool = False) -> Console:
     return found if found.is_terminal else Console(stderr=stderr, width=PIPE_WIDTH)
 
 
-def working(what: str) -> AbstractContextManager[object]:
+def working(what: str) -> Status:
     """A spinner with what is being done, if standard error is a terminal."""
     return Console(stderr=True).status(what)
 

@@ -68,7 +68,7 @@ def measure_tolerance(
             return quantities(Evaluation(float(found.loss), found.gradients, found.outputs, adjoints), problem)
         return training_quantities(hand_trajectory(on, training))
 
-    return _measure(problem, computed, progress)
+    return measure(problem, computed, progress)
 
 
 def hand_trajectory(problem: Problem, training: Training) -> Trajectory:
@@ -76,8 +76,10 @@ def hand_trajectory(problem: Problem, training: Training) -> Trajectory:
     return follow(problem, training, lambda each, step: answer(each), ManualBackend().descend)
 
 
-def _measure(
-    problem: Problem, computed: Callable[[Problem], dict[str, Quantity]], progress: Callable[[int], None]
+def measure(
+    problem: Problem,
+    computed: Callable[[Problem], dict[str, Quantity]],
+    progress: Callable[[int], None] = lambda probes: None,
 ) -> Tolerance:
     """How far rounding alone moves each block of what is computed of a problem."""
     with np.errstate(all="ignore"):

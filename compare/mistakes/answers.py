@@ -1,0 +1,182 @@
+"""Mistakes in what is made of a gradient: its size, its sign, its shape, and how it was got."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+
+import numpy as np
+
+from ...backends import OrderedSystem, Problem
+from .execution import run
+from .mistake import Form, Mistake, Values
+
+STEPS = [10.0**-k for k in range(3, 11)]  # of finite differences
+FEW = 8  # entries, below which a coincidence is possible
+
+
+def _scaled(values: Values, problem: Problem, *, factor: float, names: tuple[str, ...]) -> Values:
+    return values | {name: values[name] * np.asarray(factor, values[name].dtype) for name in names}
+
+
+def _gradients(problem: Problem) -> tuple[str, ...]:
+    return tuple(problem.differentiable)
+
+
+def _factors(problem: Problem, answered: Values) -> Iterator[Form]:
+    if isinstance(problem.model, OrderedSystem):
+        return
+    T, B, K = problem.seq_len, problem.batch_size, problem.model.output_form(*problem.leading).shape[-1]
+    named = {"B": B, "T": T, "T B": T * B, "K": K, "2": 2}
+    if problem.lengths is not None:
+        named["T B / the number of counted steps"] = T * B / int(problem.lengths.sum())
+    for words, factor in named.items():
+        if factor != 1:
+            for shown, each in ((words, factor), (f"1/({words})" if " " in words else f"1/{words}", 1 / factor)):
+                only = partial(_scaled, factor=each, names=_gradients(problem))
+                both = partial(_scaled, factor=each, names=("loss", *_gradients(problem)))
+                yield Form(f"{shown}, the gradients", answer=only, equations=(22,))
+                yield Form(f"{shown}, loss and gradients", answer=both, equations=(22,))
+
+
+def _single_factors(problem: Problem, answered: Values) -> Iterator[Form]:
+    """A factor of one gradient alone, which is read off the answer."""
+    right = run(problem).values
+    for name in _gradients(problem):
+        given = answered.get(name)
+        if given is None or given.shape != right[name].shape or given.size == 1 or not right[name].any():
+            continue
+        factor = float(np.vdot(right[name], given) / np.vdot(right[name], right[name]))
+        if np.isfinite(factor) and abs(factor - 1) > 1e-6:
+            words = "zeros" if abs(factor) < 1e-12 else f"{factor:.6g}"
+            factor = 0.0 if words == "zeros" else factor
+            yield Form(f"d{name} by {words}", answer=partial(_scaled, factor=factor, names=(name,)))
+
+
+def _signs(problem: Problem, answered: Values) -> Iterator[Form]:
+    names = _gradients(problem)
+    yield Form("all gradients", answer=partial(_scaled, factor=-1.0, names=names), equations=(28,))
+    yield Form("of the loss", answer=partial(_scaled, factor=-1.0, names=("loss",)), equations=(23,))
+    yield Form(
+        "of the loss and all gradients", answer=partial(_scaled, factor=-1.0, names=("loss", *names)), equations=(23,)
+    )
+
+
+def _clipped(problem: Problem, answered: Values) -> Iterator[Form]:
+    """Where all are clipped at the same value, it is the largest that was answered."""
+    gradients = [array for name, array in answered.items() if name != "loss" and array.size]
+    largest = max((float(np.abs(array).max()) for array in gradients), default=0.0)
+    if largest > 0 and np.isfinite(largest):
+
+        def clip(values: Values, asked: Problem, names: tuple[str, ...]) -> Values:
+            return values | {name: np.clip(values[name], -largest, largest) for name in names}
+
+        yield Form(f"at ±{largest:.6g}", answer=partial(clip, names=_gradients(problem)))
+        if problem.params.keys() != problem.differentiable.keys():
+            yield Form(f"at ±{largest:.6g}, the parameters'", answer=partial(clip, names=tuple(problem.params)))
+
+
+def _norm_clipped(problem: Problem, answered: Values) -> Iterator[Form]:
+    given = [name for name in problem.params if name in answered]
+    norm = _norm(answered, given)
+    for each in {norm, float(f"{norm:.3g}")} if norm > 0 and np.isfinite(norm) else ():
+        for names in (tuple(problem.params), _gradients(problem)):
+
+            def clip(values: Values, asked: Problem, norm: float = each, names: tuple[str, ...] = names) -> Values:
+                factor = norm / _norm(values, given)
+                return _scaled(values, asked, factor=factor, names=names) if factor < 1 else values
+
+            yield Form(f"to a norm of {each:.6g}", answer=clip)
+
+
+def _norm(values: Values, names: list[str]) -> float:
+    return float(np.sqrt(sum(float((values[name].astype("f8") ** 2).sum()) for name in names)))
+
+
+def _penalties(problem: Problem, answered: Values) -> Iterator[Form]:
+    """λθ added to every gradient, where λ is read off one of them."""
+    right = run(problem).values
+    for name in problem.params:
+        if name not in answered or answered[name].shape != right[name].shape or problem.params[name].ndim < 2:
+            continue
+        theta = problem.params[name]
+        strength = float(np.vdot(theta, answered[name] - right[name]) / np.vdot(theta, theta))
+        if not strength or not np.isfinite(strength):
+            continue
+        for of in (tuple(problem.params), tuple(each for each in problem.params if problem.params[each].ndim > 1)):
+
+            def add(values: Values, asked: Problem, of: tuple[str, ...] = of, by: float = strength) -> Values:
+                return values | {each: values[each] + asked.dtype.type(by) * asked.params[each] for each in of}
+
+            yield Form(f"with {strength:.6g}", answer=add)
+        return
+
+
+def _reversed_in_time(problem: Problem, answered: Values) -> Iterator[Form]:
+    if problem.seq_len > 1:
+        yield Form("", answer=lambda values, asked: values | {"inputs": values["inputs"][::-1]}, equations=(38,))
+
+
+def _differences(problem: Problem, answered: Values) -> Iterator[Form]:
+    """Differences of two losses are whole multiples of a loss's last place, which no derivative is."""
+    for step in STEPS:
+        for back in (step, 0.0):
+            recognizes = partial(_are_differences, step=step)
+            yield Form(f"steps of {step:.0e}", answer=partial(_taken, step=step, back=back), recognizes=recognizes)
+
+
+def _taken(values: Values, problem: Problem, *, step: float, back: float) -> Values:
+    """Differences of the loss, by which each number is moved in its turn."""
+
+    def loss(name: str, index: tuple[int, ...], by: float) -> float:
+        moved = problem.differentiable[name].copy()
+        moved[index] += by
+        if name in problem.params:
+            return float(run(problem.with_unchecked(params={**problem.params, name: moved})).values["loss"])
+        return float(run(problem.with_unchecked(**{name: moved})).values["loss"])
+
+    found = {name: np.empty_like(array) for name, array in problem.differentiable.items()}
+    for name, array in found.items():
+        for index in np.ndindex(array.shape):
+            array[index] = (loss(name, index, step) - loss(name, index, -back)) / (step + back)
+    return values | found
+
+
+def _are_differences(answered: Values, problem: Problem, *, step: float) -> bool:
+    """Whether this is the smallest step of which they can be."""
+    return _are_multiples(answered, problem, step) and not _are_multiples(answered, problem, step / 10)
+
+
+def _are_multiples(answered: Values, problem: Problem, step: float) -> bool:
+    gradients = [array.ravel() for name, array in answered.items() if name != "loss"]
+    values = np.concatenate(gradients).astype("f8") if gradients else np.zeros(0)
+    values = values[values != 0]
+    unit = float(np.spacing(np.abs(answered["loss"]).astype(problem.dtype))) / 4
+    with np.errstate(all="ignore"):
+        multiples = (
+            values * step / unit
+        )  # quarters, since a loss may have been smaller, and a step is half a difference
+        away = np.abs(multiples - np.round(multiples))
+    return len(values) >= FEW and bool((np.abs(multiples) < 2.0**46).all() and (away < 0.02).all())
+
+
+ANSWERS = (
+    Mistake(
+        "multiplied by T, B or K",
+        "the loss is a sum, or a mean, over what the system says: look for a mean too many or too few",
+        _factors,
+    ),
+    Mistake("sign", "the gradient points uphill: the minus of gradient descent belongs into the update", _signs),
+    Mistake("clipped", "clip after the gradient was checked, not inside its function", _clipped),
+    Mistake("clipped by norm", "clip after the gradient was checked, not inside its function", _norm_clipped),
+    Mistake("weight decay added", "the loss has no penalty on the weights", _penalties),
+    Mistake(
+        "in backward order of time",
+        "what is collected on the way back comes last step first: turn it round",
+        _reversed_in_time,
+    ),
+    Mistake(
+        "finite differences in place of the derivative", "derive it: differences lose half of the digits", _differences
+    ),
+    Mistake("a single gradient multiplied", "look at the line that returns it, or sums it", _single_factors),
+)

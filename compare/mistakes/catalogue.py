@@ -1,0 +1,23 @@
+"""All mistakes, and the forms in which each can be planted into a problem's answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ...backends import Problem
+from .answers import ANSWERS
+from .cells import GRU, LSTM, PLAIN, TIME
+from .execution import run
+from .mistake import Form, Mistake
+from .questions import QUESTIONS
+from .readouts import ORDERED, READOUTS
+
+MISTAKES = (*PLAIN, *TIME, *LSTM, *GRU, *READOUTS, *ORDERED, *QUESTIONS, *ANSWERS)
+
+
+def forms_to_plant(problem: Problem) -> Iterator[tuple[Mistake, Form]]:
+    """Every form of every mistake that applies to a problem; what is read off an answer comes from half the right one."""
+    half = {name: array / 2 for name, array in run(problem).values.items()}
+    for mistake in MISTAKES:
+        for form in mistake.on(problem, half):
+            yield mistake, form

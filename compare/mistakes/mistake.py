@@ -1,0 +1,160 @@
+"""What a mistake is: a change of some lines, of the question, or of the answer; and what it makes of a problem."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from ...backends import Evaluation, Problem
+from .execution import lines_of, run
+from .lines import Line
+from .names import Replaced
+
+Values = dict[str, np.ndarray]  # `loss`, and gradients by the names of `Problem.differentiable`
+THE_RIGHT_SIDE = "…"  # stands in a statement for what should stand there
+
+
+@dataclass(frozen=True)
+class Form:
+    """One definite form of a mistake.
+
+    Attributes:
+        words: what distinguishes it from the mistake's other forms; empty where there is one.
+        lines: statements in place of others, several separated by ` ; `, by the keys of `lines_of`. Those of which
+            a problem knows nothing are left out.
+        question: what is computed in place of the problem.
+        answer: what is made of the gradients and the loss.
+        keeps_loss: whether the loss is right nevertheless.
+        equations: those that are violated, beside those of the lines.
+        recognizes: tells the form by the answer alone, where that cannot be predicted to the last digits.
+    """
+
+    words: str = ""
+    lines: Mapping[str, str] = field(default_factory=dict)
+    question: Callable[[Problem], Problem] | None = None
+    answer: Callable[[Values, Problem], Values] | None = None
+    keeps_loss: bool = False
+    equations: tuple[int, ...] = ()
+    recognizes: Callable[[Values, Problem], bool] | None = None
+
+    def applies(self, problem: Problem) -> bool:
+        """Whether it changes anything in a problem of this kind."""
+        return not self.lines or bool(self.replaced(problem))
+
+    def replaced(self, problem: Problem) -> Replaced:
+        """The statements that stand in place of others."""
+        known = lines_of(problem)
+        found: dict[str, dict[str, str]] = {}
+        for key, text in self.lines.items():
+            for statement in text.split(" ; ") if key in known else ():
+                left = statement.partition(" = ")[0].partition(" += ")[0]
+                if left in known[key]:
+                    right_side = known[key][left].text.partition("= ")[2]
+                    found.setdefault(key, {})[left] = statement.replace(THE_RIGHT_SIDE, right_side)
+        return found
+
+    def changed_lines(self, problem: Problem) -> list[tuple[Line, str]]:
+        """Each line that is replaced, with what stands in its place."""
+        known = lines_of(problem)
+        return [(known[key][left], text) for key, of in self.replaced(problem).items() for left, text in of.items()]
+
+    def violates(self, problem: Problem) -> tuple[int, ...]:
+        """The numbers of the equations that are violated."""
+        of_lines = [line.equation for line, _ in self.changed_lines(problem) if line.equation]
+        return tuple(dict.fromkeys([*of_lines, *self.equations]))
+
+    def predict(self, problem: Problem) -> Values:
+        """What somebody with this mistake would answer."""
+        asked = self.question(problem) if self.question else problem
+        values = run(asked, self.replaced(asked)).values
+        if self.answer:
+            values = self.answer(values, problem)
+        if self.keeps_loss:
+            values = values | {"loss": run(problem).values["loss"]}
+        return {name: values[name].astype(problem.dtype) for name in ("loss", *problem.differentiable)}
+
+
+def attempt(form: Form, problem: Problem) -> Values | None:
+    """What a form predicts; None where its products do not fit together on a problem of these sizes."""
+    try:
+        predicted = form.predict(problem)
+    except ValueError:  # of NumPy: shapes that do not match
+        return None
+    expected = {"loss": ()} | {name: array.shape for name, array in problem.differentiable.items()}
+    return predicted if all(predicted[name].shape == shape for name, shape in expected.items()) else None
+
+
+def together(one: Form, other: Form) -> Form:
+    """Two mistakes at once."""
+
+    def question(problem: Problem) -> Problem:
+        asked = one.question(problem) if one.question else problem
+        return other.question(asked) if other.question else asked
+
+    def answer(values: Values, problem: Problem) -> Values:
+        values = one.answer(values, problem) if one.answer else values
+        return other.answer(values, problem) if other.answer else values
+
+    lines = {
+        key: " ; ".join(filter(None, (one.lines.get(key), other.lines.get(key))))
+        for key in {**one.lines, **other.lines}
+    }
+    return Form(lines=lines, question=question, answer=answer, keeps_loss=one.keeps_loss and other.keeps_loss)
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """A mistake by its name.
+
+    Attributes:
+        name: in a few words, as one would say it.
+        remedy: what to do, in one line.
+        forms: all that it can be on a problem; the answer may tell a number, such as where it was clipped.
+    """
+
+    name: str
+    remedy: str
+    forms: Callable[[Problem, Values], Iterable[Form]]
+
+    def on(self, problem: Problem, answered: Values) -> list[Form]:
+        """The forms that it can have on a problem."""
+        return [form for form in self.forms(problem, answered) if form.applies(problem)]
+
+
+def lines(name: str, remedy: str, *forms: Mapping[str, str], equations: tuple[int, ...] = (), **more: Any) -> Mistake:
+    """A mistake that consists of other lines; several forms are told apart by what stands in them."""
+    found = tuple(Form("", form, equations=equations, **more) for form in forms)
+    return Mistake(name, remedy, lambda problem, answered: found)
+
+
+def asks(
+    name: str,
+    remedy: str,
+    question: Callable[[Problem], Problem],
+    *,
+    where: Callable[[Problem], bool] = lambda problem: True,
+    equations: tuple[int, ...] = (),
+    keeps_loss: bool = False,
+) -> Mistake:
+    """A mistake that answers another question."""
+    form = Form("", question=question, equations=equations, keeps_loss=keeps_loss)
+    return Mistake(name, remedy, lambda problem, answered: [form] if where(problem) else [])
+
+
+def with_params(problem: Problem, change: Callable[[str, np.ndarray], np.ndarray]) -> Problem:
+    """The problem with parameters changed by their names."""
+    params = {name: change(name, array) for name, array in problem.params.items()}
+    return problem.with_unchecked(params=params)
+
+
+def with_model(problem: Problem, **changes: Any) -> Problem:
+    """The problem with another model of the same shapes."""
+    return problem.with_unchecked(model=replace(problem.model, **changes))
+
+
+def values_of(answer: Evaluation) -> Values:
+    """What a backend answered, as far as a mistake can be told from it."""
+    return {"loss": np.asarray(answer.loss), **answer.gradients}
