@@ -50,7 +50,7 @@ class Check:
     comparisons: tuple[Comparison, ...]
     smallest: Comparison | None = None
     sizes: Mapping[str, Verdict] = field(default_factory=dict)
-    diagnosis: Diagnosis = Diagnosis()
+    diagnosis: Diagnosis = field(default_factory=Diagnosis)
 
     @property
     def verdict(self) -> Verdict:

@@ -91,10 +91,11 @@ def named(diagnosis: Diagnosis) -> str:
 
 def _suspect(suspect: Suspect) -> list[str]:
     violated = f" (violates {_equations(suspect.equations)})" if suspect.equations else ""
-    lines = [f"  {' AND '.join(suspect.mistakes)}{violated}"]
-    for right, given, _ in suspect.lines:
-        lines += [f"    right: {right}", f"    yours: {given}"]
-    return lines + [f"    Remedy: {remedy}." for remedy in suspect.remedies]
+    changed = [
+        f"    {who}: {line}" for right, given, _ in suspect.lines for who, line in (("right", right), ("yours", given))
+    ]
+    remedies = [f"    Remedy: {remedy}." for remedy in suspect.remedies]
+    return [f"  {' AND '.join(suspect.mistakes)}{violated}", *changed, *remedies]
 
 
 def _equations(numbers: Sequence[int]) -> str:

@@ -27,7 +27,7 @@ def _factors(problem: Problem, answered: Values) -> Iterator[Form]:
     if isinstance(problem.model, OrderedSystem):
         return
     T, B, K = problem.seq_len, problem.batch_size, problem.model.output_form(*problem.leading).shape[-1]
-    named = {"B": B, "T": T, "T B": T * B, "K": K, "2": 2}
+    named: dict[str, float] = {"B": B, "T": T, "T B": T * B, "K": K, "2": 2}
     if problem.lengths is not None:
         named["T B / the number of counted steps"] = T * B / int(problem.lengths.sum())
     for words, factor in named.items():

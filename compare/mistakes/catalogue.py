@@ -16,7 +16,7 @@ MISTAKES = (*PLAIN, *TIME, *LSTM, *GRU, *READOUTS, *ORDERED, *QUESTIONS, *ANSWER
 
 
 def forms_to_plant(problem: Problem) -> Iterator[tuple[Mistake, Form]]:
-    """Every form of every mistake that applies to a problem; what is read off an answer comes from half the right one."""
+    """Every form of every mistake that applies to a problem; what is read off an answer is read off half of it."""
     half = {name: array / 2 for name, array in run(problem).values.items()}
     for mistake in MISTAKES:
         for form in mistake.on(problem, half):

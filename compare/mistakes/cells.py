@@ -262,7 +262,8 @@ GRU = (
         "z flipped",
         "h_t = (1 − z) ⊙ n + z ⊙ h_{t−1}: z keeps the state",
         {
-            "gru": "h = z * n + (1 - z) * h_before ; da_n = dh * z * dtanh(n) ; da_z = dh * (n - h_before) * dsigmoid(z)",
+            "gru": "h = z * n + (1 - z) * h_before ; "
+            "da_n = dh * z * dtanh(n) ; da_z = dh * (n - h_before) * dsigmoid(z)",
             "gru after": "dh_before = dh * (1 - z) + da_r @ W_r + da_z @ W_z + dq @ W_n",
             "gru before": "dh_before = dh * (1 - z) + da_r @ W_r + da_z @ W_z + d_rh * r",
         },
@@ -323,7 +324,8 @@ GRU = (
         "reset before in place of after",
         "r multiplies the product W_n h_{t−1} + b_hn, not h_{t−1} itself, as in PyTorch and cuDNN",
         {
-            "gru after": "q = (r * h_before) @ W_n.T + b_hn ; n = tanh(x_n + q) ; dr = (da_n @ W_n) * h_before ; dq = da_n ; "
+            "gru after": "q = (r * h_before) @ W_n.T + b_hn ; n = tanh(x_n + q) ; "
+            "dr = (da_n @ W_n) * h_before ; dq = da_n ; "
             "dh_before = dh * z + da_r @ W_r + da_z @ W_z + (da_n @ W_n) * r ; "
             "dW += below(da_r.T @ h_before, da_z.T @ h_before, da_n.T @ (r * h_before))"
         },

@@ -26,7 +26,7 @@ def run_feed_forward(problem: Problem, model: FeedForward, replaced: Replaced) -
         sums = {"dW": np.zeros_like(W), "db": np.zeros_like(b), "loss": problem.dtype.type(0)}
         below = layers[-1]["a"] if layers else problem.inputs
         layers.append(execute(forward, constants | sums | {"W": W, "b": b, "a_below": below}))
-    values = {}
+    values: dict[str, np.ndarray] = {}
     for number in range(L, 0, -1):
         names = execute(output if number == L else hidden, layers[number - 1])
         execute(backward, names)

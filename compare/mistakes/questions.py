@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import permutations
+from functools import partial
+from itertools import permutations, product
 
 import numpy as np
 
 from ...backends import Chunks, FeedForward, LastSteps, OrderedSystem, Problem, Recurrent, Window
+from ...backends.recurrent import ACTIVATIONS
+from ...backends.truncation import Truncation
 from .execution import run
 from .mistake import Form, Mistake, Values, asks, with_model, with_params
 
 GATED = ("U", "W", "b")
+STEPS_AWAY = {1: "the next step's", -1: "the step's before"}
+TRUNCATIONS: dict[type[Truncation], tuple[str, int]] = {  # in words, and the equation
+    Window: ("each loss reaches back over {}", 52),
+    Chunks: ("stopped every {}", 50),
+    LastSteps: ("the last {} alone", 51),
+}
 
 
 def _is_recurrent(problem: Problem) -> bool:
@@ -35,26 +44,37 @@ def _reordered(name: str, array: np.ndarray, order: tuple[int, ...]) -> np.ndarr
     return np.concatenate([parts[number] for number in order])
 
 
+def _with_gates_reordered(problem: Problem, order: tuple[int, ...]) -> Problem:
+    return with_params(problem, lambda name, array: _reordered(name, array, order))
+
+
+def _with_rows_reordered(values: Values, problem: Problem, order: tuple[int, ...]) -> Values:
+    return {name: _reordered(name, array, order) for name, array in values.items()}
+
+
 def _gate_orders(problem: Problem, answered: Values) -> Iterator[Form]:
-    gates = getattr(problem.model, "gates", "")
-    for order in permutations(range(len(gates))):
-        if order == tuple(sorted(order)):
+    """Where somebody takes our rows for those of the gates in another order; or hands in the gradient in one."""
+    model = problem.model
+    if not isinstance(model, Recurrent) or not model.gates:
+        return
+    ours = tuple(range(len(model.gates)))
+    for theirs in permutations(ours):
+        if theirs == ours:
             continue
-        back = tuple(int(number) for number in np.argsort(order))
-
-        def question(asked: Problem, order: tuple[int, ...] = order) -> Problem:
-            return with_params(asked, lambda name, array: _reordered(name, array, order))
-
-        def restored(values: Values, asked: Problem, back: tuple[int, ...] = back) -> Values:
-            return {name: _reordered(name, array, back) for name, array in values.items()}
-
-        words = f"rows read as {' '.join(gates[number] for number in back)}, which are {' '.join(gates)}"
-        equations = (54,) if problem.model.cell == "lstm" else (65,)  # type: ignore[union-attr]
-        yield Form(words, question=question, answer=restored, equations=equations)
-        yield Form(f"gradient returned in the order {' '.join(gates[n] for n in back)}", answer=restored)
+        places = tuple(theirs.index(number) for number in ours)  # of our gates among theirs
+        shown = " ".join(model.gates[number] for number in theirs)
+        equations = (54,) if model.cell == "lstm" else (65, 67) if model.reset == "after" else (65, 68)
+        yield Form(
+            f"rows taken for those of {shown}",
+            question=partial(_with_gates_reordered, order=places),
+            answer=partial(_with_rows_reordered, order=theirs),
+            equations=equations,
+        )
+        yield Form(f"gradient handed in as {shown}", answer=partial(_with_rows_reordered, order=theirs))
 
 
-def _shifted(problem: Problem, by: int, *, wraps: bool) -> Problem:
+def _shifted(problem: Problem, by: int, wraps: bool) -> Problem:
+    """Each step with the target of another."""
     targets = problem.targets
     assert targets is not None
     moved = np.roll(targets, -by, axis=0)
@@ -67,16 +87,11 @@ def _shifted(problem: Problem, by: int, *, wraps: bool) -> Problem:
 def _label_shifts(problem: Problem, answered: Values) -> Iterator[Form]:
     if not _is_recurrent(problem) or problem.seq_len == 1:
         return
-    for by, words in ((1, "the next step's"), (-1, "the step's before")):
-        for wraps in (True, False):
-            for keeps_loss in (False, True):
-
-                def question(asked: Problem, by: int = by, wraps: bool = wraps) -> Problem:
-                    return _shifted(asked, by, wraps=wraps)
-
-                end = "wrapping round" if wraps else "the one at the end repeated"
-                only = ", in the gradient only" if keeps_loss else ""
-                yield Form(f"{words}, {end}{only}", question=question, keeps_loss=keeps_loss, equations=(28,))
+    ends = {True: "wrapping round", False: "the one at the end repeated"}
+    for (by, step), (wraps, end), keeps_loss in product(STEPS_AWAY.items(), ends.items(), (False, True)):
+        only = ", in the gradient only" if keeps_loss else ""
+        question = partial(_shifted, by=by, wraps=wraps)
+        yield Form(f"{step}, {end}{only}", question=question, keeps_loss=keeps_loss, equations=(28,))
 
 
 def _forget_bias(problem: Problem) -> Problem:
@@ -120,39 +135,37 @@ def _other_reduction(problem: Problem) -> Problem:
     return with_model(problem, reduction="sum" if problem.model.reduction == "mean" else "mean")  # type: ignore[union-attr]
 
 
+def _truncated(problem: Problem, truncation: Truncation | None) -> Problem:
+    return with_model(problem, truncation=truncation, differentiation="reverse")
+
+
 def _truncations(problem: Problem, answered: Values) -> Iterator[Form]:
     model = problem.model
     if not isinstance(model, Recurrent) or model.num_layers > 1 or model.bidirectional:
         return
-    kinds = {
-        Window: ("each loss reaches back over {}", (52,)),
-        Chunks: ("stopped every {}", (50,)),
-        LastSteps: ("the last {} alone", (51,)),
-    }
-    for kind, (words, equations) in kinds.items():
-        for n in range(1, problem.seq_len):
-            if model.truncation != kind(n):
-
-                def question(asked: Problem, truncation: Window | Chunks | LastSteps = kind(n)) -> Problem:
-                    return with_model(asked, truncation=truncation, differentiation="reverse")
-
-                steps = f"{n} steps" if n > 1 else "1 step"
-                yield Form(words.format(steps), question=question, equations=equations)
+    for (kind, (words, equation)), n in product(TRUNCATIONS.items(), range(1, problem.seq_len)):
+        if model.truncation != kind(n):
+            steps = f"{n} steps" if n > 1 else "1 step"
+            question = partial(_truncated, truncation=kind(n))
+            yield Form(words.format(steps), question=question, equations=(equation,))
     if model.truncation:
-        yield Form("not truncated", question=lambda asked: with_model(asked, truncation=None), equations=(50, 51, 52))
+        equation = TRUNCATIONS[type(model.truncation)][1]
+        yield Form("not truncated", question=partial(_truncated, truncation=None), equations=(equation,))
+
+
+def _activated(problem: Problem, activation: str) -> Problem:
+    by = {"differentiation": "reverse"} if _is_recurrent(problem) else {}  # the closed form knows one activation
+    return with_model(problem, activation=activation, **by)
 
 
 def _activations(problem: Problem, answered: Values) -> Iterator[Form]:
     model = problem.model
-    if isinstance(model, FeedForward) or (isinstance(model, Recurrent) and model.cell == "rnn"):
-        for name in ("tanh", "sigmoid", "relu", "identity"):
-            if name != model.activation:
-
-                def question(asked: Problem, name: str = name) -> Problem:
-                    changes = {"differentiation": "reverse"} if _is_recurrent(asked) else {}
-                    return with_model(asked, activation=name, **changes)
-
-                yield Form(name, question=question, equations=(2, 82))
+    if isinstance(model, OrderedSystem) or (isinstance(model, Recurrent) and model.cell != "rnn"):
+        return
+    equation = 82 if isinstance(model, FeedForward) else 2
+    for name in ACTIVATIONS:
+        if name != model.activation:
+            yield Form(name, question=partial(_activated, activation=name), equations=(equation,))
 
 
 def _single_precision(problem: Problem, answered: Values) -> Iterator[Form]:

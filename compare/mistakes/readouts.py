@@ -10,14 +10,14 @@ OF_PROBABILITIES = "w * softmax_backward(o, softmax(o) - Y)"  # of the squared e
 READOUTS = (
     lines(
         "softmax treated elementwise",
-        "∂p_i/∂o_j = p_i ([i = j] − p_j): every output moves every probability; together with the logarithm, do = p − y",
+        "∂p_i/∂o_j = p_i ([i = j] − p_j): every output moves every probability; with the logarithm, do = p − y",
         {SOFTMAX: "do = -w * Y * (1 - softmax(o))"},
         {SOFTMAX: "do = w * (softmax(o) - Y) * softmax(o) * (1 - softmax(o))"},
         {SOFTMAX: "do = -w * Y * softmax(o) * (1 - softmax(o))"},
     ),
     lines(
         "derivative of the softmax or sigmoid missing or doubled",
-        "the cross-entropy's derivative with respect to the linear output is prediction − target, with no further factor",
+        "the cross-entropy's derivative in the linear output is prediction − target, with no further factor",
         {SOFTMAX: "do = -w * Y / softmax(o)"},
         {SIGMOID: "do = w * (sigmoid(o) - Y) * dsigmoid(sigmoid(o))"},
         {SIGMOID: "do = w * (sigmoid(o) - Y) / dsigmoid(sigmoid(o))"},
@@ -86,7 +86,8 @@ READOUTS = (
         *(
             {
                 SOFTMAX: f"loss += -(w * Y * log(softmax(o) + {epsilon})).sum()",
-                SIGMOID: f"loss += -(w * (Y * log(sigmoid(o) + {epsilon}) + (1 - Y) * log(1 - sigmoid(o) + {epsilon}))).sum()",
+                SIGMOID: f"loss += -(w * (Y * log(sigmoid(o) + {epsilon})"
+                f" + (1 - Y) * log(1 - sigmoid(o) + {epsilon}))).sum()",
             }
             for epsilon in ("1e-6", "1e-7", "1e-8", "1e-9", "1e-10", "1e-12")
         ),
