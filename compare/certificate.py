@@ -8,7 +8,7 @@ answered is then measured against the truth, and not against the other backends.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,7 +22,11 @@ FIRST_BITS = 128
 MOST_BITS = 1 << 15
 NARROW = 2.0**-10  # of a unit in the last place
 LIMIT_SECONDS = 300.0
+MOSTLY = 0.9  # of the progress: the first precision, which mostly is enough
+FORWARD = 0.3  # of an enclosure's time
 SECONDS_PER_PRODUCT = 4e-7  # of two balls at the first precision, with all that goes with it; measured, roughly
+
+Progress = Callable[[float], None]
 
 
 class UncertifiableError(RequestError):
@@ -61,12 +65,13 @@ class Certificate:
         return np.array([max(_upper(ball.abs_upper()) for ball in block) for block in self.exact[name].blocks])
 
 
-def certify(problem: Problem, training: Training | None = None) -> Certificate:
+def certify(problem: Problem, training: Training | None = None, progress: Progress = lambda part: None) -> Certificate:
     """Encloses the exact answer.
 
     Args:
         problem: the question.
         training: enclose the trajectory of learning in its place.
+        progress: is called now and then with the part of the work that is done.
 
     Raises:
         MissingFrameworkError: python-flint is not installed.
@@ -80,7 +85,7 @@ def certify(problem: Problem, training: Training | None = None) -> Certificate:
     if isinstance(problem.model, Recurrent) and problem.model.cell not in CELLS:
         raise UncertifiableError(f"the certificate has no definition of the cell {problem.model.cell!r}")
     seconds = SECONDS_PER_PRODUCT * products(problem) * (training.steps if training else 1)
-    bits = FIRST_BITS
+    bits, left = FIRST_BITS, 1.0  # what is left of the progress: mostly, the first precision is enough
     while bits <= MOST_BITS:
         if seconds > LIMIT_SECONDS:
             raise UncertifiableError(
@@ -88,11 +93,15 @@ def certify(problem: Problem, training: Training | None = None) -> Certificate:
                 f"{LIMIT_SECONDS / 60:.0f}; take fewer steps, sequences or units"
             )
         started = time.monotonic()
+
+        def advance(part: float, left: float = left) -> None:
+            progress(1 - left * (1 - MOSTLY * part))
+
         with ctx.workprec(bits):
-            exact = _enclose_trajectory(problem, training) if training else _enclose(problem)
+            exact = _enclose_trajectory(problem, training, advance) if training else _enclose(problem, advance)
             if _narrow(exact, problem.dtype):
                 return Certificate(exact, bits)
-        bits *= 2
+        bits, left = 2 * bits, left * (1 - MOSTLY)
         seconds = 3 * (time.monotonic() - started)  # of twice as many bits
     raise UncertifiableError(f"no precision up to {MOST_BITS} bits is enough for this problem")
 
@@ -102,25 +111,38 @@ def products(problem: Problem) -> float:
     model = problem.model
     match model:
         case Recurrent():
-            T, B = problem.leading
-            weights = sum(array.size for array in problem.params.values())
-            applications = T * B
-            if isinstance(model.truncation, Window):
-                applications += B * sum(min(t, model.truncation.steps) for t in range(1, T + 1))
-            return 3.0 * applications * weights
+            weights = sum(array.size for array in problem.params.values()) / len(model.places)
+            return 3.0 * applications(problem) * problem.batch_size * weights
         case FeedForward():
             return 3.0 * problem.batch_size * sum(array.size for array in problem.params.values())
         case OrderedSystem():
             return 3.0 * model.size**2
 
 
-def _enclose(problem: Problem) -> dict[str, Quantity]:
+def applications(problem: Problem) -> int:
+    """How often a cell is applied; 0 where there is none."""
+    model = problem.model
+    if not isinstance(model, Recurrent):
+        return 0
+    T = problem.seq_len
+    again = sum(min(t, model.truncation.steps) for t in range(1, T + 1)) if isinstance(model.truncation, Window) else 0
+    return T * len(model.places) + again
+
+
+def _enclose(problem: Problem, progress: Progress) -> dict[str, Quantity]:
     """Every quantity of an answer, in balls of the precision that is set."""
     from .definitions import compute
     from .tape import backward, balls
 
-    computed = compute(problem)
-    backward(computed.loss)
+    applied, of = 0, applications(problem)
+
+    def advance() -> None:
+        nonlocal applied
+        applied += 1
+        progress(FORWARD * applied / of)
+
+    computed = compute(problem, advance)
+    backward(computed.loss, lambda part: progress(FORWARD + (1 - FORWARD) * part))
     adjoints = {}
     for name, variable in problem.model.variables(*problem.leading).items():
         total = balls(np.zeros(variable.shape if variable.steps else (1, *variable.shape)))
@@ -133,12 +155,13 @@ def _enclose(problem: Problem) -> dict[str, Quantity]:
     return quantities(answer, problem)
 
 
-def _enclose_trajectory(problem: Problem, training: Training) -> dict[str, Quantity]:
+def _enclose_trajectory(problem: Problem, training: Training, progress: Progress) -> dict[str, Quantity]:
     """The loss and the parameters at every step, in balls of the precision that is set."""
     from .definitions import compute
     from .tape import backward, balls
 
     def evaluate(at: Problem, step: int) -> Evaluation:
+        progress((step - 1) / (training.steps + 1))
         computed = compute(at)
         backward(computed.loss)
         gradients = {name: computed.given[name].gradient for name in at.params}

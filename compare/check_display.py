@@ -84,7 +84,7 @@ def named(diagnosis: Diagnosis) -> str:
         ]
         for suspect in diagnosis.partly[:MOST_EQUALS]:
             leaves = f", but not {_listed(suspect.leaves)}" if suspect.leaves else ""
-            lines += _suspect(suspect) + [f"    It explains {_listed(suspect.explains)}{leaves}."]
+            lines += [*_suspect(suspect), f"    It explains {_listed(suspect.explains)}{leaves}."]
         return "\n".join(lines)
     return "No mistake of the catalogue gives these numbers (`gradparity mistakes` lists them)."
 

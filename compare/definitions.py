@@ -43,13 +43,13 @@ class Computed(NamedTuple):
     steps: Steps
 
 
-def compute(problem: Problem) -> Computed:
-    """Runs the model's definition."""
+def compute(problem: Problem, advance: Callable[[], None] = lambda: None) -> Computed:
+    """Runs the model's definition; `advance` is called after each application of a cell."""
     given = {name: Variable(balls(array)) for name, array in problem.differentiable.items()}
     steps: Steps = defaultdict(lambda: defaultdict(list))
     match problem.model:
         case Recurrent() as model:
-            loss, outputs = _recurrent(model, problem, given, steps)
+            loss, outputs = _recurrent(model, problem, given, steps, advance)
         case FeedForward() as model:
             loss, outputs = _feedforward(model, problem, given, steps)
         case OrderedSystem() as model:
@@ -86,14 +86,16 @@ CELLS = {
 }
 
 
-def _recurrent(model: Recurrent, problem: Problem, given: dict[str, Variable], steps: Steps) -> tuple[Variable, Balls]:
+def _recurrent(
+    model: Recurrent, problem: Problem, given: dict[str, Variable], steps: Steps, advance: Callable[[], None]
+) -> tuple[Variable, Balls]:
     T, B = problem.leading
     assert problem.targets is not None
     lengths = np.full(B, T) if problem.lengths is None else problem.lengths
     in_length = list(np.arange(T)[:, None] < lengths)
     h = [where(in_length[t][:, None], given["inputs"][t], Variable(balls(np.zeros((B, 1))))) for t in range(T)]
     for layer in model.layers:
-        directions = [_direction(model, place, given, h, in_length, steps) for place in layer]
+        directions = [_direction(model, place, given, h, in_length, steps, advance) for place in layer]
         h = [concatenated(beside) for beside in zip(*directions, strict=True)]
     losses, outputs, count = [], [], 0
     for t in range(T):
@@ -116,6 +118,7 @@ def _direction(
     x: list[Variable],
     in_length: list[np.ndarray],
     steps: Steps,
+    advance: Callable[[], None],
 ) -> list[Variable]:
     """The states of one layer in one direction, in the order of time."""
     names = ("U", "W", "b", "b_hn", "Wcat")
@@ -137,6 +140,7 @@ def _direction(
         if isinstance(cut, LastSteps):
             left = np.sum(in_length[t:], axis=0)
             new = tuple(where((left <= cut.steps)[:, None], each, stopped(each)) for each in new)
+        advance()
         return tuple(where(in_length[t][:, None], *pair) for pair in zip(new, before, strict=True))
 
     cut, found = model.truncation, {}

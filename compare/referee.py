@@ -30,6 +30,7 @@ from .tolerance import PROBES, hand_trajectory, measure_tolerance
 from .training import Training, Trajectory, accuracy, follow, require_trainable, training_quantities
 
 Progress = Callable[[float], None]
+ENCLOSING = 40.0  # the work of a certificate, in that of a probe
 Answered = Evaluation | Trajectory | Failure | UnsupportedProblemError
 
 
@@ -81,9 +82,12 @@ def compare(
         require_trainable(problem)
         if training.until is not None:  # the hand derivation says when the loss has settled; all go as far
             training = replace(training, steps=len(hand_trajectory(problem, training).losses), until=None)
-    certificate = certify_problem(problem, training) if certify else None
-    work = PROBES + len(entrants)
-    tolerance = measure_tolerance(problem, training, lambda probes: progress(probes / work))
+    enclosing = ENCLOSING if certify else 0.0
+    work = enclosing + PROBES + len(entrants)
+    certificate = None
+    if certify:
+        certificate = certify_problem(problem, training, lambda part: progress(part * enclosing / work))
+    tolerance = measure_tolerance(problem, training, lambda probes: progress((enclosing + probes) / work))
 
     def ask(name: str, backend: Backend) -> Answered:
         if training:
@@ -93,7 +97,7 @@ def compare(
     found: dict[str, Answered] = {}
     for name, backend in entrants.items():
         found[name] = ask(name, backend)
-        progress((PROBES + len(found)) / work)
+        progress((enclosing + PROBES + len(found)) / work)
     able = [name for name, outcome in found.items() if not isinstance(outcome, UnsupportedProblemError)]
     if len(able) == 1 and "manual" not in found:
         found["manual"] = ask("manual", get_backend("manual"))

@@ -136,10 +136,17 @@ def stopped(a: Variable) -> Variable:
     return Variable(a.value)
 
 
-def backward(result: Variable) -> None:
-    """Sets the gradient of every variable that the result, a single number, was computed from."""
+def backward(result: Variable, progress: Callable[[float], None] = lambda part: None) -> None:
+    """Sets the gradient of every variable that the result, a single number, was computed from.
+
+    Args:
+        result: the number.
+        progress: is called with the part of the variables that are done.
+    """
     result._gradient = balls(np.ones(result.value.shape))
-    for variable in reversed(_in_order(result)):
+    order = _in_order(result)
+    for done, variable in enumerate(reversed(order)):
+        progress(done / len(order))
         if variable._gradient is None:
             continue
         for source, pullback in variable.sources:

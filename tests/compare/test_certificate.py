@@ -19,6 +19,7 @@ from gradparity.compare.blocks import quantities
 from gradparity.compare.catalogue import SYSTEMS
 from gradparity.compare.certificate import UncertifiableError, _enclose, certify
 from gradparity.compare.explanation import explain
+from gradparity.compare.training import Training
 from gradparity.manual import network
 from hypothesis import given, settings
 
@@ -32,7 +33,7 @@ def test_the_enclosure_contains_what_extended_precision_finds(problem):
     found = extended_answer(problem)
     right = quantities(Evaluation(found.loss, found.gradients, found.outputs, found.adjoints), problem)
     with ctx.workprec(40):
-        enclosed = _enclose(problem)
+        enclosed = _enclose(problem, lambda part: None)
     for name, quantity in right.items():
         for label, values, block in zip(quantity.labels, quantity.blocks, enclosed[name].blocks, strict=True):
             slack = 1e-18 * float(np.abs(values).max())  # extended precision's own rounding, at the ball's edge
@@ -110,6 +111,21 @@ def test_a_problem_that_would_take_too_long_is_refused_with_an_estimate():
         UncertifiableError, match=r"too large to certify: about \d+ minutes at 128 bits, expected at most 5"
     ):
         certify(problem)
+
+
+def test_progress_rises_within_an_enclosure_and_never_falls():
+    """At the first precision and at the next, forward and backward, in single steps and along a trajectory."""
+    parts = []
+    certify(chaotic(16, 2.0, 60), progress=parts.append)
+    assert len(parts) > 100
+    assert parts == sorted(parts)
+    assert 0 < parts[0] < 0.05
+    assert 0.9 < parts[-1] < 1  # it took a second precision
+
+    along = []
+    certify(SMALL, Training(0.1, 3), along.append)
+    assert along == sorted(along)
+    assert len(set(along)) > 2
 
 
 def test_the_precision_of_the_host_is_left_alone():
