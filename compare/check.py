@@ -19,14 +19,14 @@ from ..backends import (
     Recurrent,
     RequestError,
 )
-from .blocks import Quantity, derivative, quantities
+from .blocks import Quantity, quantities
 from .catalogue import SEEDS, System, get_system
 from .certificate import UncertifiableError
 from .derivation import Derivation, Function
-from .diagnosis import Diagnosis, diagnose
+from .diagnosis import Diagnosis, diagnose, wrong_values
 from .mistakes import values_of
 from .referee import compare
-from .results import BlockResult, Comparison, Verdict
+from .results import Comparison, Verdict
 
 SMALL_SIZES = (1, 2, 3)
 Progress = Callable[[str], None]
@@ -83,7 +83,7 @@ class Check:
                 reached = block.truth.error_ulp if block.truth else block.distance_ulp
                 if reached[self.name] >= float(row["ulp"]):  # type: ignore[arg-type]
                     row |= {"ulp": reached[self.name], "worst": block.label}
-                if _is_wrong_in(block, self.name):
+                if block.accuses(self.name):
                     row["verdict"] = "wrong"
                 elif block.verdict == "undecidable" and row["verdict"] == "right":
                     row["verdict"] = "undecided"
@@ -165,21 +165,7 @@ def own_verdict(comparison: Comparison, name: str) -> Verdict:
 
 def has_wrong_numbers(comparison: Comparison, name: str) -> bool:
     """Whether an answer was fit to be compared, and is wrong."""
-    return any(_is_wrong_in(block, name) for block in comparison.blocks)
-
-
-def _is_wrong_in(block: BlockResult, name: str) -> bool:
-    return block.verdict == "disagree" and name in block.distance_ulp and (not block.odd or name in block.odd)
-
-
-def wrong_values(comparisons: Iterable[Comparison], name: str) -> set[str]:
-    """The loss and the gradients in which an answer is wrong, by their names in `Problem.differentiable`."""
-    wrong = {block.name for each in comparisons for block in each.blocks if _is_wrong_in(block, name)}
-    problem = next(iter(comparisons)).problem
-    named = {each: derivative(each) for each in problem.differentiable} | {"loss": "loss"}
-    if "inputs" in named:
-        named["inputs"] = "dx_t" if isinstance(problem.model, Recurrent) else "dx"
-    return {each for each, quantity in named.items() if quantity in wrong}
+    return any(block.accuses(name) for block in comparison.blocks)
 
 
 def wrong_places(comparisons: Iterable[Comparison], name: str, quantity: str) -> str:
@@ -190,8 +176,8 @@ def wrong_places(comparisons: Iterable[Comparison], name: str, quantity: str) ->
     for comparison in comparisons:
         of_quantity = [block for block in comparison.blocks if block.name == quantity and name in block.distance_ulp]
         for block in of_quantity:
-            blocks[block.label] = blocks.get(block.label, False) or _is_wrong_in(block, name)
-        if len(of_quantity) == 1 and _is_wrong_in(of_quantity[0], name):
+            blocks[block.label] = blocks.get(block.label, False) or block.accuses(name)
+        if len(of_quantity) == 1 and of_quantity[0].accuses(name):
             given, right = wrong_quantities(comparison, name)[quantity]
             apart = np.abs(np.atleast_1d(given.values.astype("f8") - right.values))
             height = len(apart)
@@ -269,7 +255,7 @@ def _short_lengths(seq_len: int, batch_size: int) -> list[int]:
 def wrong_quantities(comparison: Comparison, name: str) -> dict[str, tuple[Quantity, Quantity]]:
     """What the derivation answered wrongly, and what is right, by the quantity's name."""
     answer, right = comparison.answers[name], comparison.answers["manual"]
-    wrong = {block.name for block in comparison.blocks if _is_wrong_in(block, name)}
+    wrong = {block.name for block in comparison.blocks if block.accuses(name)}
     given: dict[str, Any] = quantities(answer, comparison.problem)  # type: ignore[arg-type]
     truth = quantities(right, comparison.problem)  # type: ignore[arg-type]
     return {each: (given[each], truth[each]) for each in truth if each in wrong and each in given}

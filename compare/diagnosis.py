@@ -11,14 +11,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..backends import Evaluation, Problem
-from .blocks import quantities
-from .mistakes import MISTAKES, Form, Mistake, Values, attempt, together
+from ..backends import Evaluation, Problem, Recurrent
+from .blocks import Quantity, derivative, quantities
+from .mistakes import MISTAKES, Form, Mistake, Values, attempt, run, together, values_of
+from .results import Comparison
 from .tolerance import SPOILT, measure
 
-NEAR = 1e-3  # of the largest entry: worth a measurement
+NEAR = 1e-3  # of the deviation, or of a right block: worth a measurement
+ROUNDED = 1e3  # units in the last place of that: nearer than this, rounding may be what is left
+PROBES = 3  # of a measurement
 AS_TIGHT = 1e3  # evidence is as good as other evidence if its tolerance is within this factor
 MOST_PARTLY = 5
+MOST_MEASURED = 15
 
 
 @dataclass(frozen=True)
@@ -56,15 +60,109 @@ class Diagnosis:
     partly: tuple[Suspect, ...] = ()
 
 
+class _Submission:
+    """What was handed in on one problem, beside what is right."""
+
+    def __init__(self, problem: Problem, answered: Values, wrong: frozenset[str]) -> None:
+        self.problem, self.answered, self.wrong = problem, answered, wrong
+        self.right = run(problem).values
+        self.largest = {name: _largest(array) for name, array in self.right.items()}
+
+    def near(self, form: Form) -> frozenset[str]:
+        """What a form seems to give, before it is measured: of what is wrong, it has to give the deviation itself."""
+        if form.recognizes:
+            return frozenset(self.answered) if form.recognizes(self.answered, self.problem) else frozenset()
+        predicted = attempt(form, self.problem)
+        if predicted is None:
+            return frozenset()
+        found = set()
+        for name, array in self.answered.items():
+            if array.shape != predicted[name].shape:
+                continue
+            limit = NEAR * max(self.largest[name], _largest(array))
+            if name in self.wrong and not form.rounds_more:
+                limit = NEAR * _largest(array - self.right[name]) + ROUNDED * float(np.spacing(limit))
+            if _largest(array - predicted[name].astype("f8")) <= limit:
+                found.add(name)
+        return frozenset(found)
+
+    def is_changed_by(self, form: Form) -> bool:
+        """Whether a form makes a difference on this problem."""
+        predicted = attempt(form, self.problem)
+        return predicted is not None and any(
+            _largest(predicted[name] - array) > ROUNDED * float(np.spacing(self.largest[name]))
+            for name, array in self.right.items()
+        )
+
+    def measured(self, form: Form) -> dict[str, float]:
+        """What a form gives to the last digits, each with the part of its block by which rounding may move it."""
+        if form.recognizes:
+            return dict.fromkeys(self.near(form), float(np.finfo(self.problem.dtype).eps))
+        predicted = attempt(form, self.problem)
+        if predicted is None:
+            return {}
+        tolerance = measure(self.problem, lambda on: self._quantities(form.predict(on)), probes=PROBES)
+        given, of_form = self._quantities(self.answered), self._quantities(predicted)
+        found = {}
+        for name, quantity in self._names().items():
+            apart = np.abs(given[quantity].blocks.astype("f8") - of_form[quantity].blocks).max(axis=1)
+            if (apart <= tolerance.allowed[quantity]).all():
+                parts = tolerance.allowed[quantity] / np.maximum(tolerance.scale[quantity], np.finfo("f8").tiny)
+                found[name] = float(parts.min())
+        return found
+
+    def _names(self) -> dict[str, str]:
+        """What was handed in, with the name of its quantity."""
+        quantity = quantity_names(self.problem)
+        return {name: quantity[name] for name in self.answered}
+
+    def _quantities(self, values: Values) -> dict[str, Quantity]:
+        gradients = {name: array for name, array in values.items() if name != "loss"}
+        return quantities(Evaluation(float(values["loss"]), gradients, None), self.problem)
+
+
 @dataclass(frozen=True, eq=False)
 class _Candidate:
+    """Mistakes, a form of each, and what they seem to give on the first problem."""
+
     mistakes: tuple[Mistake, ...]
     forms: tuple[Form, ...]
-    near: frozenset[str]  # what it seems to explain
+    near: frozenset[str]
 
     @property
     def form(self) -> Form:
         return self.forms[0] if len(self.forms) == 1 else together(*self.forms)
+
+    def called(self) -> tuple[str, ...]:
+        pairs = zip(self.mistakes, self.forms, strict=True)
+        return tuple(f"{mistake.name}: {form.words}" if form.words else mistake.name for mistake, form in pairs)
+
+
+def diagnose_backends(comparison: Comparison) -> dict[str, Diagnosis]:
+    """The diagnosis of each backend that a comparison found to be wrong, or to differ if nobody knows who is."""
+    accused = {
+        name: answer
+        for name, answer in comparison.answers.items()
+        if isinstance(answer, Evaluation) and any(block.accuses(name) for block in comparison.blocks)
+    }
+    unsure = not any(block.odd for block in comparison.blocks if block.verdict == "disagree")
+    return {
+        name: diagnose([(comparison.problem, values_of(answer))], wrong_values([comparison], name))
+        for name, answer in accused.items()
+        if not (unsure and name == "manual")
+    }
+
+
+def wrong_values(comparisons: Sequence[Comparison], name: str) -> set[str]:
+    """The loss and the gradients in which an answer is wrong, by their names in `Problem.differentiable`."""
+    wrong = {block.name for each in comparisons for block in each.blocks if block.accuses(name)}
+    return {each for each, quantity in quantity_names(comparisons[0].problem).items() if quantity in wrong}
+
+
+def quantity_names(problem: Problem) -> dict[str, str]:
+    """How the loss and each gradient is called where it is judged."""
+    names = {name: derivative(name) for name in problem.differentiable} | {"loss": "loss"}
+    return names | {"inputs": "dx_t" if isinstance(problem.model, Recurrent) else "dx"}
 
 
 def diagnose(answers: Sequence[tuple[Problem, Values]], wrong: Collection[str]) -> Diagnosis:
@@ -72,124 +170,81 @@ def diagnose(answers: Sequence[tuple[Problem, Values]], wrong: Collection[str]) 
 
     Args:
         answers: problems, each with what was answered: `loss`, and gradients by name; some may be missing.
-        wrong: the names of what is wrong.
+        wrong: the names of what is wrong, in any of them.
     """
     wrong = frozenset(wrong)
+    if not wrong or not answers:
+        return Diagnosis()
     with np.errstate(all="ignore"):
-        problem, answered = answers[0]
-        candidates = list(_candidates(problem, answered))
-        found = _verified(candidates, answers, answered.keys())
-        if not found:
-            partly = sorted((each for each in candidates if each.near & wrong), key=lambda c: -_gain(c, wrong))
-            partly = partly[: 3 * MOST_PARTLY]
-            found = _verified(_pairs(partly[:MOST_PARTLY], problem, answered), answers, answered.keys())
-        if found:
-            return Diagnosis(suspects=tuple(_suspect(each, problem, wrong, wrong) for each in found))
-        parts = []
-        for each in partly:
-            explained = _explained(each, answers, each.near & wrong)
-            if explained:
-                parts.append(_suspect(each, problem, explained, wrong))
-        parts.sort(key=lambda suspect: -len(suspect.explains))
-        return Diagnosis(partly=tuple(parts[:MOST_PARTLY]))
+        submissions = [_Submission(problem, answered, wrong) for problem, answered in answers]
+        candidates = list(_candidates(submissions[0]))
+        whole, parts = _judged([each for each in candidates if each.near >= wrong], submissions)
+        if not whole:
+            partly = sorted(
+                (each for each in candidates if each.near & wrong), key=lambda each: -len(each.near & wrong)
+            )
+            single = [each for each in partly if not (each.forms[0].recognizes or each.forms[0].rounds_more)]
+            pairs = [each for each in _pairs(single[:MOST_PARTLY], submissions[0]) if each.near >= wrong]
+            whole, _ = _judged(pairs, submissions)
+            if not whole:
+                _, parts = _judged(partly[:MOST_MEASURED], submissions)
+        problem = answers[0][0]
+        suspects = {each.called(): _suspect(each, problem, wrong, wrong) for each in whole}
+        partial = {each.called(): _suspect(each, problem, explained, wrong) for each, explained in parts.items()}
+    most_first = sorted(partial.values(), key=lambda suspect: -len(suspect.explains))
+    return Diagnosis(tuple(suspects.values()), () if suspects else tuple(most_first[:MOST_PARTLY]))
 
 
-def _candidates(problem: Problem, answered: Values) -> Iterator[_Candidate]:
-    """Every form of every mistake that applies, with what it seems to explain."""
+def _candidates(submission: _Submission) -> Iterator[_Candidate]:
+    """Every form of every mistake that applies, with what it seems to give."""
+    problem = submission.problem
     seen: set[object] = set()
     for mistake in MISTAKES:
-        for form in mistake.on(problem, answered):
-            key = (mistake.name, str(form.replaced(problem)), form.words)
-            if form.lines and key in seen:
-                continue
-            seen.add(key)
-            if form.recognizes:
-                if (mistake.name, form.words) not in seen and form.recognizes(answered, problem):
-                    seen.add((mistake.name, form.words))
-                    yield _Candidate((mistake,), (form,), frozenset(answered))
-                continue
-            predicted = attempt(form, problem)
-            if predicted:
-                yield _Candidate((mistake,), (form,), _nearby(predicted, answered))
+        for form in mistake.on(problem, submission.answered):
+            key = (mistake.name, form.words, str(form.replaced(problem))) if form.lines or form.recognizes else id(form)
+            if key not in seen:
+                seen.add(key)
+                yield _Candidate((mistake,), (form,), submission.near(form))
 
 
-def _pairs(partly: Sequence[_Candidate], problem: Problem, answered: Values) -> Iterator[_Candidate]:
-    """Two mistakes at once, of which one explains a part by itself."""
-    forms = [(mistake, form) for mistake in MISTAKES for form in mistake.on(problem, answered) if not form.recognizes]
+def _pairs(partly: Sequence[_Candidate], submission: _Submission) -> Iterator[_Candidate]:
+    """Two mistakes at once, of which one gives a part by itself."""
+    of_all = [
+        (mistake, form)
+        for mistake in MISTAKES
+        for form in mistake.on(submission.problem, submission.answered)
+        if not (form.recognizes or form.rounds_more) and submission.is_changed_by(form)
+    ]
     for one in partly:
-        for mistake, form in forms:
-            if mistake is one.mistakes[0]:
-                continue
-            predicted = attempt(together(one.forms[0], form), problem)
-            if predicted:
-                yield _Candidate((*one.mistakes, mistake), (*one.forms, form), _nearby(predicted, answered))
+        for mistake, form in of_all:
+            if mistake is not one.mistakes[0]:
+                both = together(one.forms[0], form)
+                yield _Candidate((*one.mistakes, mistake), (*one.forms, form), submission.near(both))
 
 
-def _verified(
-    candidates: Iterable[_Candidate], answers: Sequence[tuple[Problem, Values]], names: Iterable[str]
-) -> list[_Candidate]:
-    """The candidates that explain everything on every problem, as far as none is much better evidence."""
-    asked = frozenset(names)
-    tightness: dict[_Candidate, float] = {}
+def _judged(
+    candidates: Iterable[_Candidate], submissions: Sequence[_Submission]
+) -> tuple[list[_Candidate], dict[_Candidate, frozenset[str]]]:
+    """Those that give everything on every problem, on the best evidence; and what of it the others give."""
+    wrong = submissions[0].wrong
+    whole: dict[_Candidate, float] = {}
+    parts: dict[_Candidate, frozenset[str]] = {}
     for each in candidates:
-        if each.near >= asked:
-            measured = [_tightness(each.form, problem, answered, asked) for problem, answered in answers]
-            if None not in measured:
-                tightness[each] = max(value for value in measured if value is not None)
-    best = min(tightness.values(), default=0.0)
-    return [each for each, value in tightness.items() if value <= AS_TIGHT * best]
+        measured = [submission.measured(each.form) for submission in submissions]
+        given = frozenset.intersection(*(frozenset(found) for found in measured))
+        tight = {name for name in given & wrong if max(found[name] for found in measured) <= SPOILT}
+        if not tight:
+            continue
+        if all(given >= submission.answered.keys() for submission in submissions):
+            whole[each] = max(found[name] for found in measured for name in tight)
+        else:
+            parts[each] = frozenset(tight)
+    best = min(whole.values(), default=0.0)
+    return [each for each, value in whole.items() if value <= AS_TIGHT * best], parts
 
 
-def _explained(
-    candidate: _Candidate, answers: Sequence[tuple[Problem, Values]], names: Iterable[str]
-) -> frozenset[str]:
-    """What of these a candidate explains on every problem."""
-    return frozenset(
-        name
-        for name in names
-        if all(_tightness(candidate.form, problem, answered, [name]) is not None for problem, answered in answers)
-    )
-
-
-def _tightness(form: Form, problem: Problem, answered: Values, names: Iterable[str]) -> float | None:
-    """How closely the answer is that of a form, as the part of a block that was allowed; None if it is not."""
-    if form.recognizes:
-        return float(np.finfo(problem.dtype).eps) if form.recognizes(answered, problem) else None
-    names = [name for name in names if name in answered]
-    predicted = attempt(form, problem)
-    if predicted is None or not _nearby(predicted, answered) >= set(names):
-        return None
-    tolerance = measure(problem, lambda on: quantities(_evaluation(form.predict(on)), problem))
-    given = quantities(_evaluation(answered), problem)
-    of_form = quantities(_evaluation(predicted), problem)
-    by_name = quantities(_evaluation({name: answered[name] for name in names if name != "loss"}), problem)
-    tightest = []
-    for name in [*(by_name.keys() - {"loss"}), *(["loss"] if "loss" in names else [])]:
-        apart = np.abs(given[name].blocks.astype("f8") - of_form[name].blocks).max(axis=1)
-        if not (apart <= tolerance.allowed[name]).all():
-            return None
-        tightest.append(float((tolerance.allowed[name] / np.maximum(tolerance.scale[name], 1e-300)).min()))
-    return max(tightest) if tightest and min(tightest) <= SPOILT else None
-
-
-def _evaluation(values: Values) -> Evaluation:
-    gradients = {name: array for name, array in values.items() if name != "loss"}
-    return Evaluation(float(values.get("loss", np.zeros(()))), gradients, None)
-
-
-def _near(one: np.ndarray, other: np.ndarray, part: float = NEAR) -> bool:
-    if one.shape != other.shape:
-        return False
-    scale = max(float(np.abs(one).max(initial=0)), float(np.abs(other).max(initial=0)))
-    return bool(np.abs(one.astype("f8") - other).max(initial=0) <= part * scale)
-
-
-def _nearby(predicted: Values, answered: Values) -> frozenset[str]:
-    return frozenset(name for name, array in answered.items() if _near(predicted[name], array))
-
-
-def _gain(candidate: _Candidate, wrong: frozenset[str]) -> int:
-    return len(candidate.near & wrong)
+def _largest(array: np.ndarray) -> float:
+    return float(np.abs(array).max(initial=0))
 
 
 def _suspect(candidate: _Candidate, problem: Problem, explains: Iterable[str], wrong: frozenset[str]) -> Suspect:
@@ -197,14 +252,10 @@ def _suspect(candidate: _Candidate, problem: Problem, explains: Iterable[str], w
     explained = set(explains)
     lines = [(line.text, text, line.equation) for form in candidate.forms for line, text in form.changed_lines(problem)]
     return Suspect(
-        tuple(_called(mistake, form) for mistake, form in zip(candidate.mistakes, candidate.forms, strict=True)),
+        candidate.called(),
         tuple(mistake.remedy for mistake in candidate.mistakes),
         tuple(dict.fromkeys(number for form in candidate.forms for number in form.violates(problem))),
         tuple(lines),
         tuple(name for name in order if name in explained),
         tuple(name for name in order if name in wrong - explained),
     )
-
-
-def _called(mistake: Mistake, form: Form) -> str:
-    return f"{mistake.name}: {form.words}" if form.words else mistake.name

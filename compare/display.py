@@ -19,7 +19,9 @@ from rich.text import Text
 from ..backends import MissingFrameworkError
 from .campaign import CaseResult, Progress
 from .charts import MARKS, terminal_chart
+from .check_display import named
 from .console import PIPE_WIDTH, plain_table, say
+from .diagnosis import diagnose_backends
 from .explanation import explain
 from .flow import Flow
 from .results import BlockResult, Comparison
@@ -93,6 +95,9 @@ def show(report: CampaignReport, on: Console) -> None:
         seed = "" if result.case.seed is None else f", seed {result.case.seed}"
         say(on, f"\n{result.case.label}, {result.case.problem.dtype}{seed}", style="bold")
         say(on, explain(result.comparison, report.saved.get(result.case.problem.fingerprint)))
+        for name, diagnosis in diagnose_backends(result.comparison).items():
+            if diagnosis.suspects or diagnosis.partly:
+                say(on, f"{name}: {named(diagnosis)}")
     if len(report.wrong) > MOST_STORIES:
         say(on, f"\n… and {len(report.wrong) - MOST_STORIES} more cases that are no agreement.")
     say(on, f"\n{_conclusion(report)}", style="bold")

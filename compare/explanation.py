@@ -86,6 +86,10 @@ def _place(comparison: Comparison, wrong: Sequence[BlockResult]) -> str:
     backward = [block for block in wrong if ADJOINT.fullmatch(block.name)]
     if backward:
         return f"The forward pass agrees. Going backwards, first in {min(backward, key=_turn).label}."
+    inputs = [block for block in wrong if block.name == "dx_t"]
+    if inputs:
+        last = max(inputs, key=lambda block: block.step or 0)
+        return f"The forward pass agrees. Going backwards, the gradient of the inputs differs from {last.label} on."
     traced = {name for name, answer in comparison.answers.items() if getattr(answer, "adjoints", None)}
     if set(wrong[0].odd or wrong[0].between) <= traced:
         return "The forward pass and the adjoints of every step agree: look at how the gradient is summed from them."

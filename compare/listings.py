@@ -6,8 +6,9 @@ from typing import Any
 
 from ..backends import RequestError, backend_names, get_backend
 from ..backends.registry import REFERENCES
-from .catalogue import SYSTEMS
+from .catalogue import SEEDS, SYSTEMS
 from .environment import installed_version
+from .mistakes import MISTAKES, forms_to_plant
 
 
 def system_rows() -> list[dict[str, Any]]:
@@ -23,6 +24,29 @@ def system_rows() -> list[dict[str, Any]]:
             ),
         }
         for system in SYSTEMS.values()
+    ]
+
+
+def mistake_rows() -> list[dict[str, Any]]:
+    """One row for each mistake of the catalogue: where it can be made, in how many forms, and what it violates."""
+    where: dict[str, dict[str, None]] = {mistake.name: {} for mistake in MISTAKES}
+    forms: dict[str, set[object]] = {mistake.name: set() for mistake in MISTAKES}
+    equations: dict[str, set[int]] = {mistake.name: set() for mistake in MISTAKES}
+    for system in SYSTEMS.values():
+        problem = system.problem(seed=SEEDS[0])
+        for mistake, form in forms_to_plant(problem):
+            where[mistake.name][problem.model.words.partition(" (")[0]] = None
+            forms[mistake.name].add((form.words, str(form.lines)))
+            equations[mistake.name] |= set(form.violates(problem))
+    return [
+        {
+            "mistake": mistake.name,
+            "in": ", ".join(where[mistake.name]),
+            "forms": len(forms[mistake.name]),
+            "equations": " ".join(map(str, sorted(equations[mistake.name]))),
+            "remedy": mistake.remedy,
+        }
+        for mistake in MISTAKES
     ]
 
 

@@ -93,6 +93,12 @@ class BlockResult:
         others = tuple(name for group in self.groups[1:] for name in group)
         return others if len(self.groups[0]) > len(others) else ()
 
+    def accuses(self, backend: str) -> bool:
+        """Whether a backend is wrong here, or one of those that differ, if nobody knows which."""
+        return (
+            self.verdict == "disagree" and backend in self.distance_ulp and backend in (self.odd or self.distance_ulp)
+        )
+
     @property
     def ratio(self) -> float:
         """The difference, or the largest true error, as a multiple of what is allowed: above 1 it is not rounding."""

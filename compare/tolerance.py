@@ -80,14 +80,15 @@ def measure(
     problem: Problem,
     computed: Callable[[Problem], dict[str, Quantity]],
     progress: Callable[[int], None] = lambda probes: None,
+    probes: int = PROBES,
 ) -> Tolerance:
-    """How far rounding alone moves each block of what is computed of a problem."""
+    """How far rounding alone moves each block of what is computed of a problem, in that many probes."""
     with np.errstate(all="ignore"):
         baseline = _blocks(computed(problem))
         scale = {name: _largest(values) for name, values in baseline.items()}
         spread = {name: np.zeros_like(largest) for name, largest in scale.items()}
         largest = 0.0
-        for probe in range(PROBES):
+        for probe in range(probes):
             roundings = Roundings(seed=probe)
             for name, values in _blocks(computed(_randomly_rounded(problem, roundings))).items():
                 spread[name] = np.maximum(spread[name], _largest(values - baseline[name]))

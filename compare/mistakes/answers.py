@@ -13,6 +13,7 @@ from .mistake import Form, Mistake, Values
 
 STEPS = [10.0**-k for k in range(3, 11)]  # of finite differences
 FEW = 8  # entries, below which a coincidence is possible
+EXACT = 2.0**46  # a larger multiple cannot be told from its neighbours
 
 
 def _scaled(values: Values, problem: Problem, *, factor: float, names: tuple[str, ...]) -> Values:
@@ -157,7 +158,8 @@ def _are_multiples(answered: Values, problem: Problem, step: float) -> bool:
             values * step / unit
         )  # quarters, since a loss may have been smaller, and a step is half a difference
         away = np.abs(multiples - np.round(multiples))
-    return len(values) >= FEW and bool((np.abs(multiples) < 2.0**46).all() and (away < 0.02).all())
+    exact = np.abs(multiples) < EXACT
+    return np.count_nonzero(exact) >= FEW and bool((away[exact] < 0.02).all())
 
 
 ANSWERS = (

@@ -98,12 +98,6 @@ TIME = (
         {"cell": "dh = dh_above"},
     ),
     lines(
-        "last step only",
-        "every step has a loss: what reaches h_t comes from its own read-out, too, not only from later",
-        {"cell": "dh = dh_above if last else dh_later"},
-        {"readout": "do = (…) * last"},
-    ),
-    lines(
         "added up along the way back, where it should be replaced",
         "what h_{t−1} receives replaces what h_t received; = and not +=",
         {"cell": "dh_before = dh_later + (…)"},

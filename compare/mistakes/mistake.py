@@ -29,6 +29,7 @@ class Form:
         answer: what is made of the gradients and the loss.
         keeps_loss: whether the loss is right nevertheless.
         equations: those that are violated, beside those of the lines.
+        rounds_more: whether it computes in a coarser dtype, so that its own rounding is what is seen.
         recognizes: tells the form by the answer alone, where that cannot be predicted to the last digits.
     """
 
@@ -38,6 +39,7 @@ class Form:
     answer: Callable[[Values, Problem], Values] | None = None
     keeps_loss: bool = False
     equations: tuple[int, ...] = ()
+    rounds_more: bool = False
     recognizes: Callable[[Values, Problem], bool] | None = None
 
     def applies(self, problem: Problem) -> bool:
@@ -102,7 +104,13 @@ def together(one: Form, other: Form) -> Form:
         key: " ; ".join(filter(None, (one.lines.get(key), other.lines.get(key))))
         for key in {**one.lines, **other.lines}
     }
-    return Form(lines=lines, question=question, answer=answer, keeps_loss=one.keeps_loss and other.keeps_loss)
+    return Form(
+        lines=lines,
+        question=question,
+        answer=answer,
+        keeps_loss=one.keeps_loss and other.keeps_loss,
+        rounds_more=one.rounds_more or other.rounds_more,
+    )
 
 
 @dataclass(frozen=True)

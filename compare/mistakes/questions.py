@@ -177,11 +177,30 @@ def _single_precision(problem: Problem, answered: Values) -> Iterator[Form]:
         changed = {name: a.astype("f4") for name, a in arrays.items() if a is not None and a.dtype.kind == "f"}
         return with_params(asked, lambda name, array: array.astype("f4")).with_unchecked(**changed)
 
-    yield Form("", question=question)
+    yield Form("", question=question, rounds_more=True)
+
+
+def _with_loss_at(problem: Problem, loss_at: str) -> Problem:
+    return with_model(problem, loss_at=loss_at)
+
+
+def _last_step_only(problem: Problem, answered: Values) -> Iterator[Form]:
+    model = problem.model
+    if not isinstance(model, Recurrent) or problem.seq_len == 1:
+        return
+    if model.loss_at == "every_step":
+        at_last = partial(_with_loss_at, loss_at="last_step")
+        yield Form("only its loss is differentiated", question=at_last, keeps_loss=True, equations=(21, 28))
+        yield Form("there is no other loss", question=at_last, equations=(21,))
+        yield Form("the others' losses do not reach their states", {"cell": "dh = dh_above if last else dh_later"})
+    else:
+        every_step = partial(_with_loss_at, loss_at="every_step")
+        yield Form("forgotten: every step has a loss", question=every_step, equations=(21,))
 
 
 QUESTIONS = (
     Mistake("gates in another order", "our rows are those of i f g o, and of r z n", _gate_orders),
+    Mistake("last step only", "look which steps have a loss, and that each reaches its own state", _last_step_only),
     Mistake("labels shifted by a step", "y_t belongs to o_t, of the same step", _label_shifts),
     Mistake("initial state ignored", "the first step starts from the state that is given", _states_ignored),
     Mistake(
@@ -230,20 +249,5 @@ QUESTIONS = (
         lambda problem: problem.with_unchecked(lengths=None),
         where=lambda problem: problem.lengths is not None,
         equations=(3, 21),
-    ),
-    asks(
-        "last step only: the loss of the last step alone is differentiated",
-        "every step has a loss, and all of them are differentiated",
-        lambda problem: with_model(problem, loss_at="last_step"),
-        where=lambda problem: _is_recurrent(problem) and problem.model.loss_at == "every_step" and problem.seq_len > 1,  # type: ignore[union-attr]
-        equations=(28,),
-        keeps_loss=True,
-    ),
-    asks(
-        "a loss at every step, where only the last has one",
-        "the loss is that of each sequence's last step",
-        lambda problem: with_model(problem, loss_at="every_step"),
-        where=lambda problem: _is_recurrent(problem) and problem.model.loss_at == "last_step",  # type: ignore[union-attr]
-        equations=(21,),
     ),
 )

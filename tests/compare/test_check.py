@@ -13,6 +13,7 @@ from gradparity.compare import SYSTEMS, check_derivation, cli, referee
 from gradparity.compare.certificate import UncertifiableError
 from gradparity.compare.check import small_problems
 from gradparity.compare.derivation import Derivation, load_function
+from gradparity.compare.diagnosis import Diagnosis
 from gradparity.manual import feedforward, loss_and_gradients, ordered
 
 
@@ -197,7 +198,7 @@ def test_a_wrong_truncation_is_seen_on_a_small_problem():
 
 
 def test_without_the_certificate_that_may_be_missing_it_is_still_compared(monkeypatch):
-    def refuse(problem, training=None):
+    def refuse(problem, training, progress):
         raise UncertifiableError("too large")
 
     monkeypatch.setattr(referee, "certify_problem", refuse)
@@ -320,3 +321,75 @@ def test_without_a_certificate_a_derivation_is_compared():
 def test_a_derivation_is_a_backend_too():
     assert Derivation(elman).supports(SYSTEMS["elman-softmax"].model, "float64") == ""
     assert Derivation(elman).prepare(SYSTEMS["elman-softmax"].problem(seed=0))().loss > 0
+
+
+def mistaken_over_the_batch(*given):
+    """The bias of the read-out is averaged over the batch."""
+    loss, gradients, _ = elman(*given)
+    return loss, gradients | {"c": gradients["c"] / given[1].shape[1]}
+
+
+def with_square_transposed(*given):
+    """dW is transposed, which is not seen of a single unit."""
+    loss, gradients, _ = elman(*given)
+    return loss, gradients | {"W": gradients["W"].T}
+
+
+@pytest.mark.parametrize(
+    ("function", "right_on"),
+    [
+        (lambda *given: elman(*given, later=0.0), {"T = 1"}),
+        (lambda *given: elman(*given, before=1), set()),
+        (mistaken_over_the_batch, {"one sample"}),
+        (with_square_transposed, {"one unit"}),
+    ],
+    ids=["a step back", "everywhere", "the batch", "a transposed matrix"],
+)
+def test_a_size_that_hides_a_mistake_is_told(function, right_on):
+    sizes = check_derivation(function, seeds=[0], certify=False, name="mine").sizes
+    assert set(sizes) == {"T = 1", "T = 2", "one sample", "one unit"}
+    assert {size for size, verdict in sizes.items() if verdict == "agree"} == right_on
+    assert sizes["T = 2"] == "disagree"
+
+
+def test_what_is_right_has_no_diagnosis_and_needs_no_smaller_sizes():
+    check = check_derivation(elman, seeds=[0])
+    assert (check.diagnosis, dict(check.sizes)) == (Diagnosis(), {})
+
+
+def wrong_in(system, change):
+    """Where each quantity is said to be wrong, if the hand derivation's gradients are changed."""
+
+    def changed(params, inputs, targets, *states):
+        cell = SYSTEMS[system].model.cell
+        loss, gradients, *_ = loss_and_gradients(params, inputs, targets, *states, cell=cell)
+        gradients = {name: array.copy() for name, array in gradients.items()}
+        change(gradients)
+        return loss, gradients
+
+    rows = check_derivation(changed, system, seeds=[0], certify=False, name="mine").rows()
+    return {row["quantity"]: row["wrong_in"] for row in rows if row["verdict"] == "wrong"}
+
+
+def scaled(name, place):
+    def change(gradients):
+        gradients[name][place] *= 1.5
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("system", "change", "expected"),
+    [
+        ("lstm", scaled("U", slice(8, 16)), {"dU": "dU_f"}),
+        ("gru", scaled("b", slice(0, 16)), {"db": "db_r, db_z"}),
+        ("lstm", scaled("W", slice(None)), {"dW": "everywhere"}),
+        ("elman-softmax", scaled("W", [2, 5]), {"dW": "rows 2, 5"}),
+        ("elman-softmax", scaled("V", 3), {"dV": "row 3"}),
+        ("elman-softmax", scaled("W", (slice(None), 2)), {"dW": "everywhere"}),
+        ("elman-softmax", scaled("inputs", [1, 7]), {"dx_t": "dx_2, dx_8"}),
+        ("elman-softmax", scaled("inputs", slice(None)), {"dx_t": "everywhere"}),
+    ],
+)
+def test_where_a_gradient_is_wrong_is_told(system, change, expected):
+    assert wrong_in(system, change) == expected
