@@ -139,7 +139,11 @@ def check_derivation(
     }
     progress("making every mistake of the catalogue, to see which gives these numbers")
     diagnosis = diagnose(
-        [(each.problem, values_of(each.answers[derivation.name])) for each in wrong],  # type: ignore[arg-type]
+        [
+            (each.problem, values_of(each.answers[derivation.name]))  # type: ignore[arg-type]
+            for each in sorted(comparisons, key=lambda each: each not in wrong)  # a mistake shows on the wrong ones
+            if derivation.name in each.answers
+        ],
         wrong_values(wrong, derivation.name),
     )
     return Check(derivation.name, found.name, tuple(comparisons), smallest, sizes, diagnosis)

@@ -34,7 +34,10 @@ def show_check(check: Check, case: Path | None, on: Console) -> None:
         say(on, "\nThe smallest problem on which it is still wrong:", style="bold")
         say(on, numbers(check.smallest, check.name))
     if check.smallest:
-        say(on, f"\n{named(check.diagnosis)}")
+        heading, _, rest = named(check.diagnosis).partition("\n")
+        say(on, f"\n{heading}", style="bold")
+        if rest:
+            say(on, rest)
     say(on, f"\n{conclusion(check)}", style="bold")
 
 

@@ -118,7 +118,7 @@ class _Submission:
 
     def _quantities(self, values: Values) -> dict[str, Quantity]:
         gradients = {name: array for name, array in values.items() if name != "loss"}
-        return quantities(Evaluation(float(values["loss"]), gradients, None), self.problem)
+        return quantities(Evaluation(float(values.get("loss", np.nan)), gradients, None), self.problem)
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -28,7 +27,6 @@ from .results import BlockResult, Comparison
 from .summary import SummaryRow, learned, summarize
 
 MOST_STORIES = 5
-PICTURE_WIDTH = 108
 STYLES = {"agree": "green", "disagree": "bold red", "undecidable": "yellow"}
 LEGEND = (
     "ulp: the largest distance from the median answer, in units in the last place of a block's largest entry. "
@@ -129,14 +127,6 @@ def show_flows(flows: Sequence[Flow], notes: Iterable[str], on: Console) -> None
     for flow in [each for each in flows if each.comparison.verdict != "agree"][:MOST_STORIES]:
         say(on, f"\n{flow.label}", style="bold")
         say(on, explain(flow.comparison))
-
-
-def picture(report: CampaignReport, command: str) -> str:
-    """The same as SVG, as a terminal shows it after the command."""
-    recorder = Console(record=True, file=io.StringIO(), width=PICTURE_WIDTH, force_terminal=True)
-    recorder.print(f"$ {command}\n", style="bold", markup=False, highlight=False)
-    show(report, recorder)
-    return recorder.export_svg(title="gradparity")
 
 
 def listing_table(rows: Sequence[Mapping[str, Any]]) -> Table:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
+from itertools import combinations
 
 import numpy as np
 
 from ...backends import OrderedSystem, Problem
 from .execution import run
-from .mistake import Form, Mistake, Values
+from .mistake import Form, Mistake, Values, with_model
 
 STEPS = [10.0**-k for k in range(3, 11)]  # of finite differences
 FEW = 8  # entries, below which a coincidence is possible
@@ -38,6 +39,8 @@ def _factors(problem: Problem, answered: Values) -> Iterator[Form]:
                 both = partial(_scaled, factor=each, names=("loss", *_gradients(problem)))
                 yield Form(f"{shown}, the gradients", answer=only, equations=(22,))
                 yield Form(f"{shown}, loss and gradients", answer=both, equations=(22,))
+                loss = partial(_scaled, factor=each, names=("loss",))
+                yield Form(f"{shown}, the loss alone", answer=loss, equations=(23,))
 
 
 def _single_factors(problem: Problem, answered: Values) -> Iterator[Form]:
@@ -113,6 +116,42 @@ def _penalties(problem: Problem, answered: Values) -> Iterator[Form]:
         return
 
 
+def _of_last_sample(values: Values, problem: Problem, names: tuple[str, ...]) -> Values:
+    """The gradients of the last sample's part of the loss."""
+    arrays = {name: getattr(problem, name) for name in ("inputs", "targets", "h0", "c0", "lengths")}
+    axes = {"h0": -2, "c0": -2, "lengths": 0} | dict.fromkeys(
+        ("inputs", "targets"), 1 if len(problem.leading) > 1 else 0
+    )
+    last = {name: np.take(a, [-1], axis=axes[name]) for name, a in arrays.items() if a is not None}
+    in_sum = with_model(problem, reduction="sum")
+    alone = run(in_sum.with_unchecked(**last)).values
+    weight = values["loss"] / run(in_sum).values["loss"]  # of a mean; the loss is no sum of zeros
+    return values | {name: (weight * alone[name]).astype(values[name].dtype) for name in names}
+
+
+def _last_sample_alone(problem: Problem, answered: Values) -> Iterator[Form]:
+    """Where a loop over the samples assigns to a gradient: all of them, those of a layer, or one."""
+    if isinstance(problem.model, OrderedSystem) or problem.batch_size == 1:
+        return
+    names = tuple(problem.params)
+    weights = tuple(name for name in names if problem.params[name].ndim > 1)
+    biases = tuple(name for name in names if problem.params[name].ndim == 1)
+    for group in dict.fromkeys([names, weights, biases, *((name,) for name in names)]):
+        if group:
+            yield Form(", ".join(f"d{name}" for name in group), answer=partial(_of_last_sample, names=group))
+
+
+def _exchanged(values: Values, problem: Problem, one: str, other: str) -> Values:
+    return values | {one: values[other], other: values[one]}
+
+
+def _exchanges(problem: Problem, answered: Values) -> Iterator[Form]:
+    shapes = {name: array.shape for name, array in problem.differentiable.items()}
+    for one, other in combinations(shapes, 2):
+        if shapes[one] == shapes[other]:
+            yield Form(f"d{one} and d{other}", answer=partial(_exchanged, one=one, other=other))
+
+
 def _reversed_in_time(problem: Problem, answered: Values) -> Iterator[Form]:
     if problem.seq_len > 1:
         yield Form("", answer=lambda values, asked: values | {"inputs": values["inputs"][::-1]}, equations=(38,))
@@ -149,6 +188,8 @@ def _are_differences(answered: Values, problem: Problem, *, step: float) -> bool
 
 
 def _are_multiples(answered: Values, problem: Problem, step: float) -> bool:
+    if "loss" not in answered:
+        return False
     gradients = [array.ravel() for name, array in answered.items() if name != "loss"]
     values = np.concatenate(gradients).astype("f8") if gradients else np.zeros(0)
     values = values[values != 0]
@@ -159,7 +200,7 @@ def _are_multiples(answered: Values, problem: Problem, step: float) -> bool:
         )  # quarters, since a loss may have been smaller, and a step is half a difference
         away = np.abs(multiples - np.round(multiples))
     exact = np.abs(multiples) < EXACT
-    return np.count_nonzero(exact) >= FEW and bool((away[exact] < 0.02).all())
+    return bool(np.count_nonzero(exact) >= FEW and (away[exact] < 0.02).all())
 
 
 ANSWERS = (
@@ -172,6 +213,12 @@ ANSWERS = (
     Mistake("clipped", "clip after the gradient was checked, not inside its function", _clipped),
     Mistake("clipped by norm", "clip after the gradient was checked, not inside its function", _norm_clipped),
     Mistake("weight decay added", "the loss has no penalty on the weights", _penalties),
+    Mistake(
+        "assigned in place of added up over the samples",
+        "every sample has a part in a weight's gradient: += and not =",
+        _last_sample_alone,
+    ),
+    Mistake("two gradients exchanged", "look at the names under which they are returned", _exchanges),
     Mistake(
         "in backward order of time",
         "what is collected on the way back comes last step first: turn it round",

@@ -39,7 +39,8 @@ def lines_of(problem: Problem) -> dict[str, dict[str, Line]]:
             found = dict.fromkeys(keys, lines.FORWARD[keys[-1]] + lines.BACKWARD[keys[-1]])
             found |= dict.fromkeys(("readout", model.loss), lines.READOUT[model.loss])
         case FeedForward():
-            found = {"layer": lines.LAYER_FORWARD + lines.LAYER_BACKWARD, "hidden": lines.LAYER_HIDDEN}
+            found = {"layer": lines.LAYER_FORWARD + lines.LAYER_BACKWARD}
+            found |= {"hidden": lines.LAYER_HIDDEN} if len(model.sizes) > 2 else {}
             found |= dict.fromkeys(("output", model.loss), lines.OUTPUT[model.loss])
         case OrderedSystem():
             found = {"ordered": lines.ORDERED_FORWARD + lines.ORDERED_BACKWARD}

@@ -148,6 +148,9 @@ def _truncations(problem: Problem, answered: Values) -> Iterator[Form]:
             steps = f"{n} steps" if n > 1 else "1 step"
             question = partial(_truncated, truncation=kind(n))
             yield Form(words.format(steps), question=question, equations=(equation,))
+            if kind is LastSteps and not model.truncation:
+                cut = {"cell": f"dh = dh_above + dh_later * (left <= {n})"}
+                yield Form(f"what comes from later reaches the last {steps} alone", cut)
     if model.truncation:
         equation = TRUNCATIONS[type(model.truncation)][1]
         yield Form("not truncated", question=partial(_truncated, truncation=None), equations=(equation,))

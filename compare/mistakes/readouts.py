@@ -68,6 +68,7 @@ READOUTS = (
         "h_{t−1} for h_t in the read-out",
         "o_t = V h_t + c reads the state after the step",
         {"readout": "dV += do.T @ h_before"},
+        {"readout": "dV += do.T @ (h_last if first else h_before)"},
         {"readout": "dV += (do.T @ h_before) * (not first)"},
     ),
     lines(

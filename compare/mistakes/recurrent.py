@@ -104,9 +104,19 @@ class Network:
         weights: Names = {"V": params["V"], "c": params.get("c", 0.0), "K": model.output_size}
         sums: Names = {"loss": self.problem.dtype.type(0), "dV": np.zeros_like(params["V"])}
         sums["dc"] = np.zeros_like(params["V"], shape=model.output_size)
+        starts = self.problem.states["h0"].reshape(-1, *h.shape[1:-1], model.hidden_size)
+        start = np.concatenate([starts[place.number] for place in model.layers[-1]], axis=-1)
         above = []
         for t in range(self.T):
-            position = {"h": h[t], "h_before": h[t - 1], "Y": Y[t], "w": w[t], "first": t == 0, "last": t == self.T - 1}
+            position = {
+                "h": h[t],
+                "h_before": h[t - 1] if t else start,
+                "h_last": h[-1],
+                "Y": Y[t],
+                "w": w[t],
+                "first": t == 0,
+                "last": t == self.T - 1,
+            }
             names = execute(section, self.functions | weights | sums | position)
             sums = {name: names[name] for name in sums}
             above.append(names["dh_above"])
@@ -130,7 +140,7 @@ class Network:
             for t in range(start, start - count, -1):
                 above = dh_above[t] if of_all_losses or t == start else nothing[0]
                 received = [np.where(from_later[t], each, 0) for each in later]
-                names = layer.steps[t] | sums | ends
+                names = layer.steps[t] | sums | ends | {"left": self.T - t}
                 names["dh_above"] = np.where(from_above[t] & counted[t], above, 0)
                 for state, each in zip(self.states, received, strict=True):
                     names[f"d{state}_later"] = np.where(counted[t], each, 0)

@@ -1,0 +1,1 @@
+"""The commands of `gradparity`, one file for each: what it takes, and what it does with what it gets."""

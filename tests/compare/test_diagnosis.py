@@ -1,0 +1,238 @@
+"""A mistake that was made is named, and whatever is said of an answer is true of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import product
+
+import numpy as np
+import pytest
+from gradparity.backends import FeedForward, Problem, Recurrent, get_backend
+from gradparity.compare import SYSTEMS, compare
+from gradparity.compare.check import own_verdict
+from gradparity.compare.check_display import named
+from gradparity.compare.derivation import Derivation
+from gradparity.compare.diagnosis import Diagnosis, diagnose, wrong_values
+from gradparity.compare.mistakes import MISTAKES, attempt, forms_to_plant, together, values_of
+
+SINGLE = [name for name, system in SYSTEMS.items() if not system.training]
+SMALL = Recurrent("rnn", 2, 3, 4)
+
+
+def resized(name, seed, dtype="float64"):
+    """A system's problem on other sizes and numbers than those on which the catalogue was tried."""
+    system = SYSTEMS[name]
+    model = system.model
+    if isinstance(model, Recurrent):
+        model = replace(model, input_size=3, hidden_size=5, output_size=4)
+    elif isinstance(model, FeedForward):
+        model = replace(model, sizes=(3, *(size + 1 for size in model.sizes[1:-1]), model.sizes[-1]))
+    lengths = (7, 3) if system.lengths else None
+    return replace(system, model=model, seq_len=7, batch_size=2, lengths=lengths).problem(seed=seed, dtype=dtype)
+
+
+def right_values(problem):
+    return values_of(get_backend("manual").evaluate(problem))
+
+
+def differing(values, right, part=1e-9):
+    """What differs by more than rounding in these small problems, and by more than the least of the mistakes."""
+    return {name for name in values if np.abs(values[name] - right[name]).max() > part * np.abs(right[name]).max()}
+
+
+def diagnosed(problem, values):
+    return diagnose([(problem, values)], differing(values, right_values(problem)))
+
+
+def names(suspects):
+    return [mistake for suspect in suspects for mistake in suspect.mistakes]
+
+
+def planted(problem, name, number=0):
+    """The answer with a form of the mistake of that name."""
+    forms = [form for mistake, form in forms_to_plant(problem) if mistake.name == name]
+    return attempt(forms[number], problem)
+
+
+def called(mistake, form):
+    return f"{mistake.name}: {form.words}" if form.words else mistake.name
+
+
+def predictions(suspect, problem, values):
+    """What the forms with a suspect's names and lines give, all at once."""
+    choices = [
+        [form for mistake in MISTAKES for form in mistake.on(problem, values) if called(mistake, form) == name]
+        for name in suspect.mistakes
+    ]
+    lines = [(right, given) for right, given, _ in suspect.lines]
+    for forms in product(*choices):
+        changed = [(line.text, text) for form in forms for line, text in form.changed_lines(problem)]
+        if changed == lines:
+            yield attempt(forms[0] if len(forms) == 1 else together(*forms), problem)
+
+
+def assert_true(diagnosis, problem, values):
+    """Whoever is said to explain something gives exactly that: to a millionth, where mistakes differ by far more."""
+    for suspect in (*diagnosis.suspects, *diagnosis.partly):
+        claimed = values.keys() if suspect in diagnosis.suspects else suspect.explains
+        assert any(
+            not differing({name: predicted[name] for name in claimed}, values, 1e-6)
+            for predicted in predictions(suspect, problem, values)
+        ), suspect
+
+
+def drawn(number):
+    """A problem, and a form of a mistake that changes its answer."""
+    rng = np.random.default_rng(number)
+    problem = resized(SINGLE[number % len(SINGLE)], seed=1000 + number)
+    right, forms = right_values(problem), list(forms_to_plant(problem))
+    while True:
+        mistake, form = forms[int(rng.integers(len(forms)))]
+        values = None if form.recognizes else attempt(form, problem)
+        if values is not None and differing(values, right):
+            return problem, mistake, values
+
+
+@pytest.mark.parametrize("number", range(60))
+def test_a_planted_mistake_is_named_and_so_is_nothing_that_gives_another_answer(number):
+    problem, mistake, values = drawn(number)
+    diagnosis = diagnosed(problem, values)
+    assert any(name.startswith(mistake.name) for name in names(diagnosis.suspects)), (mistake.name, diagnosis)
+    assert {len(suspect.mistakes) for suspect in diagnosis.suspects} == {1}
+    assert_true(diagnosis, problem, values)
+
+
+@pytest.mark.parametrize("number", range(12))
+def test_of_two_mistakes_at_once_whatever_is_said_is_true(number):
+    rng = np.random.default_rng(number)
+    problem = replace(SYSTEMS[("elman-softmax", "gru", "mlp")[number % 3]], seq_len=3, batch_size=2).problem(
+        seed=number
+    )
+    right, forms = right_values(problem), [form for _, form in forms_to_plant(problem) if not form.recognizes]
+    values = None
+    while values is None or not differing(values, right):
+        one, other = (forms[int(k)] for k in rng.choice(len(forms), 2, replace=False))
+        values = attempt(together(one, other), problem)
+    comparison = compare(problem, [Handed(values), "manual"], certify=False)
+    assert own_verdict(comparison, "mine") == "disagree"
+    diagnosis = diagnose([(problem, values)], wrong_values([comparison], "mine"))
+    assert_true(diagnosis, problem, values)
+
+
+class Handed(Derivation):
+    """A derivation that answers the same whatever it is asked."""
+
+    def __init__(self, values):
+        super().__init__(lambda *given: (values["loss"], {n: v for n, v in values.items() if n != "loss"}), "mine")
+
+
+def test_mistakes_that_give_the_same_gradient_are_all_named():
+    problem = resized("elman-softmax", seed=5)
+    found = names(diagnosed(problem, planted(problem, "recurrent path dropped: dh_{t+1} is not carried back")).suspects)
+    assert found[0].startswith("recurrent path dropped")
+    assert any("each loss reaches back over 1 step" in name for name in found)
+
+
+def test_a_mistake_that_is_not_in_the_catalogue_is_named_nothing():
+    problem = resized("elman-softmax", seed=6)
+    values = right_values(problem)
+    values["W"] = values["W"] * np.random.default_rng(0).uniform(0.5, 1.5, values["W"].shape)
+    diagnosis = diagnosed(problem, values)
+    assert diagnosis == Diagnosis()
+    assert named(diagnosis).startswith("No mistake of the catalogue gives these numbers")
+
+
+def test_a_known_mistake_beside_an_unknown_one_is_named_for_its_part():
+    problem = resized("elman-softmax", seed=6)
+    values = planted(problem, "softmax treated elementwise") | {"loss": np.array(3.14)}
+    diagnosis = diagnosed(problem, values)
+    assert diagnosis.suspects == ()
+    assert diagnosis.partly[0].mistakes == ("softmax treated elementwise",)
+    assert diagnosis.partly[0].leaves == ("loss",)
+
+
+def test_a_suspect_says_which_line_would_give_it_and_which_equation_that_violates():
+    problem = resized("lstm", seed=6)
+    (suspect,) = diagnosed(problem, planted(problem, "c_t for c_{t−1} in the forget gate")).suspects
+    ((right, given, equation),) = suspect.lines
+    assert (right, given) == ("da_f = dc * c_before * dsigmoid(f)", "da_f = dc * c * dsigmoid(f)")
+    assert suspect.equations == (equation,) == (60,)
+    assert set(suspect.explains) == differing(
+        planted(problem, "c_t for c_{t−1} in the forget gate"), right_values(problem)
+    )
+    assert suspect.leaves == ()
+
+
+def test_single_precision_inside_is_named():
+    problem = resized("gru", seed=7)
+    small = Problem.from_seed(problem.model, seq_len=7, batch_size=2, seed=7, dtype="float32")
+    values = {name: array.astype("float64") for name, array in right_values(small).items()}
+    assert names(diagnosed(problem, values).suspects) == ["float32 inside"]
+
+
+def differences(problem, step, back):
+    """Differences of the hand derivation's loss, number by number."""
+
+    def loss(name, index, by):
+        moved = {**problem.params, "h0": problem.h0, "inputs": problem.inputs}
+        moved[name] = moved[name].copy()
+        moved[name][index] += by
+        params = {each: moved[each] for each in problem.params}
+        return (
+            get_backend("manual").evaluate(replace(problem, params=params, h0=moved["h0"], inputs=moved["inputs"])).loss
+        )
+
+    values = {name: np.zeros_like(array) for name, array in problem.differentiable.items()}
+    for name, array in values.items():
+        for index in np.ndindex(array.shape):
+            array[index] = (loss(name, index, step) - loss(name, index, -back)) / (step + back)
+    return {"loss": right_values(problem)["loss"]} | values
+
+
+@pytest.mark.parametrize("step", [1e-3, 1e-4, 1e-5, 1e-6, 1e-7, 1e-8])
+@pytest.mark.parametrize("central", [True, False])
+def test_finite_differences_are_named_with_their_step(step, central):
+    problem = Problem.from_seed(SMALL, seq_len=3, batch_size=2, seed=3)
+    values = differences(problem, step, step if central else 0.0)
+    diagnosis = diagnose([(problem, values)], set(problem.differentiable))
+    (name,) = names(diagnosis.suspects)
+    assert name.startswith("finite differences")
+    assert f"{step:.0e}" in name
+
+
+@pytest.mark.parametrize("kept", [("loss", "W"), ("loss", "U", "b"), ("loss",)])
+def test_only_a_part_of_the_gradients_will_do(kept):
+    problem = resized("elman-softmax", seed=8)
+    values = planted(problem, "another activation")
+    diagnosis = diagnosed(problem, {name: values[name] for name in kept})
+    assert any(name.startswith("another activation") for name in names(diagnosis.suspects))
+
+
+@pytest.mark.parametrize("name", ["elman-softmax", "lstm", "gru-bidirectional", "elman-lengths", "mlp"])
+def test_in_single_precision_mistakes_are_named_too(name):
+    problem = resized(name, seed=9, dtype="float32")
+    diagnosis = diagnosed(problem, planted(problem, "bias forgotten"))
+    assert names(diagnosis.suspects)[0] == "bias forgotten"
+
+
+def test_what_holds_on_one_problem_only_is_not_said():
+    """On sequences of one step nothing is carried back; on those of two it is."""
+    one, two = (Problem.from_seed(SMALL, seq_len=T, batch_size=2, seed=1) for T in (1, 2))
+    name = "h_t for h_{t−1} in dW"
+    answers = [(one, planted(one, name)), (two, planted(two, "sign"))]
+    assert name in names(diagnose(answers[:1], {"W"}).suspects)
+    assert diagnose(answers, {"W"}).suspects == ()
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("what", ["everything", "an entry", "the loss"])
+def test_numbers_that_are_not_finite_are_survived(value, what):
+    problem = Problem.from_seed(SMALL, seq_len=3, batch_size=2, seed=10)
+    values = right_values(problem)
+    if what == "an entry":
+        values["W"][0, 0] = value
+    elif what == "the loss":
+        values["loss"] = np.array(value)
+    else:
+        values = {name: np.full_like(array, value) for name, array in values.items()}
+    assert diagnose([(problem, values)], set(values)).suspects == ()
