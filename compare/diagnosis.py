@@ -13,7 +13,7 @@ import numpy as np
 
 from ..backends import Evaluation, Problem, Recurrent
 from .blocks import Quantity, derivative, quantities
-from .mistakes import MISTAKES, Form, Mistake, Values, attempt, run, together, values_of
+from .mistakes import MISTAKES, Form, Mistake, Values, attempt, has_lines, run, together, values_of
 from .results import Comparison
 from .tolerance import SPOILT, measure
 
@@ -173,7 +173,7 @@ def diagnose(answers: Sequence[tuple[Problem, Values]], wrong: Collection[str]) 
         wrong: the names of what is wrong, in any of them.
     """
     wrong = frozenset(wrong)
-    if not wrong or not answers:
+    if not wrong or not answers or not has_lines(answers[0][0]):
         return Diagnosis()
     with np.errstate(all="ignore"):
         submissions = [_Submission(problem, answered, wrong) for problem, answered in answers]

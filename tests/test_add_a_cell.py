@@ -23,7 +23,7 @@ def house(tmp_path_factory):
     for floor in FLOORS:
         shutil.copytree(ROOT / floor, root / floor, ignore=shutil.ignore_patterns("__pycache__"))
     blocks = BLOCK.findall((ROOT / "docs" / "add-a-cell.md").read_text())
-    assert len(blocks) == 11
+    assert len(blocks) == 13
     for name, how, anchor, code in blocks:
         path = root / name
         if not how:
@@ -55,10 +55,19 @@ import gradparity.manual, sys
 assert gradparity.manual.__file__.startswith(sys.argv[1])
 from gradparity.backends import *
 from gradparity.compare import assert_agree
+from gradparity.compare.mistakes import run
+class Lines:
+    name = "lines"
+    def supports(self, model, dtype): return ""
+    def evaluate(self, problem, *, trace=False):
+        values = run(problem).values
+        return Evaluation(float(values.pop("loss")), values, get_backend("manual").evaluate(problem).outputs)
+    def prepare(self, problem): return lambda: self.evaluate(problem)
 for options in (dict(num_layers=2, bidirectional=True), dict(truncation=Window(3)), dict(truncation=Chunks(3))):
     model = Recurrent("mgu", 3, 5, 4, **options)
     for dtype in ("float64", "float32"):
         problem = Problem.from_seed(model, seq_len=7, batch_size=3, seed=0, dtype=dtype, lengths=[7, 1, 4])
+        assert_agree(problem, ["manual", Lines()])
         names = {block.name for block in assert_agree(problem, ["manual", "torch", "jax"]).blocks}
         assert "dh_t" in names or "layer1.dh_t.reverse" in names
 """
@@ -69,10 +78,27 @@ def test_everything_else_comes_with_it(house):
     assert done.returncode == 0, done.stderr
 
 
-def test_a_mistake_in_its_derivation_is_found(house, tmp_path):
+CERTIFIED = ("--seed", "0", "--dtype", "float64", "--certify", "--backend", "manual", "--backend", "torch")
+
+
+def with_a_mistake(house, tmp_path, right, wrong):
+    """The comparison of the cell, once its derivation has a mistake."""
     copy = shutil.copytree(house, tmp_path / "copy")
     path = copy / "gradparity" / "manual" / "mgu.py"
-    path.write_text(path.read_text().replace("(n - h_before) + d_fh * h_before", "(n - h_before)"))
-    done = run(copy, "-m", "gradparity.compare", "compare", "mgu", "--seed", "0", "--dtype", "float64")
+    code = path.read_text()
+    assert code.count(right) == 1
+    path.write_text(code.replace(right, wrong))
+    done = run(copy, "-m", "gradparity.compare", "compare", "mgu", *CERTIFIED)
     assert done.returncode == 1
-    assert "dU_f: manual differs from torch and jax" in done.stdout
+    return done.stdout
+
+
+def test_a_mistake_in_its_derivation_is_found(house, tmp_path):
+    out = with_a_mistake(house, tmp_path, "(n - h_before) + d_fh * h_before", "(n - h_before)")
+    assert re.search(r"^dU_f: manual is wrong at .*; torch is right \(certified\)", out, re.MULTILINE)
+
+
+def test_a_mistake_that_any_cell_can_have_is_named_in_it(house, tmp_path):
+    out = with_a_mistake(house, tmp_path, "(dh,), (dh_before,))", "(dh,), (0 * dh_before,))")
+    assert "recurrent path dropped" in out
+    assert "yours: dh = dh_above\n" in out

@@ -1,7 +1,18 @@
 """The catalogue of mistakes that people make in deriving and writing a gradient, each as a change of a few lines."""
 
 from .catalogue import MISTAKES, forms_to_plant
-from .execution import run
+from .execution import has_lines, run
 from .mistake import Form, Mistake, Values, attempt, together, values_of
 
-__all__ = ["MISTAKES", "Form", "Mistake", "Values", "attempt", "forms_to_plant", "run", "together", "values_of"]
+__all__ = [
+    "MISTAKES",
+    "Form",
+    "Mistake",
+    "Values",
+    "attempt",
+    "forms_to_plant",
+    "has_lines",
+    "run",
+    "together",
+    "values_of",
+]

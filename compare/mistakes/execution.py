@@ -29,6 +29,11 @@ def run(problem: Problem, replaced: Replaced | None = None) -> Answer:
                 return run_ordered(problem, problem.model, replaced or {})
 
 
+def has_lines(problem: Problem) -> bool:
+    """Whether the lines of a problem's network are known here."""
+    return not isinstance(problem.model, Recurrent) or cell_keys(problem.model)[-1] in lines.FORWARD
+
+
 def lines_of(problem: Problem) -> dict[str, dict[str, Line]]:
     """The right lines by their left sides, under every key by which they can be replaced."""
     model = problem.model

@@ -16,9 +16,8 @@ import pytest
 from gradparity.backends import FeedForward, OrderedSystem, Problem, RequestError
 from gradparity.backends.checks import DTYPES
 from gradparity.backends.recurrent import ACTIVATIONS, CELLS, DIFFERENTIATIONS, LOSS_AT, LOSSES, REDUCTIONS, RESETS
-from gradparity.compare import sweep_workers
-from gradparity.compare.sweep import run_sweep
-from gradparity.compare.sweep_problems import FAMILIES, GAINS, LONG_STEPS, LONG_UNITS, STACKS, draw_problem
+from gradparity.compare.sweep import run_sweep, workers
+from gradparity.compare.sweep.problems import FAMILIES, GAINS, LONG_STEPS, LONG_UNITS, STACKS, draw_problem
 
 BACKENDS = """
 import os
@@ -238,14 +237,14 @@ def test_a_worker_that_dies_is_a_failure_with_its_number(planted, tmp_path):
 
 
 def test_an_exception_in_a_comparison_is_a_failure_with_its_number(monkeypatch):
-    monkeypatch.setattr(sweep_workers, "compare", lambda *_, **__: 1 / 0)
-    outcome = sweep_workers._judge(draw_problem(17), [], None)
+    monkeypatch.setattr(workers, "compare", lambda *_, **__: 1 / 0)
+    outcome = workers._judge(draw_problem(17), [], None)
     assert (outcome.number, outcome.verdict) == (17, "failed")
     assert outcome.story == "the comparison raised ZeroDivisionError: division by zero"
 
 
 def test_workers_are_replaced_in_time(planted, monkeypatch):
-    monkeypatch.setattr("gradparity.compare.sweep_workers.MODELS_PER_WORKER", 1)
+    monkeypatch.setattr("gradparity.compare.sweep.workers.MODELS_PER_WORKER", 1)
     sweep = run_sweep(3, numbers=1, backends=QUICK, jobs=1)
     assert [(each.number, each.verdict) for each in sweep.outcomes] == [(0, "agree"), (1, "agree"), (2, "agree")]
 

@@ -17,13 +17,13 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
-from ..backends import BrokenBackendError, UnsupportedProblemError
-from ..backends.errors import first_line
-from .environment import THREAD_VARIABLES
-from .explanation import explain
-from .referee import compare, resolve
-from .sweep_log import Outcome
-from .sweep_problems import Drawn, draw_problem
+from ...backends import BrokenBackendError, UnsupportedProblemError
+from ...backends.errors import first_line
+from ..environment import THREAD_VARIABLES
+from ..explanation import explain
+from ..referee import compare, resolve
+from .log import Outcome
+from .problems import Drawn, draw_problem
 
 MODELS_PER_WORKER = 50  # then it is replaced: JAX keeps some 10 MB for each
 SINGLE_THREADED = dict.fromkeys(THREAD_VARIABLES, "1")

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..backends import RequestError
-from ..backends.files import require_writable
-from .environment import THREAD_VARIABLES, environment
-from .sweep_problems import draw_problem
+from ...backends import RequestError
+from ...backends.files import require_writable
+from ..environment import THREAD_VARIABLES, environment
+from .problems import draw_problem
 
 
 @dataclass(frozen=True)

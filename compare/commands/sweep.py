@@ -1,4 +1,4 @@
-"""The command `gradparity sweep`: what it takes, and what a person sees of a sweep."""
+"""`gradparity sweep`: many random problems."""
 
 from __future__ import annotations
 
@@ -13,12 +13,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ..backends.checks import DTYPES
-from .console import console, plain_table, say
-from .display import MOST_STORIES, STYLES, progress_bar
-from .sweep import Sweep, run_sweep
-from .sweep_log import Outcome
-from .sweep_problems import FAMILIES
+from ...backends.checks import DTYPES
+from ..console import console, plain_table, say
+from ..display import MOST_STORIES, STYLES, progress_bar
+from ..sweep import FAMILIES, Outcome, Sweep, run_sweep
 
 WRONG = ("disagree", "failed")
 VERDICTS = ("agree", "undecidable", "disagree", "failed", "unsupported")

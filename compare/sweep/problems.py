@@ -23,10 +23,10 @@ from typing import Any
 
 import numpy as np
 
-from ..backends import FeedForward, OrderedSystem, Problem, Recurrent
-from ..backends.checks import DTYPES
-from ..backends.recurrent import ACTIVATIONS, CELLS, DIFFERENTIATIONS, LOSS_AT, LOSSES, REDUCTIONS, RESETS
-from ..backends.truncation import TRUNCATIONS
+from ...backends import FeedForward, OrderedSystem, Problem, Recurrent
+from ...backends.checks import DTYPES
+from ...backends.recurrent import ACTIVATIONS, CELLS, DIFFERENTIATIONS, LOSS_AT, LOSSES, REDUCTIONS, RESETS
+from ...backends.truncation import TRUNCATIONS
 
 FAMILIES = (*CELLS, "feed-forward", "ordered")
 WEIGHTED = ("rnn", "rnn", "rnn", "lstm", "lstm", "gru", "gru", "feed-forward", "ordered")

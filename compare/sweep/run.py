@@ -10,13 +10,13 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
-from ..backends import RequestError
-from ..backends.checks import require_integer
-from ..backends.files import require_folder
-from .campaign import Progress, choose_backends
-from .sweep_log import Outcome, opened, read_log
-from .sweep_problems import draw_problem
-from .sweep_workers import in_workers, outcome_of, start_worker
+from ...backends import RequestError
+from ...backends.checks import require_integer
+from ...backends.files import require_folder
+from ..campaign import Progress, choose_backends
+from .log import Outcome, opened, read_log
+from .problems import draw_problem
+from .workers import in_workers, outcome_of, start_worker
 
 SCHEMA = 1
 
