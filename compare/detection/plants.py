@@ -1,0 +1,233 @@
+"""What the detection matrix is made of: mistakes on problems, and problems whose gradients are right.
+
+Planted is every form of every mistake whose answer is not the right one, on systems of sizes that nothing else here
+uses: each on the first system to which it applies, and once more where the read-out makes most gradients small.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, cast
+
+import numpy as np
+
+from ...backends import Evaluation, FeedForward, OrderedSystem, Problem, Recurrent, Window
+from ..blocks import quantities
+from ..catalogue import SYSTEMS, System
+from ..mistakes import Form, Mistake, Values, attempt, forms_to_plant, run
+from .checks import Program, moved
+
+SEED = 101
+SMALL = 1e-4  # multiplies V, or the last layer's weights: gradients vanish, or learning is nearly over
+ROUNDING = 1e-12  # of the largest entry of a block: what differs by less is no mistake
+NUMBER = re.compile(r"-?\d+\.\d+(e[+-]?\d+)?")
+T, B, SIZES = 6, 2, (3, 5, 4)  # every one another, and none the catalogue's
+SYSTEMS_TO_PLANT = (
+    "elman-softmax",
+    "elman-sigmoid",
+    "elman-squared-error",
+    "elman-lengths",
+    "elman-window",
+    "lstm",
+    "gru",
+    "gru-reset-before",
+    "mlp",
+    "logistic-regression",
+    "ordered-derivatives",
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Plant:
+    """A mistake in one of its forms, on a problem.
+
+    Attributes:
+        mistake, form, system, problem: which, and where.
+        small: whether the gradients were made small.
+        program: of a person who made it.
+    """
+
+    mistake: Mistake
+    form: Form
+    system: str
+    problem: Problem
+    small: bool
+    program: Program
+
+
+@dataclass(frozen=True, eq=False)
+class RightProblem:
+    """A problem of some kind, of which a gradient that is right is shown to the checks.
+
+    Attributes:
+        kind: of problem.
+        system: or the model in words.
+        seed: of its numbers.
+        problem: the question.
+    """
+
+    kind: str
+    system: str
+    seed: int
+    problem: Problem
+
+
+def systems_to_plant() -> dict[str, System]:
+    """The systems in which mistakes are planted, at sizes of their own, and three that some mistakes need."""
+    found = {name: _resized(SYSTEMS[name]) for name in SYSTEMS_TO_PLANT}
+    elman, mlp = found["elman-softmax"], found["mlp"]
+    square: dict[str, Any] = dict.fromkeys(("input_size", "hidden_size", "output_size"), SIZES[1])
+    for name, system, changes in (  # where sizes differ, NumPy refuses the product with a transposed V
+        ("elman-softmax, D = H = K", elman, square),
+        ("mlp, layers of one size", mlp, {"sizes": (SIZES[1],) * 4}),
+        ("elman-softmax, loss at the last step", elman, {"loss_at": "last_step"}),
+    ):
+        found[name] = replace(system, name=name, model=replace(system.model, **changes))
+    return found
+
+
+def _resized(system: System) -> System:
+    model = system.model
+    if isinstance(model, Recurrent):
+        D, H, K = SIZES
+        truncation = Window(3) if model.truncation else None
+        model = replace(model, input_size=D, hidden_size=H, output_size=K, truncation=truncation)
+        return replace(system, model=model, seq_len=T, batch_size=B, lengths=(T, T // 2) if system.lengths else None)
+    if isinstance(model, FeedForward):
+        has_layers = len(model.sizes) > 2
+        model = replace(model, sizes=(3, 5, 6, 4) if has_layers else (5, 1))
+        return replace(system, model=model, batch_size=B if has_layers else T)
+    rng = np.random.default_rng(SEED)
+    A, c = np.tril(rng.standard_normal((5, 5)), -1), rng.standard_normal(5)
+    return replace(system, model=OrderedSystem(A, c))  # type: ignore[arg-type]
+
+
+def with_small_gradients(problem: Problem) -> Problem | None:
+    """The same, but that little reaches the network from its read-out; of an ordered system there is none."""
+    if isinstance(problem.model, OrderedSystem):
+        return None
+    last = f"W{len(problem.model.sizes) - 1}" if isinstance(problem.model, FeedForward) else "V"
+    return problem.with_unchecked(params={**problem.params, last: SMALL * problem.params[last]})
+
+
+def plants(*, everywhere: bool = False, quick: bool = False) -> Iterator[Plant]:
+    """What is planted.
+
+    Args:
+        everywhere: on every system, and not on the first alone.
+        quick: only the first form of each mistake.
+    """
+    for small in (False, True):
+        seen: set[tuple[object, ...]] = set()
+        for name, system in systems_to_plant().items():
+            problem: Problem | None = system.problem(seed=SEED)
+            problem = with_small_gradients(cast(Problem, problem)) if small else problem
+            if problem is None:
+                continue
+            right = RightLoss(problem)
+            same: Counter[tuple[object, ...]] = Counter()
+            for mistake, form in forms_to_plant(problem):
+                words = NUMBER.sub("#", form.words)  # which is read off the answer
+                key: tuple[object, ...] = (mistake.name, words, *(text for _, text in form.changed_lines(problem)))
+                same[key] += 1
+                key = (mistake.name,) if quick else (*key, same[key], name if everywhere else "")
+                predicted = None if key in seen else attempt(form, problem)
+                if predicted is not None and _differs(predicted, problem):
+                    seen.add(key)
+                    yield Plant(mistake, form, name, problem, small, _program(form, predicted, right))
+
+
+def _differs(predicted: Values, problem: Problem) -> bool:
+    """Whether an answer is not the right one, by more than rounding in some block."""
+    given, right = (_blocks(values, problem) for values in (predicted, run(problem).values))
+    return any(
+        not (np.abs(given[name] - right[name]).max(axis=1) <= ROUNDING * np.abs(right[name]).max(axis=1)).all()
+        for name in right
+    )
+
+
+def _blocks(values: Values, problem: Problem) -> dict[str, np.ndarray]:
+    gradients = {name: values[name] for name in problem.differentiable}
+    found = quantities(Evaluation(float(values["loss"]), gradients, None), problem)
+    return {name: quantity.blocks for name, quantity in found.items()}
+
+
+class RightLoss:
+    """The right loss of a problem at other numbers, kept: most mistakes have it, and are asked for it at the same ones.
+
+    Attributes:
+        problem: of which only the numbers that have a gradient are changed.
+    """
+
+    def __init__(self, problem: Problem) -> None:
+        self.problem = problem
+        self._known: dict[bytes, float] = {}
+
+    def __call__(self, problem: Problem) -> float:
+        key = b"".join(array.tobytes() for array in problem.differentiable.values())
+        if key not in self._known:
+            self._known[key] = float(run(problem).values["loss"])
+        return self._known[key]
+
+
+def _program(form: Form, predicted: Values, right: RightLoss) -> Program:
+    """A person's program with a mistake; its loss is its own at changed numbers, too."""
+
+    def own_loss(problem: Problem) -> float:
+        return float(form.predict(problem)["loss"])
+
+    # Where three problems nearby have the right loss to the last bit, every other one has.
+    is_right = form.recognizes is not None or all(
+        own_loss(nearby) == right(nearby) for nearby in map(partial(_nearby, right.problem), range(3))
+    )
+    return Program(right.problem, predicted, right if is_right else own_loss)
+
+
+def _nearby(problem: Problem, seed: int) -> Problem:
+    rng = np.random.default_rng(seed)
+    return moved(problem, {name: array + rng.normal(0, 0.1, array.shape) for name, array in _at(problem).items()})
+
+
+def _at(problem: Problem) -> dict[str, np.ndarray]:
+    return Program(problem, {}, lambda _: 0.0).at
+
+
+def _recurrent(hidden_size: int = SIZES[1], **options: Any) -> Callable[[int], Problem]:
+    model = Recurrent("rnn", SIZES[0], hidden_size, SIZES[2])
+    return lambda seed: Problem.from_seed(model, seed=seed, batch_size=B, **options)
+
+
+def _confident(seed: int) -> Problem:
+    problem = _recurrent(seq_len=T)(seed)
+    return problem.with_unchecked(params={**problem.params, "V": 30 * problem.params["V"]})
+
+
+KINDS: Mapping[str, Callable[[int], Problem]] = {
+    "vanishing: W × 0.1, T = 30": _recurrent(seq_len=30, recurrent_gain=0.1),
+    "chaotic: W × 4, T = 30, H = 16": _recurrent(16, seq_len=30, recurrent_gain=4.0),
+    "confident: V × 30": _confident,
+}
+
+
+def right_problems(count: int) -> Iterator[RightProblem]:
+    """So many of each kind."""
+    systems = systems_to_plant()
+    truncated = systems.pop("elman-window")
+    turn = list(systems.values())
+    seeds = range(1000, 1000 + count)
+    for number, seed in enumerate(seeds):
+        system = turn[number % len(turn)]
+        yield RightProblem("ordinary", system.name, seed, system.problem(seed=seed))
+    for kind, draw in KINDS.items():
+        for seed in seeds:
+            problem = draw(seed)
+            yield RightProblem(kind, problem.summary, seed, problem)
+    for number, seed in enumerate(seeds):
+        system = turn[number % len(turn)]
+        yield RightProblem("ordinary, in float32", system.name, seed, system.problem(seed=seed, dtype="float32"))
+    for seed in seeds:
+        yield RightProblem("truncated: at most 3 steps back", truncated.name, seed, truncated.problem(seed=seed))
