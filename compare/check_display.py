@@ -95,7 +95,7 @@ def named(diagnosis: Diagnosis) -> str:
 def _suspect(suspect: Suspect) -> list[str]:
     violated = f" (violates {_equations(suspect.equations)})" if suspect.equations else ""
     changed = [
-        f"    {who}: {line}" for right, given, _ in suspect.lines for who, line in (("right", right), ("yours", given))
+        f"    {who}: {line}" for right, given, _ in suspect.lines for who, line in (("right", right), ("wrong", given))
     ]
     remedies = [f"    Remedy: {remedy}." for remedy in suspect.remedies]
     return [f"  {' AND '.join(suspect.mistakes)}{violated}", *changed, *remedies]

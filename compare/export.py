@@ -46,6 +46,9 @@ def check_json(check: Check) -> str:
             "missing": list(check.missing),
             "quantities": check.rows(),
             "story": explain(check.first_wrong).splitlines() if check.first_wrong else [],
+            "sizes": dict(check.sizes),
+            "mistakes": [asdict(suspect) for suspect in check.diagnosis.suspects],
+            "mistakes_partly": [asdict(suspect) for suspect in check.diagnosis.partly],
             "smallest": {"fingerprint": smallest.problem.fingerprint, "summary": smallest.problem.summary}
             if smallest
             else None,

@@ -101,4 +101,4 @@ def test_a_mistake_in_its_derivation_is_found(house, tmp_path):
 def test_a_mistake_that_any_cell_can_have_is_named_in_it(house, tmp_path):
     out = with_a_mistake(house, tmp_path, "(dh,), (dh_before,))", "(dh,), (0 * dh_before,))")
     assert "recurrent path dropped" in out
-    assert "yours: dh = dh_above\n" in out
+    assert "wrong: dh = dh_above\n" in out

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 
-from ...backends import FeedForward, OrderedSystem, Problem, Recurrent
+from ...backends import FeedForward, Model, OrderedSystem, Problem, Recurrent
 from . import lines
 from .feedforward import run_feed_forward, run_ordered
 from .lines import Line
@@ -34,9 +36,9 @@ def has_lines(problem: Problem) -> bool:
     return not isinstance(problem.model, Recurrent) or cell_keys(problem.model)[-1] in lines.FORWARD
 
 
-def lines_of(problem: Problem) -> dict[str, dict[str, Line]]:
+@lru_cache(maxsize=64)
+def lines_of(model: Model) -> dict[str, dict[str, Line]]:
     """The right lines by their left sides, under every key by which they can be replaced."""
-    model = problem.model
     found: dict[str, tuple[Line, ...]] = {}
     match model:
         case Recurrent():

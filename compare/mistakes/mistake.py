@@ -48,7 +48,7 @@ class Form:
 
     def replaced(self, problem: Problem) -> Replaced:
         """The statements that stand in place of others."""
-        known = lines_of(problem)
+        known = lines_of(problem.model)
         found: dict[str, dict[str, str]] = {}
         for key, text in self.lines.items():
             for statement in text.split(" ; ") if key in known else ():
@@ -60,7 +60,7 @@ class Form:
 
     def changed_lines(self, problem: Problem) -> list[tuple[Line, str]]:
         """Each line that is replaced, with what stands in its place."""
-        known = lines_of(problem)
+        known = lines_of(problem.model)
         return [(known[key][left], text) for key, of in self.replaced(problem).items() for left, text in of.items()]
 
     def violates(self, problem: Problem) -> tuple[int, ...]:

@@ -47,6 +47,7 @@ def test_the_hand_derivation_and_torch_agree_on_many_more_truncations():
     """Without JAX, which compiles every number of steps anew. A few problems may lose their digits by cancellation."""
     verdicts = []
 
+    @settings(max_examples=60)
     @given(problem=problems(most_steps=6, truncated=True))
     def ask(problem):
         comparison = compare(problem, ["manual", "torch"])
@@ -54,8 +55,8 @@ def test_the_hand_derivation_and_torch_agree_on_many_more_truncations():
         verdicts.append(comparison.verdict)
 
     ask()
-    assert len(verdicts) >= 100
-    assert verdicts.count("undecidable") <= 5
+    assert len(verdicts) >= 60
+    assert verdicts.count("undecidable") <= 3
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

@@ -305,6 +305,8 @@ def test_the_command_writes_json(file, capsys):
     found = json.loads(capsys.readouterr().out)
     assert (found["function"], found["verdict"], found["missing"][0]) == ("local", "disagree", "U")
     assert {row["quantity"]: row["verdict"] for row in found["quantities"]} == {"loss": "right", "db": "wrong"}
+    assert found["sizes"].keys() == {"T = 1", "T = 2", "one sample", "one unit"}
+    assert found["mistakes"][0].keys() >= {"mistakes", "remedies", "equations", "lines", "explains"}
 
 
 def test_a_wrong_request_ends_with_two(file, capsys):

@@ -192,7 +192,7 @@ def test_every_statement_stands_for_a_line_that_exists():
     """A statement whose left side nothing has would be left out without a word."""
     known = {}
     for problem in PROBLEMS:
-        for key, section in lines_of(problem).items():
+        for key, section in lines_of(problem.model).items():
             known.setdefault(key, set()).update(section)
     for name, form in constant_forms():
         for key, text in form.lines.items():
