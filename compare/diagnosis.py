@@ -189,10 +189,10 @@ def diagnose(answers: Sequence[tuple[Problem, Values]], wrong: Collection[str]) 
             if not whole:
                 _, parts = _judged(partly[:MOST_MEASURED], submissions)
         problem = answers[0][0]
-        suspects = {each.called(): _suspect(each, problem, wrong, wrong) for each in whole}
-        partial = {each.called(): _suspect(each, problem, explained, wrong) for each, explained in parts.items()}
-    most_first = sorted(partial.values(), key=lambda suspect: -len(suspect.explains))
-    return Diagnosis(tuple(suspects.values()), () if suspects else tuple(most_first[:MOST_PARTLY]))
+        suspects = _named_once(_suspect(each, problem, wrong, wrong) for each in whole)
+        partial = [_suspect(each, problem, explained, wrong) for each, explained in parts.items()]
+    most_first = _named_once(sorted(partial, key=lambda suspect: -len(suspect.explains)))
+    return Diagnosis(suspects, () if suspects else most_first[:MOST_PARTLY])
 
 
 def _candidates(submission: _Submission) -> Iterator[_Candidate]:
@@ -241,6 +241,14 @@ def _judged(
             parts[each] = frozenset(tight)
     best = min(whole.values(), default=0.0)
     return [each for each, value in whole.items() if value <= AS_TIGHT * best], parts
+
+
+def _named_once(suspects: Iterable[Suspect]) -> tuple[Suspect, ...]:
+    """Without those that are called like an earlier one."""
+    first: dict[tuple[str, ...], Suspect] = {}
+    for suspect in suspects:
+        first.setdefault(suspect.mistakes, suspect)
+    return tuple(first.values())
 
 
 def _largest(array: np.ndarray) -> float:

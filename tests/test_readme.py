@@ -67,6 +67,14 @@ def test_the_benchmarkers_lines_run():
     assert set(scope["gradients"]) == {"U", "W", "b", "V", "c"}
 
 
+def test_the_detection_tables_are_those_that_the_command_wrote():
+    page = (Path(__file__).parent.parent / "docs" / "detection.md").read_text().splitlines()
+    section = README[README.index("## How good is it?") : README.index("## Architecture")]
+    rows = [line for line in section.splitlines() if line.startswith("|")]
+    assert len(rows) > 15
+    assert [row for row in rows if row not in page] == []
+
+
 def test_every_module_stands_in_the_architecture_and_no_other():
     root = Path(__file__).parent.parent
     (drawing,) = (block for block in blocks("") if block.startswith("compare/"))
