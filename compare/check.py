@@ -41,7 +41,8 @@ class Check:
         system: that it was checked on.
         comparisons: one for each seed.
         smallest: the smallest problem on which its numbers are still wrong, if they are.
-        sizes: if they are, the verdict on the system with one size cut down, by what that is, such as `T = 1`.
+        sizes: if they are, the verdict on the system with one size cut down, by what that is, such as `T = 1`;
+            `failed` where the function did.
         diagnosis: if they are, the mistakes that would give these numbers.
     """
 
@@ -49,7 +50,7 @@ class Check:
     system: str
     comparisons: tuple[Comparison, ...]
     smallest: Comparison | None = None
-    sizes: Mapping[str, Verdict] = field(default_factory=dict)
+    sizes: Mapping[str, str] = field(default_factory=dict)
     diagnosis: Diagnosis = field(default_factory=Diagnosis)
 
     @property
@@ -134,7 +135,7 @@ def check_derivation(
     small = (_ask(derivation, problem, certify) for problem in small_problems(found, seeds[0], dtype))
     smallest = next((each for each in small if has_wrong_numbers(each, derivation.name)), None)
     sizes = {
-        words: own_verdict(_ask(derivation, cut.problem(seed=seeds[0], dtype=dtype), False), derivation.name)
+        words: _verdict_or_failure(_ask(derivation, cut.problem(seed=seeds[0], dtype=dtype), False), derivation.name)
         for words, cut in cut_down(found).items()
     }
     progress("making every mistake of the catalogue, to see which gives these numbers")
@@ -165,6 +166,12 @@ def own_verdict(comparison: Comparison, name: str) -> Verdict:
         return "disagree"
     own = {block.verdict for block in comparison.blocks if name in block.distance_ulp}
     return "undecidable" if comparison.overflows or "undecidable" in own else "agree"
+
+
+def _verdict_or_failure(comparison: Comparison, name: str) -> str:
+    return (
+        "failed" if any(failure.backend == name for failure in comparison.failures) else own_verdict(comparison, name)
+    )
 
 
 def has_wrong_numbers(comparison: Comparison, name: str) -> bool:

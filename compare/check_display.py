@@ -15,7 +15,7 @@ from .check import Check, wrong_quantities
 from .console import plain_table, say
 from .diagnosis import Diagnosis, Suspect
 from .explanation import explain
-from .results import Comparison, Verdict
+from .results import Comparison
 
 STYLES = {"right": "green", "wrong": "bold red", "undecided": "yellow", "missing": "dim"}
 MOST_ENTRIES = 60
@@ -29,11 +29,13 @@ def show_check(check: Check, case: Path | None, on: Console) -> None:
     if check.first_wrong:
         say(on, f"\n{explain(check.first_wrong, case)}")
     if check.sizes:
-        say(on, f"\n{sizes(check.sizes)}")
+        say(on, f"\n{sizes(check.sizes, hints=not check.diagnosis.suspects)}")
     if check.smallest:
         say(on, "\nThe smallest problem on which it is still wrong:", style="bold")
         say(on, numbers(check.smallest, check.name))
-    if check.smallest:
+    elif check.sizes:
+        say(on, "\nOn none of the small problems that were tried is it wrong.")
+    if check.sizes or check.smallest:
         heading, _, rest = named(check.diagnosis).partition("\n")
         say(on, f"\n{heading}", style="bold")
         if rest:
@@ -54,11 +56,13 @@ def conclusion(check: Check) -> str:
     return f"{who} {verb} on {asked}{how}{missing}."
 
 
-def sizes(verdicts: Mapping[str, Verdict]) -> str:
-    """What becomes of it on smaller sizes."""
-    words = {"agree": "right", "disagree": "wrong", "undecidable": "undecided"}
+def sizes(verdicts: Mapping[str, str], *, hints: bool) -> str:
+    """What becomes of it on smaller sizes, and what that hints at."""
+    words = {"agree": "right", "disagree": "wrong", "undecidable": "undecided", "failed": "it failed"}
     found = "; ".join(f"{size}: {words[verdict]}" for size, verdict in verdicts.items())
     lines = [f"With one size cut down: {found}."]
+    if not hints:
+        return lines[0]
     if verdicts.get("T = 1") == "agree" and verdicts.get("T = 2") == "disagree":
         lines.append("It takes two steps to show: look at what goes from step to step.")
     if verdicts.get("one sample") == "agree":
@@ -72,8 +76,9 @@ def named(diagnosis: Diagnosis) -> str:
     """The mistakes that give these numbers."""
     if diagnosis.suspects:
         first, *equal = diagnosis.suspects
-        heading = "Exactly these numbers come from this mistake"
-        lines = [f"{heading if len(first.mistakes) == 1 else 'Exactly these numbers come from two mistakes at once'}:"]
+        what = "this mistake" if len(first.mistakes) == 1 else "two mistakes at once"
+        exactly = "Exactly these numbers come from" if first.exact else "Numbers of this kind come from"
+        lines = [f"{exactly} {what}:"]
         lines += _suspect(first)
         if equal:
             lines.append("The same numbers come from:")

@@ -21,6 +21,8 @@ NEAR = 1e-3  # of the deviation, or of a right block: worth a measurement
 ROUNDED = 1e3  # units in the last place of that: nearer than this, rounding may be what is left
 PROBES = 3  # of a measurement
 AS_TIGHT = 1e3  # evidence is as good as other evidence if its tolerance is within this factor
+COARSE = 0.05  # how far differences may be from the derivative
+SMALL_NOISE, LARGE_NOISE = 0.05, 100.0  # in units of float32's rounding, as a root mean square
 MOST_PARTLY = 5
 MOST_MEASURED = 15
 
@@ -36,6 +38,7 @@ class Suspect:
         lines: of every changed line: as it should be, as it would have to be, and its equation.
         explains: the wrong gradients (or the loss) that it gives.
         leaves: those that it does not give.
+        exact: whether it gives them to the last digits; if not, its error is as large and of the same kind.
     """
 
     mistakes: tuple[str, ...]
@@ -44,6 +47,7 @@ class Suspect:
     lines: tuple[tuple[str, str, int | None], ...]
     explains: tuple[str, ...]
     leaves: tuple[str, ...]
+    exact: bool = True
 
 
 @dataclass(frozen=True)
@@ -71,7 +75,9 @@ class _Submission:
     def near(self, form: Form) -> frozenset[str]:
         """What a form seems to give, before it is measured: of what is wrong, it has to give the deviation itself."""
         if form.recognizes:
-            return frozenset(self.answered) if form.recognizes(self.answered, self.problem) else frozenset()
+            return self._near_right() if form.recognizes(self.answered, self.problem) else frozenset()
+        if form.rounds_more and not self._is_noise():
+            return frozenset()
         predicted = attempt(form, self.problem)
         if predicted is None:
             return frozenset()
@@ -85,6 +91,26 @@ class _Submission:
             if _largest(array - predicted[name].astype("f8")) <= limit:
                 found.add(name)
         return frozenset(found)
+
+    def _near_right(self) -> frozenset[str]:
+        """What differs little from what is right, such as what was got in a coarser way; the loss has to be right."""
+        parts = dict.fromkeys(self.answered, COARSE) | {"loss": COARSE if "loss" in self.wrong else 1e-6}
+        return frozenset(
+            name
+            for name, array in self.answered.items()
+            if array.shape == self.right[name].shape
+            and _largest(array - self.right[name].astype("f8")) <= parts[name] * self.largest[name]
+        )
+
+    def _is_noise(self) -> bool:
+        """Whether the deviation of whatever is wrong is of the size of float32's rounding, in most of its entries."""
+        unit = float(np.finfo("f4").eps)
+        for name in self.wrong & self.answered.keys():
+            apart = np.abs(self.answered[name] - self.right[name].astype("f8")) / (unit * self.largest[name])
+            spread = float(np.sqrt((apart**2).mean()))
+            if not (SMALL_NOISE <= spread <= LARGE_NOISE and (apart > SMALL_NOISE / 100).mean() > 0.5):
+                return False
+        return True
 
     def is_changed_by(self, form: Form) -> bool:
         """Whether a form makes a difference on this problem."""
@@ -107,7 +133,8 @@ class _Submission:
         for name, quantity in self._names().items():
             apart = np.abs(given[quantity].blocks.astype("f8") - of_form[quantity].blocks).max(axis=1)
             if (apart <= tolerance.allowed[quantity]).all():
-                parts = tolerance.allowed[quantity] / np.maximum(tolerance.scale[quantity], np.finfo("f8").tiny)
+                scale = tolerance.scale[quantity]
+                parts = np.where(scale > 0, tolerance.allowed[quantity] / scale, np.finfo(self.problem.dtype).eps)
                 found[name] = float(parts.min())
         return found
 
@@ -180,11 +207,10 @@ def diagnose(answers: Sequence[tuple[Problem, Values]], wrong: Collection[str]) 
         candidates = list(_candidates(submissions[0]))
         whole, parts = _judged([each for each in candidates if each.near >= wrong], submissions)
         if not whole:
-            partly = sorted(
-                (each for each in candidates if each.near & wrong), key=lambda each: -len(each.near & wrong)
-            )
-            single = [each for each in partly if not (each.forms[0].recognizes or each.forms[0].rounds_more)]
-            pairs = [each for each in _pairs(single[:MOST_PARTLY], submissions[0]) if each.near >= wrong]
+            predictable = (each for each in candidates if not (each.forms[0].recognizes or each.forms[0].rounds_more))
+            partly = [each for each in predictable if each.near & wrong]
+            partly.sort(key=lambda each: -len(each.near & wrong))
+            pairs = [each for each in _pairs(partly[:MOST_PARTLY], submissions[0]) if each.near >= wrong]
             whole, _ = _judged(pairs, submissions)
             if not whole:
                 _, parts = _judged(partly[:MOST_MEASURED], submissions)
@@ -201,8 +227,8 @@ def _candidates(submission: _Submission) -> Iterator[_Candidate]:
     seen: set[object] = set()
     for mistake in MISTAKES:
         for form in mistake.on(problem, submission.answered):
-            key = (mistake.name, form.words, str(form.replaced(problem))) if form.lines or form.recognizes else id(form)
-            if key not in seen:
+            key = (mistake.name, form.words, str(form.replaced(problem)))
+            if key not in seen or not (form.lines or form.recognizes):
                 seen.add(key)
                 yield _Candidate((mistake,), (form,), submission.near(form))
 
@@ -235,7 +261,7 @@ def _judged(
         tight = {name for name in given & wrong if max(found[name] for found in measured) <= SPOILT}
         if not tight:
             continue
-        if all(given >= submission.answered.keys() for submission in submissions):
+        if tight >= wrong and all(given >= submission.answered.keys() for submission in submissions):
             whole[each] = max(found[name] for found in measured for name in tight)
         else:
             parts[each] = frozenset(tight)
@@ -266,4 +292,5 @@ def _suspect(candidate: _Candidate, problem: Problem, explains: Iterable[str], w
         tuple(lines),
         tuple(name for name in order if name in explained),
         tuple(name for name in order if name in wrong - explained),
+        exact=not any(form.rounds_more or form.recognizes for form in candidate.forms),
     )

@@ -13,6 +13,7 @@ from .execution import run
 from .mistake import Form, Mistake, Values, with_model
 
 STEPS = [10.0**-k for k in range(3, 11)]  # of finite differences
+LEAST_DECAY = 1e-10  # less is what rounding leaves
 FEW = 8  # entries, below which a coincidence is possible
 EXACT = 2.0**46  # a larger multiple cannot be told from its neighbours
 
@@ -69,15 +70,27 @@ def _signs(problem: Problem, answered: Values) -> Iterator[Form]:
 def _clipped(problem: Problem, answered: Values) -> Iterator[Form]:
     """Where all are clipped at the same value, it is the largest that was answered."""
     gradients = [array for name, array in answered.items() if name != "loss" and array.size]
-    largest = max((float(np.abs(array).max()) for array in gradients), default=0.0)
+    largest = max(map(_largest, gradients), default=0.0)
     if largest > 0 and np.isfinite(largest):
 
         def clip(values: Values, asked: Problem, names: tuple[str, ...]) -> Values:
             return values | {name: np.clip(values[name], -largest, largest) for name in names}
 
         yield Form(f"at ±{largest:.6g}", answer=partial(clip, names=_gradients(problem)))
+        for name in answered.keys() & problem.differentiable.keys():
+            own = _largest(answered[name])
+            if own > 0 and answered[name].size > 1:
+                yield Form(f"d{name} at ±{own:.6g}", answer=partial(_clipped_one, name=name, at=own))
         if problem.params.keys() != problem.differentiable.keys():
             yield Form(f"at ±{largest:.6g}, the parameters'", answer=partial(clip, names=tuple(problem.params)))
+
+
+def _clipped_one(values: Values, problem: Problem, name: str, at: float) -> Values:
+    return values | {name: np.clip(values[name], -at, at)}
+
+
+def _largest(array: np.ndarray) -> float:
+    return float(np.abs(array).max(initial=0))
 
 
 def _norm_clipped(problem: Problem, answered: Values) -> Iterator[Form]:
@@ -97,23 +110,30 @@ def _norm(values: Values, names: list[str]) -> float:
     return float(np.sqrt(sum(float((values[name].astype("f8") ** 2).sum()) for name in names)))
 
 
+def _penalized(values: Values, problem: Problem, by: float, of: tuple[str, ...], in_loss: bool) -> Values:
+    """With λ/2 ‖θ‖², λ = `by`, in the gradients of these parameters, and perhaps in the loss."""
+    kind = problem.dtype.type
+    found = values | {name: values[name] + kind(by) * problem.params[name] for name in of}
+    if in_loss:
+        found["loss"] = values["loss"] + sum(kind(by / 2) * (problem.params[name] ** 2).sum() for name in of)
+    return found
+
+
 def _penalties(problem: Problem, answered: Values) -> Iterator[Form]:
-    """λθ added to every gradient, where λ is read off one of them."""
+    """λθ added to every gradient, to the matrices' or to one, where λ is read off each of them."""
     right = run(problem).values
     for name in problem.params:
         if name not in answered or answered[name].shape != right[name].shape or problem.params[name].ndim < 2:
             continue
         theta = problem.params[name]
         strength = float(np.vdot(theta, answered[name] - right[name]) / np.vdot(theta, theta))
-        if not strength or not np.isfinite(strength):
+        if not np.isfinite(strength) or abs(strength) < LEAST_DECAY:
             continue
-        for of in (tuple(problem.params), tuple(each for each in problem.params if problem.params[each].ndim > 1)):
-
-            def add(values: Values, asked: Problem, of: tuple[str, ...] = of, by: float = strength) -> Values:
-                return values | {each: values[each] + asked.dtype.type(by) * asked.params[each] for each in of}
-
-            yield Form(f"with {strength:.6g}", answer=add)
-        return
+        matrices = tuple(each for each in problem.params if problem.params[each].ndim > 1)
+        for of in dict.fromkeys([tuple(problem.params), matrices, (name,)]):
+            to = f"{strength:.6g} to {', '.join(f'd{each}' for each in of)}"
+            yield Form(to, answer=partial(_penalized, by=strength, of=of, in_loss=False))
+            yield Form(f"{to} and the loss", answer=partial(_penalized, by=strength, of=of, in_loss=True))
 
 
 def _of_last_sample(values: Values, problem: Problem, names: tuple[str, ...]) -> Values:
@@ -200,7 +220,8 @@ def _are_multiples(answered: Values, problem: Problem, step: float) -> bool:
         )  # quarters, since a loss may have been smaller, and a step is half a difference
         away = np.abs(multiples - np.round(multiples))
     exact = np.abs(multiples) < EXACT
-    return bool(np.count_nonzero(exact) >= FEW and (away[exact] < 0.02).all())
+    different = len(np.unique(np.round(np.abs(multiples[exact]))))
+    return different >= FEW and bool((away[exact] < 0.02).all())
 
 
 ANSWERS = (

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from ...backends import Problem
 from .mistake import lines
 
 WRAPPED = "(h_last if first else h_before)"
+
+
+def _has_activation(name: str) -> Callable[[Problem], bool]:
+    return lambda problem: getattr(problem.model, "activation", "") == name
 
 
 def _of_gates(**right_sides: str) -> tuple[dict[str, str], ...]:
@@ -58,11 +65,20 @@ PLAIN = (
         "tanh′ = 1 − h",
         "tanh′ = 1 − h²: the square is missing",
         {"rnn": "da = dh * (1 - h)", "hidden": "delta = da * (1 - a)"},
+        where=_has_activation("tanh"),
     ),
     lines(
         "tanh′ = 1 + h²",
         "tanh′ = 1 − h²: the sign",
         {"rnn": "da = dh * (1 + h * h)", "hidden": "delta = da * (1 + a * a)"},
+        where=_has_activation("tanh"),
+    ),
+    lines(
+        "σ′ = 1 − h",
+        "σ′ = h (1 − h): the factor h is missing",
+        {"rnn": "da = dh * (1 - h)", "hidden": "delta = da * (1 - a)"},
+        {"hidden": "delta = da * (1 - a)", "squared_error": "delta = do * (1 - a)"},
+        where=_has_activation("sigmoid"),
     ),
     lines(
         "derivative of another activation",
@@ -291,7 +307,7 @@ GRU = (
     ),
     lines(
         "r forgotten behind the candidate",
-        "r multiplies W_n h_{t−1} + b_hn: what goes into W_n, b_hn and h_{t−1} through it is multiplied by r",
+        "what r multiplies (after: W_n h_{t−1} + b_hn, before: h_{t−1}) goes back multiplied by r",
         {
             "gru after": "dq = da_n",
             "gru before": "dW += below(da_r.T @ h_before, da_z.T @ h_before, da_n.T @ h_before)",
@@ -309,7 +325,7 @@ GRU = (
     ),
     lines(
         "what r multiplies taken wrongly",
-        "with the reset after the product, r multiplies q = W_n h_{t−1} + b_hn: dr = da_n ⊙ q",
+        "with the reset after, dr = da_n ⊙ (W_n h_{t−1} + b_hn); with it before, dr = (W_nᵀ da_n) ⊙ h_{t−1}",
         {"gru after": "dr = da_n * h_before"},
         {"gru after": "dr = da_n * (q - b_hn)"},
         {"gru before": "da_r = da_n * h_before * dsigmoid(r)"},

@@ -90,7 +90,7 @@ def attempt(form: Form, problem: Problem) -> Values | None:
 
 
 def together(one: Form, other: Form) -> Form:
-    """Two mistakes at once."""
+    """Two mistakes at once, as far as they can be predicted."""
 
     def question(problem: Problem) -> Problem:
         asked = one.question(problem) if one.question else problem
@@ -132,10 +132,16 @@ class Mistake:
         return [form for form in self.forms(problem, answered) if form.applies(problem)]
 
 
-def lines(name: str, remedy: str, *forms: Mapping[str, str], equations: tuple[int, ...] = (), **more: Any) -> Mistake:
+def lines(
+    name: str,
+    remedy: str,
+    *forms: Mapping[str, str],
+    equations: tuple[int, ...] = (),
+    where: Callable[[Problem], bool] = lambda problem: True,
+) -> Mistake:
     """A mistake that consists of other lines; several forms are told apart by what stands in them."""
-    found = tuple(Form("", form, equations=equations, **more) for form in forms)
-    return Mistake(name, remedy, lambda problem, answered: found)
+    found = tuple(Form("", form, equations=equations) for form in forms)
+    return Mistake(name, remedy, lambda problem, answered: found if where(problem) else ())
 
 
 def asks(

@@ -171,6 +171,13 @@ def _activations(problem: Problem, answered: Values) -> Iterator[Form]:
             yield Form(name, question=partial(_activated, activation=name), equations=(equation,))
 
 
+def _are_singles(answered: Values, problem: Problem) -> bool:
+    """Whether every gradient consists of numbers of float32, of which few of float64 are."""
+    values = np.concatenate([array.ravel() for name, array in answered.items() if name != "loss"] or [np.zeros(0)])
+    values = values[values != 0]
+    return len(np.unique(values)) >= 8 and np.array_equal(values, values.astype("f4").astype("f8"))
+
+
 def _single_precision(problem: Problem, answered: Values) -> Iterator[Form]:
     if problem.dtype == np.float32 or not _is_network(problem):
         return
@@ -180,7 +187,8 @@ def _single_precision(problem: Problem, answered: Values) -> Iterator[Form]:
         changed = {name: a.astype("f4") for name, a in arrays.items() if a is not None and a.dtype.kind == "f"}
         return with_params(asked, lambda name, array: array.astype("f4")).with_unchecked(**changed)
 
-    yield Form("", question=question, rounds_more=True)
+    yield Form("handed in", question=question, recognizes=_are_singles)
+    yield Form("as large as the error is", question=question, rounds_more=True)
 
 
 def _with_loss_at(problem: Problem, loss_at: str) -> Problem:

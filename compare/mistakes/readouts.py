@@ -78,6 +78,10 @@ READOUTS = (
         {"readout": "dV += h.T @ do"},
         {"cell": "dx = da @ U.T"},
         {"cell": "dU += x.T @ da"},
+    ),
+    lines(
+        "a layer's W transposed",
+        "back through z = W a goes Wᵀ δ, in rows delta @ W; dW is delta.T @ a_below",
         {"layer": "da_below = delta @ W.T"},
         {"layer": "dW += a_below.T @ delta"},
     ),

@@ -19,6 +19,18 @@ SINGLE = [name for name, system in SYSTEMS.items() if not system.training]
 SMALL = Recurrent("rnn", 2, 3, 4)
 
 
+CLIPPING = """
+import numpy as np
+from gradparity.manual import loss_and_gradients
+
+def clipped(params, inputs, targets, h0):
+    answer = loss_and_gradients(params, inputs, targets, h0, loss="squared_error")
+    gradients = {name: answer.gradients[name] for name in params}
+    norm = np.sqrt(sum((each**2).sum() for each in gradients.values()))
+    return answer.loss, {name: each * min(1, 10 / norm) for name, each in gradients.items()}
+"""
+
+
 def resized(name, seed, dtype="float64"):
     """A system's problem on other sizes and numbers than those on which the catalogue was tried."""
     system = SYSTEMS[name]
@@ -163,11 +175,41 @@ def test_a_suspect_says_which_line_would_give_it_and_which_equation_that_violate
     assert suspect.leaves == ()
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda W: W * (1 + 1e-9 * np.random.default_rng(0).standard_normal(W.shape)),
+        lambda W: np.where(W.max() == W, W * (1 + 1e-6), W),
+        lambda W: W + 1e-11,
+    ],
+    ids=["noise", "one entry", "a constant"],
+)
+def test_a_small_error_is_not_taken_for_single_precision(change):
+    problem = SYSTEMS["elman-softmax"].problem(seed=31)
+    values = right_values(problem)
+    diagnosis = diagnosed(problem, values | {"W": change(values["W"])})
+    assert diagnosis.suspects == ()
+
+
+def test_the_signs_of_a_gradient_are_no_finite_differences():
+    problem = SYSTEMS["elman-lengths"].problem(seed=31)
+    values = {name: array if name == "loss" else np.sign(array) for name, array in right_values(problem).items()}
+    assert diagnosed(problem, values).suspects == ()
+
+
+def test_a_norm_that_no_small_problem_reaches_is_named_on_the_screen(tmp_path, gradparity):
+    (tmp_path / "clipping.py").write_text(CLIPPING)
+    code, out, _ = gradparity("check", f"{tmp_path / 'clipping.py'}:clipped", "--system", "elman-squared-error")
+    assert code == 1
+    assert "On none of the small problems that were tried is it wrong." in out
+    assert "clipped by norm: to a norm of 10" in out
+
+
 def test_single_precision_inside_is_named():
     problem = resized("gru", seed=7)
     small = Problem.from_seed(problem.model, seq_len=7, batch_size=2, seed=7, dtype="float32")
     values = {name: array.astype("float64") for name, array in right_values(small).items()}
-    assert names(diagnosed(problem, values).suspects) == ["float32 inside"]
+    assert names(diagnosed(problem, values).suspects) == ["float32 inside: handed in"]
 
 
 def differences(problem, step, back):

@@ -72,7 +72,7 @@ MADE = [
     (elman, "clipped by norm", (RETURN, f"norm = {NORM}\n    {ALL} = (d / norm for d in ({ALL}))\n    {RETURN}")),
     (
         elman,
-        "weight decay added: with 0.01",
+        "weight decay added: 0.01",
         (RETURN, f"dU, dW, dV = dU + U / 100, dW + W / 100, dV + V / 100\n    {RETURN}"),
     ),
     (elman, "in backward order of time", ("dx[t]", "dx[T - 1 - t]")),
