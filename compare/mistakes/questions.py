@@ -104,18 +104,21 @@ def _forget_bias(problem: Problem) -> Problem:
     return with_params(problem, change)
 
 
-def _zeroed(*names: str) -> Form:
-    def question(problem: Problem) -> Problem:
-        return problem.with_unchecked(**{name: 0 * problem.states[name] for name in names if name in problem.states})
-
-    return Form(" and ".join(names), question=question, equations=(39,))
+def _from_zero(problem: Problem, names: tuple[str, ...]) -> Problem:
+    return problem.with_unchecked(**{name: 0 * problem.states[name] for name in names})
 
 
 def _states_ignored(problem: Problem, answered: Values) -> Iterator[Form]:
-    if problem.states:
-        yield from map(_zeroed, problem.states)
-        if len(problem.states) > 1:
-            yield _zeroed(*problem.states)
+    names = tuple(problem.states)
+    for ignored in dict.fromkeys([*((name,) for name in names), names]) if names else ():
+        equations = tuple(number for name in ignored for number in _uses(problem, name))
+        yield Form(" and ".join(ignored), question=partial(_from_zero, names=ignored), equations=equations)
+
+
+def _uses(problem: Problem, name: str) -> tuple[int, ...]:
+    """Where an initial state enters the first step, of the cells that the derivation has."""
+    by_cell = {"rnn": (1,), "lstm": (54,) if name == "h0" else (56,), "gru": (65,)}
+    return by_cell.get(getattr(problem.model, "cell", ""), ())
 
 
 def _carried_over(problem: Problem) -> Problem:
@@ -129,6 +132,11 @@ def _carried_over(problem: Problem) -> Problem:
         }
         problem = problem.with_unchecked(**moved)
     return problem
+
+
+def _states_carried_over(problem: Problem, answered: Values) -> Iterator[Form]:
+    if _is_recurrent(problem) and problem.batch_size > 1:
+        yield Form("", question=_carried_over, equations=_uses(problem, "h0"))
 
 
 def _other_reduction(problem: Problem) -> Problem:
@@ -232,12 +240,10 @@ QUESTIONS = (
         where=lambda problem: getattr(problem.model, "cell", "") == "lstm" and getattr(problem.model, "bias", False),
         equations=(54,),
     ),
-    asks(
+    Mistake(
         "state carried over between samples",
         "every sequence starts from its own initial state, not from where the one before it ended",
-        _carried_over,
-        where=lambda problem: _is_recurrent(problem) and problem.batch_size > 1,
-        equations=(39,),
+        _states_carried_over,
     ),
     asks(
         "sum for mean, or mean for sum",
