@@ -264,8 +264,16 @@ def test_a_wrong_request_is_one_line_and_exit_code_2(gradparity, arguments, mess
     assert message in err
 
 
+LISTENING = """
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # what runs in the background may have inherited its deafness
+from gradparity.compare.cli import main
+main(sys.argv[1:])
+"""
+
+
 def test_ctrl_c_keeps_what_was_done_and_leaves_nobody_behind(planted, tmp_path):
-    command = [sys.executable, "-m", "gradparity.compare", "sweep", "--problems", "100000", "--log", "log"]
+    command = [sys.executable, "-c", LISTENING, "sweep", "--problems", "100000", "--log", "log"]
     command += ["--backend", "manual", "--backend", "planted:right"]
     path = {**os.environ, "PYTHONPATH": os.pathsep.join(each for each in sys.path if each)}
     running = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=path, start_new_session=True)
