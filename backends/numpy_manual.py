@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..manual import Answer, descend, feedforward, loss_and_gradients, ordered
+from ..manual import Answer, Buffers, descend, feedforward, loss_and_gradients, ordered
 from .feedforward import FeedForward
 from .interface import Evaluation
 from .model import Model
@@ -17,14 +17,19 @@ from .recurrent import Recurrent
 from .truncation import TRUNCATIONS
 
 
-def answer(problem: Problem) -> Answer:
-    """The hand derivation's answer. Overflow gives infinities, whatever the host's error state is."""
+def answer(problem: Problem, **wanted: Any) -> Answer:
+    """The hand derivation's answer. Overflow gives infinities, whatever the host's error state is.
+
+    Args:
+        problem: the question.
+        wanted: of a recurrent model, `buffers` and `wanted_x` of `loss_and_gradients`.
+    """
     model = problem.model
     with np.errstate(all="ignore"):
         match model:
             case Recurrent():
                 arrays: Any = (problem.params, problem.inputs, problem.targets, *problem.states.values())
-                return loss_and_gradients(*arrays, lengths=problem.lengths, **options(model))
+                return loss_and_gradients(*arrays, lengths=problem.lengths, **options(model), **wanted)
             case FeedForward():
                 arrays = (problem.params, problem.inputs, problem.targets)
                 same: Any = {"activation": model.activation, "loss": model.loss, "reduction": model.reduction}
@@ -58,8 +63,16 @@ class ManualBackend:
         found = answer(problem)
         return Evaluation(float(found.loss), found.gradients, found.outputs, found.adjoints if trace else {})
 
-    def prepare(self, problem: Problem) -> Callable[[], Answer]:
-        return lambda: answer(problem)
+    def prepare(self, problem: Problem) -> Callable[[], tuple[np.floating, dict[str, np.ndarray]]]:
+        wanted: dict[str, Any] = {}
+        if isinstance(problem.model, Recurrent):
+            wanted = {"buffers": Buffers(), "wanted_x": False}
+
+        def run() -> tuple[np.floating, dict[str, np.ndarray]]:
+            found = answer(problem, **wanted)
+            return found.loss, {name: found.gradients[name] for name in problem.params}
+
+        return run
 
     def descend(
         self, params: Mapping[str, np.ndarray], gradients: Mapping[str, np.ndarray], learning_rate: float

@@ -66,20 +66,22 @@ class RandomlyRounded(np.ndarray):
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, out: Any = None, **kwargs: Any) -> Any:
         operands = [_plain(each) for each in inputs]
-        if out is not None:
-            kwargs["out"] = tuple(_plain(each) for each in out)
-        result = getattr(ufunc, method)(*operands, **kwargs)
-        if result.dtype.kind != "f":
+        result = getattr(ufunc, method)(*operands, **kwargs)  # not into `out` yet: that may be one of the operands
+        if result.dtype.kind == "f":
+            values = np.asarray(result)
+            sources = (each.roundings for each in (*inputs, *(out or ())) if isinstance(each, RandomlyRounded))
+            roundings = next(each for each in sources if each is not None)
+            if ufunc not in EXACT:
+                with np.errstate(all="ignore"):
+                    inexact = _inexact(ufunc, method, operands, values, kwargs)
+                    roundings.perturb(values, inexact, _units(ufunc, method, operands, values))
+            if not _grows_by_design(ufunc, inputs):
+                roundings.record(values)
+            result = _joined(values, roundings)
+        if out is None:
             return result
-        values = np.asarray(result)
-        sources = (each.roundings for each in (*inputs, *(out or ())) if isinstance(each, RandomlyRounded))
-        roundings = next(each for each in sources if each is not None)
-        if ufunc not in EXACT:
-            with np.errstate(all="ignore"):
-                inexact = _inexact(ufunc, method, operands, values, kwargs)
-                roundings.perturb(values, inexact, _units(ufunc, method, operands, values))
-        roundings.record(values)
-        return out[0] if out is not None else _joined(values, roundings)
+        np.copyto(_plain(out[0]), _plain(result), casting="same_kind")
+        return out[0]
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
         result = super().__array_function__(function, types, args, kwargs)
@@ -96,6 +98,11 @@ def _joined(values: np.ndarray, roundings: Roundings | None) -> RandomlyRounded:
 
 def _plain(value: Any) -> Any:
     return value.view(np.ndarray) if isinstance(value, RandomlyRounded) else value
+
+
+def _grows_by_design(ufunc: np.ufunc, inputs: tuple[Any, ...]) -> bool:
+    """Whether overflow here is harmless: of e^{−a} and 1 + e^{−a}, on the way to σ(a) = 0."""
+    return ufunc is np.exp or (ufunc is np.add and len(inputs) == 2 and np.ndim(inputs[1]) == 0)
 
 
 def _units(ufunc: np.ufunc, method: str, operands: list[Any], result: np.ndarray) -> float:
@@ -123,6 +130,8 @@ def _inexact(ufunc: np.ufunc, method: str, operands: list[Any], result: np.ndarr
         return ~((first == second) | _is_power_of_two(second))
     if ufunc is np.exp:
         return first != 0
+    if ufunc is np.reciprocal:
+        return ~_is_power_of_two(first)
     return np.True_
 
 

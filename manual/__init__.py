@@ -8,6 +8,7 @@ input, the state and the output. Arrays are time-major, and a batch is stored in
 from . import feedforward, jacobians, ordered
 from .activations import ACTIVATIONS, Activation
 from .answer import Answer
+from .buffers import Buffers
 from .learning import descend
 from .losses import LOSSES
 from .network import loss_and_gradients
@@ -17,6 +18,7 @@ __all__ = [
     "LOSSES",
     "Activation",
     "Answer",
+    "Buffers",
     "descend",
     "feedforward",
     "jacobians",

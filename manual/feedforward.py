@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .activations import ACTIVATIONS
+from .activations import ACTIVATIONS, saturating
 from .answer import Answer
 from .losses import LOSSES, loss_weight
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from jaxtyping import Float, Int
 
 
+@saturating
 def loss_and_gradients(
     params: Mapping[str, np.ndarray],
     inputs: Float[np.ndarray, "B N0"],

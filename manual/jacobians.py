@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from . import rnn
-from .layer import Gradients, gather
+from .layer import Gradients, factors_of, gather
 
 if TYPE_CHECKING:
     from jaxtyping import Float
@@ -23,8 +23,10 @@ if TYPE_CHECKING:
 def step_jacobian(cache: rnn.Cache, j: int) -> Float[np.ndarray, "B H H"]:
     """∂h_j/∂h_{j−1} for every sequence."""
     W = cache.params["W"]
-    carried = np.eye(len(W), dtype=W.dtype) * ~cache.counted[j - 1][:, None, None]
-    return cache.phi_derivative[j - 1][:, :, None] * W + carried  # (42) (B, H, H)
+    jacobian = _phi_derivative(cache, slice(j - 1, j))[0][:, :, None] * W  # (42) (B, H, H)
+    if cache.carried is not None:
+        np.copyto(jacobian, np.eye(len(W), dtype=W.dtype), where=cache.carried[j - 1][:, :, None])
+    return jacobian
 
 
 def state_jacobians(cache: rnn.Cache, t: int) -> Iterator[Float[np.ndarray, "B H H"]]:
@@ -45,9 +47,8 @@ def state_jacobian(cache: rnn.Cache, t: int, k: int) -> Float[np.ndarray, "B H H
 def weight_terms(dh_above: Float[np.ndarray, "T B H"], cache: rnn.Cache, t: int, k: int) -> dict[str, np.ndarray]:
     """The term (t, k) of the gradients of U, W and b: what the loss of step t gives through step k alone."""
     da = np.zeros_like(dh_above)
-    da[k - 1] = _given(dh_above, t, state_jacobian(cache, t, k)) * cache.phi_derivative[k - 1]
-    gradients, _ = rnn.parameter_gradients(cache, da)
-    return gradients
+    da[k - 1] = _given(dh_above, t, state_jacobian(cache, t, k)) * _phi_derivative(cache, slice(k - 1, k))[0]
+    return rnn.parameter_gradients(cache, da)
 
 
 def backward(dh_above: Float[np.ndarray, "T B H"], cache: rnn.Cache) -> Gradients:
@@ -57,8 +58,13 @@ def backward(dh_above: Float[np.ndarray, "T B H"], cache: rnn.Cache) -> Gradient
     for t in range(1, T + 1):
         for k, jacobian in zip(range(t, -1, -1), state_jacobians(cache, t), strict=True):
             dh[k] += _given(dh_above, t, jacobian)  # (45) (B, H)
-    da = dh[1:] * cache.phi_derivative  # (46) (T, B, H)
+    da = dh[1:] * _phi_derivative(cache, slice(0, T))  # (46) (T, B, H)
     return gather(rnn, cache, da, (dh[1:],), (dh[0],))  # type: ignore[arg-type] # a module as a protocol
+
+
+def _phi_derivative(cache: rnn.Cache, steps: slice) -> Float[np.ndarray, "steps B H"]:
+    """φ′(a_t) of these steps, 0 past a length."""
+    return factors_of(rnn, cache, steps)[0]  # type: ignore[arg-type] # a module as a protocol
 
 
 def _given(

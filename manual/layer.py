@@ -1,8 +1,11 @@
 """What the parts of a recurrent layer exchange.
 
-A cell is a module with three functions: `forward` over a whole sequence; `step_backward`, which takes the total
-derivatives of the state after a step to those of the state before it; and `parameter_gradients`, which sums over
-the steps. `through_time` walks back with them, `stack` puts layers on each other.
+A cell is a module with four functions: `forward` over a whole sequence; `factors`, by which derivatives are multiplied on
+their way back, for many steps at once; `step_backward`, which takes the total derivatives of the state after a step
+to those of the state before it; and `parameter_gradients`, which sums over the steps. `through_time` walks back with
+them, `stack` puts layers on each other.
+
+They write into arrays that they are given: a walk of many short steps has no time to ask for memory.
 """
 
 from __future__ import annotations
@@ -12,24 +15,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
+from . import affine
+
 if TYPE_CHECKING:
     from jaxtyping import Bool, Float
 
+    from .buffers import Buffers
+
 State = tuple[np.ndarray, ...]  # (h,), or of the LSTM (h, c)
-
-
-class StepGradients(NamedTuple):
-    """The derivatives at one step (B, ·), or at a range of steps (T, B, ·).
-
-    Attributes:
-        a: dL/da_t.
-        state: the total derivatives of the state after the step: (dh_t,), or (dh_t, dc_t).
-        before: what the state before the step receives through it.
-    """
-
-    a: np.ndarray
-    state: State
-    before: State
 
 
 class Gradients(NamedTuple):
@@ -37,22 +30,23 @@ class Gradients(NamedTuple):
 
     Attributes:
         params: by the parameters' names.
-        x: of the inputs.
+        x: of the inputs; None if they were not asked for.
         initial: of the initial state: (dh_0,), or (dh_0, dc_0).
         adjoints: of every step, by the variable's name: `h` and `a`, and of the LSTM `c`.
     """
 
     params: dict[str, np.ndarray]
-    x: Float[np.ndarray, "T B D"]
+    x: Float[np.ndarray, "T B D"] | None
     initial: State
     adjoints: dict[str, np.ndarray]
 
 
 @runtime_checkable
 class Cell(Protocol):
-    """A module of this form. The cache carries what the other two functions need of `forward`."""
+    """A module of this form. The cache carries what the other functions need of `forward`."""
 
     STATES: tuple[str, ...]  # what is carried from step to step: ("h",), or ("h", "c")
+    GATES: int  # how many blocks of H rows U and W have
 
     def forward(
         self,
@@ -60,20 +54,64 @@ class Cell(Protocol):
         x: Float[np.ndarray, "T B D"],
         initial: State,
         counted: Bool[np.ndarray, "T B"],
+        buffers: Buffers | None = None,
         **options: Any,
     ) -> tuple[Float[np.ndarray, "T B H"], Any]:
         """The states h_1 … h_T. Where a step is not counted, the state is carried through unchanged."""
 
-    def step_backward(self, cache: Any, at: int | slice, state: State) -> StepGradients:
-        """Back through the step (or steps) `at`, from what the state after it receives from above and from later."""
+    def factors(self, cache: Any, steps: slice) -> Float[np.ndarray, "n steps B H"]:
+        """All that `step_backward` multiplies derivatives by."""
 
-    def parameter_gradients(self, cache: Any, da: np.ndarray) -> tuple[dict[str, np.ndarray], np.ndarray]:
-        """The parameters' gradients by name, and dx (T, B, D)."""
+    def step_backward(
+        self,
+        cache: Any,
+        factors: Float[np.ndarray, "n *steps B H"],
+        after: State,
+        da: Float[np.ndarray, "*steps B G"],
+        before: State,
+    ) -> None:
+        """Back through a step, or through a range of steps side by side.
+
+        Args:
+            cache: of `forward`.
+            factors: of the step, or the steps.
+            after: what the state after it receives from above and from later. What it receives within the step (dc, from
+                h = o ⊙ tanh(c)) is added here, so that it is the total derivative in the end.
+            da: where dL/da is written.
+            before: where to write what the state before the step receives through it.
+        """
+
+    def parameter_gradients(self, cache: Any, da: Float[np.ndarray, "T B G"]) -> dict[str, np.ndarray]:
+        """The parameters' gradients by name."""
 
 
-def gather(cell: Cell, cache: Any, da: np.ndarray, state: State, initial: State) -> Gradients:
+def carried_steps(counted: Bool[np.ndarray, "T B"]) -> Bool[np.ndarray, "T B 1"] | None:
+    """Where the state is carried through unchanged; None if nowhere."""
+    return None if counted.all() else ~counted[..., None]
+
+
+def factors_of(cell: Cell, cache: Any, steps: slice) -> Float[np.ndarray, "n steps B H"]:
+    """A cell's factors; 0 where the state is carried, and nothing comes from what the step would have computed."""
+    found = cell.factors(cache, steps)
+    if cache.carried is not None:
+        np.copyto(found, 0, where=cache.carried[steps])
+    return found
+
+
+def carry(cache: Any, at: int | slice, after: State, before: State) -> None:
+    """Where the state is carried, what it receives after the step is what it receives before it."""
+    if cache.carried is not None:
+        for d_after, d_before in zip(after, before, strict=True):
+            np.copyto(d_before, d_after, where=cache.carried[at])
+
+
+def gather(cell: Cell, cache: Any, da: np.ndarray, state: State, initial: State, *, wanted_x: bool = True) -> Gradients:
     """A layer's gradients, from the derivatives of all its steps (T, B, ·) and of its initial state."""
-    params, dx = cell.parameter_gradients(cache, da)
-    within = cache.counted[..., None]  # the carried copies past a length are no variables of their own
-    adjoints = {name: np.where(within, each, 0) for name, each in zip(cell.STATES, state, strict=True)}
-    return Gradients(params, dx, initial, adjoints | {"a": da})
+    if cache.carried is not None:  # the carried copies past a length are no variables of their own
+        state = tuple(np.where(cache.carried, 0, each) for each in state)
+    return Gradients(
+        params=cell.parameter_gradients(cache, da),
+        x=affine.input_gradient(da, cache.params["U"]) if wanted_x else None,
+        initial=initial,
+        adjoints=dict(zip(cell.STATES, state, strict=True)) | {"a": da},
+    )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .activations import sigmoid
+from .activations import saturating, sigmoid
 
 if TYPE_CHECKING:
     from jaxtyping import Bool, Float, Int
@@ -24,12 +24,13 @@ def softmax_cross_entropy(
     shifted = o - o.max(axis=-1, keepdims=True)  # (13) (T, B, K)
     exponentials = np.exp(shifted)
     total = exponentials.sum(axis=-1, keepdims=True)
-    at_label = np.take_along_axis(shifted, y[..., None], axis=-1)
-    step_loss = (np.log(total) - at_label)[..., 0]  # (14) (T, B)
     is_label = y[..., None] == np.arange(o.shape[-1])
+    at_label = shifted[is_label].reshape(y.shape)
+    step_loss = np.log(total)[..., 0] - at_label  # (14) (T, B)
     return step_loss, exponentials / total - is_label  # (15) (T, B, K)
 
 
+@saturating
 def sigmoid_cross_entropy(
     o: Float[np.ndarray, "*N K"], y: Float[np.ndarray, "*N K"]
 ) -> tuple[Float[np.ndarray, "*N"], Float[np.ndarray, "*N K"]]:

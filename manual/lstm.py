@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from . import affine
-from .activations import sigmoid, sigmoid_derivative, tanh, tanh_derivative
-from .layer import State, StepGradients
+from .activations import saturating, sigmoid, sigmoid_derivative, tanh, tanh_derivative
+from .buffers import Buffers
+from .layer import State, carried_steps
 
 if TYPE_CHECKING:
     from jaxtyping import Bool, Float
 
 STATES = ("h", "c")
+GATES = 4
 
 
 class Cache(NamedTuple):
@@ -24,53 +26,87 @@ class Cache(NamedTuple):
     x: Float[np.ndarray, "T B D"]
     h: Float[np.ndarray, "T+1 B H"]  # from h_0 to h_T
     c: Float[np.ndarray, "T+1 B H"]  # from c_0 to c_T
-    gates: Float[np.ndarray, "4 T B H"]  # i, f, g and o
+    gates: Float[np.ndarray, "T 4 B H"]  # i, f, g and o
     tanh_c: Float[np.ndarray, "T B H"]
     counted: Bool[np.ndarray, "T B"]
+    carried: Bool[np.ndarray, "T B 1"] | None  # past a length; None if all sequences have all steps
+    buffers: Buffers
 
 
+@saturating
 def forward(
     params: Mapping[str, np.ndarray],
     x: Float[np.ndarray, "T B D"],
     initial: State,
     counted: Bool[np.ndarray, "T B"],
+    buffers: Buffers | None = None,
 ) -> tuple[Float[np.ndarray, "T B H"], Cache]:
     """The states h_1 … h_T, from (h_0, c_0)."""
     T, B, _ = x.shape
-    W = params["W"]
-    H = W.shape[1]
-    from_input = affine.forward(params["U"], params.get("b"), x)
-    h, c = (np.empty_like(from_input, shape=(T + 1, B, H)) for _ in range(2))
-    gates = np.empty_like(from_input, shape=(4, T, B, H))
-    tanh_c = np.empty_like(from_input, shape=(T, B, H))
+    buffers = buffers or Buffers()
+    H = params["W"].shape[1]
+    carried = carried_steps(counted)
+    W_T = affine.transposed_by_gate(params["W"], GATES, buffers)
+    h, c = (buffers.empty(name, (T + 1, B, H), like=x) for name in STATES)
+    gates = buffers.empty("gates", (T, 4, B, H), like=x)
+    tanh_c = buffers.empty("tanh_c", (T, B, H), like=x)
+    i_g = buffers.empty("i_g", (B, H), like=x)
+    from_input = buffers.empty("from_input", (T, B, 4 * H), like=x)
+    affine.forward(params["U"], params.get("b"), x, out=from_input)
+    from_input = affine.by_gate(from_input, GATES)
     h[0], c[0] = initial
     for t in range(T):
-        a_i, a_f, a_g, a_o = np.split(from_input[t] + h[t] @ W.T, 4, axis=1)  # (54) (B, H)
-        gates[:, t] = i, f, g, o = sigmoid(a_i), sigmoid(a_f), tanh(a_g), sigmoid(a_o)  # (55) (B, H)
-        c[t + 1] = f * c[t] + i * g  # (56) (B, H)
-        tanh_c[t] = tanh(c[t + 1])
-        h[t + 1] = o * tanh_c[t]  # (57) (B, H)
-        for state in (h, c):  # past a length both are carried
-            np.copyto(state[t + 1], state[t], where=~counted[t, :, None])
-    return h[1:], Cache(params, x, h, c, gates, tanh_c, counted)
+        a = gates[t]
+        np.matmul(h[t], W_T, out=a)
+        a += from_input[:, t]  # (54) (4, B, H)
+        sigmoid(a[:2], out=a[:2])
+        tanh(a[2], out=a[2])
+        sigmoid(a[3], out=a[3])
+        i, f, g, o = a  # (55) (B, H)
+        np.multiply(f, c[t], out=c[t + 1])
+        c[t + 1] += np.multiply(i, g, out=i_g)  # (56) (B, H)
+        np.multiply(o, tanh(c[t + 1], out=tanh_c[t]), out=h[t + 1])  # (57) (B, H)
+        if carried is not None:  # past a length both states are carried
+            np.copyto(h[t + 1], h[t], where=carried[t])
+            np.copyto(c[t + 1], c[t], where=carried[t])
+    return h[1:], Cache(params, x, h, c, gates, tanh_c, counted, carried, buffers)
 
 
-def step_backward(cache: Cache, at: int | slice, state: State) -> StepGradients:
-    dh, dc_later = state
-    i, f, g, o = cache.gates[:, at]
-    c_before, tanh_c = cache.c[:-1][at], cache.tanh_c[at]
-    counted = cache.counted[at][..., None]
-    da_o = dh * tanh_c * sigmoid_derivative(o)  # (58) (B, H)
-    dc = dc_later + counted * dh * o * tanh_derivative(tanh_c)  # (59) (B, H)
-    da_f = dc * c_before * sigmoid_derivative(f)  # (60) (B, H)
-    da_i = dc * g * sigmoid_derivative(i)  # (61) (B, H)
-    da_g = dc * i * tanh_derivative(g)  # (62) (B, H)
-    da = np.where(counted, np.concatenate([da_i, da_f, da_g, da_o], axis=-1), 0)
-    dc_before = dc * np.where(counted, f, 1)  # (63) (B, H)
-    dh_before = da @ cache.params["W"] + ~counted * dh  # (64) (B, H)
-    return StepGradients(da, (dh, dc), (dh_before, dc_before))
+def factors(cache: Cache, steps: slice) -> Float[np.ndarray, "6 steps B H"]:
+    """What dc is multiplied by in da_i, da_f and da_g; dh in da_o, and in dc; and dc in dc_{t−1}."""
+    c_before, tanh_c = cache.c[:-1][steps], cache.tanh_c[steps]
+    i, f, g, o = cache.gates[steps].swapaxes(0, 1)
+    found = cache.buffers.empty("factors", (6, *tanh_c.shape), like=tanh_c)
+    of_i, of_f, of_g, of_o, of_c, of_c_before = found
+    np.multiply(tanh_c, sigmoid_derivative(o, out=of_o), out=of_o)  # (58) (B, H)
+    np.multiply(o, tanh_derivative(tanh_c, out=of_c), out=of_c)  # (59) (B, H)
+    np.multiply(c_before, sigmoid_derivative(f, out=of_f), out=of_f)  # (60) (B, H)
+    np.multiply(g, sigmoid_derivative(i, out=of_i), out=of_i)  # (61) (B, H)
+    np.multiply(i, tanh_derivative(g, out=of_g), out=of_g)  # (62) (B, H)
+    np.copyto(of_c_before, f)  # (63) (B, H)
+    return found
 
 
-def parameter_gradients(cache: Cache, da: Float[np.ndarray, "T B G"]) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    dU, db, dx = affine.backward(da, cache.params["U"], cache.x)
-    return {"U": dU, "W": affine.recurrent_gradient(da, cache.h[:-1]), "b": db}, dx
+def step_backward(
+    cache: Cache,
+    factors: Float[np.ndarray, "6 *steps B H"],
+    after: State,
+    da: Float[np.ndarray, "*steps B G"],
+    before: State,
+) -> None:
+    (dh, dc), (dh_before, dc_before) = after, before
+    *_, of_o, of_c, of_c_before = factors
+    da_by_gate = affine.by_gate(da, GATES)
+    np.multiply(dh, of_o, out=da_by_gate[3])
+    dc += np.multiply(dh, of_c, out=dc_before)
+    np.multiply(dc, factors[:3], out=da_by_gate[:3])
+    np.multiply(dc, of_c_before, out=dc_before)
+    np.matmul(da, cache.params["W"], out=dh_before)  # (64) (B, H)
+
+
+def parameter_gradients(cache: Cache, da: Float[np.ndarray, "T B G"]) -> dict[str, np.ndarray]:
+    return {
+        "U": affine.input_weights_gradient(da, cache.x),
+        "W": affine.recurrent_weights_gradient(da, cache.h[:-1]),
+        "b": affine.bias_gradient(da),
+    }

@@ -9,11 +9,12 @@ import numpy as np
 
 from . import jacobians, linear, readout, rtrl, stack
 from .answer import Answer
+from .buffers import Buffers
 from .layer import Gradients
 from .losses import LOSSES, counted_steps, last_steps, loss_weight
 
 if TYPE_CHECKING:
-    from jaxtyping import Float, Int
+    from jaxtyping import Bool, Float, Int, Shaped
 
 DIFFERENTIATIONS = {
     "expanded": jacobians.backward,
@@ -38,6 +39,8 @@ def loss_and_gradients(
     reduction: str = "sum",
     loss_at: str = "every_step",
     lengths: Int[np.ndarray, " B"] | None = None,
+    buffers: Buffers | None = None,
+    wanted_x: bool = True,
     **options: Any,
 ) -> Answer:
     """The loss of a recurrent network and all its gradients, by backpropagation through time.
@@ -64,6 +67,8 @@ def loss_and_gradients(
         reduction: `sum` over time and batch, or `mean` over the pairs (t, b) that carry a loss.
         loss_at: `every_step`, or `last_step` of each sequence alone.
         lengths: the sequences' lengths, 1…T; None means that all have T steps.
+        buffers: memory to be used again by the next call, which then overwrites this answer's outputs and adjoints.
+        wanted_x: whether the inputs' gradient is wanted, which costs a product.
         options: the cell's own: `activation` of the plain cell (`tanh`, `relu`, `sigmoid` or `identity`), `reset`
             of the GRU (`after` or `before`).
     """
@@ -71,20 +76,20 @@ def loss_and_gradients(
     counted = counted_steps(np.full(B, T) if lengths is None else lengths, T)
     with_loss = counted if loss_at == "every_step" else last_steps(counted)  # (21) (T, B)
     w = loss_weight(with_loss, reduction)
-    x = np.where(counted[..., None], inputs, 0)  # what lies past a length must not even overflow
-    y = np.where(with_loss.reshape(T, B, *[1] * (targets.ndim - 2)), targets, 0)
+    x = _only(counted, inputs)  # what lies past a length must not even overflow
+    y = _only(with_loss, targets)
     options |= {"cell": cell, "num_layers": num_layers, "bidirectional": bidirectional}
     initial = (h0,) if c0 is None else (h0, c0)
 
-    h, caches = stack.forward(_apart(params, D), x, initial, counted, **options)
+    h, caches = stack.forward(_apart(params, D), x, initial, counted, buffers or Buffers(), **options)
     o = readout.forward(params["V"], params.get("c"), h)
     step_loss, step_do = LOSSES[loss](o, y)
-    L = w * np.where(with_loss, step_loss, 0).sum()  # (23)
+    L = w * _only(with_loss, step_loss).sum()  # (23)
 
-    do = w * np.where(with_loss[..., None], step_do, 0)  # (28) (T, B, K)
+    do = w * _only(with_loss, step_do)  # (28) (T, B, K)
     top = readout.backward(do, params["V"], h)
     if differentiation == "reverse":
-        below = stack.backward(top.h, caches, cell=cell, truncation=truncation)
+        below = stack.backward(top.h, caches, cell=cell, truncation=truncation, wanted_x=wanted_x)
     else:
         below = DIFFERENTIATIONS[differentiation](top.h, caches[0][0])
 
@@ -93,10 +98,15 @@ def loss_and_gradients(
         loss=L,
         gradients={name: gradients[name] for name in params}
         | dict(zip(("h0", "c0"), below.initial, strict=False))
-        | {"inputs": below.x},
-        outputs=np.where(counted[..., None], o, 0),
+        | ({} if below.x is None else {"inputs": below.x}),
+        outputs=_only(counted, o),
         adjoints={"o": do} | below.adjoints,
     )
+
+
+def _only(where: Bool[np.ndarray, "T B"], array: Shaped[np.ndarray, "T B *N"]) -> Shaped[np.ndarray, "T B *N"]:
+    """The array, with zeros elsewhere."""
+    return array if where.all() else np.where(where.reshape(*where.shape, *[1] * (array.ndim - 2)), array, 0)
 
 
 def _apart(params: Mapping[str, np.ndarray], input_size: int) -> Mapping[str, np.ndarray]:

@@ -24,7 +24,9 @@ def forward(
     """The linear outputs o_1 … o_T."""
     T, B, H = h.shape
     o = (h.reshape(T * B, H) @ V.T).reshape(T, B, len(V))  # one product serves all steps
-    return o if c is None else o + c  # (4) (T, B, K)
+    if c is not None:
+        o += c  # (4) (T, B, K)
+    return o
 
 
 def backward(do: Float[np.ndarray, "T B K"], V: Float[np.ndarray, "K H"], h: Float[np.ndarray, "T B H"]) -> Gradients:

@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from . import affine
-from .activations import ACTIVATIONS
-from .layer import State, StepGradients
+from .activations import ACTIVATIONS, Activation, saturating
+from .buffers import Buffers
+from .layer import State, carried_steps
 
 if TYPE_CHECKING:
     from jaxtyping import Bool, Float
 
 STATES = ("h",)
+GATES = 1
 
 
 class Cache(NamedTuple):
@@ -23,42 +25,67 @@ class Cache(NamedTuple):
     params: Mapping[str, np.ndarray]
     x: Float[np.ndarray, "T B D"]
     h: Float[np.ndarray, "T+1 B H"]  # from h_0 to h_T
-    phi_derivative: Float[np.ndarray, "T B H"]  # φ′(a_t), 0 past a length
+    phi: Activation
     counted: Bool[np.ndarray, "T B"]
+    carried: Bool[np.ndarray, "T B 1"] | None  # past a length; None if all sequences have all steps
+    buffers: Buffers
 
 
+@saturating
 def forward(
     params: Mapping[str, np.ndarray],
     x: Float[np.ndarray, "T B D"],
     initial: State,
     counted: Bool[np.ndarray, "T B"],
+    buffers: Buffers | None = None,
     *,
     activation: str = "tanh",
 ) -> tuple[Float[np.ndarray, "T B H"], Cache]:
     """The states h_1 … h_T, from (h_0,)."""
     T, B, _ = x.shape
-    W = params["W"]
+    buffers = buffers or Buffers()
+    H = len(params["W"])
     phi = ACTIVATIONS[activation]
-    from_input = affine.forward(params["U"], params.get("b"), x)
+    carried = carried_steps(counted)
+    W_T = affine.transposed_by_gate(params["W"], GATES, buffers)[0]
     # Arrays count from 0: x[t] is the input of step t + 1, h[t] the state before it and h[t + 1] after it.
-    h = np.empty_like(from_input, shape=(T + 1, B, len(W)))
+    h = buffers.empty("h", (T + 1, B, H), like=x)
+    from_state = buffers.empty("from_state", (B, H), like=x)
     (h[0],) = initial
+    affine.forward(params["U"], params.get("b"), x, out=h[1:])  # a_t is built up in the place of h_t
     for t in range(T):
-        a = from_input[t] + h[t] @ W.T  # (1) (B, H)
-        h[t + 1] = phi.function(a)  # (2) (B, H)
-        np.copyto(h[t + 1], h[t], where=~counted[t, :, None])  # (3) (B, H)
-    phi_derivative = np.where(counted[..., None], phi.derivative(h[1:]), 0)
-    return h[1:], Cache(params, x, h, phi_derivative, counted)
+        a = h_after = h[t + 1]
+        a += np.matmul(h[t], W_T, out=from_state)  # (1) (B, H)
+        phi.function(a, out=h_after)  # (2) (B, H)
+        if carried is not None:
+            np.copyto(h_after, h[t], where=carried[t])  # (3) (B, H)
+    return h[1:], Cache(params, x, h, phi, counted, carried, buffers)
 
 
-def step_backward(cache: Cache, at: int | slice, state: State) -> StepGradients:
-    (dh,) = state
-    carried = ~cache.counted[at][..., None]
-    da = dh * cache.phi_derivative[at]  # (33) (B, H)
-    dh_before = da @ cache.params["W"] + carried * dh  # (34) (B, H)
-    return StepGradients(da, (dh,), (dh_before,))
+def factors(cache: Cache, steps: slice) -> Float[np.ndarray, "1 steps B H"]:
+    """φ′(a_t)."""
+    h = cache.h[1:][steps]
+    found = cache.buffers.empty("factors", (1, *h.shape), like=h)
+    cache.phi.derivative(h, out=found[0])
+    return found
 
 
-def parameter_gradients(cache: Cache, da: Float[np.ndarray, "T B H"]) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    dU, db, dx = affine.backward(da, cache.params["U"], cache.x)
-    return {"U": dU, "W": affine.recurrent_gradient(da, cache.h[:-1]), "b": db}, dx
+def step_backward(
+    cache: Cache,
+    factors: Float[np.ndarray, "1 *steps B H"],
+    after: State,
+    da: Float[np.ndarray, "*steps B H"],
+    before: State,
+) -> None:
+    (dh,), (dh_before,) = after, before
+    (phi_derivative,) = factors
+    np.multiply(dh, phi_derivative, out=da)  # (33) (B, H)
+    np.matmul(da, cache.params["W"], out=dh_before)  # (34) (B, H)
+
+
+def parameter_gradients(cache: Cache, da: Float[np.ndarray, "T B H"]) -> dict[str, np.ndarray]:
+    return {
+        "U": affine.input_weights_gradient(da, cache.x),
+        "W": affine.recurrent_weights_gradient(da, cache.h[:-1]),
+        "b": affine.bias_gradient(da),
+    }

@@ -16,6 +16,8 @@ from .layer import Cell, Gradients, State
 if TYPE_CHECKING:
     from jaxtyping import Bool, Float
 
+    from .buffers import Buffers
+
 CELLS: dict[str, Cell] = {
     "rnn": rnn,  # type: ignore[dict-item] # a module as a protocol, here and below
     "lstm": lstm,  # type: ignore[dict-item]
@@ -60,6 +62,7 @@ def forward(
     x: Float[np.ndarray, "T B D"],
     initial: State,
     counted: Bool[np.ndarray, "T B"],
+    buffers: Buffers,
     *,
     cell: str = "rnn",
     num_layers: int = 1,
@@ -73,6 +76,7 @@ def forward(
         x: the inputs.
         initial: (h_0,) or (h_0, c_0), (B, H) each, or (P, B, H) for P places.
         counted: where a step lies within its sequence's length.
+        buffers: the layers' memory.
         cell: `rnn`, `lstm` or `gru`.
         num_layers: how many layers lie on each other.
         bidirectional: whether each has a second direction.
@@ -85,10 +89,11 @@ def forward(
         for place in layer:
             start = tuple(state.reshape(-1, *state.shape[-2:])[place.number] for state in initial)
             turned_x, turned_counted = place.in_its_time(x), place.in_its_time(counted)
-            h, cache = CELLS[cell].forward(place.params(params), turned_x, start, turned_counted, **options)
+            memory = buffers.part(str(place.number))
+            h, cache = CELLS[cell].forward(place.params(params), turned_x, start, turned_counted, memory, **options)
             outputs.append(place.in_its_time(h))
             caches[-1].append(cache)
-        x = np.concatenate(outputs, axis=-1)  # (79) (T, B, N)
+        x = np.concatenate(outputs, axis=-1) if len(outputs) > 1 else outputs[0]  # (79) (T, B, N)
     return x, caches
 
 
@@ -98,23 +103,29 @@ def backward(
     *,
     cell: str = "rnn",
     truncation: tuple[str, int] | None = None,
+    wanted_x: bool = True,
 ) -> Gradients:
     """All derivatives, under the names of the stack; what a layer's states receive from above is dx of the next."""
     params: dict[str, np.ndarray] = {}
     adjoints: dict[str, np.ndarray] = {}
     starts: dict[int, State] = {}
-    for layer, layer_caches in reversed(list(zip(places(len(caches), len(caches[0]) > 1), caches, strict=True))):
-        parts = np.split(dh_above, len(layer), axis=-1)
+    dx: np.ndarray | None = dh_above
+    for number, layer in reversed(list(enumerate(places(len(caches), len(caches[0]) > 1)))):
+        assert dx is not None
+        parts = np.split(dx, len(layer), axis=-1)
         found = {
-            place: through_time.backward(CELLS[cell], place.in_its_time(part), cache, truncation)
-            for place, part, cache in zip(layer, parts, layer_caches, strict=True)
+            place: through_time.backward(
+                CELLS[cell], place.in_its_time(part), cache, truncation, wanted_x=wanted_x or number > 0
+            )
+            for place, part, cache in zip(layer, parts, caches[number], strict=True)
         }
         for place, of in found.items():
             params |= {place.name(name): gradient for name, gradient in of.params.items()}
             adjoints |= {place.name(name): place.in_its_time(adjoint) for name, adjoint in of.adjoints.items()}
             starts[place.number] = of.initial
-        dh_above = sum(place.in_its_time(of.x) for place, of in found.items())  # (80) (T, B, N)
+        from_directions = [place.in_its_time(of.x) for place, of in found.items() if of.x is not None]
+        dx = sum(from_directions[1:], start=from_directions[0]) if from_directions else None  # (80) (T, B, N)
     initial = tuple(np.stack(each) for each in zip(*(starts[number] for number in sorted(starts)), strict=True))
     if len(starts) == 1:
         initial = tuple(state[0] for state in initial)
-    return Gradients(params, dh_above, initial, adjoints)
+    return Gradients(params, dx, initial, adjoints)

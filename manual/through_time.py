@@ -6,15 +6,22 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .layer import Cell, Gradients, State, gather
+from .layer import Cell, Gradients, carry, factors_of, gather
 from .truncation import gradient_passes, window_backward
 
 if TYPE_CHECKING:
     from jaxtyping import Float
 
+FACTORS_AT_ONCE = 2**15  # numbers of each kind: as many as stay in the processor's cache until they are used
+
 
 def backward(
-    cell: Cell, dh_above: Float[np.ndarray, "T B H"], cache: Any, truncation: tuple[str, int] | None = None
+    cell: Cell,
+    dh_above: Float[np.ndarray, "T B H"],
+    cache: Any,
+    truncation: tuple[str, int] | None = None,
+    *,
+    wanted_x: bool = True,
 ) -> Gradients:
     """All derivatives of a layer.
 
@@ -23,15 +30,34 @@ def backward(
         dh_above: what each state receives from above: V^T do_t where a read-out follows.
         cache: of the cell's `forward`.
         truncation: None, or `window`, `chunks` or `last_steps` with its number of steps; see `truncation`.
+        wanted_x: whether the derivatives of the inputs are wanted, too.
     """
     if truncation and truncation[0] == "window":
-        return window_backward(cell, dh_above, cache, truncation[1])
-    from_above, from_later = gradient_passes(truncation, cache.counted)
-    later: State = (np.zeros_like(dh_above[0]),) * len(cell.STATES)  # the last state has no later step
-    derivatives = []
-    for t in reversed(range(len(dh_above))):
-        dh = from_above[t] * dh_above[t] + from_later[t] * later[0]  # (32) (B, H)
-        da, state, later = cell.step_backward(cache, t, (dh, *(from_later[t] * dc for dc in later[1:])))
-        derivatives.append((da, *state))
-    da, *states = (np.stack(each[::-1]) for each in zip(*derivatives, strict=True))
-    return gather(cell, cache, da, tuple(states), later)  # (39) the initial state is what the walk ends in
+        return window_backward(cell, dh_above, cache, truncation[1], wanted_x=wanted_x)
+    T, B, H = dh_above.shape
+    passes = gradient_passes(truncation, cache.counted) if truncation else None
+    totals = [cache.buffers.empty(f"d{name}", (T + 1, B, H), like=dh_above) for name in cell.STATES]
+    da = cache.buffers.empty("da", (T, B, cell.GATES * H), like=dh_above)
+    dh_later = cache.buffers.empty("dh_later", (B, H), like=dh_above)
+    for total in totals:
+        total[...] = 0  # the last state has no later step, and only h receives something from above
+    dh, *dcs = totals
+    np.copyto(dh[1:], dh_above if passes is None else passes.from_above * dh_above)
+    for steps in reversed(_blocks(T, B * H)):
+        factors = factors_of(cell, cache, steps)
+        for t in reversed(range(steps.start, steps.stop)):
+            after, before = tuple(total[t + 1] for total in totals), (dh_later, *(dc[t] for dc in dcs))
+            cell.step_backward(cache, factors[:, t - steps.start], after, da[t], before)
+            carry(cache, t, after, before)
+            if passes is not None and t > 0:
+                for d_before in before:
+                    d_before *= passes.from_later[t - 1]
+            dh[t] += dh_later  # (32) (B, H)
+    initial = tuple(total[0] for total in totals)  # (39) the initial state is what the walk ends in
+    return gather(cell, cache, da, tuple(total[1:] for total in totals), initial, wanted_x=wanted_x)
+
+
+def _blocks(T: int, size: int) -> list[slice]:
+    """The steps in blocks whose factors are computed at once."""
+    n = max(1, FACTORS_AT_ONCE // size)
+    return [slice(start, min(start + n, T)) for start in range(0, T, n)]

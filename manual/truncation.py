@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from .layer import Cell, Gradients, State, gather
+from .layer import Cell, Gradients, State, carry, factors_of, gather
 
 if TYPE_CHECKING:
     from jaxtyping import Bool, Float
@@ -45,25 +45,27 @@ def gradient_passes(truncation: tuple[str, int] | None, counted: Bool[np.ndarray
     return Passes(differentiated, differentiated)
 
 
-def window_backward(cell: Cell, dh_above: Float[np.ndarray, "T B H"], cache: Any, n: int) -> Gradients:
+def window_backward(
+    cell: Cell, dh_above: Float[np.ndarray, "T B H"], cache: Any, n: int, *, wanted_x: bool = True
+) -> Gradients:
     """All losses walk back side by side: after j steps, that of L_t is at step t − j. So n steps do, not T·n."""
-    T = len(dh_above)
-    nothing = np.zeros_like(dh_above)
-    states = len(cell.STATES)
-    one_loss: State = (dh_above, *(nothing,) * (states - 1))  # the derivatives of L_t alone, at step t − j
-    total_da: np.ndarray | float = 0.0
-    totals, initial = [nothing] * states, [nothing[0]] * states
+    T, B, H = dh_above.shape
+    factors = factors_of(cell, cache, slice(0, T))
+    total_da = np.zeros_like(dh_above, shape=(T, B, cell.GATES * H))
+    totals = [np.zeros_like(dh_above) for _ in cell.STATES]
+    initial = [np.zeros_like(dh_above[0]) for _ in cell.STATES]
+    # the derivatives of L_t alone, at step t − j
+    one_loss: State = (dh_above.copy(), *(np.zeros_like(dh_above) for _ in cell.STATES[1:]))
     for j in range(min(n, T)):
         reached = slice(0, T - j)  # the steps t − j, from the first on
-        da, state, before = cell.step_backward(cache, reached, one_loss)  # (52) (T−j, B, ·)
-        total_da = total_da + _extended(da, T)  # (53) (T, B, ·)
-        totals = [total + _extended(each, T) for total, each in zip(totals, state, strict=True)]
-        initial = [total + each[0] for total, each in zip(initial, before, strict=True)]
+        da = np.empty_like(total_da[reached])
+        before = tuple(np.empty_like(each) for each in one_loss)
+        cell.step_backward(cache, factors[:, reached], one_loss, da, before)  # (52) (T−j, B, ·)
+        carry(cache, reached, one_loss, before)
+        total_da[reached] += da  # (53) (T, B, ·)
+        for total, each in zip(totals, one_loss, strict=True):
+            total[reached] += each
+        for total, each in zip(initial, before, strict=True):
+            total += each[0]
         one_loss = tuple(each[1:] for each in before)
-    return gather(cell, cache, np.asanyarray(total_da), tuple(totals), tuple(initial))
-
-
-def _extended(steps: np.ndarray, T: int) -> np.ndarray:
-    """The first steps of a sequence, and zeros for the rest."""
-    rest = np.zeros_like(steps, shape=(T - len(steps), *steps.shape[1:]))
-    return np.concatenate([steps, rest])
+    return gather(cell, cache, total_da, tuple(totals), tuple(initial), wanted_x=wanted_x)

@@ -72,7 +72,7 @@ def test_with_a_closed_update_gate_and_an_open_reset_gate_it_is_the_plain_cell(r
 def test_a_closed_reset_gate_keeps_the_state_out_of_n(reset):
     _, one = forward(make(reset, r=CLOSED))
     _, other = forward(replace(make(reset, r=CLOSED), h0=np.zeros((2, H))))
-    np.testing.assert_array_equal(one.gates[2], other.gates[2])
+    np.testing.assert_array_equal(one.gates[:, 2], other.gates[:, 2])
 
 
 def test_reset_after_and_before_coincide_where_the_gate_is_open_and_there_is_no_second_bias():

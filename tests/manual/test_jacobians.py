@@ -78,13 +78,16 @@ def test_a_state_jacobian_is_the_slope_of_one_state_in_another(activation, t, k)
     step = np.longdouble(1e-6)
     nudges = step * np.eye(H, dtype=np.longdouble)
 
+    problem = make(activation)
+    counted = counted_steps(problem.lengths, T)[k:t]
+
     def state(h_k):
         """h_t, walked from another h_k."""
-        _, rest = rnn.forward(cache.params, cache.x[k:t], (h_k,), cache.counted[k:t], activation=activation)
+        _, rest = rnn.forward(cache.params, cache.x[k:t], (h_k,), counted, activation=activation)
         return rest.h[-1]
 
     with without_shape_checks():
-        cache, _ = walked(make(activation), np.longdouble)
+        cache, _ = walked(problem, np.longdouble)
         found = jacobians.state_jacobian(cache, t, k)
         slopes = [(state(cache.h[k] + nudge) - state(cache.h[k] - nudge)) / (2 * step) for nudge in nudges]
     # central differences: an error of step²/6 of the third derivative
