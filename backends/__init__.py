@@ -14,7 +14,7 @@ from .model import Model
 from .ordered import OrderedSystem
 from .problem import Problem
 from .recurrent import Recurrent
-from .registry import backend_names, get_backend, load_backends
+from .registry import backend_names, default_backend_names, get_backend, load_backends
 from .truncation import Chunks, LastSteps, Window
 
 __all__ = [
@@ -35,6 +35,7 @@ __all__ = [
     "UnsupportedProblemError",
     "Window",
     "backend_names",
+    "default_backend_names",
     "get_backend",
     "load_backends",
 ]

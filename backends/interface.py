@@ -43,7 +43,9 @@ class Backend(Protocol):
 
     A backend leaves its arguments and the global state of its framework as they were. One that also has
     `descend(params, gradients, learning_rate)`, which returns the parameters after one step of gradient descent,
-    learns by it; for the others the referee does the step.
+    learns by it; for the others the referee does the step. One that also has `devices`, such as `("cpu", "cuda")`,
+    takes a `device` among these: `prepare(problem, device="cuda")`; a device that is not there is a RequestError.
+    The others compute on the processor.
     """
 
     @property
@@ -61,6 +63,8 @@ class Backend(Protocol):
         """
 
     def prepare(self, problem: Problem) -> Callable[[], object]:
-        """Converts and compiles once; each call of the result computes the loss and the parameters'
-        gradients anew, and returns them, in the framework's own types, when they are there.
+        """Converts and compiles once; each call of the result computes the loss and the gradients anew.
+
+        It returns them when they are there, in the framework's own types: L, and dL/d· of the parameters alone,
+        by the names of `problem.params`.
         """

@@ -12,6 +12,7 @@ import numpy as np
 from jax import Array
 
 from . import jax_feedforward, jax_recurrent
+from .devices import DEVICES, require_device
 from .errors import first_line
 from .feedforward import FeedForward
 from .interface import Evaluation
@@ -31,6 +32,7 @@ class JaxBackend:
     """`lax.scan` under `jit`; its adjoints are the gradients of zeros that are added to every step."""
 
     name = "jax"
+    devices = DEVICES
 
     def supports(self, model: Model, dtype: str) -> str:
         try:
@@ -53,15 +55,16 @@ class JaxBackend:
                 adjoints={name: np.array(adjoints[name]) for name in nudges},
             )
 
-    def prepare(self, problem: Problem) -> Callable[[], Any]:
+    def prepare(self, problem: Problem, *, device: str = "cpu") -> Callable[[], tuple[Array, dict[str, Array]]]:
+        require_device(self.name, device, has_cuda=_has_cuda())
         others = {name: array for name, array in problem.differentiable.items() if name not in problem.params}
-        with isolated(problem.dtype):
+        with isolated(problem.dtype, device):
             compute = _value_and_grad(problem.model)
             wanted, given, batch = jax.device_put((dict(problem.params), others, _batch(problem)))
             jax.block_until_ready(compute((wanted, {}), given, batch))  # compiles
 
-        def run() -> Any:
-            with isolated(problem.dtype):
+        def run() -> tuple[Array, dict[str, Array]]:
+            with isolated(problem.dtype, device):
                 (loss, _), (gradients, _) = compute((wanted, {}), given, batch)
                 return jax.block_until_ready((loss, gradients))
 
@@ -76,12 +79,12 @@ class JaxBackend:
 
 
 @contextmanager
-def isolated(dtype: np.dtype) -> Iterator[None]:
-    """The dtype on the processor, whatever the host's configuration is."""
+def isolated(dtype: np.dtype, device: str = "cpu") -> Iterator[None]:
+    """The dtype on the device, in full precision, whatever the host's configuration is."""
     with ExitStack() as stack:
         for context in (
             jax.enable_x64(dtype == np.float64),
-            jax.default_device(jax.devices("cpu")[0]),
+            jax.default_device(jax.devices(device)[0]),
             jax.default_matmul_precision("highest"),
             jax.numpy_rank_promotion("allow"),
             jax.numpy_dtype_promotion("standard"),
@@ -91,6 +94,13 @@ def isolated(dtype: np.dtype) -> Iterator[None]:
         ):
             stack.enter_context(context)
         yield
+
+
+def _has_cuda() -> bool:
+    try:
+        return bool(jax.devices("cuda"))
+    except RuntimeError:
+        return False
 
 
 def _batch(problem: Problem) -> dict[str, np.ndarray]:

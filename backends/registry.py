@@ -15,10 +15,20 @@ ENTRY_POINT_GROUP = "gradparity.backends"
 
 @dataclass(frozen=True)
 class Reference:
-    """Where a reference backend lives, and the framework that it needs (which is also its extra's name)."""
+    """Where a backend lives.
+
+    Attributes:
+        target: its module and class.
+        framework: what it needs; empty for NumPy alone.
+        extra: the extra of gradparity that installs the framework, if it is not called so.
+        on_request: whether it is used only where it is named: a contestant, which is slow to load or to compile,
+            and adds no independent answer.
+    """
 
     target: str
     framework: str = ""
+    extra: str = ""
+    on_request: bool = False
 
 
 REFERENCES = {
@@ -26,12 +36,19 @@ REFERENCES = {
     "torch": Reference("gradparity.backends.torch_loop:TorchBackend", "torch"),
     "torch-nn": Reference("gradparity.backends.torch_nn:TorchNNBackend", "torch"),
     "jax": Reference("gradparity.backends.jax_scan:JaxBackend", "jax"),
+    "autograd": Reference("gradparity.backends.autograd_loop:AutogradBackend", "autograd", on_request=True),
+    "torch-compile": Reference("gradparity.backends.torch_compile:TorchCompileBackend", "torch", on_request=True),
 }
 
 
 def backend_names() -> tuple[str, ...]:
-    """The names of the references and of the backends that other packages have registered."""
+    """The names of all backends: of this package, and of others that have registered theirs."""
     return (*REFERENCES, *(name for name in sorted(_entry_points()) if name not in REFERENCES))
+
+
+def default_backend_names() -> tuple[str, ...]:
+    """The names of those that are used where none is named."""
+    return tuple(name for name in backend_names() if name not in REFERENCES or not REFERENCES[name].on_request)
 
 
 def get_backend(name: str) -> Backend:
@@ -45,10 +62,10 @@ def get_backend(name: str) -> Backend:
     if not isinstance(name, str):
         raise RequestError(f"{name!r} is not a backend's name")
     if name in REFERENCES:
-        framework = REFERENCES[name].framework
-        if framework:
-            require(framework, needed_by=f"backend {name!r}", extra=framework)
-        return _load(name, REFERENCES[name].target)
+        reference = REFERENCES[name]
+        if reference.framework:
+            require(reference.framework, needed_by=f"backend {name!r}", extra=reference.extra or reference.framework)
+        return _load(name, reference.target)
     if name in _entry_points():
         return _load(name, _entry_points()[name].value)
     if ":" in name:
@@ -57,9 +74,9 @@ def get_backend(name: str) -> Backend:
 
 
 def load_backends() -> tuple[dict[str, Backend], list[str]]:
-    """All backends whose frameworks are installed, and why the others are missing. A broken one is an error."""
+    """All default backends whose frameworks are installed, and why the others are missing. A broken one is an error."""
     found, missing = {}, []
-    for name in backend_names():
+    for name in default_backend_names():
         try:
             backend = get_backend(name)
         except MissingFrameworkError as error:

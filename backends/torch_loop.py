@@ -12,18 +12,29 @@ import torch
 from torch import Tensor
 
 from . import torch_feedforward, torch_recurrent
+from .devices import DEVICES
 from .feedforward import FeedForward
 from .interface import Evaluation
 from .model import Model
 from .ordered import OrderedSystem
 from .problem import Problem
 from .recurrent import Recurrent
-from .torch_common import descend, gradient, isolated, tensor, within_lengths
-from .torch_recurrent import Params, Record
+from .torch_common import (
+    Batch,
+    Params,
+    batch_of,
+    descend,
+    gradient,
+    isolated,
+    require_torch_device,
+    tensor,
+    timed,
+    with_gradients,
+    within_lengths,
+)
+from .torch_recurrent import ignore
 
-Forward = Callable[[Problem, Params, Record], tuple[Tensor, Tensor]]
-
-FORWARD: dict[type[Model], Forward] = {
+FORWARD: dict[type[Model], Callable[..., tuple[Tensor, Tensor]]] = {
     Recurrent: torch_recurrent.forward,
     FeedForward: torch_feedforward.feedforward,
     OrderedSystem: torch_feedforward.ordered,
@@ -34,6 +45,7 @@ class TorchBackend:
     """The forward pass written out on tensors; its adjoints are retained gradients."""
 
     name = "torch"
+    devices = DEVICES
     descend = staticmethod(descend)
 
     def supports(self, model: Model, dtype: str) -> str:
@@ -43,7 +55,7 @@ class TorchBackend:
         with isolated():
             if _in_forward_mode(problem.model):
                 return _evaluate_in_forward_mode(problem)
-            given = _tensors(problem, differentiated=problem.differentiable)
+            given, batch = _tensors(problem, differentiated=problem.differentiable), batch_of(problem)
             seen: dict[str, dict[int, list[Tensor]]] = defaultdict(lambda: defaultdict(list))
 
             def record(name: str, step: int, value: Tensor) -> None:
@@ -51,45 +63,45 @@ class TorchBackend:
                     value.retain_grad()
                     seen[name][step].append(value)
 
-            loss, outputs = FORWARD[type(problem.model)](problem, given, record)
+            loss, outputs = FORWARD[type(problem.model)](problem.model, given, batch, record)
             loss.backward()
             return Evaluation(
                 loss=loss.item(),
                 gradients={name: gradient(leaf) for name, leaf in given.items()},
-                outputs=_outputs(outputs, problem),
+                outputs=_outputs(outputs, batch),
                 adjoints=_adjoints(problem, seen) if trace else {},
             )
 
-    def prepare(self, problem: Problem) -> Callable[[], Any]:
+    def prepare(self, problem: Problem, *, device: str = "cpu") -> Callable[[], tuple[Tensor, Params]]:
+        require_torch_device(self.name, device)
+        forward_mode = _in_forward_mode(problem.model)
         with isolated():
-            forward_mode = _in_forward_mode(problem.model)
-            given = _tensors(problem, differentiated=() if forward_mode else problem.params)
+            differentiated = () if forward_mode else problem.params
+            given, batch = _tensors(problem, differentiated=differentiated, device=device), batch_of(problem, device)
         wanted = {name: given[name] for name in problem.params}
-        others = {name: given[name] for name in given if name not in wanted}
 
         def loss_of(params: Params) -> tuple[Tensor, Tensor]:
-            loss, _ = FORWARD[type(problem.model)](problem, {**params, **others}, _ignore)
+            loss, _ = FORWARD[type(problem.model)](problem.model, {**given, **params}, batch, ignore)
             return loss, loss
 
-        def run() -> Any:
-            with isolated():
-                if forward_mode:
-                    gradients, loss = _jacfwd(loss_of, wanted)
-                    return loss, gradients
-                loss, _ = loss_of(wanted)
-                if not loss.requires_grad:  # an ordered system of one variable does not depend on its weights
-                    return loss, [torch.zeros_like(each) for each in wanted.values()]
-                return loss, torch.autograd.grad(loss, list(wanted.values()))
+        def compute() -> tuple[Tensor, Params]:
+            if forward_mode:
+                gradients, loss = _jacfwd(loss_of, wanted)
+                return loss, gradients
+            return with_gradients(loss_of(wanted)[0], wanted)
 
-        return run
+        return timed(compute, device)
 
 
-def _tensors(problem: Problem, *, differentiated: Any) -> Params:
-    return {name: tensor(a, requires_grad=name in differentiated) for name, a in problem.differentiable.items()}
+def _tensors(problem: Problem, *, differentiated: Any, device: str = "cpu") -> Params:
+    return {
+        name: tensor(array, requires_grad=name in differentiated, device=device)
+        for name, array in problem.differentiable.items()
+    }
 
 
-def _outputs(outputs: Tensor, problem: Problem) -> np.ndarray:
-    return within_lengths(outputs, problem).detach().numpy()
+def _outputs(outputs: Tensor, batch: Batch) -> np.ndarray:
+    return within_lengths(outputs, batch).detach().numpy()
 
 
 def _adjoints(problem: Problem, seen: dict[str, dict[int, list[Tensor]]]) -> dict[str, np.ndarray]:
@@ -110,16 +122,17 @@ def _in_forward_mode(model: Model) -> bool:
 
 def _evaluate_in_forward_mode(problem: Problem) -> Evaluation:
     """By `torch.func.jacfwd`, which has no adjoints."""
+    batch = batch_of(problem)
 
     def loss_of(given: Params) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        loss, outputs = FORWARD[type(problem.model)](problem, given, _ignore)
+        loss, outputs = FORWARD[type(problem.model)](problem.model, given, batch, ignore)
         return loss, (loss, outputs)
 
     gradients, (loss, outputs) = _jacfwd(loss_of, _tensors(problem, differentiated=()))
     return Evaluation(
         loss=loss.item(),
         gradients={name: each.numpy() for name, each in gradients.items()},
-        outputs=_outputs(outputs, problem),
+        outputs=_outputs(outputs, batch),
     )
 
 
@@ -128,7 +141,3 @@ def _jacfwd(function: Callable[[Params], tuple[Tensor, Any]], at: Params) -> tup
     with warnings.catch_warnings():  # PyTorch 2.13 deprecates what its own forward mode is made of
         warnings.filterwarnings("ignore", message=".*torch.jit", category=DeprecationWarning)
         return torch.func.jacfwd(function, has_aux=True)(at)
-
-
-def _ignore(name: str, step: int, value: Tensor) -> None:
-    """Records nothing."""

@@ -10,11 +10,24 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
+from .devices import DEVICES
 from .interface import Evaluation
 from .model import Model
 from .problem import Problem
 from .recurrent import Place, Recurrent
-from .torch_common import descend, gradient, isolated, steps_with_loss, targets, tensor, within_lengths
+from .torch_common import (
+    Batch,
+    Params,
+    batch_of,
+    descend,
+    gradient,
+    isolated,
+    require_torch_device,
+    tensor,
+    timed,
+    with_gradients,
+    within_lengths,
+)
 
 Network = tuple[nn.RNNBase, nn.Linear]
 
@@ -26,6 +39,7 @@ class TorchNNBackend:
     """
 
     name = "torch-nn"
+    devices = DEVICES
     descend = staticmethod(descend)
 
     def supports(self, model: Model, dtype: str) -> str:
@@ -44,44 +58,46 @@ class TorchNNBackend:
 
     def evaluate(self, problem: Problem, *, trace: bool = False) -> Evaluation:
         with isolated():
-            network = _network(problem)
+            network, batch = _network(problem), batch_of(problem)
             x = tensor(problem.inputs, requires_grad=True)
             states = {name: tensor(array, requires_grad=True) for name, array in problem.states.items()}
             outputs = _outputs(network, x, states, problem.lengths)
             outputs.retain_grad()
-            loss = _loss(problem, outputs)
+            loss = _loss(problem.model, outputs, batch)
             loss.backward()
             found = {name: gradient(parameter) for name, parameter in _parameters(network).items()}
             gradients = _under_our_names(problem, found)
             return Evaluation(
                 loss=loss.item(),
                 gradients=gradients | {name: gradient(leaf) for name, leaf in {**states, "inputs": x}.items()},
-                outputs=within_lengths(outputs, problem).detach().numpy(),
+                outputs=within_lengths(outputs, batch).detach().numpy(),
                 adjoints={"o": gradient(outputs)} | _adjoints_of_a_single_layer(problem) if trace else {},
             )
 
-    def prepare(self, problem: Problem) -> Callable[[], tuple[Tensor, dict[str, Tensor]]]:
+    def prepare(self, problem: Problem, *, device: str = "cpu") -> Callable[[], tuple[Tensor, Params]]:
+        require_torch_device(self.name, device)
         with isolated():
-            network = _network(problem)
-            x = tensor(problem.inputs)
-            states = {name: tensor(array) for name, array in problem.states.items()}
+            network, batch = _network(problem, device=device), batch_of(problem, device)
+            x = tensor(problem.inputs, device=device)
+            states = {name: tensor(array, device=device) for name, array in problem.states.items()}
+        network[0].flatten_parameters()
         wanted = {name: parameter for name, parameter in _parameters(network).items() if parameter.requires_grad}
 
-        def run() -> tuple[Tensor, dict[str, Tensor]]:
-            with isolated():
-                loss = _loss(problem, _outputs(network, x, states, problem.lengths))
-                found = torch.autograd.grad(loss, list(wanted.values()))
-                return loss, _under_our_names(problem, dict(zip(wanted, found, strict=True)))
+        def compute() -> tuple[Tensor, Params]:
+            outputs = _outputs(network, x, states, problem.lengths)
+            loss, found = with_gradients(_loss(problem.model, outputs, batch), wanted)
+            return loss, _under_our_names(problem, found)
 
-        return run
+        return timed(compute, device)
 
 
-def _network(problem: Problem, *, extra_inputs: Tensor | None = None) -> Network:
+def _network(problem: Problem, *, extra_inputs: Tensor | None = None, device: str = "cpu") -> Network:
     """The layers, holding the problem's parameters. Made on `meta`, so that no random number is drawn.
 
     Args:
         problem: the question.
         extra_inputs: columns (G, ·) that are put beside U, for further inputs.
+        device: where the parameters are.
     """
     model = problem.model
     assert isinstance(model, Recurrent)
@@ -97,7 +113,7 @@ def _network(problem: Problem, *, extra_inputs: Tensor | None = None) -> Network
             rnn = nn.GRU(*sizes, **options)
         case "rnn":
             rnn = nn.RNN(*sizes, nonlinearity=model.activation, **options)
-    values = {name: tensor(array) for name, array in problem.params.items()}
+    values = {name: tensor(array, device=device) for name, array in problem.params.items()}
     head = nn.Linear(values["V"].shape[1], model.output_size, bias=model.bias, device="meta")
     head.weight = nn.Parameter(values["V"])
     if model.bias:
@@ -160,19 +176,21 @@ def _as_state(states: list[Tensor]) -> Tensor | tuple[Tensor, ...]:
     return tuple(states) if len(states) > 1 else states[0]
 
 
-def _loss(problem: Problem, o: Tensor) -> Tensor:
+def _loss(model: Model, o: Tensor, batch: Batch) -> Tensor:
     """The criterion on the steps with a loss; PyTorch's own mean would also divide by K."""
-    assert isinstance(problem.model, Recurrent)
-    with_loss = steps_with_loss(problem)
-    o, y = o[with_loss], targets(problem)[with_loss]
-    match problem.model.loss:
+    assert isinstance(model, Recurrent)
+    y = batch["targets"]
+    o, y = (
+        (o[batch["with_loss"]], y[batch["with_loss"]]) if "with_loss" in batch else (o.flatten(0, 1), y.flatten(0, 1))
+    )
+    match model.loss:
         case "softmax_cross_entropy":
             total = nn.CrossEntropyLoss(reduction="sum")(o, y)
         case "sigmoid_cross_entropy":
             total = nn.BCEWithLogitsLoss(reduction="sum")(o, y)
         case _:
             total = nn.MSELoss(reduction="sum")(o, y) / 2
-    return total if problem.model.reduction == "sum" else total / len(o)
+    return total if model.reduction == "sum" else total / len(o)
 
 
 def _adjoints_of_a_single_layer(problem: Problem) -> dict[str, np.ndarray]:
@@ -186,7 +204,8 @@ def _adjoints_of_a_single_layer(problem: Problem) -> dict[str, np.ndarray]:
     assert isinstance(model, Recurrent)
     if len(model.places) > 1:
         return {}
-    x, G = within_lengths(tensor(problem.inputs), problem), model.linear_size
+    batch, G = batch_of(problem), model.linear_size
+    x = within_lengths(tensor(problem.inputs), batch)
     zeros = torch.zeros(*x.shape[:2], G, dtype=x.dtype, requires_grad=True)
     rnn, head = _network(problem, extra_inputs=torch.eye(G, dtype=x.dtype))
     state = _as_state([tensor(array)[None] for array in problem.states.values()])
@@ -195,5 +214,5 @@ def _adjoints_of_a_single_layer(problem: Problem) -> dict[str, np.ndarray]:
         _, state = rnn(extended[None], state)
         steps.append(state[0] if isinstance(state, tuple) else state)
         steps[-1].retain_grad()
-    _loss(problem, head(torch.cat(steps))).backward()
+    _loss(model, head(torch.cat(steps)), batch).backward()
     return {"h": np.concatenate([gradient(h) for h in steps]), "a": gradient(zeros)}

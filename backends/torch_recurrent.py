@@ -7,20 +7,20 @@ enters a_t in a sum, its gradient is that of a_t.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from .problem import Problem
 from .recurrent import Place, Recurrent
-from .torch_common import steps_in_length, steps_with_loss, targets, within_lengths
+from .torch_common import Batch, Params, within_lengths
 from .torch_functions import ACTIVATIONS, each_loss
-from .truncation import Chunks, LastSteps, Window
+from .truncation import Chunks, LastSteps, Truncation, Window
 
-Params = dict[str, Tensor]
 State = tuple[Tensor, ...]  # (h,), or (h, c)
 Cell = Callable[[Recurrent, Params, Tensor, State], State]
+Step = Callable[[Tensor, State], State]  # a cell with its model and parameters
 Record = Callable[[str, int, Tensor], None]  # a variable's name, its step from 0, its value
 
 
@@ -52,28 +52,29 @@ CELLS: dict[str, Cell] = {
 }
 
 
-def forward(problem: Problem, given: Params, record: Record) -> tuple[Tensor, Tensor]:
-    """The loss, and o_t (T, B, K)."""
-    model = problem.model
-    assert isinstance(model, Recurrent)
-    in_length = steps_in_length(problem)
-    h = within_lengths(given["inputs"], problem)
+def forward(
+    model: Recurrent, given: Params, batch: Batch, record: Record, cell: Cell | None = None
+) -> tuple[Tensor, Tensor]:
+    """The loss, and o_t (T, B, K). A cell that is given takes the place of the model's, such as the same compiled."""
+    cell = cell or CELLS[model.cell]
+    h = within_lengths(given["inputs"], batch)
     for layer in model.layers:
-        h = torch.cat([_direction(model, place, given, h, in_length, record) for place in layer], dim=-1)
-    outputs = [functional.linear(h_t, given["V"], given.get("c")) for h_t in h]
+        h = torch.cat([_direction(model, place, given, h, batch, record, cell) for place in layer], dim=-1)
+    outputs = functional.linear(h, given["V"], given.get("c")).unbind()
     for t, o in enumerate(outputs):
         record("o", t, o)
-    o, y = torch.stack(outputs), targets(problem)
-    if problem.lengths is not None or model.loss_at != "every_step":
-        with_loss = steps_with_loss(problem)
-        o_with_loss, y = o[with_loss], y[with_loss]
+    o, y = torch.stack(outputs), batch["targets"]
+    if "with_loss" in batch:
+        o_with_loss, y = o[batch["with_loss"]], y[batch["with_loss"]]
     else:
         o_with_loss = o
     step_loss = each_loss(model.loss, o_with_loss, y)
     return step_loss.sum() if model.reduction == "sum" else step_loss.mean(), o
 
 
-def _direction(model: Recurrent, place: Place, given: Params, x: Tensor, in_length: Tensor, record: Record) -> Tensor:
+def _direction(
+    model: Recurrent, place: Place, given: Params, x: Tensor, batch: Batch, record: Record, cell: Cell
+) -> Tensor:
     """The states (T, B, H) of one layer in one direction."""
     p = {name: given[place.name(name)] for name in ("U", "W", "b", "b_hn", "Wcat") if place.name(name) in given}
     if model.concatenated:
@@ -88,47 +89,73 @@ def _direction(model: Recurrent, place: Place, given: Params, x: Tensor, in_leng
     for step, t in enumerate(order):
         record_here("a", step, from_x[t])
     run = _windows if isinstance(model.truncation, Window) else _sequence
-    states = run(model, p, [from_x[t] for t in order], initial, in_length[list(order)], record_here)
+    in_length = batch["in_length"][list(order)] if "in_length" in batch else None
+    states = run(partial(cell, model, p), [from_x[t] for t in order], initial, in_length, model.truncation, record_here)
     return torch.stack([states[step] for step in order])  # an order that turns time turns it back, too
 
 
 def _sequence(
-    model: Recurrent, p: Params, from_x: Sequence[Tensor], state: State, in_length: Tensor, record: Record
+    step: Step,
+    from_x: Sequence[Tensor],
+    state: State,
+    in_length: Tensor | None,
+    cut: Truncation | None,
+    record: Record,
 ) -> list[Tensor]:
     """h_1 … h_T. Chunks and last steps detach the state where the gradient stops."""
-    cell, cut = CELLS[model.cell], model.truncation
-    steps_left = in_length.flip(0).cumsum(0).flip(0)
+    steps_left = _steps_left(from_x, in_length) if isinstance(cut, LastSteps) else None
     hs = []
     for t, x in enumerate(from_x):
         if isinstance(cut, Chunks) and t > 0 and t % cut.steps == 0:
             state = _detached(state)
-        new = cell(model, p, x, state)
+        new = step(x, state)
         _record_state(record, t, new)
-        if isinstance(cut, LastSteps):
+        if isinstance(cut, LastSteps) and steps_left is not None:
             new = _where(steps_left[t] <= cut.steps, new, _detached(new))
-        state = _where(in_length[t], new, state)
+        state = _carried(in_length, t, new, state)
         hs.append(state[0])
     return hs
 
 
 def _windows(
-    model: Recurrent, p: Params, from_x: Sequence[Tensor], state: State, in_length: Tensor, record: Record
+    step: Step,
+    from_x: Sequence[Tensor],
+    state: State,
+    in_length: Tensor | None,
+    cut: Truncation | None,
+    record: Record,
 ) -> list[Tensor]:
     """h_1 … h_T, each by n applications of the cell of its own, from a detached state: T·n applications."""
-    cell, n = CELLS[model.cell], model.truncation.steps if model.truncation else len(from_x)
+    n = cut.steps if cut else len(from_x)
     before = [state]
     for t, x in enumerate(from_x):
-        before.append(_detached(_where(in_length[t], cell(model, p, x, before[t]), before[t])))
+        before.append(_detached(_carried(in_length, t, step(x, before[t]), before[t])))
     hs = []
     for end in range(len(from_x)):
         start = max(0, end + 1 - n)
         state = before[start]
         for t in range(start, end + 1):
-            new = cell(model, p, from_x[t], state)
+            new = step(from_x[t], state)
             _record_state(record, t, new)
-            state = _where(in_length[t], new, state)
+            state = _carried(in_length, t, new, state)
         hs.append(state[0])
     return hs
+
+
+def _steps_left(from_x: Sequence[Tensor], in_length: Tensor | None) -> Tensor:
+    """(T, B), how many steps of its sequence there are from each step on."""
+    if in_length is None:
+        in_length = torch.ones(len(from_x), len(from_x[0]), dtype=torch.bool, device=from_x[0].device)
+    return in_length.flip(0).cumsum(0).flip(0)
+
+
+def _carried(in_length: Tensor | None, t: int, new: State, state: State) -> State:
+    """The new state, or past a sequence's length the one before."""
+    return new if in_length is None else _where(in_length[t], new, state)
+
+
+def ignore(name: str, step: int, value: Tensor) -> None:
+    """Records nothing."""
 
 
 def _record_state(record: Record, t: int, state: State) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..backends import RequestError, backend_names, get_backend
+from ..backends import RequestError, backend_names, default_backend_names, get_backend
 from ..backends.registry import REFERENCES
 from .catalogue import SEEDS, SYSTEMS
 from .environment import installed_version
@@ -55,7 +55,7 @@ def backend_rows() -> list[dict[str, Any]]:
     rows = []
     for name in backend_names():
         framework = REFERENCES[name].framework if name in REFERENCES else ""
-        what, status = "", "ready"
+        what, status = "", "ready" if name in default_backend_names() else "on request"
         try:
             what = first_sentence(get_backend(name))
         except RequestError as error:

@@ -18,6 +18,7 @@ ALLOWED = {
 FRAMEWORKS = (
     "torch",
     "jax",
+    "autograd",
     "sklearn",
     "statsmodels",
     "pandas",

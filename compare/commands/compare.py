@@ -25,7 +25,10 @@ def compare_command(
     ] = None,
     backend: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME", help="A name from `gradparity backends`, or module:object. Repeat. Default: all."),
+        typer.Option(
+            metavar="NAME",
+            help="A name from `gradparity backends`, or module:object. Repeat. Default: all but those on request.",
+        ),
     ] = None,
     dtype: Annotated[
         list[str] | None, typer.Option(metavar="DTYPE", help="float64 or float32. Repeat. Default: both.")
