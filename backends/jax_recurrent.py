@@ -98,8 +98,11 @@ def _states(model: Recurrent, p: Arrays, x: Array, initial: State, in_length: Ar
 
     def step(state: State, at_t: Any) -> tuple[State, Array]:
         from_x_t, in_length_t, nudge, before, after = at_t
-        state = _stopped(before, state)
-        new = _stopped(after[:, None], cell(model, p, from_x_t, state, nudge))
+        if isinstance(cut, Chunks | Window):
+            state = _stopped(before, state)
+        new = cell(model, p, from_x_t, state, nudge)
+        if isinstance(cut, LastSteps):
+            new = _stopped(after[:, None], new)
         state = tuple(jnp.where(in_length_t[:, None], *pair) for pair in zip(new, state, strict=True))
         return state, state[0]
 

@@ -22,7 +22,7 @@ def answer(problem: Problem, **wanted: Any) -> Answer:
 
     Args:
         problem: the question.
-        wanted: of a recurrent model, `buffers` and `wanted_x` of `loss_and_gradients`.
+        wanted: of a recurrent model, `buffers` and `params_only` of `loss_and_gradients`.
     """
     model = problem.model
     with np.errstate(all="ignore"):
@@ -66,7 +66,7 @@ class ManualBackend:
     def prepare(self, problem: Problem) -> Callable[[], tuple[np.floating, dict[str, np.ndarray]]]:
         wanted: dict[str, Any] = {}
         if isinstance(problem.model, Recurrent):
-            wanted = {"buffers": Buffers(), "wanted_x": False}
+            wanted = {"buffers": Buffers(), "params_only": True}
 
         def run() -> tuple[np.floating, dict[str, np.ndarray]]:
             found = answer(problem, **wanted)

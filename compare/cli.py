@@ -10,6 +10,7 @@ import typer
 from typer.exceptions import TyperException
 
 from ..backends import RequestError
+from .commands.bench import bench_command
 from .commands.check import check_command
 from .commands.compare import compare_command
 from .commands.detect import detect_command
@@ -28,6 +29,7 @@ app = typer.Typer(
 COMMANDS: dict[str, Callable[..., None]] = {
     "compare": compare_command,
     "check": check_command,
+    "bench": bench_command,
     "flow": flow_command,
     "sweep": sweep_command,
     "detect": detect_command,

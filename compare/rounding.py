@@ -84,6 +84,8 @@ class RandomlyRounded(np.ndarray):
         return out[0]
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        if function is np.dot:  # which is no ufunc, and of matrices the same
+            return np.matmul(*args, **kwargs)
         result = super().__array_function__(function, types, args, kwargs)
         if type(result) is np.ndarray and result.dtype.kind == "f":  # np.where, say, forgets the kind of its operands
             return _joined(result, self.roundings)

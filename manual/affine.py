@@ -1,46 +1,84 @@
 """The linear part that all cells share: what the inputs add to every a_t, and the gradients of its weights.
 
-G is the size of the linear state a_t: H for the plain cell, and H for each gate of the others. An array (…, B, G) can be
-looked at gate by gate, as (gates, …, B, H).
+G is the size of the linear state a_t: H for the plain cell, and H for each gate of the others. In memory the gates'
+parts are apart, as (gates, …, B, H): what is done with one of them goes through it in one piece.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .buffers import Buffers
+
 if TYPE_CHECKING:
     from jaxtyping import Float
-
-    from .buffers import Buffers
 
 
 def forward(
     U: Float[np.ndarray, "G D"],
     b: Float[np.ndarray, " G"] | None,
     x: Float[np.ndarray, "T B D"],
-    out: Float[np.ndarray, "T B G"],
+    gates: Sequence[int],
+    out: Float[np.ndarray, "gates T B H"],
 ) -> None:
-    """U x_t + b, one product for all steps."""
-    np.matmul(rows(x), U.T, out=rows(out))
+    """U x_t + b, one product for all steps.
+
+    Args:
+        U: the weights.
+        b: the bias, if there is one.
+        x: the inputs.
+        gates: the order in which the gates are wanted.
+        out: where to write.
+    """
+    n, T, B, H = out.shape
+    np.matmul(rows(x), _in_order(U, gates).swapaxes(1, 2), out=out.reshape(n, T * B, H))
     if b is not None:
-        out += b
+        out += _in_order(b[:, None], gates).reshape(n, 1, 1, H)
 
 
-def input_weights_gradient(da: Float[np.ndarray, "T B G"], x: Float[np.ndarray, "T B D"]) -> Float[np.ndarray, "G D"]:
-    return rows(da).T @ rows(x)  # (35) (G, D)
+def transposed_by_gate(
+    W: Float[np.ndarray, "G H"], gates: Sequence[int], batch_size: int, buffers: Buffers
+) -> Float[np.ndarray, "gates H H"]:
+    """Wᵀ of each gate, as the product of a step reads it fastest: turned in memory, unless it is of a single row.
+
+    Args:
+        W: the weights, with the gates' rows below each other.
+        gates: the order in which they are wanted.
+        batch_size: how many rows each product has.
+        buffers: where it is kept.
+    """
+    if batch_size == 1:
+        return _in_order(W, gates).swapaxes(1, 2)
+    H = W.shape[1]
+    W_T = buffers.empty("W_T", (len(gates), H, H), like=W)
+    for turned, gate in zip(W_T, gates, strict=True):
+        np.copyto(turned, W[gate * H : (gate + 1) * H].T)
+    return W_T
+
+
+def _in_order(W: Float[np.ndarray, "G N"], gates: Sequence[int]) -> Float[np.ndarray, "gates H N"]:
+    apart = W.reshape(len(gates), -1, W.shape[1])
+    return apart if list(gates) == sorted(gates) else apart[list(gates)]
+
+
+def input_weights_gradient(
+    da: Float[np.ndarray, "gates T B H"], x: Float[np.ndarray, "T B D"]
+) -> Float[np.ndarray, "G D"]:
+    return _summed_products(da, x)  # (35) (G, D)
 
 
 def recurrent_weights_gradient(
-    da: Float[np.ndarray, "T B G"], h: Float[np.ndarray, "T B H"]
+    da: Float[np.ndarray, "gates T B H"], h: Float[np.ndarray, "T B H"]
 ) -> Float[np.ndarray, "G H"]:
     """dW, from the states that W was applied to: h_0 … h_{T−1}."""
-    return rows(da).T @ rows(h)  # (36) (G, H)
+    return _summed_products(da, h)  # (36) (G, H)
 
 
-def bias_gradient(da: Float[np.ndarray, "T B G"]) -> Float[np.ndarray, " G"]:
-    return rows(da).sum(axis=0)  # (37) (G,)
+def bias_gradient(da: Float[np.ndarray, "gates T B H"]) -> Float[np.ndarray, " G"]:
+    return da.sum(axis=(1, 2)).reshape(-1)  # (37) (G,)
 
 
 def input_gradient(da: Float[np.ndarray, "T B G"], U: Float[np.ndarray, "G D"]) -> Float[np.ndarray, "T B D"]:
@@ -51,16 +89,12 @@ def rows(array: Float[np.ndarray, "*leading N"]) -> Float[np.ndarray, "rows N"]:
     return array.reshape(-1, array.shape[-1])
 
 
-def by_gate(array: Float[np.ndarray, "*leading G"], gates: int) -> Float[np.ndarray, "gates *leading H"]:
-    """A view, with the gates in front."""
-    *leading, G = array.shape
-    apart = array.reshape(*leading, gates, G // gates)
-    return apart.transpose(-2 % apart.ndim, *range(len(leading)), -1 % apart.ndim)
+def side_by_side(by_gate: Float[np.ndarray, "gates T B H"]) -> Float[np.ndarray, "T B G"]:
+    gates, T, B, H = by_gate.shape
+    return by_gate.transpose(1, 2, 0, 3).reshape(T, B, gates * H)
 
 
-def transposed_by_gate(W: Float[np.ndarray, "G H"], gates: int, buffers: Buffers) -> Float[np.ndarray, "gates H H"]:
-    """Wᵀ of each gate, in memory as the products of many rows read it fastest."""
-    H = W.shape[1]
-    W_T = buffers.empty("W_T", (gates, H, H), like=W)
-    np.copyto(W_T, W.reshape(gates, H, H).swapaxes(1, 2))
-    return W_T
+def _summed_products(da: Float[np.ndarray, "gates T B H"], v: Float[np.ndarray, "T B N"]) -> Float[np.ndarray, "G N"]:
+    """Σ_t da_t v_tᵀ, summed over the batch too: for each gate one product of all rows."""
+    gates, T, B, H = da.shape
+    return rows(np.matmul(da.reshape(gates, T * B, H).swapaxes(1, 2), rows(v)))

@@ -14,13 +14,13 @@ import numpy as np
 from . import affine
 from .activations import saturating, sigmoid, sigmoid_derivative, tanh, tanh_derivative
 from .buffers import Buffers
-from .layer import State, carried_steps
+from .layer import State, carried_steps, steps_of
 
 if TYPE_CHECKING:
     from jaxtyping import Bool, Float
 
 STATES = ("h",)
-GATES = 3
+GATES = (0, 1, 2)
 
 
 class Cache(NamedTuple):
@@ -28,6 +28,7 @@ class Cache(NamedTuple):
 
     params: Mapping[str, np.ndarray]
     x: Float[np.ndarray, "T B D"]
+    W_by_gate: Float[np.ndarray, "3 H H"]
     h: Float[np.ndarray, "T+1 B H"]  # from h_0 to h_T
     gates: Float[np.ndarray, "T 3 B H"]  # r, z and n
     q: Float[np.ndarray, "T B H"]  # what r multiplies: W_n h_{t−1} + b_hn if it comes after, h_{t−1} if before
@@ -52,34 +53,37 @@ def forward(
     buffers = buffers or Buffers()
     H = params["W"].shape[1]
     carried = carried_steps(counted)
-    W_T = affine.transposed_by_gate(params["W"], GATES, buffers)
+    W_T = affine.transposed_by_gate(params["W"], GATES, B, buffers)
     h = buffers.empty("h", (T + 1, B, H), like=x)
     gates = buffers.empty("gates", (T, 3, B, H), like=x)
     q = buffers.empty("q", (T, B, H), like=x) if reset == "after" else h[:-1]
-    from_input = buffers.empty("from_input", (T, B, 3 * H), like=x)
-    affine.forward(params["U"], params.get("b"), x, out=from_input)
-    from_input = affine.by_gate(from_input, GATES)
+    from_state = buffers.empty("from_state", (B, H), like=x)
+    from_input = buffers.empty("from_input", (3, T, B, H), like=x)
+    affine.forward(params["U"], params.get("b"), x, GATES, from_input)
+    b_hn = params.get("b_hn", 0)
     (h[0],) = initial
-    for t in range(T):
-        rz, n = gates[t, :2], gates[t, 2]
-        np.matmul(h[t], W_T[:2], out=rz)
-        rz += from_input[:2, t]
-        r, z = sigmoid(rz, out=rz)  # (65) (B, H)
+    by_step = zip(h, h[1:], gates, from_input.swapaxes(0, 1), q, steps_of(carried), strict=False)
+    for h_before, h_after, a, from_x, q_before, is_carried in by_step:
+        rz, (r, z, n) = a[:2], a
         if reset == "after":
-            np.matmul(h[t], W_T[2], out=q[t])
-            q[t] += params.get("b_hn", 0)  # (66) (B, H)
-            np.multiply(r, q[t], out=n)
-            n += from_input[2, t]
-            tanh(n, out=n)  # (67) (B, H)
+            np.matmul(h_before, W_T, out=a)
+            rz += from_x[:2]
+            sigmoid(rz, out=rz)  # (65) (2, B, H)
+            np.add(n, b_hn, out=q_before)  # (66) (B, H)
+            np.multiply(r, q_before, out=n)
         else:
-            np.matmul(r * q[t], W_T[2], out=n)
-            n += from_input[2, t]
-            tanh(n, out=n)  # (68) (B, H)
-        np.multiply(z, h[t], out=h[t + 1])
-        h[t + 1] += (1 - z) * n  # (69) (B, H)
-        if carried is not None:
-            np.copyto(h[t + 1], h[t], where=carried[t])
-    return h[1:], Cache(params, x, h, gates, q, counted, carried, reset, buffers)
+            np.matmul(h_before, W_T[:2], out=rz)
+            rz += from_x[:2]
+            sigmoid(rz, out=rz)
+            np.dot(np.multiply(r, h_before, out=from_state), W_T[2], out=n)  # (68) (B, H), but for the next two lines
+        n += from_x[2]
+        tanh(n, out=n)  # (67) (B, H)
+        np.multiply(z, h_before, out=h_after)
+        np.subtract(1, z, out=from_state)
+        h_after += np.multiply(from_state, n, out=from_state)  # (69) (B, H)
+        if is_carried is not None:
+            np.copyto(h_after, h_before, where=is_carried)
+    return h[1:], Cache(params, x, params["W"].reshape(3, H, H), h, gates, q, counted, carried, reset, buffers)
 
 
 def factors(cache: Cache, steps: slice) -> Float[np.ndarray, "5 steps B H"]:
@@ -88,9 +92,9 @@ def factors(cache: Cache, steps: slice) -> Float[np.ndarray, "5 steps B H"]:
     r, z, n = cache.gates[steps].swapaxes(0, 1)
     found = cache.buffers.empty("factors", (5, *h_before.shape), like=h_before)
     of_z, of_n, of_h_before, of_r, the_r = found
-    np.multiply(1 - z, tanh_derivative(n, out=of_n), out=of_n)  # (70) (B, H)
-    np.multiply(h_before - n, sigmoid_derivative(z, out=of_z), out=of_z)  # (71) (B, H)
-    np.multiply(cache.q[steps], sigmoid_derivative(r, out=of_r), out=of_r)
+    np.multiply(np.subtract(1, z, out=of_h_before), tanh_derivative(n, out=of_n), out=of_n)  # (70) (B, H)
+    np.multiply(np.subtract(h_before, n, out=of_h_before), sigmoid_derivative(z, out=of_z), out=of_z)  # (71) (B, H)
+    np.multiply(cache.q[steps], sigmoid_derivative(r, out=of_r), out=of_r)  # (74) (B, H)
     np.copyto(of_h_before, z)
     np.copyto(the_r, r)
     return found
@@ -98,43 +102,40 @@ def factors(cache: Cache, steps: slice) -> Float[np.ndarray, "5 steps B H"]:
 
 def step_backward(
     cache: Cache,
-    factors: Float[np.ndarray, "5 *steps B H"],
+    factors: Float[np.ndarray, "5 B H"],
     after: State,
-    da: Float[np.ndarray, "*steps B G"],
+    da: Float[np.ndarray, "3 B H"],
     before: State,
 ) -> None:
     (dh,), (dh_before,) = after, before
     _, _, of_h_before, of_r, r = factors
-    H = dh.shape[-1]
-    W_rz, W_n = cache.params["W"][: 2 * H], cache.params["W"][2 * H :]
-    da_by_gate = affine.by_gate(da, GATES)
-    da_r, _, da_n = da_by_gate
-    np.multiply(dh, factors[:2], out=da_by_gate[1:])
+    W, (da_r, _, da_n) = cache.W_by_gate, da
+    through = cache.buffers.empty("through", da.shape, like=da)  # what comes back through each product with W
+    np.multiply(dh, factors[:2], out=da[1:])
     if cache.reset == "after":
-        dh_through_n = (da_n * r) @ W_n
         np.multiply(da_n, of_r, out=da_r)  # (72) (B, H)
+        dq = np.multiply(da_n, r, out=dh_before)
+        np.dot(dq, W[2], out=through[2])
     else:
-        d_rh = da_n @ W_n
-        dh_through_n = d_rh * r
+        d_rh = np.dot(da_n, W[2], out=through[2])
         np.multiply(d_rh, of_r, out=da_r)  # (73) (B, H)
-    np.matmul(da[..., : 2 * H], W_rz, out=dh_before)  # (74) (B, H)
-    dh_before += dh_through_n
-    dh_before += dh * of_h_before  # (75) (B, H)
+        d_rh *= r
+    np.matmul(da[:2], W[:2], out=through[:2])
+    np.add.reduce(through, axis=0, out=dh_before)
+    dh_before += np.multiply(dh, of_h_before, out=through[0])  # (75) (B, H)
 
 
-def parameter_gradients(cache: Cache, da: Float[np.ndarray, "T B G"]) -> dict[str, np.ndarray]:
-    h_before = cache.h[:-1]
-    H, r = h_before.shape[-1], cache.gates[:, 0]
-    da_rz, da_n = da[..., : 2 * H], da[..., 2 * H :]
+def parameter_gradients(cache: Cache, da: Float[np.ndarray, "gates T B H"]) -> dict[str, np.ndarray]:
+    h_before, r, da_n = cache.h[:-1], cache.gates[:, 0], da[2]
     if cache.reset == "after":
         dq, multiplied = da_n * r, h_before  # (76) (T, B, H)
     else:
         dq, multiplied = da_n, r * h_before  # (77) (T, B, H)
-    dW_rz = affine.recurrent_weights_gradient(da_rz, h_before)
-    dW_n = affine.recurrent_weights_gradient(dq, multiplied)
+    dW_rz = affine.recurrent_weights_gradient(da[:2], h_before)
+    dW_n = affine.recurrent_weights_gradient(dq[None], multiplied)
     return {
         "U": affine.input_weights_gradient(da, cache.x),
         "W": np.concatenate([dW_rz, dW_n]),
         "b": affine.bias_gradient(da),
-        "b_hn": affine.bias_gradient(dq),  # (78) (H,)
+        "b_hn": affine.bias_gradient(dq[None]),  # (78) (H,)
     }

@@ -48,7 +48,7 @@ def weight_terms(dh_above: Float[np.ndarray, "T B H"], cache: rnn.Cache, t: int,
     """The term (t, k) of the gradients of U, W and b: what the loss of step t gives through step k alone."""
     da = np.zeros_like(dh_above)
     da[k - 1] = _given(dh_above, t, state_jacobian(cache, t, k)) * _phi_derivative(cache, slice(k - 1, k))[0]
-    return rnn.parameter_gradients(cache, da)
+    return rnn.parameter_gradients(cache, da[None])
 
 
 def backward(dh_above: Float[np.ndarray, "T B H"], cache: rnn.Cache) -> Gradients:
@@ -59,7 +59,7 @@ def backward(dh_above: Float[np.ndarray, "T B H"], cache: rnn.Cache) -> Gradient
         for k, jacobian in zip(range(t, -1, -1), state_jacobians(cache, t), strict=True):
             dh[k] += _given(dh_above, t, jacobian)  # (45) (B, H)
     da = dh[1:] * _phi_derivative(cache, slice(0, T))  # (46) (T, B, H)
-    return gather(rnn, cache, da, (dh[1:],), (dh[0],))  # type: ignore[arg-type] # a module as a protocol
+    return gather(rnn, cache, da[None], (dh[1:],), (dh[0],))  # type: ignore[arg-type] # a module as a protocol
 
 
 def _phi_derivative(cache: rnn.Cache, steps: slice) -> Float[np.ndarray, "steps B H"]:

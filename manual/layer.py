@@ -1,16 +1,17 @@
 """What the parts of a recurrent layer exchange.
 
-A cell is a module with four functions: `forward` over a whole sequence; `factors`, by which derivatives are multiplied on
-their way back, for many steps at once; `step_backward`, which takes the total derivatives of the state after a step
-to those of the state before it; and `parameter_gradients`, which sums over the steps. `through_time` walks back with
-them, `stack` puts layers on each other.
+A cell is a module with four functions: `forward` over a whole sequence; `factors`, by which derivatives are multiplied
+on their way back, for many steps at once; `step_backward`, which takes the total derivatives of the state after a
+step to those of the state before it; and `parameter_gradients`, which sums over the steps. `through_time` walks back
+with them, `stack` puts layers on each other.
 
 They write into arrays that they are given: a walk of many short steps has no time to ask for memory.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from itertools import repeat
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
@@ -32,7 +33,7 @@ class Gradients(NamedTuple):
         params: by the parameters' names.
         x: of the inputs; None if they were not asked for.
         initial: of the initial state: (dh_0,), or (dh_0, dc_0).
-        adjoints: of every step, by the variable's name: `h` and `a`, and of the LSTM `c`.
+        adjoints: of every step, by the variable's name: `h` and `a`, and of the LSTM `c`; none if not asked for.
     """
 
     params: dict[str, np.ndarray]
@@ -46,7 +47,7 @@ class Cell(Protocol):
     """A module of this form. The cache carries what the other functions need of `forward`."""
 
     STATES: tuple[str, ...]  # what is carried from step to step: ("h",), or ("h", "c")
-    GATES: int  # how many blocks of H rows U and W have
+    GATES: tuple[int, ...]  # the blocks of H rows of U and W, in the order in which the cell has them beside each other
 
     def forward(
         self,
@@ -65,29 +66,34 @@ class Cell(Protocol):
     def step_backward(
         self,
         cache: Any,
-        factors: Float[np.ndarray, "n *steps B H"],
+        factors: Float[np.ndarray, "n B H"],
         after: State,
-        da: Float[np.ndarray, "*steps B G"],
+        da: Float[np.ndarray, "gates B H"],
         before: State,
     ) -> None:
-        """Back through a step, or through a range of steps side by side.
+        """Back through a step; or through several side by side, as if they were one with a larger batch.
 
         Args:
             cache: of `forward`.
-            factors: of the step, or the steps.
-            after: what the state after it receives from above and from later. What it receives within the step (dc, from
-                h = o ⊙ tanh(c)) is added here, so that it is the total derivative in the end.
-            da: where dL/da is written.
+            factors: of the step.
+            after: what the state after it receives from above and from later. What it receives within the step (dc,
+                from h = o ⊙ tanh(c)) is added here, so that it is the total derivative in the end.
+            da: where dL/da is written, gate by gate in the order of the rows of W.
             before: where to write what the state before the step receives through it.
         """
 
-    def parameter_gradients(self, cache: Any, da: Float[np.ndarray, "T B G"]) -> dict[str, np.ndarray]:
+    def parameter_gradients(self, cache: Any, da: Float[np.ndarray, "gates T B H"]) -> dict[str, np.ndarray]:
         """The parameters' gradients by name."""
 
 
 def carried_steps(counted: Bool[np.ndarray, "T B"]) -> Bool[np.ndarray, "T B 1"] | None:
     """Where the state is carried through unchanged; None if nowhere."""
     return None if counted.all() else ~counted[..., None]
+
+
+def steps_of(carried: Bool[np.ndarray, "T B 1"] | None) -> Iterable[np.ndarray | None]:
+    """Where the state is carried, step by step."""
+    return repeat(None) if carried is None else carried
 
 
 def factors_of(cell: Cell, cache: Any, steps: slice) -> Float[np.ndarray, "n steps B H"]:
@@ -105,13 +111,21 @@ def carry(cache: Any, at: int | slice, after: State, before: State) -> None:
             np.copyto(d_before, d_after, where=cache.carried[at])
 
 
-def gather(cell: Cell, cache: Any, da: np.ndarray, state: State, initial: State, *, wanted_x: bool = True) -> Gradients:
-    """A layer's gradients, from the derivatives of all its steps (T, B, ·) and of its initial state."""
+def gather(
+    cell: Cell,
+    cache: Any,
+    da: Float[np.ndarray, "gates T B H"],
+    state: State,
+    initial: State,
+    *,
+    params_only: bool = False,
+) -> Gradients:
+    """A layer's gradients, from the derivatives of all its steps (T, B, H) and of its initial state."""
+    params = cell.parameter_gradients(cache, da)
+    if params_only:
+        return Gradients(params, None, initial, {})
     if cache.carried is not None:  # the carried copies past a length are no variables of their own
         state = tuple(np.where(cache.carried, 0, each) for each in state)
-    return Gradients(
-        params=cell.parameter_gradients(cache, da),
-        x=affine.input_gradient(da, cache.params["U"]) if wanted_x else None,
-        initial=initial,
-        adjoints=dict(zip(cell.STATES, state, strict=True)) | {"a": da},
-    )
+    a = affine.side_by_side(da)
+    adjoints = dict(zip(cell.STATES, state, strict=True)) | {"a": a}
+    return Gradients(params, affine.input_gradient(a, cache.params["U"]), initial, adjoints)

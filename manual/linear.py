@@ -22,4 +22,4 @@ def backward(dh_above: Float[np.ndarray, "T B H"], cache: rnn.Cache) -> Gradient
     for distance in range(1, T + 1):
         power = cache.params["W"] @ power
         dh[: T + 1 - distance] += dh_above[distance - 1 :] @ power  # (47) (T+1−distance, B, H)
-    return gather(rnn, cache, dh[1:], (dh[1:],), (dh[0],))  # type: ignore[arg-type] # a module as a protocol
+    return gather(rnn, cache, dh[None, 1:], (dh[1:],), (dh[0],))  # type: ignore[arg-type] # a module as a protocol

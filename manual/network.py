@@ -40,7 +40,7 @@ def loss_and_gradients(
     loss_at: str = "every_step",
     lengths: Int[np.ndarray, " B"] | None = None,
     buffers: Buffers | None = None,
-    wanted_x: bool = True,
+    params_only: bool = False,
     **options: Any,
 ) -> Answer:
     """The loss of a recurrent network and all its gradients, by backpropagation through time.
@@ -68,28 +68,31 @@ def loss_and_gradients(
         loss_at: `every_step`, or `last_step` of each sequence alone.
         lengths: the sequences' lengths, 1…T; None means that all have T steps.
         buffers: memory to be used again by the next call, which then overwrites this answer's outputs and adjoints.
-        wanted_x: whether the inputs' gradient is wanted, which costs a product.
+        params_only: leave out the inputs' gradient, which costs a product, and the adjoints.
         options: the cell's own: `activation` of the plain cell (`tanh`, `relu`, `sigmoid` or `identity`), `reset`
             of the GRU (`after` or `before`).
     """
     T, B, D = inputs.shape
-    counted = counted_steps(np.full(B, T) if lengths is None else lengths, T)
+    counted = np.ones((T, B), dtype=bool) if lengths is None else counted_steps(lengths, T)
     with_loss = counted if loss_at == "every_step" else last_steps(counted)  # (21) (T, B)
+    everywhere = lengths is None and loss_at == "every_step"
     w = loss_weight(with_loss, reduction)
-    x = _only(counted, inputs)  # what lies past a length must not even overflow
-    y = _only(with_loss, targets)
+    x = inputs if lengths is None else _only(counted, inputs)  # what lies past a length must not even overflow
+    y = targets if everywhere else _only(with_loss, targets)
     options |= {"cell": cell, "num_layers": num_layers, "bidirectional": bidirectional}
     initial = (h0,) if c0 is None else (h0, c0)
 
     h, caches = stack.forward(_apart(params, D), x, initial, counted, buffers or Buffers(), **options)
     o = readout.forward(params["V"], params.get("c"), h)
     step_loss, step_do = LOSSES[loss](o, y)
-    L = w * _only(with_loss, step_loss).sum()  # (23)
+    if not everywhere:
+        step_loss, step_do = _only(with_loss, step_loss), _only(with_loss, step_do)
+    L = w * step_loss.sum()  # (23)
 
-    do = w * _only(with_loss, step_do)  # (28) (T, B, K)
+    do = w * step_do  # (28) (T, B, K)
     top = readout.backward(do, params["V"], h)
     if differentiation == "reverse":
-        below = stack.backward(top.h, caches, cell=cell, truncation=truncation, wanted_x=wanted_x)
+        below = stack.backward(top.h, caches, cell=cell, truncation=truncation, params_only=params_only)
     else:
         below = DIFFERENTIATIONS[differentiation](top.h, caches[0][0])
 
@@ -99,14 +102,14 @@ def loss_and_gradients(
         gradients={name: gradients[name] for name in params}
         | dict(zip(("h0", "c0"), below.initial, strict=False))
         | ({} if below.x is None else {"inputs": below.x}),
-        outputs=_only(counted, o),
+        outputs=o if lengths is None else _only(counted, o),
         adjoints={"o": do} | below.adjoints,
     )
 
 
 def _only(where: Bool[np.ndarray, "T B"], array: Shaped[np.ndarray, "T B *N"]) -> Shaped[np.ndarray, "T B *N"]:
     """The array, with zeros elsewhere."""
-    return array if where.all() else np.where(where.reshape(*where.shape, *[1] * (array.ndim - 2)), array, 0)
+    return np.where(where.reshape(*where.shape, *[1] * (array.ndim - 2)), array, 0)
 
 
 def _apart(params: Mapping[str, np.ndarray], input_size: int) -> Mapping[str, np.ndarray]:

@@ -10,13 +10,13 @@ import numpy as np
 from . import affine
 from .activations import ACTIVATIONS, Activation, saturating
 from .buffers import Buffers
-from .layer import State, carried_steps
+from .layer import State, carried_steps, steps_of
 
 if TYPE_CHECKING:
     from jaxtyping import Bool, Float
 
 STATES = ("h",)
-GATES = 1
+GATES = (0,)
 
 
 class Cache(NamedTuple):
@@ -47,18 +47,17 @@ def forward(
     H = len(params["W"])
     phi = ACTIVATIONS[activation]
     carried = carried_steps(counted)
-    W_T = affine.transposed_by_gate(params["W"], GATES, buffers)[0]
-    # Arrays count from 0: x[t] is the input of step t + 1, h[t] the state before it and h[t + 1] after it.
+    (W_T,) = affine.transposed_by_gate(params["W"], GATES, B, buffers)
     h = buffers.empty("h", (T + 1, B, H), like=x)
     from_state = buffers.empty("from_state", (B, H), like=x)
     (h[0],) = initial
-    affine.forward(params["U"], params.get("b"), x, out=h[1:])  # a_t is built up in the place of h_t
-    for t in range(T):
-        a = h_after = h[t + 1]
-        a += np.matmul(h[t], W_T, out=from_state)  # (1) (B, H)
+    affine.forward(params["U"], params.get("b"), x, GATES, h[None, 1:])  # a_t is built up in the place of h_t
+    for h_before, h_after, is_carried in zip(h, h[1:], steps_of(carried), strict=False):
+        a = h_after
+        a += np.dot(h_before, W_T, out=from_state)  # (1) (B, H)
         phi.function(a, out=h_after)  # (2) (B, H)
-        if carried is not None:
-            np.copyto(h_after, h[t], where=carried[t])  # (3) (B, H)
+        if is_carried is not None:
+            np.copyto(h_after, h_before, where=is_carried)  # (3) (B, H)
     return h[1:], Cache(params, x, h, phi, counted, carried, buffers)
 
 
@@ -72,18 +71,19 @@ def factors(cache: Cache, steps: slice) -> Float[np.ndarray, "1 steps B H"]:
 
 def step_backward(
     cache: Cache,
-    factors: Float[np.ndarray, "1 *steps B H"],
+    factors: Float[np.ndarray, "1 B H"],
     after: State,
-    da: Float[np.ndarray, "*steps B H"],
+    da: Float[np.ndarray, "1 B H"],
     before: State,
 ) -> None:
     (dh,), (dh_before,) = after, before
     (phi_derivative,) = factors
-    np.multiply(dh, phi_derivative, out=da)  # (33) (B, H)
-    np.matmul(da, cache.params["W"], out=dh_before)  # (34) (B, H)
+    (da_h,) = da
+    np.multiply(dh, phi_derivative, out=da_h)  # (33) (B, H)
+    np.dot(da_h, cache.params["W"], out=dh_before)  # (34) (B, H)
 
 
-def parameter_gradients(cache: Cache, da: Float[np.ndarray, "T B H"]) -> dict[str, np.ndarray]:
+def parameter_gradients(cache: Cache, da: Float[np.ndarray, "gates T B H"]) -> dict[str, np.ndarray]:
     return {
         "U": affine.input_weights_gradient(da, cache.x),
         "W": affine.recurrent_weights_gradient(da, cache.h[:-1]),

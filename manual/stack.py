@@ -103,7 +103,7 @@ def backward(
     *,
     cell: str = "rnn",
     truncation: tuple[str, int] | None = None,
-    wanted_x: bool = True,
+    params_only: bool = False,
 ) -> Gradients:
     """All derivatives, under the names of the stack; what a layer's states receive from above is dx of the next."""
     params: dict[str, np.ndarray] = {}
@@ -115,7 +115,7 @@ def backward(
         parts = np.split(dx, len(layer), axis=-1)
         found = {
             place: through_time.backward(
-                CELLS[cell], place.in_its_time(part), cache, truncation, wanted_x=wanted_x or number > 0
+                CELLS[cell], place.in_its_time(part), cache, truncation, params_only=params_only and number == 0
             )
             for place, part, cache in zip(layer, parts, caches[number], strict=True)
         }

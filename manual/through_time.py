@@ -21,7 +21,7 @@ def backward(
     cache: Any,
     truncation: tuple[str, int] | None = None,
     *,
-    wanted_x: bool = True,
+    params_only: bool = False,
 ) -> Gradients:
     """All derivatives of a layer.
 
@@ -30,31 +30,33 @@ def backward(
         dh_above: what each state receives from above: V^T do_t where a read-out follows.
         cache: of the cell's `forward`.
         truncation: None, or `window`, `chunks` or `last_steps` with its number of steps; see `truncation`.
-        wanted_x: whether the derivatives of the inputs are wanted, too.
+        params_only: whether the derivatives of the inputs and the adjoints are left out.
     """
     if truncation and truncation[0] == "window":
-        return window_backward(cell, dh_above, cache, truncation[1], wanted_x=wanted_x)
+        return window_backward(cell, dh_above, cache, truncation[1], params_only=params_only)
     T, B, H = dh_above.shape
     passes = gradient_passes(truncation, cache.counted) if truncation else None
     totals = [cache.buffers.empty(f"d{name}", (T + 1, B, H), like=dh_above) for name in cell.STATES]
-    da = cache.buffers.empty("da", (T, B, cell.GATES * H), like=dh_above)
+    da = cache.buffers.empty("da", (len(cell.GATES), T, B, H), like=dh_above)
     dh_later = cache.buffers.empty("dh_later", (B, H), like=dh_above)
     for total in totals:
         total[...] = 0  # the last state has no later step, and only h receives something from above
-    dh, *dcs = totals
-    np.copyto(dh[1:], dh_above if passes is None else passes.from_above * dh_above)
+    np.copyto(totals[0][1:], dh_above if passes is None else passes.from_above * dh_above)
+    states = list(zip(*totals, strict=True))  # at each t from 0, as the total derivatives of all states
     for steps in reversed(_blocks(T, B * H)):
         factors = factors_of(cell, cache, steps)
         for t in reversed(range(steps.start, steps.stop)):
-            after, before = tuple(total[t + 1] for total in totals), (dh_later, *(dc[t] for dc in dcs))
-            cell.step_backward(cache, factors[:, t - steps.start], after, da[t], before)
-            carry(cache, t, after, before)
+            after, (dh, *dcs) = states[t + 1], states[t]
+            before = (dh_later, *dcs)
+            cell.step_backward(cache, factors[:, t - steps.start], after, da[:, t], before)
+            if cache.carried is not None:
+                carry(cache, t, after, before)
             if passes is not None and t > 0:
                 for d_before in before:
                     d_before *= passes.from_later[t - 1]
-            dh[t] += dh_later  # (32) (B, H)
+            dh += dh_later  # (32) (B, H)
     initial = tuple(total[0] for total in totals)  # (39) the initial state is what the walk ends in
-    return gather(cell, cache, da, tuple(total[1:] for total in totals), initial, wanted_x=wanted_x)
+    return gather(cell, cache, da, tuple(total[1:] for total in totals), initial, params_only=params_only)
 
 
 def _blocks(T: int, size: int) -> list[slice]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from . import affine
 from .layer import Cell, Gradients, State, carry, factors_of, gather
 
 if TYPE_CHECKING:
@@ -46,26 +47,32 @@ def gradient_passes(truncation: tuple[str, int] | None, counted: Bool[np.ndarray
 
 
 def window_backward(
-    cell: Cell, dh_above: Float[np.ndarray, "T B H"], cache: Any, n: int, *, wanted_x: bool = True
+    cell: Cell, dh_above: Float[np.ndarray, "T B H"], cache: Any, n: int, *, params_only: bool = False
 ) -> Gradients:
     """All losses walk back side by side: after j steps, that of L_t is at step t − j. So n steps do, not T·n."""
     T, B, H = dh_above.shape
     factors = factors_of(cell, cache, slice(0, T))
-    total_da = np.zeros_like(dh_above, shape=(T, B, cell.GATES * H))
+    total_da = np.zeros_like(dh_above, shape=(len(cell.GATES), T, B, H))
     totals = [np.zeros_like(dh_above) for _ in cell.STATES]
     initial = [np.zeros_like(dh_above[0]) for _ in cell.STATES]
     # the derivatives of L_t alone, at step t − j
     one_loss: State = (dh_above.copy(), *(np.zeros_like(dh_above) for _ in cell.STATES[1:]))
     for j in range(min(n, T)):
-        reached = slice(0, T - j)  # the steps t − j, from the first on
-        da = np.empty_like(total_da[reached])
+        reached = slice(0, T - j)  # the steps t − j, from the first on: as one step of a batch of (T − j) B
+        da = np.empty_like(total_da[:, reached])
         before = tuple(np.empty_like(each) for each in one_loss)
-        cell.step_backward(cache, factors[:, reached], one_loss, da, before)  # (52) (T−j, B, ·)
+        cell.step_backward(
+            cache,
+            factors[:, reached].reshape(len(factors), -1, H),
+            tuple(map(affine.rows, one_loss)),
+            da.reshape(len(da), -1, H),
+            tuple(map(affine.rows, before)),
+        )  # (52) (T−j, B, ·)
         carry(cache, reached, one_loss, before)
-        total_da[reached] += da  # (53) (T, B, ·)
+        total_da[:, reached] += da  # (53) (gates, T, B, H)
         for total, each in zip(totals, one_loss, strict=True):
             total[reached] += each
         for total, each in zip(initial, before, strict=True):
             total += each[0]
         one_loss = tuple(each[1:] for each in before)
-    return gather(cell, cache, total_da, tuple(totals), tuple(initial), wanted_x=wanted_x)
+    return gather(cell, cache, total_da, tuple(totals), tuple(initial), params_only=params_only)

@@ -14,7 +14,9 @@ from ...backends import RequestError
 from ...backends.checks import require_integer
 from ...backends.files import require_folder
 from ..campaign import Progress, choose_backends
-from .log import Outcome, opened, read_log
+from ..environment import THREAD_VARIABLES, environment
+from ..journal import opened
+from .log import Outcome, read_log
 from .problems import draw_problem
 from .workers import in_workers, outcome_of, start_worker
 
@@ -84,7 +86,8 @@ def run_sweep(
     models = ([*range(first, min(first + numbers, count))] for first in range(0, count, numbers))
     tasks = (left for model in models if (left := [number for number in model if number not in found]))
     start = partial(start_worker, seed, numbers, names, save_case)
-    with opened(log, kept, header) as write, closing(in_workers(tasks, jobs, start)) as outcomes:
+    around = {"environment": environment() | {"threads": dict.fromkeys(THREAD_VARIABLES, "1")}}
+    with opened(log, kept, header | around) as write, closing(in_workers(tasks, jobs, start)) as outcomes:
         progress("starting", earlier)
         for number, outcome in outcomes:
             if isinstance(outcome, str):

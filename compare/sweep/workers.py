@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import math
-import multiprocessing
-import os
-import signal
 import sys
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import redirect_stdout, suppress
 from dataclasses import dataclass, field
-from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -19,14 +15,13 @@ from typing import Any
 
 from ...backends import BrokenBackendError, UnsupportedProblemError
 from ...backends.errors import first_line
-from ..environment import THREAD_VARIABLES
 from ..explanation import explain
+from ..processes import end_process, start_process
 from ..referee import compare, resolve
 from .log import Outcome
 from .problems import Drawn, draw_problem
 
 MODELS_PER_WORKER = 50  # then it is replaced: JAX keeps some 10 MB for each
-SINGLE_THREADED = dict.fromkeys(THREAD_VARIABLES, "1")
 
 
 @dataclass(eq=False)
@@ -42,11 +37,6 @@ class Worker:
         self.numbers.extend(numbers)
         with suppress(OSError):  # it died: waiting for its answer finds out
             self.pipe.send(numbers)
-
-    def end(self) -> None:
-        self.process.kill()
-        self.process.join()
-        self.pipe.close()
 
 
 def in_workers(
@@ -90,36 +80,17 @@ def in_workers(
                     worker.give(task)
                 else:
                     del workers[pipe]
-                    worker.end()
+                    end_process(worker.process, worker.pipe)
     finally:
         for worker in workers.values():
-            worker.end()
+            end_process(worker.process, worker.pipe)
 
 
 def start_worker(*arguments: Any) -> Worker:
-    context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe()
-    process = context.Process(target=_work, args=(theirs, sys.path, *arguments), daemon=True)
-    before = {name: os.environ.get(name) for name in SINGLE_THREADED}
-    resource_tracker.ensure_running()  # it would let Ctrl-C through again when it starts
-    signals = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # Ctrl-C is for us, who end the workers
-    os.environ.update(SINGLE_THREADED)  # read when NumPy is imported, which comes before anything that a worker does
-    try:
-        process.start()
-    finally:
-        for name, value in before.items():
-            os.environ.pop(name)
-            if value is not None:
-                os.environ[name] = value
-        signal.pthread_sigmask(signal.SIG_SETMASK, signals)
-    theirs.close()
-    return Worker(process, ours)
+    return Worker(*start_process(_work, *arguments))
 
 
-def _work(
-    pipe: Connection, import_path: list[str], seed: int, numbers: int, names: list[str], save_case: Path | None
-) -> None:
-    sys.path[:] = import_path  # "" is the current folder, for module:object, and not what spawning makes of it
+def _work(pipe: Connection, seed: int, numbers: int, names: list[str], save_case: Path | None) -> None:
     backends = list(resolve(names).values())
     pipe.send("ready")
     try:

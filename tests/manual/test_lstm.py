@@ -27,7 +27,7 @@ def step_backward(cache, t, *after):
     after = tuple(each.copy() for each in after)
     before = tuple(np.empty((B, H)) for _ in after)
     factors = lstm.factors(cache, slice(t, t + 1))[:, 0]
-    lstm.step_backward(cache, factors, after, np.empty((B, 4 * H)), before)
+    lstm.step_backward(cache, factors, after, np.empty((4, B, H)), before)
     return after, before
 
 
@@ -49,7 +49,7 @@ def test_and_carry_its_derivative_unchanged_over_any_distance():
 def test_a_closed_forget_gate_forgets_all_that_was():
     _, cache = run(f=CLOSED)
     _, (_, dc_before) = step_backward(cache, 3, np.ones((B, H)), np.ones((B, H)))
-    np.testing.assert_array_equal(cache.c[1:], cache.gates[:, 0] * cache.gates[:, 2])
+    np.testing.assert_array_equal(cache.c[1:], cache.gates[:, 0] * cache.gates[:, 3])
     np.testing.assert_array_equal(dc_before, 0)
 
 

@@ -1,0 +1,37 @@
+"""The times as a pyperf suite, for `python -m pyperf stats`, `hist`, `compare_to` and `check`."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from pathlib import Path
+
+from ...backends.frameworks import require
+from .run import Bench
+
+
+def pyperf_suite(bench: Bench) -> str:
+    """A benchmark for each workload and backend, a run for each round. pyperf wants at least one that has times."""
+    require("pyperf", needed_by="--pyperf", extra="bench")
+    import pyperf
+
+    benchmarks = [
+        pyperf.Benchmark(
+            [
+                pyperf.Run(
+                    [seconds],
+                    metadata={"name": f"{measurement.workload.label} {timing.backend}", "loops": timing.calls},
+                    collect_metadata=False,
+                )
+                for seconds in timing.seconds
+            ]
+        )
+        for measurement in bench.measurements
+        for timing in measurement.timings
+        if timing.seconds
+    ]
+    suite = pyperf.BenchmarkSuite(benchmarks)
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "suite.json"
+        suite.dump(str(file))
+        return json.dumps(json.loads(file.read_text()), indent=1) + "\n"

@@ -1,0 +1,163 @@
+"""What a person sees of a benchmark: a table for each workload, and the ratios of all in the end."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import groupby
+from math import isnan
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from ..console import plain_table, say
+from .against import Change
+from .results import FLOOR, Measurement, Timing
+from .run import Bench
+
+LEGEND = (
+    "import: of the framework. prepare: conversion and compilation. first: the first call. "
+    "min, median, quartiles: of a call, over the rounds. memory: what the process grew by at its peak. "
+    "floor: the matrix products alone, through NumPy's BLAS."
+)
+
+
+def show_measurement(measurement: Measurement, on: Console) -> None:
+    """All that was measured on a workload."""
+    say(on, f"\n{measurement.workload.label}", style="bold")
+    table = plain_table()
+    table.add_column("backend", no_wrap=True)
+    for heading in ("import", "prepare", "first", "min", "median", "quartiles", "memory", "× fastest", "× floor"):
+        table.add_column(heading, no_wrap=True, justify="right")
+    for timing in (*measurement.contestants, measurement.floor):
+        if timing.seconds:
+            table.add_row(*_cells(timing, measurement))
+        else:
+            style = "bold red" if timing.verdict in ("disagrees", "failed") else "yellow"
+            table.add_row(timing.backend, Text(timing.verdict, style=style), *[""] * 8)
+    on.print(table)
+    for timing in measurement.timings:
+        if timing.reason:
+            say(on, f"{timing.backend}: {timing.verdict}: {timing.reason}", style="dim")
+
+
+def _cells(timing: Timing, measurement: Measurement) -> list[str]:
+    lower, upper = timing.quartiles
+    floor = measurement.floor
+    is_floor = timing.backend == FLOOR
+    return [
+        timing.backend,
+        "" if is_floor else duration(timing.import_seconds),
+        "" if is_floor else duration(timing.prepare_seconds),
+        duration(timing.first_seconds),
+        duration(timing.minimum),
+        duration(timing.median),
+        f"{duration(lower)}–{duration(upper)}",
+        "" if timing.memory is None or is_floor else f"{timing.memory / 2**20:.0f} MiB",
+        "" if is_floor or isnan(measurement.fastest) else f"{timing.median / measurement.fastest:.2f}",
+        f"{timing.median / floor.median:.2f}" if floor.seconds else "",
+    ]
+
+
+def show_bench(bench: Bench, on: Console) -> None:
+    """The legend, the ratios of all workloads, notes, and how it ended."""
+    if bench.measurements:
+        on.print(f"\n{LEGEND}\n", style="dim", highlight=False)
+        for table in ratio_tables(bench.measurements):
+            on.print(table)
+            on.print()
+    for note in bench.notes:
+        say(on, f"note: {note}", style="dim")
+    if "tf32" in bench.environment and bench.environment["bench"]["device"] == "cuda":
+        say(on, "TF32 is off: float32 is float32 on the GPU, too.", style="dim")
+    say(on, conclusion(bench), style="bold")
+
+
+def ratio_tables(measurements: Sequence[Measurement]) -> list[Table]:
+    """For each cell and dtype: the medians as multiples of the fastest, and the fastest's and manual's of the floor."""
+    ordered = sorted(measurements, key=lambda each: (each.workload.cell, each.workload.dtype))
+    return [
+        _ratio_table(f"{cell} {dtype}", list(group))
+        for (cell, dtype), group in groupby(ordered, key=lambda each: (each.workload.cell, each.workload.dtype))
+    ]
+
+
+def _ratio_table(title: str, measurements: Sequence[Measurement]) -> Table:
+    names = list(dict.fromkeys(timing.backend for each in measurements for timing in each.contestants))
+    table = plain_table()
+    table.add_column(f"{title}, × fastest", no_wrap=True)
+    for name in (*names, "fastest", "floor", "manual × floor"):
+        table.add_column(name, no_wrap=True, justify="right")
+    for measurement in measurements:
+        by_name = {timing.backend: timing for timing in measurement.timings}
+        manual, floor = by_name.get("manual"), measurement.floor
+        table.add_row(
+            measurement.workload.size,
+            *(_ratio(by_name[name], measurement) for name in names),
+            "" if isnan(measurement.fastest) else duration(measurement.fastest),
+            duration(floor.median) if floor.seconds else "",
+            f"{manual.median / floor.median:.2f}" if manual and manual.seconds and floor.seconds else "",
+        )
+    return table
+
+
+def _ratio(timing: Timing, measurement: Measurement) -> Text:
+    if not timing.seconds:
+        return Text(timing.verdict, style="bold red" if timing.verdict in ("disagrees", "failed") else "yellow")
+    ratio = timing.median / measurement.fastest
+    return Text(f"{ratio:.2f}", style="green" if ratio == 1 else "")
+
+
+def show_changes(changes: Sequence[Change], on: Console) -> None:
+    """What is faster or slower than in an older benchmark, and by how many times the noise."""
+    table = plain_table()
+    for heading in ("workload", "backend"):
+        table.add_column(heading, no_wrap=True)
+    for heading in ("before", "now", "now / before", "of the floor", "noise", "change"):
+        table.add_column(heading, no_wrap=True, justify="right")
+    for change in changes:
+        style = {"slower": "bold red", "faster": "green"}.get(change.verdict, "")
+        table.add_row(
+            change.workload.label,
+            change.backend,
+            duration(change.before),
+            duration(change.now),
+            f"{change.now / change.before:.2f}",
+            f"{change.ratio:.2f}",
+            f"±{100 * change.noise:.0f} %",
+            Text(f"{change.verdict}, {change.times_noise:.1f} × noise" if style else change.verdict, style=style),
+        )
+    on.print()
+    on.print(table)
+    on.print(
+        "of the floor: now / before, each as a multiple of the floor in its own rounds, so that a slower machine is no "
+        "change; noise: what this ratio varies by.",
+        style="dim",
+        highlight=False,
+    )
+
+
+def conclusion(bench: Bench) -> str:
+    """`6 workloads: 24 of 24 answers accepted; manual is the fastest on 5 (48 s)`."""
+    contestants = [timing for each in bench.measurements for timing in each.contestants]
+    accepted = sum(timing.verdict == "accepted" for timing in contestants)
+    manual_first = sum(
+        timing.backend == "manual" and timing.median == each.fastest
+        for each in bench.measurements
+        for timing in each.accepted
+    )
+    end = ", interrupted" if bench.interrupted else ""
+    count = len(bench.measurements)
+    return (
+        f"{count} workload{'s' * (count != 1)}: {accepted} of {len(contestants)} answers accepted; "
+        f"manual is the fastest on {manual_first} ({bench.seconds:.0f} s{end})"
+    )
+
+
+def duration(seconds: float | None) -> str:
+    """With three digits: `0.213 ms`, `12.3 ms`, `1.92 s`."""
+    if seconds is None:
+        return ""
+    unit, scale = ("s", 1.0) if seconds >= 0.9995 else ("ms", 1e3) if seconds >= 0.9995e-3 else ("µs", 1e6)
+    number = seconds * scale
+    return f"{number:.{2 if number < 9.995 else 1 if number < 99.95 else 0}f} {unit}"

@@ -1,0 +1,78 @@
+"""Whose answer to a workload is accepted: what the timed call itself returned, judged as in `compare`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from ...backends import Evaluation, Problem
+from ...backends.numpy_manual import answer
+from ..blocks import Quantity, quantities
+from ..judgement import agreeing_groups, judge_values, refusal
+from ..tolerance import measure
+
+PROBES = 3  # a spread over thousands of entries needs few, and the largest workloads take seconds for each
+
+Answer = tuple[float, dict[str, np.ndarray]]
+Refused = tuple[str, str]  # a verdict, and the reason
+
+
+def verify(problem: Problem, answers: Mapping[str, Answer]) -> dict[str, Refused]:
+    """The backends that are not accepted, and why.
+
+    Accepted are those that agree with each other in every block, if they are at least two and more than any others
+    that agree among themselves.
+
+    Args:
+        problem: the question.
+        answers: the loss and the parameters' gradients, by the backends' names.
+    """
+
+    def computed(on: Problem) -> dict[str, Quantity]:
+        found = answer(on, params_only=True)
+        return quantities(_evaluation(float(found.loss), {name: found.gradients[name] for name in on.params}), problem)
+
+    tolerance = measure(problem, computed, probes=PROBES)
+    refused: dict[str, Refused] = {}
+    compared = {}
+    for name, (loss, gradients) in answers.items():
+        evaluation = _evaluation(loss, gradients)
+        missing = [parameter for parameter in problem.params if parameter not in gradients]
+        failure = refusal(name, problem, problem, evaluation, overflows=tolerance.overflows, partial=True)
+        if failure or missing:
+            reason = failure.message if failure else f"its run returned no gradient of {missing[0]}"
+            refused[name] = ("disagrees", reason)
+        else:
+            compared[name] = quantities(evaluation, problem)
+    blocks = judge_values(compared, tolerance)
+    if any(block.verdict == "undecidable" for block in blocks):
+        return refused | dict.fromkeys(compared, ("undecidable", "rounding alone can spoil the result in this dtype"))
+    reasons: dict[frozenset[str], str] = {}
+    for block in blocks:
+        for pair in _apart(block.groups):
+            times = block.difference / block.allowed
+            reasons.setdefault(pair, f"{block.label} differs, by up to {times:.0e} times what rounding explains")
+    groups = agreeing_groups(list(compared), [tuple(sorted(pair)) for pair in reasons])  # type: ignore[misc]
+    best = groups[0] if groups else ()
+    if len(best) < 2 or (len(groups) > 1 and len(groups[1]) == len(best)):
+        return refused | dict.fromkeys(compared, ("disagrees", "no two agree, or as many with one as with another"))
+    for name in compared:
+        if name not in best:
+            other = next(each for each in best if frozenset((name, each)) in reasons)
+            refused[name] = ("disagrees", f"{reasons[frozenset((name, other))]} from {other}")
+    return refused
+
+
+def _evaluation(loss: float, gradients: dict[str, np.ndarray]) -> Evaluation:
+    return Evaluation(loss, gradients, outputs=None)
+
+
+def _apart(groups: tuple[tuple[str, ...], ...]) -> list[frozenset[str]]:
+    return [
+        frozenset((one, other))
+        for number, group in enumerate(groups)
+        for later in groups[number + 1 :]
+        for one in group
+        for other in later
+    ]

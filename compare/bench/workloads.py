@@ -1,0 +1,90 @@
+"""What is timed: loss and all parameter gradients of a recurrent layer with a read-out, in the sizes that are usual."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import product
+
+from ...backends import Problem, Recurrent
+from ...backends.checks import DTYPES, require_choice, require_integer
+from ...backends.errors import RequestError
+
+CELLS = ("rnn", "lstm", "gru")
+SIZES = (  # B, T, D, H
+    (1, 25, 64, 100),
+    (20, 30, 100, 100),
+    (20, 35, 200, 200),
+    (32, 100, 64, 128),
+    (25, 1000, 123, 320),
+    (64, 25, 512, 512),
+    (64, 100, 512, 512),
+    (16, 50, 1024, 1024),
+)
+QUICK_SIZES = (SIZES[0], SIZES[2])
+OUTPUT_SIZE = 10
+GATES = {"rnn": 1, "lstm": 4, "gru": 3}
+
+
+@dataclass(frozen=True)
+class Workload:
+    """A cell (tanh in the plain one), a dtype, and the sizes B, T, D and H; 10 classes at every step."""
+
+    cell: str
+    dtype: str
+    batch_size: int
+    seq_len: int
+    input_size: int
+    hidden_size: int
+
+    @property
+    def size(self) -> str:
+        """`B=20 T=35 D=200 H=200`."""
+        return f"B={self.batch_size} T={self.seq_len} D={self.input_size} H={self.hidden_size}"
+
+    @property
+    def label(self) -> str:
+        """`lstm float32 B=20 T=35 D=200 H=200`."""
+        return f"{self.cell} {self.dtype} {self.size}"
+
+    @property
+    def work_per_step(self) -> int:
+        """Multiply-adds of the cell's forward products at one step."""
+        return GATES[self.cell] * self.hidden_size * self.batch_size * (self.input_size + self.hidden_size)
+
+    def problem(self) -> Problem:
+        """The question, drawn from seed 0."""
+        model = Recurrent(self.cell, self.input_size, self.hidden_size, OUTPUT_SIZE)
+        return Problem.from_seed(model, seq_len=self.seq_len, batch_size=self.batch_size, seed=0, dtype=self.dtype)
+
+
+def workloads(
+    cells: Sequence[str] = (), dtypes: Sequence[str] = (), sizes: Sequence[str] = (), *, quick: bool = False
+) -> list[Workload]:
+    """The workloads in the order in which they are timed, small ones first.
+
+    Args:
+        cells: of `rnn`, `lstm` and `gru`; none means all.
+        dtypes: `float64` and `float32`; none means both.
+        sizes: such as `20,35,200,200`, for B, T, D and H; none means the usual ones.
+        quick: two sizes in one dtype, unless others are asked for.
+
+    Raises:
+        RequestError: one of them does not exist.
+    """
+    for cell in cells:
+        require_choice("cell", cell, CELLS)
+    for dtype in dtypes:
+        require_choice("dtype", dtype, DTYPES)
+    chosen = [_size(size) for size in sizes] or list(QUICK_SIZES if quick else SIZES)
+    kept = list(dtypes) or (["float32"] if quick else list(DTYPES))
+    found = [Workload(cell, dtype, *size) for size, cell, dtype in product(chosen, cells or CELLS, kept)]
+    return list(dict.fromkeys(found))
+
+
+def _size(text: str) -> tuple[int, int, int, int]:
+    try:
+        B, T, D, H = (require_integer("size", int(part), at_least=1) for part in text.split(","))
+    except ValueError:
+        raise RequestError(f"size {text!r}: expected four numbers for B,T,D,H such as 20,35,200,200") from None
+    return B, T, D, H

@@ -1,0 +1,113 @@
+"""`gradparity bench`: verified, then timed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ...backends.files import write_whole
+from .. import charts
+from ..bench.against import changes, read_bench
+from ..bench.as_pyperf import pyperf_suite
+from ..bench.display import show_bench, show_changes, show_measurement
+from ..bench.plot import picture
+from ..bench.run import ROUNDS, contestants, run_bench
+from ..bench.workloads import workloads
+from ..console import console, working
+from ..display import progress_bar
+from ..export import listing_json
+from .options import STANDARD_OUTPUT, JsonOption, require_targets, write
+
+QUICK_ROUNDS = 5
+
+
+def bench_command(
+    cell: Annotated[
+        list[str] | None, typer.Option(metavar="CELL", help="rnn, lstm or gru. Repeat. Default: all.")
+    ] = None,
+    dtype: Annotated[
+        list[str] | None, typer.Option(metavar="DTYPE", help="float64 or float32. Repeat. Default: both.")
+    ] = None,
+    size: Annotated[
+        list[str] | None, typer.Option(metavar="B,T,D,H", help="Such as 20,35,200,200. Repeat. Default: eight sizes.")
+    ] = None,
+    backend: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="From `gradparity backends`. Repeat. Default: all that are installed."),
+    ] = None,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Two sizes in float32, without what takes long to compile: about a minute.")
+    ] = False,
+    threads: Annotated[int, typer.Option(min=1, metavar="N", help="Of each backend.")] = 1,
+    rounds: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help=f"In each, every backend is timed once. Default: {ROUNDS}.")
+    ] = None,
+    device: Annotated[str, typer.Option(metavar="DEVICE", help="cpu; or cuda, for PyTorch and JAX.")] = "cpu",
+    log: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.jsonl", help="Write every measurement as it comes; continue if it is there."),
+    ] = None,
+    against: Annotated[
+        Path | None, typer.Option(metavar="OLD.json", help="Show what changed since an earlier --json.")
+    ] = None,
+    plot: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Draw time per step against size: a .png, .svg or .pdf.")
+    ] = None,
+    json: JsonOption = None,
+    pyperf: Annotated[
+        Path | None, typer.Option(metavar="FILE.json", help="Write a suite for `python -m pyperf`, too.")
+    ] = None,
+) -> None:
+    """Time the loss and all parameter gradients: of every backend that was shown to be right, and of none other.
+
+    Each backend computes in a process of its own, with the same number of threads. What its timed call returns is
+    compared with the others' first; who disagrees is shown, without a time. Then all are timed in turn, round by round,
+    and the matrix products alone among them (the floor). Import, preparation and the first call are shown apart.
+
+    Ctrl-C ends it with what was measured; with --log, the same command goes on where it was stopped.
+
+    [bold]Examples[/bold]
+
+    gradparity bench --quick
+
+    gradparity bench --cell lstm --dtype float32 --size 20,35,200,200 --backend manual --backend torch-nn
+
+    gradparity bench --log bench.jsonl --json bench.json --plot bench.svg
+
+    gradparity bench --quick --against old.json
+    """
+    require_targets(json, plot, pyperf)
+    if plot:
+        charts.require_drawable(plot)
+    before = read_bench(against) if against else []
+    chosen = workloads(cell or (), dtype or (), size or (), quick=quick)
+    with working("looking for the backends"):
+        names, notes = contestants(backend or (), quick=quick)
+    shown = console(stderr=json == STANDARD_OUTPUT)
+    with progress_bar(len(chosen)) as progress:
+        bench = run_bench(
+            chosen,
+            names,
+            threads=threads,
+            rounds=rounds or (QUICK_ROUNDS if quick else ROUNDS),
+            device=device,
+            log=log,
+            notes=notes,
+            measured=lambda measurement: show_measurement(measurement, shown),
+            progress=progress,
+        )
+    show_bench(bench, shown)
+    if against:
+        show_changes(changes(before, bench.measurements), shown)
+    if plot and bench.measurements:
+        write_whole(plot, picture(bench.measurements, plot.suffix.lower()))
+    if pyperf and bench.measurements:
+        write_whole(pyperf, pyperf_suite(bench).encode())
+    if json is not None:
+        write(json, listing_json(bench.as_json()))
+    if bench.interrupted:
+        raise typer.Abort
+    if bench.refused:
+        raise typer.Exit(1)

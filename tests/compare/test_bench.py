@@ -1,0 +1,355 @@
+"""The benchmark: who is timed, what is kept, and what is shown of it. No test looks at how long anything took."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from gradparity.backends import RequestError, get_backend
+from gradparity.backends.numpy_manual import ManualBackend
+from gradparity.compare.bench import SIZES, Measurement, Timing, Workload, run_bench, workloads
+from gradparity.compare.bench.against import changes, read_bench
+from gradparity.compare.bench.display import duration
+from gradparity.compare.bench.floor import prepare_floor
+from gradparity.compare.bench.results import measurement_from
+from gradparity.compare.bench.verification import verify
+from gradparity.compare.cli import main
+
+TINY = Workload("lstm", "float64", 2, 3, 4, 5)
+CONTESTANTS = '''
+import os
+from gradparity.backends.numpy_manual import ManualBackend
+
+class Right(ManualBackend):
+    name = "right"
+
+class Wrong(ManualBackend):
+    name = "wrong"
+    def prepare(self, problem):
+        run = super().prepare(problem)
+        def changed():
+            loss, gradients = run()
+            return loss, gradients | {"W": gradients["W"] * 1.001}
+        return changed
+
+class Silent(ManualBackend):
+    """Answers rightly where it is asked, and not where it is timed."""
+    name = "silent"
+    def prepare(self, problem):
+        run = super().prepare(problem)
+        return lambda: (run()[0], {})
+
+class Telling(ManualBackend):
+    name = "telling"
+    def prepare(self, problem):
+        raise ValueError(f"{len(os.sched_getaffinity(0))} core, {os.environ['OMP_NUM_THREADS']} thread")
+
+class Dying(ManualBackend):
+    name = "dying"
+    def prepare(self, problem):
+        os._exit(7)
+
+class Unable(ManualBackend):
+    name = "unable"
+    def supports(self, model, dtype):
+        return "it has no LSTM" if model.cell == "lstm" else ""
+'''
+
+
+@pytest.fixture
+def contestants(tmp_path, monkeypatch):
+    """The names of the backends above, in a module in the current folder."""
+    (tmp_path / "contestants.py").write_text(CONTESTANTS)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend("")
+    return lambda *names: [f"contestants:{name}" for name in names]
+
+
+def bench(*names, given=(TINY,), **options):
+    return run_bench(list(given), list(names), rounds=options.pop("rounds", 2), **options)
+
+
+def by_name(measurement):
+    return {timing.backend: timing for timing in measurement.timings}
+
+
+def answer_of(problem):
+    loss, gradients = ManualBackend().prepare(problem)()
+    return float(loss), {name: array.copy() for name, array in gradients.items()}
+
+
+def timing(name, *seconds):
+    return Timing(name, "accepted", "", 1.0, 0.1, 0.2, 3, seconds, 2**20)
+
+
+def measurement(manual=(2.0, 2.1, 2.2), floor=(1.0, 1.0, 1.0), workload=TINY):
+    return Measurement(workload, (timing("floor", *floor), timing("manual", *manual), timing("jax", 3.0, 3.1, 3.2)))
+
+
+# What is timed
+
+
+def test_all_sizes_cells_and_dtypes_are_timed_unless_others_are_asked_for():
+    found = workloads()
+    assert len(found) == len(set(found)) == 3 * 2 * len(SIZES)
+    assert {(each.batch_size, each.seq_len, each.input_size, each.hidden_size) for each in found} == set(SIZES)
+    assert workloads(["gru"], ["float32"], ["2,3,4,5"]) == [Workload("gru", "float32", 2, 3, 4, 5)]
+    assert {each.dtype for each in workloads(quick=True)} == {"float32"}
+
+
+@pytest.mark.parametrize("size", ["20,35,200", "a,b,c,d", "0,1,1,1", "1,2,3,4,5"])
+def test_a_size_that_is_none_is_refused_in_one_line(size):
+    with pytest.raises(RequestError, match="size"):
+        workloads(sizes=[size])
+
+
+@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
+def test_the_floor_multiplies_as_often_as_the_gradient_needs(cell, monkeypatch):
+    workload = replace(TINY, cell=cell)
+    run = prepare_floor(workload.problem())
+    done = []
+    matmul = np.matmul
+
+    def counting(one, other, out):
+        done.append(out.size * one.shape[-1])
+        return matmul(one, other, out=out)
+
+    monkeypatch.setattr(np, "matmul", counting)
+    run()
+    T, B, D, H, K = 3, 2, 4, 5, 10
+    G = {"rnn": 1, "lstm": 4, "gru": 3}[cell] * H
+    assert sum(done) == T * B * (2 * G * D + 3 * G * H + 3 * K * H)  # dx is not wanted
+
+
+# Who is accepted
+
+
+def test_those_who_agree_are_accepted_and_a_wrong_one_is_not():
+    problem = TINY.problem()
+    right, wrong = answer_of(problem), answer_of(problem)
+    wrong[1]["U"][0, 0] *= 1 + 1e-6
+    assert verify(problem, {"one": right, "other": right}) == {}
+    refused = verify(problem, {"one": right, "other": right, "third": wrong})
+    assert list(refused) == ["third"]
+    assert refused["third"][0] == "disagrees"
+    assert refused["third"][1].startswith("dU_i differs, by up to ")
+
+
+def test_of_two_who_differ_neither_is_accepted():
+    problem = TINY.problem()
+    right, wrong = answer_of(problem), answer_of(problem)
+    wrong[1]["U"][0, 0] *= 1 + 1e-6
+    assert set(verify(problem, {"one": right, "other": wrong})) == {"one", "other"}
+    assert len(verify(problem, {"a": right, "b": right, "c": wrong, "d": wrong})) == 4
+
+
+@pytest.mark.parametrize(
+    "spoil", [lambda g: g.pop("V"), lambda g: g.update(V=g["V"] * np.nan), lambda g: g.update(V=g["V"].T)]
+)
+def test_what_is_missing_not_finite_or_misshapen_is_not_accepted(spoil):
+    problem = TINY.problem()
+    right, spoilt = answer_of(problem), answer_of(problem)
+    spoil(spoilt[1])
+    assert list(verify(problem, {"one": right, "other": right, "third": spoilt})) == ["third"]
+
+
+def test_where_rounding_can_spoil_everything_nobody_is_accepted():
+    chaotic = TINY.problem()
+    params = {name: array * (40 if name in "UWV" else 1) for name, array in chaotic.params.items()}
+    chaotic = replace(chaotic, params={**params, "V": np.full_like(params["V"], 1e307)})
+    right = answer_of(chaotic)
+    assert {verdict for verdict, _ in verify(chaotic, {"one": right, "other": right}).values()} <= {
+        "undecidable",
+        "disagrees",
+    }
+    assert set(verify(chaotic, {"one": right, "other": right})) == {"one", "other"}
+
+
+# What happens to whom
+
+
+def test_everybody_who_is_right_is_timed_in_every_round(contestants):
+    found = bench("manual", *contestants("Right"), rounds=3).measurements[0]
+    assert [each.backend for each in found.timings] == ["floor", "manual", "contestants:Right"]
+    for each in found.timings:
+        assert each.verdict == "accepted"
+        assert len(each.seconds) == 3
+        assert each.calls >= 1
+        assert each.memory is not None
+        assert each.memory >= 0
+
+
+def test_who_disagrees_fails_or_dies_has_no_time_and_a_reason(contestants):
+    names = contestants("Right", "Wrong", "Silent", "Telling", "Dying", "Unable")
+    found = bench("manual", *names)
+    timings = by_name(found.measurements[0])
+    expected = {
+        "Wrong": ("disagrees", "dW_"),
+        "Silent": ("disagrees", "its run returned no gradient of U"),
+        "Telling": ("failed", "ValueError: 1 core, 1 thread"),
+        "Dying": ("failed", "its process died, with exit code 7"),
+        "Unable": ("unsupported", "it has no LSTM"),
+    }
+    for name, (verdict, reason) in expected.items():
+        refused = timings[f"contestants:{name}"]
+        assert refused.verdict == verdict
+        assert refused.reason.startswith(reason)
+        assert not refused.seconds
+    assert timings["contestants:Right"].seconds
+    assert {each.backend for each in found.refused} == {f"contestants:{name}" for name in [*expected][:4]}
+
+
+def test_the_command_shows_it_and_ends_with_1_if_somebody_was_refused(contestants, capsys):
+    arguments = [
+        "bench",
+        "--cell",
+        "rnn",
+        "--dtype",
+        "float32",
+        "--size",
+        "2,3,4,5",
+        "--rounds",
+        "2",
+        "--backend",
+        "manual",
+    ]
+    right, wrong = contestants("Right", "Wrong")
+    with pytest.raises(SystemExit) as ended:
+        main([*arguments, "--backend", right, "--json", "found.json", "--plot", "found.svg", "--pyperf", "suite.json"])
+    out = capsys.readouterr().out
+    assert not ended.value.code
+    assert "1 workload: 2 of 2 answers accepted" in out
+    with pytest.raises(SystemExit) as ended:
+        main([*arguments, "--backend", right, "--backend", wrong, "--against", "found.json"])
+    out = capsys.readouterr().out
+    assert ended.value.code == 1
+    assert "contestants:Wrong: disagrees: dW differs" in out
+    assert "now / before" in out
+    assert len(read_bench_file("found.json")["results"][0]["timings"]) == 3
+
+
+def read_bench_file(path):
+    with open(path) as file:
+        return json.load(file, parse_constant=pytest.fail)
+
+
+def test_the_files_are_a_picture_and_a_suite_that_pyperf_reads(tmp_path):
+    pyperf = pytest.importorskip("pyperf")
+    from gradparity.compare.bench.as_pyperf import pyperf_suite
+    from gradparity.compare.bench.plot import picture
+    from gradparity.compare.bench.run import Bench
+
+    found = [measurement(), measurement(workload=replace(TINY, hidden_size=50))]
+    assert picture(found, ".png").startswith(b"\x89PNG")
+    assert b"<svg" in picture(found, ".svg")
+    (tmp_path / "suite.json").write_text(pyperf_suite(Bench(found, {}, [], False, 1.0)))
+    suite = pyperf.BenchmarkSuite.load(str(tmp_path / "suite.json"))
+    assert suite.get_benchmark(f"{TINY.label} manual").median() == 2.1
+
+
+# What is kept
+
+
+def test_a_log_is_continued_and_what_is_in_it_not_measured_again(contestants, tmp_path, monkeypatch):
+    log, names = tmp_path / "log.jsonl", ["manual", *contestants("Right")]
+    other = replace(TINY, cell="gru")
+    first = bench(*names, log=log)
+    with log.open("a") as file:
+        file.write('{"workload": {"cell": "gr')  # it was killed while it wrote
+    second = bench(*names, given=[TINY, other], log=log)
+    assert second.measurements[0] == first.measurements[0]
+    monkeypatch.setattr("gradparity.compare.bench.run.measure", pytest.fail)
+    assert bench(*names, given=[other, TINY], log=log).measurements[::-1] == list(second.measurements)
+    with pytest.raises(RequestError, match="is the log of a benchmark with rounds 2, but 5 was asked for"):
+        bench(*names, log=log, rounds=5)
+    log.write_text("no log\n")
+    with pytest.raises(RequestError, match="is no log of a benchmark, and was left as it is"):
+        bench(*names, log=log)
+    assert log.read_text() == "no log\n"
+
+
+def test_an_interrupted_run_keeps_what_it_measured(contestants, tmp_path, monkeypatch):
+    shown = []
+
+    def interrupt(label, done):
+        if done > 1:
+            raise KeyboardInterrupt
+
+    found = bench(
+        "manual",
+        *contestants("Right"),
+        given=[TINY, replace(TINY, cell="gru")],
+        measured=shown.append,
+        progress=interrupt,
+        log=tmp_path / "log.jsonl",
+    )
+    assert found.interrupted
+    assert [each.workload for each in found.measurements] == [each.workload for each in shown] == [TINY]
+    assert len((tmp_path / "log.jsonl").read_text().splitlines()) == 2  # the header, too
+
+
+def test_a_measurement_survives_json():
+    found = measurement()
+    assert measurement_from(json.loads(json.dumps(found.as_json()))) == found
+    rows = {row["backend"]: row for row in found.rows()}
+    assert rows["manual"]["to_fastest"] == 1
+    assert rows["manual"]["to_floor"] == 2.1
+    assert rows["jax"]["to_fastest"] == pytest.approx(3.1 / 2.1)
+    assert (rows["manual"]["minimum"], rows["manual"]["lower"], rows["manual"]["upper"]) == pytest.approx((2.0, 2.05, 2.15))
+
+
+# What changed
+
+
+def test_a_change_is_told_from_noise_and_from_a_slower_machine():
+    old = measurement()
+    slower_machine = measurement(manual=(4.0, 4.2, 4.4), floor=(2.0, 2.0, 2.0))
+    slower = measurement(manual=(3.0, 3.1, 3.2))
+    faster = measurement(manual=(1.5, 1.5, 1.6))
+    noisy = measurement(manual=(1.8, 2.3, 3.0))
+    verdicts = [changes([old], [now])[0].verdict for now in (old, slower_machine, slower, faster, noisy)]
+    assert verdicts == ["no change", "no change", "slower", "faster", "no change"]
+    assert changes([old], [measurement(workload=replace(TINY, cell="gru"))]) == []
+
+
+def test_an_old_file_that_is_none_is_refused(tmp_path):
+    with pytest.raises(RequestError, match="cannot be read"):
+        read_bench(tmp_path / "missing.json")
+    (tmp_path / "other.json").write_text('{"schema": 1}')
+    with pytest.raises(RequestError, match="is no benchmark"):
+        read_bench(tmp_path / "other.json")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--cell", "rnnn"], "unknown cell 'rnnn': did you mean 'rnn'?"),
+        (["--size", "1,2,3"], "size '1,2,3': expected four numbers for B,T,D,H such as 20,35,200,200"),
+        (["--backend", "manual"], "manual alone cannot be verified: a benchmark needs a second backend"),
+        (["--threads", "9999", "--backend", "manual", "--backend", "torch"], "threads is 9999, but there are"),
+        (["--device", "tpu", "--backend", "manual", "--backend", "torch"], "unknown device 'tpu'"),
+        (["--against", "missing.json"], "missing.json: cannot be read"),
+        (["--plot", "found.txt"], "found.txt: cannot be drawn"),
+    ],
+)
+def test_a_wrong_request_is_one_line(arguments, message, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["bench", *arguments])
+    assert ended.value.code == 2
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(2.5e-4, "250 µs"), (1.234e-3, "1.23 ms"), (0.0456, "45.6 ms"), (3.2, "3.20 s"), (None, "")]
+)
+def test_durations_have_three_digits(seconds, text):
+    assert duration(seconds) == text
+
+
+def test_every_reference_can_be_timed():
+    for name in ("manual", "torch", "torch-nn", "jax"):
+        loss, gradients = get_backend(name).prepare(TINY.problem())()
+        assert np.isfinite(float(loss))
+        assert set(gradients) == set(TINY.problem().params)
