@@ -16,6 +16,8 @@ from .buffers import Buffers
 if TYPE_CHECKING:
     from jaxtyping import Float
 
+LONG_ROW, SHORT_STRIP = 512, 16  # columns of long rows push each other out of the cache: few are turned at a time
+
 
 def forward(
     U: Float[np.ndarray, "G D"],
@@ -53,9 +55,11 @@ def transposed_by_gate(
     if batch_size == 1:
         return _in_order(W, gates).swapaxes(1, 2)
     H = W.shape[1]
+    strip = H if H < LONG_ROW else SHORT_STRIP
     W_T = buffers.empty("W_T", (len(gates), H, H), like=W)
     for turned, gate in zip(W_T, gates, strict=True):
-        np.copyto(turned, W[gate * H : (gate + 1) * H].T)
+        for start in range(0, H, strip):
+            np.copyto(turned[:, start : start + strip], W[gate * H + start : gate * H + min(start + strip, H)].T)
     return W_T
 
 
