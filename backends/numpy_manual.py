@@ -29,7 +29,7 @@ def answer(problem: Problem, **wanted: Any) -> Answer:
         match model:
             case Recurrent():
                 arrays: Any = (problem.params, problem.inputs, problem.targets, *problem.states.values())
-                return loss_and_gradients(*arrays, lengths=problem.lengths, **options(model), **wanted)
+                return loss_and_gradients(*arrays, **{"lengths": problem.lengths, **options(model), **wanted})
             case FeedForward():
                 arrays = (problem.params, problem.inputs, problem.targets)
                 same: Any = {"activation": model.activation, "loss": model.loss, "reduction": model.reduction}

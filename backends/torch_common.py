@@ -34,6 +34,17 @@ def isolated(device: str = "cpu") -> Iterator[None]:
 
 
 @contextmanager
+def in_one_thread() -> Iterator[None]:
+    """Whatever runs beside PyTorch has the other cores: its threads spin while they wait for one that has none."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@contextmanager
 def without_tf32() -> Iterator[None]:
     """Products of float32 on a GPU in float32, and afterwards as the host had them."""
     matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn

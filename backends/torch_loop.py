@@ -25,6 +25,7 @@ from .torch_common import (
     batch_of,
     descend,
     gradient,
+    in_one_thread,
     isolated,
     require_torch_device,
     tensor,
@@ -52,7 +53,7 @@ class TorchBackend:
         return ""
 
     def evaluate(self, problem: Problem, *, trace: bool = False) -> Evaluation:
-        with isolated():
+        with isolated(), in_one_thread():
             if _in_forward_mode(problem.model):
                 return _evaluate_in_forward_mode(problem)
             given, batch = _tensors(problem, differentiated=problem.differentiable), batch_of(problem)

@@ -21,6 +21,7 @@ from .torch_common import (
     batch_of,
     descend,
     gradient,
+    in_one_thread,
     isolated,
     require_torch_device,
     tensor,
@@ -57,7 +58,7 @@ class TorchNNBackend:
         return ""
 
     def evaluate(self, problem: Problem, *, trace: bool = False) -> Evaluation:
-        with isolated():
+        with isolated(), in_one_thread():
             network, batch = _network(problem), batch_of(problem)
             x = tensor(problem.inputs, requires_grad=True)
             states = {name: tensor(array, requires_grad=True) for name, array in problem.states.items()}

@@ -35,7 +35,7 @@ class Roundings:
     def perturb(self, values: np.ndarray, inexact: Any = np.True_, units: float = 1.0) -> None:
         """Moves the inexact entries by some units in the last place; flushes subnormal ones at random."""
         eps, tiny = _EPS_AND_TINY[values.dtype]
-        up = np.asarray(self.rng.integers(0, 2, values.shape, dtype=bool))
+        up = self.rng.integers(0, 2, values.size, dtype=bool).reshape(values.shape)  # quicker than for a shape
         factors = np.array([1 - units * eps, 1 + units * eps], values.dtype)
         moved = np.asarray(values * factors[up.view(np.int8)])
         subnormal = np.abs(values) < tiny

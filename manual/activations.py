@@ -19,7 +19,7 @@ saturating = np.errstate(over="ignore")
 
 class Elementwise(Protocol):
     def __call__(
-        self, a: Float[np.ndarray, "*S"], out: Float[np.ndarray, "*S"] | None = None
+        self, a: Float[np.ndarray, "*S"], /, out: Float[np.ndarray, "*S"] | None = None
     ) -> Float[np.ndarray, "*S"]: ...
 
 

@@ -112,7 +112,7 @@ def backward(
     dx: np.ndarray | None = dh_above
     for number, layer in reversed(list(enumerate(places(len(caches), len(caches[0]) > 1)))):
         assert dx is not None
-        parts = np.split(dx, len(layer), axis=-1)
+        parts = np.split(dx, len(layer), axis=-1) if len(layer) > 1 else [dx]
         found = {
             place: through_time.backward(
                 CELLS[cell], place.in_its_time(part), cache, truncation, params_only=params_only and number == 0
@@ -125,7 +125,7 @@ def backward(
             starts[place.number] = of.initial
         from_directions = [place.in_its_time(of.x) for place, of in found.items() if of.x is not None]
         dx = sum(from_directions[1:], start=from_directions[0]) if from_directions else None  # (80) (T, B, N)
-    initial = tuple(np.stack(each) for each in zip(*(starts[number] for number in sorted(starts)), strict=True))
     if len(starts) == 1:
-        initial = tuple(state[0] for state in initial)
+        return Gradients(params, dx, starts[0], adjoints)
+    initial = tuple(np.stack(each) for each in zip(*(starts[number] for number in sorted(starts)), strict=True))
     return Gradients(params, dx, initial, adjoints)

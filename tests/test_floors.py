@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -113,3 +114,10 @@ def test_the_check_of_loaded_frameworks_can_fail():
 def test_asking_for_one_backend_loads_its_framework_alone():
     statement = "from gradparity.backends import get_backend; get_backend('torch')"
     assert loaded_after(statement) & {"torch", "jax"} == {"torch"}
+
+
+def test_every_folder_is_in_the_wheel():
+    pyproject = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    folders = {path.parent for floor in ALLOWED for path in (ROOT / floor).rglob("__init__.py")}
+    packages = {".".join(("gradparity", *folder.relative_to(ROOT).parts)) for folder in folders}
+    assert packages == set(pyproject["tool"]["setuptools"]["packages"])

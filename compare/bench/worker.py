@@ -54,7 +54,7 @@ def work(pipe: Connection, name: str, workload: Workload, device: str, threads: 
                 pipe.send(_round(run, begun.timing.calls))
             pipe.send(_peak_memory() - (begun.timing.memory or 0))
         except (EOFError, BrokenPipeError):  # nobody is there any more
-            return
+            return None
 
 
 def _begin(name: str, workload: Workload, device: str) -> tuple[Begun, Callable[[], Any]]:

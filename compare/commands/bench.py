@@ -18,7 +18,7 @@ from ..bench.workloads import workloads
 from ..console import console, working
 from ..display import progress_bar
 from ..export import listing_json
-from .options import STANDARD_OUTPUT, JsonOption, require_targets, write
+from .options import STANDARD_OUTPUT, JsonOption, LogOption, require_targets, write
 
 QUICK_ROUNDS = 5
 
@@ -45,10 +45,7 @@ def bench_command(
         int | None, typer.Option(min=1, metavar="N", help=f"In each, every backend is timed once. Default: {ROUNDS}.")
     ] = None,
     device: Annotated[str, typer.Option(metavar="DEVICE", help="cpu; or cuda, for PyTorch and JAX.")] = "cpu",
-    log: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE.jsonl", help="Write every measurement as it comes; continue if it is there."),
-    ] = None,
+    log: LogOption = None,
     against: Annotated[
         Path | None, typer.Option(metavar="OLD.json", help="Show what changed since an earlier --json.")
     ] = None,

@@ -15,7 +15,7 @@ from ..console import console, working
 from ..display import progress_bar, show_flows
 from ..export import SCHEMA, flow_rows, listing_json
 from ..flow import DEFAULT_SYSTEMS, SCALES, measure_flow
-from .options import STANDARD_OUTPUT, JsonOption, require_targets, write
+from .options import STANDARD_OUTPUT, BackendOption, JsonOption, require_targets, write
 
 
 def flow_command(
@@ -32,9 +32,7 @@ def flow_command(
         float | None,
         typer.Option(metavar="B", help="Added to the bias of the gate that remembers. Default: log(T - 1)."),
     ] = None,
-    backend: Annotated[
-        list[str] | None, typer.Option(metavar="NAME", help="As in `gradparity compare`. Repeat. Default: all.")
-    ] = None,
+    backend: BackendOption = None,
     plot: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw it into a .png, .svg or .pdf, too.")] = None,
     json: JsonOption = None,
 ) -> None:

@@ -14,6 +14,14 @@ JsonOption = Annotated[
     str | None, typer.Option("--json", metavar="FILE", help="Write JSON to FILE; - means standard output.")
 ]
 SvgOption = Annotated[Path | None, typer.Option("--svg", metavar="FILE", help="Write what is shown as a picture, too.")]
+LogOption = Annotated[
+    Path | None,
+    typer.Option("--log", metavar="FILE.jsonl", help="Write every result as it comes; continue if it is there."),
+]
+BackendOption = Annotated[
+    list[str] | None,
+    typer.Option("--backend", metavar="NAME", help="As in `gradparity compare`. Repeat. Default: all."),
+]
 STANDARD_OUTPUT = "-"
 
 

@@ -17,6 +17,7 @@ from ...backends.checks import DTYPES
 from ..console import console, plain_table, say
 from ..display import MOST_STORIES, STYLES, progress_bar
 from ..sweep import FAMILIES, Outcome, Sweep, run_sweep
+from .options import BackendOption, LogOption
 
 WRONG = ("disagree", "failed")
 VERDICTS = ("agree", "undecidable", "disagree", "failed", "unsupported")
@@ -31,13 +32,8 @@ def sweep_command(
     jobs: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Worker processes, of one thread each. Default: the cores.")
     ] = None,
-    backend: Annotated[
-        list[str] | None, typer.Option(metavar="NAME", help="As in `gradparity compare`. Repeat. Default: all.")
-    ] = None,
-    log: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE.jsonl", help="Write every outcome as it comes; continue if it is there."),
-    ] = None,
+    backend: BackendOption = None,
+    log: LogOption = None,
     save_case: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Save every problem on which something disagrees in DIR.")
     ] = None,

@@ -297,7 +297,9 @@ def test_a_measurement_survives_json():
     assert rows["manual"]["to_fastest"] == 1
     assert rows["manual"]["to_floor"] == 2.1
     assert rows["jax"]["to_fastest"] == pytest.approx(3.1 / 2.1)
-    assert (rows["manual"]["minimum"], rows["manual"]["lower"], rows["manual"]["upper"]) == pytest.approx((2.0, 2.05, 2.15))
+    assert (rows["manual"]["minimum"], rows["manual"]["lower"], rows["manual"]["upper"]) == pytest.approx(
+        (2.0, 2.05, 2.15)
+    )
 
 
 # What changed
