@@ -10,7 +10,7 @@ from .results import Measurement, Timing
 
 
 def markdown_tables(measurements: Sequence[Measurement]) -> str:
-    """For each cell and dtype: the medians, and manual's as a multiple of the fastest other one's and of the floor's."""
+    """For each cell and dtype: the medians, and manual's as a multiple of the fastest other's and of the floor's."""
     ordered = sorted(measurements, key=lambda each: (each.workload.cell, each.workload.dtype))
     return "\n".join(
         _table(cell, dtype, list(group))

@@ -12,6 +12,7 @@ from .. import charts
 from ..bench.against import changes, read_bench
 from ..bench.as_pyperf import pyperf_suite
 from ..bench.display import show_bench, show_changes, show_measurement
+from ..bench.markdown import markdown_tables
 from ..bench.plot import picture
 from ..bench.run import ROUNDS, contestants, run_bench
 from ..bench.workloads import workloads
@@ -20,7 +21,7 @@ from ..display import progress_bar
 from ..export import listing_json
 from .options import STANDARD_OUTPUT, JsonOption, LogOption, require_targets, write
 
-QUICK_ROUNDS = 5
+QUICK_ROUNDS = 3
 
 
 def bench_command(
@@ -53,6 +54,7 @@ def bench_command(
         Path | None, typer.Option(metavar="FILE", help="Draw time per step against size: a .png, .svg or .pdf.")
     ] = None,
     json: JsonOption = None,
+    markdown: Annotated[Path | None, typer.Option(metavar="FILE.md", help="Write the tables for a page, too.")] = None,
     pyperf: Annotated[
         Path | None, typer.Option(metavar="FILE.json", help="Write a suite for `python -m pyperf`, too.")
     ] = None,
@@ -75,7 +77,7 @@ def bench_command(
 
     gradparity bench --quick --against old.json
     """
-    require_targets(json, plot, pyperf)
+    require_targets(json, plot, pyperf, markdown)
     if plot:
         charts.require_drawable(plot)
     before = read_bench(against) if against else []
@@ -100,6 +102,8 @@ def bench_command(
         show_changes(changes(before, bench.measurements), shown)
     if plot and bench.measurements:
         write_whole(plot, picture(bench.measurements, plot.suffix.lower()))
+    if markdown and bench.measurements:
+        write_whole(markdown, markdown_tables(bench.measurements).encode())
     if pyperf and bench.measurements:
         write_whole(pyperf, pyperf_suite(bench).encode())
     if json is not None:

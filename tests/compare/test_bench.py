@@ -13,6 +13,7 @@ from gradparity.compare.bench import SIZES, Measurement, Timing, Workload, run_b
 from gradparity.compare.bench.against import changes, read_bench
 from gradparity.compare.bench.display import duration
 from gradparity.compare.bench.floor import prepare_floor
+from gradparity.compare.bench.markdown import markdown_tables
 from gradparity.compare.bench.results import measurement_from
 from gradparity.compare.bench.verification import verify
 from gradparity.compare.cli import main
@@ -300,6 +301,15 @@ def test_a_measurement_survives_json():
     assert (rows["manual"]["minimum"], rows["manual"]["lower"], rows["manual"]["upper"]) == pytest.approx(
         (2.0, 2.05, 2.15)
     )
+
+
+def test_the_page_has_a_table_for_each_cell_and_dtype():
+    tables = markdown_tables([measurement(), measurement(workload=replace(TINY, cell="gru"))]).split("\n\n")
+    assert [table.splitlines()[0] for table in tables] == [
+        f"| {cell}, float64: B, T, D, H | floor | manual | jax | manual ÷ fastest other | manual ÷ floor |"
+        for cell in ("gru", "lstm")
+    ]
+    assert tables[1].splitlines()[2] == "| 2, 3, 4, 5 | 1.00 s | 2.10 s | 3.10 s | 0.68 | 2.10 |"
 
 
 # What changed
