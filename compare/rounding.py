@@ -104,7 +104,7 @@ def _plain(value: Any) -> Any:
 
 def _grows_by_design(ufunc: np.ufunc, inputs: tuple[Any, ...]) -> bool:
     """Whether overflow here is harmless: of e^{−a} and 1 + e^{−a}, on the way to σ(a) = 0."""
-    return ufunc is np.exp or (ufunc is np.add and len(inputs) == 2 and np.ndim(inputs[1]) == 0)
+    return ufunc is np.exp or (ufunc is np.add and any(np.ndim(each) == 0 for each in inputs))
 
 
 def _units(ufunc: np.ufunc, method: str, operands: list[Any], result: np.ndarray) -> float:

@@ -68,7 +68,7 @@ def loss_and_gradients(
         loss_at: `every_step`, or `last_step` of each sequence alone.
         lengths: the sequences' lengths, 1…T; None means that all have T steps.
         buffers: memory to be used again by the next call, which then overwrites this answer's outputs and adjoints.
-        params_only: leave out the inputs' gradient, which costs a product, and the adjoints.
+        params_only: leave out the inputs' gradient, which costs a product, and the adjoints of the lowest layer.
         options: the cell's own: `activation` of the plain cell (`tanh`, `relu`, `sigmoid` or `identity`), `reset`
             of the GRU (`after` or `before`).
     """

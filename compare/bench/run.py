@@ -117,8 +117,7 @@ def run_bench(
     if threads > cores:
         raise RequestError(f"threads is {threads}, but there are {cores} cores")
     settings = {"schema": SCHEMA, "backends": list(backends), "threads": threads, "rounds": rounds, "device": device}
-    known = _known(log, settings)
-    kept = known[1]
+    known, kept = _known(log, settings)
     around = environment() | {"threads": dict.fromkeys(THREAD_VARIABLES, str(threads)), "bench": settings}
     if device == "cuda":
         around |= {"tf32": False}
@@ -129,7 +128,7 @@ def run_bench(
         try:
             for workload in workloads:
                 progress(workload.label, len(found))
-                measurement = known[0].get(workload)
+                measurement = known.get(workload)
                 if measurement is None:
                     share = partial(_share, progress, workload.label, len(found))
                     measurement = measure(workload, backends, threads, rounds, device, share)

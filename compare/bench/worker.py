@@ -8,7 +8,7 @@ import os
 import resource
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import redirect_stdout, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -71,7 +71,7 @@ def _begin(name: str, workload: Workload, device: str) -> tuple[Begun, Callable[
     prepared = time.perf_counter()
     found = run()
     first = time.perf_counter()
-    answer = _numbers(*found) if backend else None
+    answer = _numbers(found) if backend else None
     for _ in range(WARM_UPS):
         before_call = time.perf_counter()
         run()
@@ -109,8 +109,11 @@ def _round(run: Callable[[], Any], calls: int) -> float:
         gc.enable()
 
 
-def _numbers(loss: Any, gradients: dict[str, Any]) -> Answer:
+def _numbers(found: Any) -> Answer:
     """A framework's answer, copied into NumPy's arrays; a tensor of PyTorch may be on another device."""
+    if not (isinstance(found, tuple) and len(found) == 2 and isinstance(found[1], Mapping)):
+        raise TypeError(f"its run returned a {type(found).__name__}, expected (loss, gradients by name)")
+    loss, gradients = found
 
     def array(of: Any) -> np.ndarray:
         return np.array(of.detach().cpu() if hasattr(of, "detach") else of)

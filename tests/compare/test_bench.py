@@ -42,6 +42,11 @@ class Silent(ManualBackend):
         run = super().prepare(problem)
         return lambda: (run()[0], {})
 
+class Odd(ManualBackend):
+    name = "odd"
+    def prepare(self, problem):
+        return lambda: self.evaluate(problem)
+
 class Telling(ManualBackend):
     name = "telling"
     def prepare(self, problem):
@@ -183,12 +188,13 @@ def test_everybody_who_is_right_is_timed_in_every_round(contestants):
 
 
 def test_who_disagrees_fails_or_dies_has_no_time_and_a_reason(contestants):
-    names = contestants("Right", "Wrong", "Silent", "Telling", "Dying", "Unable")
+    names = contestants("Right", "Wrong", "Silent", "Odd", "Telling", "Dying", "Unable")
     found = bench("manual", *names)
     timings = by_name(found.measurements[0])
     expected = {
         "Wrong": ("disagrees", "dW_"),
         "Silent": ("disagrees", "its run returned no gradient of U"),
+        "Odd": ("failed", "TypeError: its run returned a Evaluation, expected (loss, gradients by name)"),
         "Telling": ("failed", "ValueError: 1 core, 1 thread"),
         "Dying": ("failed", "its process died, with exit code 7"),
         "Unable": ("unsupported", "it has no LSTM"),
@@ -199,7 +205,7 @@ def test_who_disagrees_fails_or_dies_has_no_time_and_a_reason(contestants):
         assert refused.reason.startswith(reason)
         assert not refused.seconds
     assert timings["contestants:Right"].seconds
-    assert {each.backend for each in found.refused} == {f"contestants:{name}" for name in [*expected][:4]}
+    assert {each.backend for each in found.refused} == {f"contestants:{name}" for name in [*expected][:5]}
 
 
 def test_the_command_shows_it_and_ends_with_1_if_somebody_was_refused(contestants, capsys):

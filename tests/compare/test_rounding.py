@@ -110,3 +110,28 @@ def test_subnormal_numbers_are_flushed_at_random():
     x = np.full(100, 1e-310)
     flushed = plain(noisy(x) * 0.9)
     assert {0.0} < set(flushed)
+
+
+def test_in_place_what_is_exact_stays_exact_and_what_rounds_moves():
+    """The rounding error is told from the operands as they were, not as the result has overwritten them."""
+    exact, small = noisy(np.full(400, 1.0)), noisy(np.full(400, 2.0**-60))
+    exact += noisy(np.full(400, 2.0))
+    np.testing.assert_array_equal(plain(exact), 3.0)
+    target = noisy(np.full(400, 1.0))
+    assert np.add(target, small, out=target) is target
+    assert 0.4 < np.mean(plain(target) > 1) < 0.6  # 1 + 2⁻⁶⁰ is 1, rounded
+
+
+def test_dot_rounds_as_matmul_does_and_writes_where_it_is_told():
+    one, other, out = noisy(X.reshape(20, 20)), noisy(X.reshape(20, 20).T), noisy(np.empty((20, 20)))
+    assert np.dot(one, other, out=out) is out
+    assert np.mean(plain(out) != plain(one) @ plain(other)) > 0.8
+
+
+def test_an_exponential_that_overflows_on_the_way_to_a_sigmoid_of_zero_is_no_overflow():
+    a = noisy(np.array([-1e4, -100.0, 0.0, 100.0]))
+    with np.errstate(over="ignore"):
+        result = np.reciprocal(1 + np.exp(-a))
+    assert plain(result)[0] == 0
+    assert a.roundings.largest < 1e5
+    assert (np.exp(noisy(np.array([800.0]))) * 1.0).roundings.largest == np.inf  # but used otherwise, it is
