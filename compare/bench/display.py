@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ..console import plain_table, say
+from ..console import PIPE_WIDTH, plain_table, say
 from .against import Change
 from .results import FLOOR, Measurement, Timing
 from .run import Bench
@@ -22,23 +22,40 @@ LEGEND = (
 )
 
 
+COLUMNS = ("import", "prepare", "first", "memory", "min", "median", "quartiles", "× fastest", "× floor")
+OF_THE_START = 4  # columns, which get a table of their own on a narrow terminal
+
+
 def show_measurement(measurement: Measurement, on: Console) -> None:
     """All that was measured on a workload."""
     say(on, f"\n{measurement.workload.label}", style="bold")
-    table = plain_table()
-    table.add_column("backend", no_wrap=True)
-    for heading in ("import", "prepare", "first", "min", "median", "quartiles", "memory", "× fastest", "× floor"):
-        table.add_column(heading, no_wrap=True, justify="right")
-    for timing in (*measurement.contestants, measurement.floor):
-        if timing.seconds:
-            table.add_row(*_cells(timing, measurement))
-        else:
-            style = "bold red" if timing.verdict in ("disagrees", "failed") else "yellow"
-            table.add_row(timing.backend, Text(timing.verdict, style=style), *[""] * 8)
-    on.print(table)
+    whole = _table(measurement, 0, len(COLUMNS))
+    if on.is_terminal and Console(width=PIPE_WIDTH).measure(whole).maximum > on.width:
+        on.print(_table(measurement, 0, OF_THE_START))
+        on.print(_table(measurement, OF_THE_START, len(COLUMNS)))
+    else:
+        on.print(whole)
     for timing in measurement.timings:
         if timing.reason:
             say(on, f"{timing.backend}: {timing.verdict}: {timing.reason}", style="dim")
+
+
+def _table(measurement: Measurement, first: int, last: int) -> Table:
+    """Some of the columns."""
+    table = plain_table()
+    table.add_column("backend", no_wrap=True)
+    for heading in COLUMNS[first:last]:
+        table.add_column(heading, no_wrap=True, justify="right")
+    for timing in (*measurement.contestants, measurement.floor):
+        if timing.seconds:
+            table.add_row(timing.backend, *_cells(timing, measurement)[first:last])
+        else:
+            table.add_row(timing.backend, Text(timing.verdict, style=_style(timing)), *[""] * (last - first - 1))
+    return table
+
+
+def _style(timing: Timing) -> str:
+    return "bold red" if timing.verdict in ("disagrees", "failed") else "yellow"
 
 
 def _cells(timing: Timing, measurement: Measurement) -> list[str]:
@@ -46,14 +63,13 @@ def _cells(timing: Timing, measurement: Measurement) -> list[str]:
     floor = measurement.floor
     is_floor = timing.backend == FLOOR
     return [
-        timing.backend,
         "" if is_floor else duration(timing.import_seconds),
         "" if is_floor else duration(timing.prepare_seconds),
         duration(timing.first_seconds),
+        "" if timing.memory is None or is_floor else f"{timing.memory / 2**20:.0f} MiB",
         duration(timing.minimum),
         duration(timing.median),
         f"{duration(lower)}–{duration(upper)}",
-        "" if timing.memory is None or is_floor else f"{timing.memory / 2**20:.0f} MiB",
         "" if is_floor or isnan(measurement.fastest) else f"{timing.median / measurement.fastest:.2f}",
         f"{timing.median / floor.median:.2f}" if floor.seconds else "",
     ]
@@ -74,7 +90,7 @@ def show_bench(bench: Bench, on: Console) -> None:
 
 
 def ratio_tables(measurements: Sequence[Measurement]) -> list[Table]:
-    """For each cell and dtype: the medians as multiples of the fastest, and the fastest's and manual's of the floor."""
+    """For each cell and dtype: all medians as multiples of the fastest one, and manual's of the floor."""
     ordered = sorted(measurements, key=lambda each: (each.workload.cell, each.workload.dtype))
     return [
         _ratio_table(f"{cell} {dtype}", list(group))
@@ -86,16 +102,14 @@ def _ratio_table(title: str, measurements: Sequence[Measurement]) -> Table:
     names = list(dict.fromkeys(timing.backend for each in measurements for timing in each.contestants))
     table = plain_table()
     table.add_column(f"{title}, × fastest", no_wrap=True)
-    for name in (*names, "fastest", "floor", "manual × floor"):
-        table.add_column(name, no_wrap=True, justify="right")
+    for name in (*names, "manual × floor"):
+        table.add_column(name, justify="right")
     for measurement in measurements:
         by_name = {timing.backend: timing for timing in measurement.timings}
         manual, floor = by_name.get("manual"), measurement.floor
         table.add_row(
             measurement.workload.size,
             *(_ratio(by_name[name], measurement) for name in names),
-            "" if isnan(measurement.fastest) else duration(measurement.fastest),
-            duration(floor.median) if floor.seconds else "",
             f"{manual.median / floor.median:.2f}" if manual and manual.seconds and floor.seconds else "",
         )
     return table
@@ -103,35 +117,34 @@ def _ratio_table(title: str, measurements: Sequence[Measurement]) -> Table:
 
 def _ratio(timing: Timing, measurement: Measurement) -> Text:
     if not timing.seconds:
-        return Text(timing.verdict, style="bold red" if timing.verdict in ("disagrees", "failed") else "yellow")
+        return Text(timing.verdict, style=_style(timing))
     ratio = timing.median / measurement.fastest
     return Text(f"{ratio:.2f}", style="green" if ratio == 1 else "")
 
 
 def show_changes(changes: Sequence[Change], on: Console) -> None:
     """What is faster or slower than in an older benchmark, and by how many times the noise."""
-    table = plain_table()
-    for heading in ("workload", "backend"):
-        table.add_column(heading, no_wrap=True)
-    for heading in ("before", "now", "now / before", "of the floor", "noise", "change"):
-        table.add_column(heading, no_wrap=True, justify="right")
-    for change in changes:
-        style = {"slower": "bold red", "faster": "green"}.get(change.verdict, "")
-        table.add_row(
-            change.workload.label,
-            change.backend,
-            duration(change.before),
-            duration(change.now),
-            f"{change.now / change.before:.2f}",
-            f"{change.ratio:.2f}",
-            f"±{100 * change.noise:.0f} %",
-            Text(f"{change.verdict}, {change.times_noise:.1f} × noise" if style else change.verdict, style=style),
-        )
-    on.print()
-    on.print(table)
+    for workload, group in groupby(changes, key=lambda change: change.workload):
+        say(on, f"\n{workload.label}, before and now", style="bold")
+        table = plain_table()
+        table.add_column("backend", no_wrap=True)
+        for heading in ("before", "now", "ratio", "to floor", "noise", "change"):
+            table.add_column(heading, no_wrap=True, justify="right")
+        for change in group:
+            style = {"slower": "bold red", "faster": "green"}.get(change.verdict, "")
+            table.add_row(
+                change.backend,
+                duration(change.before),
+                duration(change.now),
+                f"{change.now / change.before:.2f}",
+                f"{change.ratio:.2f}",
+                f"±{100 * change.noise:.0f} %",
+                Text(f"{change.verdict}, {change.times_noise:.1f} × noise" if style else change.verdict, style=style),
+            )
+        on.print(table)
     on.print(
-        "of the floor: now / before, each as a multiple of the floor in its own rounds, so that a slower machine is no "
-        "change; noise: what this ratio varies by.",
+        "\nratio: now / before. to floor: the same of the multiples of the floor, each in its own rounds, so that a slower "
+        "machine is no change. noise: what that varies by from round to round.",
         style="dim",
         highlight=False,
     )

@@ -11,12 +11,13 @@ from gradparity.backends import RequestError, get_backend
 from gradparity.backends.numpy_manual import ManualBackend
 from gradparity.compare.bench import SIZES, Measurement, Timing, Workload, run_bench, workloads
 from gradparity.compare.bench.against import changes, read_bench
-from gradparity.compare.bench.display import duration
+from gradparity.compare.bench.display import duration, ratio_tables, show_changes, show_measurement
 from gradparity.compare.bench.floor import prepare_floor
 from gradparity.compare.bench.markdown import markdown_tables
 from gradparity.compare.bench.results import measurement_from
 from gradparity.compare.bench.verification import verify
 from gradparity.compare.cli import main
+from rich.console import Console
 
 TINY = Workload("lstm", "float64", 2, 3, 4, 5)
 CONTESTANTS = '''
@@ -233,7 +234,7 @@ def test_the_command_shows_it_and_ends_with_1_if_somebody_was_refused(contestant
     out = capsys.readouterr().out
     assert ended.value.code == 1
     assert "contestants:Wrong: disagrees: dW differs" in out
-    assert "now / before" in out
+    assert "rnn float32 B=2 T=3 D=4 H=5, before and now" in out
     assert len(read_bench_file("found.json")["results"][0]["timings"]) == 3
 
 
@@ -330,6 +331,18 @@ def test_a_change_is_told_from_noise_and_from_a_slower_machine():
     verdicts = [changes([old], [now])[0].verdict for now in (old, slower_machine, slower, faster, noisy)]
     assert verdicts == ["no change", "no change", "slower", "faster", "no change"]
     assert changes([old], [measurement(workload=replace(TINY, cell="gru"))]) == []
+
+
+def test_everything_fits_on_a_terminal_of_80_columns(capsys):
+    on = Console(width=80, force_terminal=True, color_system=None)
+    show_measurement(measurement(), on)
+    show_changes(changes([measurement()], [measurement(manual=(3.0, 3.1, 3.2))]), on)
+    on.print(ratio_tables([measurement()])[0])
+    out = capsys.readouterr().out
+    assert "…" not in out
+    assert "memory" in out
+    assert "× floor" in out
+    assert "slower" in out
 
 
 def test_an_old_file_that_is_none_is_refused(tmp_path):
