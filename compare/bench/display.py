@@ -143,8 +143,8 @@ def show_changes(changes: Sequence[Change], on: Console) -> None:
             )
         on.print(table)
     on.print(
-        "\nratio: now / before. to floor: the same of the multiples of the floor, each in its own rounds, so that a slower "
-        "machine is no change. noise: what that varies by from round to round.",
+        "\nratio: now / before. to floor: the same of the multiples of the floor, each in its own rounds, so that a "
+        "slower machine is no change. noise: what that varies by from round to round.",
         style="dim",
         highlight=False,
     )
