@@ -155,7 +155,10 @@ def measure(
         for name in (FLOOR, *backends):
             workers[name] = start_process(work, name, workload, device, threads, threads=threads)
             stack.callback(end_process, *workers[name])
-            begun[name] = _received(workers[name]) or Begun(Timing(name, "failed", _death(workers[name])))
+        for worker in workers.values():  # all interpreters are there, and quiet, before the first one begins
+            _received(worker)
+        for name, worker in workers.items():
+            begun[name] = _asked(worker, True) or Begun(Timing(name, "failed", _death(worker)))
             progress(len(begun) / (len(backends) + 1) / 3)
         answers = {name: each.answer for name, each in begun.items() if each.answer}
         refused = verify(workload.problem(), answers) if answers else {}

@@ -37,10 +37,12 @@ class Begun:
 
 
 def work(pipe: Connection, name: str, workload: Workload, device: str, threads: int) -> None:
-    """Says a `Begun`; then, each time it is asked, the seconds of a call, on average over one round, and when it is
-    asked no more, by how many bytes it grew.
+    """Begins when it is told to, and says a `Begun`; then, each time it is asked, the seconds of a call, on average
+    over one round, and when it is asked no more, by how many bytes it grew.
     """
     _stay_on(threads)
+    pipe.send("ready")
+    pipe.recv()
     with redirect_stdout(sys.stderr):  # what a backend prints is no result
         try:
             begun, run = _begin(name, workload, device)
