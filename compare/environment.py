@@ -15,6 +15,11 @@ PACKAGES = ("gradparity", "numpy", "torch", "jax", "jaxlib")
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
+def thread_limits(threads: int) -> dict[str, str]:
+    """The environment variables that give every BLAS and OpenMP so many threads."""
+    return dict.fromkeys(THREAD_VARIABLES, str(threads))
+
+
 def environment() -> dict[str, Any]:
     """Versions, BLAS, threads, processor, and the TF32 and x64 state of the frameworks that are loaded."""
     return {

@@ -12,7 +12,7 @@ from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import Any
 
-from .environment import THREAD_VARIABLES
+from .environment import thread_limits
 
 
 def start_process(work: Callable[..., None], *arguments: Any, threads: int = 1) -> tuple[BaseProcess, Connection]:
@@ -20,7 +20,7 @@ def start_process(work: Callable[..., None], *arguments: Any, threads: int = 1) 
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(target=_run, args=(work, theirs, sys.path, *arguments), daemon=True)
-    limits = dict.fromkeys(THREAD_VARIABLES, str(threads))
+    limits = thread_limits(threads)
     before = {name: os.environ.get(name) for name in limits}
     resource_tracker.ensure_running()  # it would let Ctrl-C through again when it starts
     signals = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # Ctrl-C is for us, who end the processes

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...backends import RequestError
-from .results import FLOOR, Measurement, Timing, measurement_from
+from .results import Measurement, Timing, measurement_from
 from .workloads import Workload
 
 MANY = 3.0  # times the noise, from which on a change is one
@@ -86,8 +86,7 @@ def _change(measurement: Measurement, timing: Timing, old: Measurement, known: T
 
 def _of_the_floor(measurement: Measurement, timing: Timing) -> list[float]:
     """The logarithms of a backend's times as multiples of the floor's, round by round."""
-    floor = next(each for each in measurement.timings if each.backend == FLOOR)
-    return [math.log(seconds / least) for seconds, least in zip(timing.seconds, floor.seconds, strict=True)]
+    return [math.log(each / least) for each, least in zip(timing.seconds, measurement.floor.seconds, strict=True)]
 
 
 def _standard_error(values: Sequence[float]) -> float:

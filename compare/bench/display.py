@@ -12,7 +12,7 @@ from rich.text import Text
 
 from ..console import PIPE_WIDTH, plain_table, say
 from .against import Change
-from .results import FLOOR, Measurement, Timing
+from .results import FLOOR, Measurement, Timing, by_cell_and_dtype
 from .run import Bench
 
 LEGEND = (
@@ -91,11 +91,7 @@ def show_bench(bench: Bench, on: Console) -> None:
 
 def ratio_tables(measurements: Sequence[Measurement]) -> list[Table]:
     """For each cell and dtype: all medians as multiples of the fastest one, and manual's of the floor."""
-    ordered = sorted(measurements, key=lambda each: (each.workload.cell, each.workload.dtype))
-    return [
-        _ratio_table(f"{cell} {dtype}", list(group))
-        for (cell, dtype), group in groupby(ordered, key=lambda each: (each.workload.cell, each.workload.dtype))
-    ]
+    return [_ratio_table(title, group) for title, group in by_cell_and_dtype(measurements)]
 
 
 def _ratio_table(title: str, measurements: Sequence[Measurement]) -> Table:

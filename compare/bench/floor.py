@@ -8,7 +8,6 @@ from collections.abc import Callable
 import numpy as np
 
 from ...backends import Problem, Recurrent
-from .workloads import GATES
 
 Products = Callable[[], None]
 
@@ -22,8 +21,8 @@ def prepare_floor(problem: Problem) -> Products:
     model = problem.model
     assert isinstance(model, Recurrent)
     (T, B), (D, H, K) = problem.inputs.shape[:2], model.sizes
-    gates = GATES[model.cell]
-    G = gates * H
+    G = model.linear_size
+    gates = G // H
     rng = np.random.default_rng(0)
 
     def array(*shape: int) -> np.ndarray:

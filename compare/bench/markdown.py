@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import groupby
 
 from .display import duration
-from .results import Measurement, Timing
+from .results import Measurement, Timing, by_cell_and_dtype
 
 
 def markdown_tables(measurements: Sequence[Measurement]) -> str:
     """For each cell and dtype: the medians, and manual's as a multiple of the fastest other's and of the floor's."""
-    ordered = sorted(measurements, key=lambda each: (each.workload.cell, each.workload.dtype))
-    return "\n".join(
-        _table(cell, dtype, list(group))
-        for (cell, dtype), group in groupby(ordered, key=lambda each: (each.workload.cell, each.workload.dtype))
-    )
+    return "\n".join(_table(title.replace(" ", ", "), group) for title, group in by_cell_and_dtype(measurements))
 
 
-def _table(cell: str, dtype: str, measurements: Sequence[Measurement]) -> str:
+def _table(title: str, measurements: Sequence[Measurement]) -> str:
     names = list(dict.fromkeys(timing.backend for each in measurements for timing in each.contestants))
-    headings = [f"{cell}, {dtype}: B, T, D, H", "floor", *names, "manual ÷ fastest other", "manual ÷ floor"]
+    headings = [f"{title}: B, T, D, H", "floor", *names, "manual ÷ fastest other", "manual ÷ floor"]
     lines = [headings, ["---", *["---:"] * (len(headings) - 1)]]
     lines += [_cells(measurement, names) for measurement in measurements]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"

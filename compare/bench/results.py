@@ -99,6 +99,14 @@ class Measurement:
         return {"workload": asdict(self.workload), "timings": self.rows()}
 
 
+def by_cell_and_dtype(measurements: Sequence[Measurement]) -> list[tuple[str, list[Measurement]]]:
+    """The measurements of each cell and dtype, in order, under a name such as `lstm float32`."""
+    found: dict[str, list[Measurement]] = {}
+    for measurement in measurements:
+        found.setdefault(f"{measurement.workload.cell} {measurement.workload.dtype}", []).append(measurement)
+    return sorted(found.items())
+
+
 def measurement_from(line: Mapping[str, Any]) -> Measurement:
     """What `as_json` wrote.
 

@@ -15,7 +15,8 @@ from typing import Any
 
 from ...backends import Backend, MissingFrameworkError, RequestError, backend_names, default_backend_names, get_backend
 from ...backends.checks import require_choice, require_integer
-from ..environment import THREAD_VARIABLES, environment
+from ...backends.devices import DEVICES
+from ..environment import environment, thread_limits
 from ..journal import not_a_journal, opened, read_journal
 from ..processes import end_process, start_process
 from .results import FLOOR, Measurement, Timing, measurement_from
@@ -112,13 +113,13 @@ def run_bench(
     """
     require_integer("threads", threads, at_least=1)
     require_integer("rounds", rounds, at_least=1)
-    require_choice("device", device, ("cpu", "cuda"))
+    require_choice("device", device, DEVICES)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     if threads > cores:
         raise RequestError(f"threads is {threads}, but there are {cores} cores")
     settings = {"schema": SCHEMA, "backends": list(backends), "threads": threads, "rounds": rounds, "device": device}
     known, kept = _known(log, settings)
-    around = environment() | {"threads": dict.fromkeys(THREAD_VARIABLES, str(threads)), "bench": settings}
+    around = environment() | {"threads": thread_limits(threads), "bench": settings}
     if device == "cuda":
         around |= {"tf32": False}
     started = time.perf_counter()

@@ -9,8 +9,8 @@ from itertools import product
 from ...backends import Problem, Recurrent
 from ...backends.checks import DTYPES, require_choice, require_integer
 from ...backends.errors import RequestError
+from ...backends.recurrent import CELLS
 
-CELLS = ("rnn", "lstm", "gru")
 SIZES = (  # B, T, D, H
     (1, 25, 64, 100),
     (20, 30, 100, 100),
@@ -23,7 +23,6 @@ SIZES = (  # B, T, D, H
 )
 QUICK_SIZES = (SIZES[0], SIZES[2])
 OUTPUT_SIZE = 10
-GATES = {"rnn": 1, "lstm": 4, "gru": 3}
 
 
 @dataclass(frozen=True)
@@ -50,12 +49,17 @@ class Workload:
     @property
     def work_per_step(self) -> int:
         """Multiply-adds of the cell's forward products at one step."""
-        return GATES[self.cell] * self.hidden_size * self.batch_size * (self.input_size + self.hidden_size)
+        return self._model.linear_size * self.batch_size * (self.input_size + self.hidden_size)
 
     def problem(self) -> Problem:
         """The question, drawn from seed 0."""
-        model = Recurrent(self.cell, self.input_size, self.hidden_size, OUTPUT_SIZE)
-        return Problem.from_seed(model, seq_len=self.seq_len, batch_size=self.batch_size, seed=0, dtype=self.dtype)
+        return Problem.from_seed(
+            self._model, seq_len=self.seq_len, batch_size=self.batch_size, seed=0, dtype=self.dtype
+        )
+
+    @property
+    def _model(self) -> Recurrent:
+        return Recurrent(self.cell, self.input_size, self.hidden_size, OUTPUT_SIZE)
 
 
 def workloads(

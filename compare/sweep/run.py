@@ -14,7 +14,7 @@ from ...backends import RequestError
 from ...backends.checks import require_integer
 from ...backends.files import require_folder
 from ..campaign import Progress, choose_backends
-from ..environment import THREAD_VARIABLES, environment
+from ..environment import environment, thread_limits
 from ..journal import opened
 from .log import Outcome, read_log
 from .problems import draw_problem
@@ -86,7 +86,7 @@ def run_sweep(
     models = ([*range(first, min(first + numbers, count))] for first in range(0, count, numbers))
     tasks = (left for model in models if (left := [number for number in model if number not in found]))
     start = partial(start_worker, seed, numbers, names, save_case)
-    around = {"environment": environment() | {"threads": dict.fromkeys(THREAD_VARIABLES, "1")}}
+    around = {"environment": environment() | {"threads": thread_limits(1)}}
     with opened(log, kept, header | around) as write, closing(in_workers(tasks, jobs, start)) as outcomes:
         progress("starting", earlier)
         for number, outcome in outcomes:
