@@ -1,24 +1,22 @@
 """The referee: asks every backend the same question, judges the answers, and tells what it found."""
 
-from .catalogue import SYSTEMS, System
-from .check import Check, check_derivation
-from .referee import DisagreementError, assert_agree, compare
-from .results import BlockResult, Comparison, Failure
-from .tolerance import Tolerance, measure_tolerance
-from .training import Training
+# Lazy (PEP 562), since pytest imports this package whenever it starts, in every project, for `pytest_plugin`.
 
-__all__ = [
-    "SYSTEMS",
-    "BlockResult",
-    "Check",
-    "Comparison",
-    "DisagreementError",
-    "Failure",
-    "System",
-    "Tolerance",
-    "Training",
-    "assert_agree",
-    "check_derivation",
-    "compare",
-    "measure_tolerance",
-]
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .surface import *  # noqa: F403
+else:
+
+    def __getattr__(name: str) -> object:
+        if not name.startswith("_") or name == "__all__":
+            surface = import_module(".surface", __name__)
+            if name == "__all__" or name in surface.__all__:
+                return getattr(surface, name)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *__getattr__("__all__")})

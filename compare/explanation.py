@@ -9,11 +9,18 @@ from pathlib import Path
 from .results import BlockResult, Comparison, Truth
 
 MOST_LINES = 6
+FLOAT32_IN_FLOAT64 = 2.0**29  # a unit in the last place of float32, in those of float64
 ADJOINT = re.compile(r"(?:layer(?P<layer>\d+)\.)?d(?:(?P<letter>[ohca])_t|z_t|z(?P<number>\d+))(?P<reverse>\.reverse)?")
 
 
-def explain(comparison: Comparison, case: Path | None = None) -> str:
-    """The story, a line for each finding; `case` is the file in which the problem was saved."""
+def explain(comparison: Comparison, case: Path | None = None, *, next_step: str = "") -> str:
+    """The story, a line for each finding.
+
+    Args:
+        comparison: what was found.
+        case: the file in which the problem was saved.
+        next_step: what to try next, if it is not to compare or to keep the case.
+    """
     lines = [_headline(comparison)]
     lines += [f"{each.backend}: {each.kind}: {each.message}." for each in comparison.failures]
     wrong = [block for block in comparison.blocks if block.verdict == "disagree"]
@@ -23,12 +30,23 @@ def explain(comparison: Comparison, case: Path | None = None) -> str:
         worst = _worst_of_each_quantity(wrong)
         lines += [_difference(block) for block in worst[:MOST_LINES]]
         lines += [f"… and {len(worst) - MOST_LINES} more quantities."] if len(worst) > MOST_LINES else []
+        lines += _hidden_float32(comparison, wrong)
         lines.append(_place(comparison, wrong))
     elif comparison.verdict == "undecidable":
         lines += _undecidable(comparison)
     if comparison.verdict != "agree":
-        lines.append(_next_step(comparison, case))
+        lines.append(next_step or _next_step(comparison, case))
     return "\n".join(lines)
+
+
+def _hidden_float32(comparison: Comparison, wrong: Sequence[BlockResult]) -> list[str]:
+    """What is said where all differences are as large as float32 makes them, and far larger than float64 does."""
+    ratios = [block.ratio for block in wrong]
+    if comparison.problem.dtype.name != "float64" or not max(ratios) > 1e3 or not max(ratios) <= FLOAT32_IN_FLOAT64:
+        return []
+    accused = {name for block in wrong for name in block.odd or block.between}
+    who = _list([name for name in comparison.answers if name in accused])
+    return [f"No difference is larger than rounding to float32 explains: {who} may compute in float32 inside."]
 
 
 def _next_step(comparison: Comparison, case: Path | None) -> str:

@@ -41,8 +41,8 @@ class DisagreementError(AssertionError):
         comparison: what was found.
     """
 
-    def __init__(self, comparison: Comparison, case: Path | None = None) -> None:
-        super().__init__(explain(comparison, case))
+    def __init__(self, comparison: Comparison, case: Path | None = None, *, next_step: str = "") -> None:
+        super().__init__(explain(comparison, case, next_step=next_step))
         self.comparison = comparison
 
 

@@ -69,6 +69,16 @@ def in_gradients(name: str, function: Callable[[np.ndarray], np.ndarray]) -> Cha
     return change
 
 
+def rounded_to_float32(answer: Evaluation, problem: Problem) -> Evaluation:
+    """All that is answered, as a computation in float32 would give it."""
+
+    def rounded(arrays: Arrays) -> dict[str, np.ndarray]:
+        return {name: array.astype("float32").astype(array.dtype) for name, array in arrays.items()}
+
+    (outputs,) = rounded({"outputs": answer.outputs}).values()
+    return Evaluation(float(np.float32(answer.loss)), rounded(answer.gradients), outputs, rounded(answer.adjoints))
+
+
 def in_gate(name: str, gate: str, function: Callable[[np.ndarray], np.ndarray]) -> Change:
     """Replaces one gate's part of a gradient by a function of it."""
 

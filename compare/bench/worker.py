@@ -8,20 +8,18 @@ import os
 import resource
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import redirect_stdout, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from ...backends import Backend, UnsupportedProblemError, get_backend
 from ...backends.errors import first_line
 from .floor import prepare_floor
 from .results import FLOOR, Timing
-from .verification import Answer
+from .verification import Answer, answer_of
 from .workloads import Workload
 
 WARM_UPS = 2
@@ -73,7 +71,7 @@ def _begin(name: str, workload: Workload, device: str) -> tuple[Begun, Callable[
     prepared = time.perf_counter()
     found = run()
     first = time.perf_counter()
-    answer = _numbers(found) if backend else None
+    answer = answer_of(found) if backend else None
     for _ in range(WARM_UPS):
         before_call = time.perf_counter()
         run()
@@ -109,18 +107,6 @@ def _round(run: Callable[[], Any], calls: int) -> float:
         return (time.perf_counter() - started) / calls
     finally:
         gc.enable()
-
-
-def _numbers(found: Any) -> Answer:
-    """A framework's answer, copied into NumPy's arrays; a tensor of PyTorch may be on another device."""
-    if not (isinstance(found, tuple) and len(found) == 2 and isinstance(found[1], Mapping)):
-        raise TypeError(f"its run returned a {type(found).__name__}, expected (loss, gradients by name)")
-    loss, gradients = found
-
-    def array(of: Any) -> np.ndarray:
-        return np.array(of.detach().cpu() if hasattr(of, "detach") else of)
-
-    return float(array(loss)), {name: array(gradient) for name, gradient in gradients.items()}
 
 
 def _stay_on(threads: int) -> None:

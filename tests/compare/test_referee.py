@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from faults import Faulty, in_adjoints, in_gradients, move_one_entry, nothing
+from faults import Faulty, in_adjoints, in_gradients, move_one_entry, nothing, rounded_to_float32
 from gradparity.backends import (
     FeedForward,
     Problem,
@@ -17,6 +17,7 @@ from gradparity.backends import (
     get_backend,
 )
 from gradparity.compare import SYSTEMS, DisagreementError, assert_agree, compare
+from gradparity.compare.explanation import explain
 
 PROBLEM = Problem.from_seed(Recurrent("rnn", 3, 5, 4), seq_len=7, batch_size=2, seed=0)
 
@@ -252,3 +253,10 @@ def test_a_host_that_turns_floating_point_errors_into_exceptions_is_served_too()
     with np.errstate(all="raise"):
         assert compare(problem, ["manual", "torch"]).verdict == "undecidable"
         assert compare(PROBLEM).verdict == "agree"
+
+
+@pytest.mark.parametrize(("change", "is_float32"), [(rounded_to_float32, True), (move_one_entry("W", 1e-3), False)])
+def test_a_float32_inside_is_told_from_a_mistake(change, is_float32):
+    problem = Problem.from_seed(Recurrent("rnn", 3, 5, 4), seq_len=6, batch_size=2, seed=0)
+    story = explain(compare(problem, ["manual", "torch", Faulty(change)]))
+    assert ("than rounding to float32 explains: mine may compute in float32 inside." in story) == is_float32

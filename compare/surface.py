@@ -1,0 +1,26 @@
+"""What `gradparity.compare` offers; its face loads this when a name is first asked for."""
+
+from __future__ import annotations
+
+from .catalogue import SYSTEMS, System
+from .check import Check, check_derivation
+from .referee import DisagreementError, assert_agree, compare
+from .results import BlockResult, Comparison, Failure
+from .tolerance import Tolerance, measure_tolerance
+from .training import Training
+
+__all__ = [
+    "SYSTEMS",
+    "BlockResult",
+    "Check",
+    "Comparison",
+    "DisagreementError",
+    "Failure",
+    "System",
+    "Tolerance",
+    "Training",
+    "assert_agree",
+    "check_derivation",
+    "compare",
+    "measure_tolerance",
+]
