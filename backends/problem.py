@@ -78,6 +78,13 @@ class Problem:
         for array in self.arrays().values():
             array.flags.writeable = False
 
+    def __repr__(self) -> str:
+        return f"<Problem: {self.summary}, case {self.fingerprint[:12]}>"
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        """For Hypothesis and IPython, which otherwise show a dataclass field by field."""
+        printer.text(repr(self))
+
     @classmethod
     def from_seed(
         cls,

@@ -2,7 +2,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from drawing import models
 from gradparity.backends import (
     Chunks,
     FeedForward,
@@ -15,6 +14,7 @@ from gradparity.backends import (
 )
 from gradparity.backends.model import describe, model_from
 from gradparity.compare import SYSTEMS
+from gradparity.compare.strategies import models
 from hypothesis import given
 
 

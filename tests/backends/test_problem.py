@@ -2,7 +2,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from drawing import problems
 from gradparity.backends import (
     Chunks,
     FeedForward,
@@ -14,6 +13,7 @@ from gradparity.backends import (
     Window,
 )
 from gradparity.backends.recurrent import CELLS
+from gradparity.compare.strategies import problems
 from hypothesis import given, settings
 
 MODEL = Recurrent("rnn", 3, 5, 4)

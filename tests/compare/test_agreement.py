@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import pytest
-from drawing import problems
 from gradparity.backends import Problem
 from gradparity.backends.checks import DTYPES
 from gradparity.backends.recurrent import CELLS
 from gradparity.compare import SYSTEMS, assert_agree, compare
 from gradparity.compare.explanation import explain
+from gradparity.compare.strategies import problems
 from hypothesis import Phase, given, settings
 
 NUMBERS = 4  # drawn for each model, which JAX compiles once; that takes longer than all the rest
 KINDS = [
-    *(({"cell": cell, "truncated": truncated}, 4) for cell in CELLS for truncated in (False, True)),
+    *(({"cell": cell, "truncated": truncated}, 3) for cell in CELLS for truncated in (False, True)),
     *(({"family": family}, 6) for family in ("FeedForward", "OrderedSystem")),
 ]
 NO_SHRINKING = [phase for phase in Phase if phase is not Phase.shrink]  # it compiles for minutes
@@ -29,7 +29,7 @@ def with_other_numbers(problem: Problem, seed: int) -> Problem:
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize(("kind", "models"), KINDS, ids=["-".join(map(str, kind.values())) for kind, _ in KINDS])
 def test_the_references_agree_on_random_problems(kind, models, dtype):
-    """In all 36 models in each dtype with four sets of numbers: 288 problems over options, truncations and sizes."""
+    """In all 30 models in each dtype with four sets of numbers: 240 problems over options, truncations and sizes."""
     answered = []
 
     @settings(max_examples=models, phases=NO_SHRINKING)
@@ -47,7 +47,7 @@ def test_the_hand_derivation_and_torch_agree_on_many_more_truncations():
     """Without JAX, which compiles every number of steps anew. A few problems may lose their digits by cancellation."""
     verdicts = []
 
-    @settings(max_examples=60)
+    @settings(max_examples=40)
     @given(problem=problems(most_steps=6, truncated=True))
     def ask(problem):
         comparison = compare(problem, ["manual", "torch"])
@@ -55,7 +55,7 @@ def test_the_hand_derivation_and_torch_agree_on_many_more_truncations():
         verdicts.append(comparison.verdict)
 
     ask()
-    assert len(verdicts) >= 60
+    assert len(verdicts) >= 40
     assert verdicts.count("undecidable") <= 3
 
 

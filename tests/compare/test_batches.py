@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from drawing import problems
 from faults import Faulty
 from gradparity.backends import Problem, Recurrent
 from gradparity.backends.numpy_manual import answer
 from gradparity.compare import SYSTEMS, assert_agree, compare
+from gradparity.compare.strategies import problems
 from gradparity.compare.training import Training, accuracy, part
 from hypothesis import given, settings
 from learners import ELMAN, MLP, of_every_kind

@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from drawing import problems
 from faults import Faulty, in_adjoints, in_gate, in_gradients, with_one_entry_moved
 from gradparity.backends import FeedForward, OrderedSystem, Problem, Recurrent, get_backend
 from gradparity.compare import compare
 from gradparity.compare.blocks import derivative, expected_shapes, quantities
+from gradparity.compare.strategies import problems
 from hypothesis import given
 
 LSTM = Recurrent("lstm", 2, 3, 4)
@@ -177,7 +177,9 @@ def test_what_is_expected_of_an_answer_is_what_the_hand_derivation_gives(problem
     expected = expected_shapes(problem)
     assert {name: array.shape for name, array in answer.gradients.items()} == expected["gradients"]
     assert answer.outputs.shape == expected["outputs"]["outputs"]
-    assert {name: array.shape for name, array in answer.adjoints.items()} in ({}, expected["adjoints"])
+    adjoints = {name: array.shape for name, array in answer.adjoints.items()}
+    assert adjoints.keys() in (set(), {"o"}, expected["adjoints"].keys())  # forward mode has those of the read-out
+    assert adjoints.items() <= expected["adjoints"].items()
 
 
 @pytest.mark.parametrize(

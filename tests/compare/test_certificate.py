@@ -9,7 +9,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from drawing import problems
 from extended import extended_answer
 from faults import Faulty, in_gradients, move_one_entry
 from flint import ctx
@@ -19,6 +18,7 @@ from gradparity.compare.blocks import quantities
 from gradparity.compare.catalogue import SYSTEMS
 from gradparity.compare.certificate import UncertifiableError, _enclose, certify
 from gradparity.compare.explanation import explain
+from gradparity.compare.strategies import problems
 from gradparity.compare.training import Training
 from gradparity.manual import network
 from hypothesis import given, settings

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from drawing import problems
 from extended import assert_gradients_are_slopes
 from gradparity.backends import FeedForward, Problem
 from gradparity.backends.numpy_manual import answer
+from gradparity.compare.strategies import problems
 from hypothesis import given, settings
 
 SIZES = (3, 5, 4, 2)

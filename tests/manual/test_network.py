@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from drawing import problems
 from extended import assert_gradients_are_slopes
 from gradparity.backends import Chunks, LastSteps, Problem, Recurrent, Window
 from gradparity.backends.numpy_manual import answer
+from gradparity.compare.strategies import problems
 from gradparity.manual import affine
 from gradparity.manual.losses import counted_steps
 from gradparity.manual.stack import CELLS

@@ -6,11 +6,11 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from drawing import problems
 from extended import assert_gradients_are_slopes
 from gradparity.backends import Problem
 from gradparity.backends.numpy_manual import answer
 from gradparity.compare import SYSTEMS
+from gradparity.compare.strategies import problems
 from gradparity.manual import ordered
 from hypothesis import given, settings
 from hypothesis import strategies as st

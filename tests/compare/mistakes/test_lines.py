@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from drawing import problems
 from gradparity.backends import Evaluation, FeedForward, Problem, Recurrent
 from gradparity.compare import SYSTEMS, compare
 from gradparity.compare.blocks import quantities
 from gradparity.compare.derivation import Derivation
 from gradparity.compare.mistakes import MISTAKES, attempt, forms_to_plant, lines
 from gradparity.compare.mistakes.execution import lines_of, run
+from gradparity.compare.strategies import problems
 from gradparity.compare.tolerance import measure, measure_tolerance
 from hypothesis import given
 

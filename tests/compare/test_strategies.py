@@ -1,0 +1,145 @@
+"""The strategies: what they draw, to what a failure shrinks, and the line that makes it again."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+import gradparity.backends
+import numpy as np
+import pytest
+from faults import Faulty, in_gradients
+from gradparity.backends import FeedForward, MissingFrameworkError, OrderedSystem, Problem, Recurrent, RequestError
+from gradparity.backends import get_backend as backend_called
+from gradparity.compare import strategies
+from gradparity.compare.strategies import models, problems
+from hypothesis import Phase, find, given, settings
+
+NAMES = vars(gradparity.backends)
+
+
+def smallest_failure(strategy, is_wrong):
+    """The notes of a failing test: what Hypothesis prints."""
+
+    @settings(database=None, max_examples=500, phases=[Phase.generate, Phase.shrink])
+    @given(strategy)
+    def test(problem):
+        assert not is_wrong(problem)
+
+    with pytest.raises(AssertionError) as failure:
+        test()
+    return failure.value.__notes__
+
+
+def line_of(notes):
+    (line,) = (line for note in notes for line in note.splitlines() if "Problem.from_seed(" in line)
+    return line
+
+
+@pytest.mark.parametrize(
+    ("needs", "expected"),
+    [
+        (lambda p: True, "Recurrent('rnn', 1, 1, 1), seed=0, seq_len=1"),
+        (lambda p: p.model.cell == "gru" and p.seq_len > 1, "Recurrent('gru', 1, 1, 1), seed=0, seq_len=2"),
+        (lambda p: p.model.num_layers > 1, "Recurrent('rnn', 1, 1, 1, num_layers=2), seed=0, seq_len=1"),
+        (
+            lambda p: not p.model.bias and p.model.hidden_size > 2,
+            "Recurrent('rnn', 1, 3, 1, bias=False), seed=0, seq_len=1",
+        ),
+    ],
+    ids=["always", "two steps of a GRU", "two layers", "three units without biases"],
+)
+def test_a_planted_fault_is_shrunk_to_the_smallest_problem_and_printed_in_one_line(needs, expected):
+    right = backend_called("manual")
+    wrong = Faulty(in_gradients("inputs", lambda gradient: gradient + 1))
+
+    def is_wrong(problem):
+        found, truth = (each.evaluate(problem).gradients["inputs"] for each in (wrong, right))
+        return needs(problem) and not np.array_equal(found, truth)
+
+    notes = smallest_failure(problems(family="Recurrent"), is_wrong)
+    assert line_of(notes) == f"Problem.from_seed({expected}, batch_size=1, dtype='float64')"
+    assert len("".join(notes).splitlines()) < 6  # the report shows no array
+
+
+def test_every_line_makes_its_problem_again(monkeypatch):
+    lines, again = [], []
+    monkeypatch.setattr(strategies, "note", lines.append)
+
+    @settings(max_examples=150)
+    @given(problems())
+    def draw(problem):
+        again.append(eval(lines[-1], NAMES).fingerprint == problem.fingerprint)
+
+    draw()
+    assert len(again) >= 150
+    assert all(again)
+    for shown in ("FeedForward(", "OrderedSystem(", "Window(", "lengths=[", "recurrent_gain=0.5", "'float32'"):
+        assert any(shown in line for line in lines), shown
+
+
+def test_what_is_drawn_is_restricted_by_arguments():
+    @settings(max_examples=40)
+    @given(
+        problems(cell="lstm", loss="squared_error", dtype="float32", truncated=True, lengths=True, most_steps=3),
+        models(family="FeedForward", loss="softmax_cross_entropy"),
+        problems(lengths=False),
+    )
+    def draw(problem, model, whole):
+        assert (problem.model.cell, problem.model.loss, problem.dtype.name) == ("lstm", "squared_error", "float32")
+        assert problem.model.truncation
+        assert problem.lengths is not None
+        assert problem.seq_len <= 3
+        assert isinstance(model, FeedForward)
+        assert model.loss == "softmax_cross_entropy"
+        assert whole.lengths is None
+
+    draw()
+
+
+class Narrow(Faulty):
+    """Supports one combination of options in a thousand, small networks only, and not in float64."""
+
+    def __init__(self):
+        super().__init__(lambda answer, problem: None)
+
+    def supports(self, model, dtype):
+        mine = isinstance(model, Recurrent) and model == Recurrent(
+            "gru", *model.sizes, loss="squared_error", reset="before", bias=False, num_layers=2
+        )
+        return "" if mine and model.hidden_size < 4 and dtype == "float32" else "it is narrow"
+
+
+def test_only_what_a_backend_supports_is_drawn():
+    narrow, sizes = Narrow(), set()
+
+    @settings(max_examples=50)
+    @given(problems(supported_by=narrow), models(supported_by=narrow))
+    def draw(problem, model):
+        assert narrow.supports(problem.model, problem.dtype.name) == ""
+        assert narrow.supports(model, "float32") == ""
+        sizes.add(problem.model.hidden_size)
+
+    draw()
+    assert sizes == {1, 2, 3}
+
+
+def test_a_request_that_nothing_fits_is_refused():
+    with pytest.raises(RequestError, match=r"unknown cell 'lstn': did you mean 'lstm'\?"):
+        problems(cell="lstn")
+    with pytest.raises(RequestError, match=r"no model fits cell='lstm', supported_by=.* in float64 or float32"):
+        find(problems(cell="lstm", supported_by=Narrow()), lambda problem: True)
+    with pytest.raises(RequestError, match="no model fits family='OrderedSystem', loss='squared_error' in float64"):
+        find(models(family="OrderedSystem", loss="squared_error"), lambda model: True)
+
+
+def test_a_problem_is_shown_without_its_arrays():
+    problem = Problem.from_seed(OrderedSystem(((0, 0), (1, 0)), (0, 1)), seed=0)
+    assert repr(problem) == f"<Problem: ordered system, float64, N=2, case {problem.fingerprint[:12]}>"
+
+
+def test_without_hypothesis_the_import_says_how_to_install_it(monkeypatch, hide):
+    monkeypatch.delitem(sys.modules, "gradparity.compare.strategies")
+    hide("hypothesis")
+    with pytest.raises(MissingFrameworkError, match=r'not installed: pip install "gradparity\[hypothesis\]"'):
+        importlib.import_module("gradparity.compare.strategies")
