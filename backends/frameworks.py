@@ -11,7 +11,23 @@ from .errors import BrokenBackendError, MissingFrameworkError, first_line
 
 @cache
 def require(module: str, *, needed_by: str, extra: str, package: str = "") -> None:
-    """Imports an optional package.
+    """Imports an optional package; for the arguments see `require_installed`.
+
+    Raises:
+        MissingFrameworkError: it is not installed.
+        BrokenBackendError: it is installed but fails to load.
+    """
+    require_installed(module, needed_by=needed_by, extra=extra, package=package)
+    try:
+        importlib.import_module(module)
+    except Exception as error:
+        raise BrokenBackendError(
+            f"{needed_by} needs {package or module}, which is installed but fails to load: {first_line(error)}"
+        ) from error
+
+
+def require_installed(module: str, *, needed_by: str, extra: str, package: str = "") -> None:
+    """Looks for an optional package, and does not import it.
 
     Args:
         module: the module's name.
@@ -21,20 +37,12 @@ def require(module: str, *, needed_by: str, extra: str, package: str = "") -> No
 
     Raises:
         MissingFrameworkError: it is not installed.
-        BrokenBackendError: it is installed but fails to load.
     """
-    package = package or module
     try:
         is_missing = importlib.util.find_spec(module) is None
     except (ImportError, ValueError):
         is_missing = True
     if is_missing:
         raise MissingFrameworkError(
-            f'{needed_by} needs {package}, which is not installed: pip install "gradparity[{extra}]"'
+            f'{needed_by} needs {package or module}, which is not installed: pip install "gradparity[{extra}]"'
         )
-    try:
-        importlib.import_module(module)
-    except Exception as error:
-        raise BrokenBackendError(
-            f"{needed_by} needs {package}, which is installed but fails to load: {first_line(error)}"
-        ) from error

@@ -119,7 +119,7 @@ def _in_forward_mode(model: Model) -> bool:
 @lru_cache(maxsize=256)
 def _value_and_grad(model: Model, *, quickly: bool = False) -> Callable[..., Any]:
     """Compiled once per model, and by `jit` once per shape and dtype; quickly, or to run fast."""
-    options = _options_to_compile_quickly() if quickly else {}
+    options = options_to_compile_quickly() if quickly else {}
 
     def loss(differentiated: Any, given: Any, batch: Any) -> tuple[Array, Array]:
         wanted, nudges = differentiated
@@ -140,7 +140,7 @@ def _value_and_grad(model: Model, *, quickly: bool = False) -> Callable[..., Any
 
 
 @cache
-def _options_to_compile_quickly() -> dict[str, bool | int]:
+def options_to_compile_quickly() -> dict[str, bool | int]:
     """None where this version of XLA does not know them."""
     try:
         jax.jit(lambda: 0, compiler_options=QUICKLY).lower().compile()

@@ -11,6 +11,7 @@ from .frameworks import require
 from .interface import Backend
 
 ENTRY_POINT_GROUP = "gradparity.backends"
+ADAPTERS = "gradparity.backends.adapters"
 
 
 @dataclass(frozen=True)
@@ -19,8 +20,9 @@ class Reference:
 
     Attributes:
         target: its module and class.
-        framework: what it needs; empty for NumPy alone.
+        framework: the module that it needs; empty for NumPy alone, and for what looks after itself.
         extra: the extra of gradparity that installs the framework, if it is not called so.
+        package: the name under which the framework is installed, if that is another one.
         on_request: whether it is used only where it is named: a contestant, which is slow to load or to compile,
             and adds no independent answer.
     """
@@ -29,6 +31,7 @@ class Reference:
     framework: str = ""
     extra: str = ""
     on_request: bool = False
+    package: str = ""
 
 
 REFERENCES = {
@@ -38,6 +41,12 @@ REFERENCES = {
     "jax": Reference("gradparity.backends.jax_scan:JaxBackend", "jax"),
     "autograd": Reference("gradparity.backends.autograd_loop:AutogradBackend", "autograd", on_request=True),
     "torch-compile": Reference("gradparity.backends.torch_compile:TorchCompileBackend", "torch", on_request=True),
+    "flax-linen": Reference(f"{ADAPTERS}.flax_linen:FlaxLinenBackend", "flax", on_request=True),
+    "flax-nnx": Reference(f"{ADAPTERS}.flax_nnx:FlaxNnxBackend", "flax", on_request=True),
+    "equinox": Reference(f"{ADAPTERS}.equinox:EquinoxBackend", "equinox", on_request=True),
+    "haiku": Reference(f"{ADAPTERS}.haiku:HaikuBackend", "haiku", on_request=True, package="dm-haiku"),
+    "keras-jax": Reference(f"{ADAPTERS}.keras:KerasJaxBackend", on_request=True, package="keras"),
+    "keras-torch": Reference(f"{ADAPTERS}.keras:KerasTorchBackend", on_request=True, package="keras"),
 }
 
 
@@ -64,7 +73,8 @@ def get_backend(name: str) -> Backend:
     if name in REFERENCES:
         reference = REFERENCES[name]
         if reference.framework:
-            require(reference.framework, needed_by=f"backend {name!r}", extra=reference.extra or reference.framework)
+            extra = reference.extra or reference.framework
+            require(reference.framework, needed_by=f"backend {name!r}", extra=extra, package=reference.package)
         return _load(name, reference.target)
     if name in _entry_points():
         return _load(name, _entry_points()[name].value)
@@ -90,6 +100,8 @@ def as_backend(name: str, found: object) -> Backend:
     """The object, or an instance of the class, if it is a Backend."""
     try:
         backend = found() if isinstance(found, type) else found
+    except MissingFrameworkError:
+        raise
     except (Exception, SystemExit) as error:
         raise BrokenBackendError(f"backend {name!r} cannot be made: {first_line(error)}") from error
     if not isinstance(backend, Backend):

@@ -12,9 +12,10 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from .devices import DEVICES
 from .interface import Evaluation
+from .layouts.torch_nn import LAYOUT, placed
 from .model import Model
 from .problem import Problem
-from .recurrent import Place, Recurrent
+from .recurrent import Recurrent
 from .torch_common import (
     Batch,
     Params,
@@ -48,14 +49,12 @@ class TorchNNBackend:
             return "torch.nn has recurrent layers; the rest is compared with the other backends"
         for reason, is_so in {
             f"torch.nn has no layer of the cell {model.cell}": model.cell not in ("rnn", "lstm", "gru"),
-            f"torch.nn.RNN has tanh and relu, not {model.activation}": model.activation not in ("tanh", "relu"),
-            "torch.nn.GRU has its reset gate after the product, not before": model.reset != "after",
             "torch.nn.RNN has U and W apart, not concatenated": model.concatenated,
             "torch.nn has no truncation within a layer's call": model.truncation is not None,
         }.items():
             if is_so:
                 return reason
-        return ""
+        return LAYOUT.refusal(model)
 
     def evaluate(self, problem: Problem, *, trace: bool = False) -> Evaluation:
         with isolated(), in_one_thread():
@@ -64,7 +63,7 @@ class TorchNNBackend:
             states = {name: tensor(array, requires_grad=True) for name, array in problem.states.items()}
             outputs = _outputs(network, x, states, problem.lengths)
             outputs.retain_grad()
-            loss = _loss(problem.model, outputs, batch)
+            loss = criterion(problem.model, outputs, batch)
             loss.backward()
             found = {name: gradient(parameter) for name, parameter in _parameters(network).items()}
             gradients = _under_our_names(problem, found)
@@ -86,7 +85,7 @@ class TorchNNBackend:
 
         def compute() -> tuple[Tensor, Params]:
             outputs = _outputs(network, x, states, problem.lengths)
-            loss, found = with_gradients(_loss(problem.model, outputs, batch), wanted)
+            loss, found = with_gradients(criterion(problem.model, outputs, batch), wanted)
             return loss, _under_our_names(problem, found)
 
         return timed(compute, device)
@@ -131,14 +130,8 @@ def _network(problem: Problem, *, extra_inputs: Tensor | None = None, device: st
                 own["bias_hh"][-model.hidden_size :] = b_hn
         for name, value in own.items():
             differentiated = name != "bias_hh" or b_hn is not None
-            setattr(rnn, _their_name(model, place, name), nn.Parameter(value, requires_grad=differentiated))
+            setattr(rnn, placed(place, name), nn.Parameter(value, requires_grad=differentiated))
     return rnn, head
-
-
-def _their_name(model: Recurrent, place: Place, name: str) -> str:
-    """`weight_ih_l0`, or `weight_ih_l0_reverse`."""
-    directions = 2 if model.bidirectional else 1
-    return f"{name}_l{place.number // directions}{place.suffix.replace('.', '_')}"
 
 
 def _parameters(network: Network) -> dict[str, Tensor]:
@@ -154,9 +147,9 @@ def _under_our_names(problem: Problem, found: dict[str, Any]) -> dict[str, Any]:
     own = {"V": found["head.weight"], "c": found.get("head.bias")}
     for place in model.places:
         for ours, theirs in (("U", "weight_ih"), ("W", "weight_hh"), ("b", "bias_ih")):
-            own[place.name(ours)] = found.get(_their_name(model, place, theirs))
+            own[place.name(ours)] = found.get(placed(place, theirs))
         if place.name("b_hn") in problem.params:
-            own[place.name("b_hn")] = found[_their_name(model, place, "bias_hh")][-model.hidden_size :]
+            own[place.name("b_hn")] = found[placed(place, "bias_hh")][-model.hidden_size :]
     return {name: own[name] for name in problem.params}
 
 
@@ -177,7 +170,7 @@ def _as_state(states: list[Tensor]) -> Tensor | tuple[Tensor, ...]:
     return tuple(states) if len(states) > 1 else states[0]
 
 
-def _loss(model: Model, o: Tensor, batch: Batch) -> Tensor:
+def criterion(model: Model, o: Tensor, batch: Batch) -> Tensor:
     """The criterion on the steps with a loss; PyTorch's own mean would also divide by K."""
     assert isinstance(model, Recurrent)
     y = batch["targets"]
@@ -215,5 +208,5 @@ def _adjoints_of_a_single_layer(problem: Problem) -> dict[str, np.ndarray]:
         _, state = rnn(extended[None], state)
         steps.append(state[0] if isinstance(state, tuple) else state)
         steps[-1].retain_grad()
-    _loss(model, head(torch.cat(steps)), batch).backward()
+    criterion(model, head(torch.cat(steps)), batch).backward()
     return {"h": np.concatenate([gradient(h) for h in steps]), "a": gradient(zeros)}

@@ -54,13 +54,13 @@ def backend_rows() -> list[dict[str, Any]]:
     """One row for each backend: whether it can be used, and if not, the reason. Loads them all."""
     rows = []
     for name in backend_names():
-        framework = REFERENCES[name].framework if name in REFERENCES else ""
+        reference = REFERENCES.get(name)
         what, status = "", "ready" if name in default_backend_names() else "on request"
         try:
             what = first_sentence(get_backend(name))
         except RequestError as error:
             status = str(error)
-        version = installed_version(framework or "numpy") if name in REFERENCES else None
+        version = installed_version(reference.package or reference.framework or "numpy") if reference else None
         rows.append({"backend": name, "what": what, "version": version, "status": status})
     return rows
 

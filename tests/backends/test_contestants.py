@@ -7,7 +7,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from drawing import problems
 from gradparity.backends import (
     FeedForward,
     OrderedSystem,
@@ -24,9 +23,11 @@ from gradparity.backends.checks import DTYPES
 from gradparity.backends.recurrent import ACTIVATIONS, LOSSES
 from gradparity.compare import compare
 from gradparity.compare.explanation import explain
+from gradparity.compare.strategies import problems
 from hypothesis import given, settings
 
 CONTESTANTS = ("autograd", "torch-compile")
+ADAPTERS = ("flax-linen", "flax-nnx", "equinox", "haiku", "keras-jax", "keras-torch")
 MODEL = Recurrent("rnn", 3, 5, 4)
 LSTM = Recurrent("lstm", 3, 5, 4, num_layers=2, bidirectional=True, loss_at="last_step")
 COMPILED = {
@@ -164,12 +165,13 @@ def test_a_fault_in_a_contestant_is_found(name, monkeypatch):
 
 
 def test_contestants_are_used_only_where_they_are_named():
-    assert set(backend_names()) - set(default_backend_names()) == set(CONTESTANTS)
+    assert {*CONTESTANTS, *ADAPTERS} == set(backend_names()) - set(default_backend_names())
     assert set(compare(make()).answers) == set(default_backend_names())
     code = "import sys; from gradparity.backends import load_backends; load_backends(); print(*sys.modules)"
     loaded = in_a_fresh_process(code).split()
     assert "torch" in loaded
-    assert not {"autograd", "gradparity.backends.torch_compile"} & set(loaded)
+    libraries = {"autograd", "gradparity.backends.torch_compile", "flax", "equinox", "haiku", "keras"}
+    assert not libraries & set(loaded)
 
 
 def test_a_missing_autograd_is_explained_with_the_command_that_installs_it():

@@ -1,0 +1,55 @@
+"""Equinox: its cells, which know neither batch nor time, under `jax.vmap` and `lax.scan`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import equinox as eqx
+import jax
+from jax import Array, lax
+
+from ..interface import Evaluation
+from ..layouts import get_layout
+from ..model import Model
+from ..problem import Problem
+from ..recurrent import Recurrent
+from .over_jax import Call, Library, States, Weights
+
+CELLS = {"lstm": eqx.nn.LSTMCell, "gru": eqx.nn.GRUCell}
+
+
+class EquinoxBackend:
+    """Equinox's `LSTMCell` and `GRUCell`, over the batch by `vmap` and over time by `lax.scan`."""
+
+    name = "equinox"
+
+    def supports(self, model: Model, dtype: str) -> str:
+        return LIBRARY.refusal(model)
+
+    def evaluate(self, problem: Problem, *, trace: bool = False) -> Evaluation:
+        return LIBRARY.evaluate(problem, trace=trace)
+
+    def prepare(self, problem: Problem) -> Callable[[], tuple[Array, dict[str, Any]]]:
+        return LIBRARY.prepare(problem)
+
+
+def make(model: Recurrent, input_size: int) -> Call:
+    """The layer of a model. Its dtype is that of the weights."""
+    build = partial(CELLS[model.cell], input_size, model.hidden_size, key=jax.random.PRNGKey(0))
+    return partial(call, eqx.filter_eval_shape(build))
+
+
+def call(cell: Any, weights: Weights, x: Array, states: States) -> Array:
+    """h_1 … h_T (T, B, H). The LSTM's state is (h, c)."""
+    cell = eqx.tree_at(lambda held: [getattr(held, name) for name in weights], cell, list(weights.values()))
+
+    def step(state: Any, x_t: Array) -> tuple[Any, Array]:
+        state = jax.vmap(cell)(x_t, state)
+        return state, state[0] if isinstance(state, tuple) else state
+
+    return lax.scan(step, states if len(states) > 1 else states[0], x)[1]
+
+
+LIBRARY = Library(get_layout("equinox"), make)

@@ -1,0 +1,54 @@
+"""Flax NNX: `nnx.RNN` over its cells."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from flax import nnx
+from flax.traverse_util import unflatten_dict
+from jax import Array
+
+from ..interface import Evaluation
+from ..layouts import get_layout
+from ..model import Model
+from ..problem import Problem
+from ..recurrent import Recurrent
+from .over_jax import Call, Library, States, Weights
+
+CELLS = {"rnn": nnx.SimpleCell, "lstm": nnx.OptimizedLSTMCell, "gru": nnx.GRUCell}
+ACTIVATIONS = {"tanh": nnx.tanh, "relu": nnx.relu, "sigmoid": nnx.sigmoid, "identity": lambda a: a}
+
+
+class FlaxNnxBackend:
+    """Flax NNX's `SimpleCell`, `OptimizedLSTMCell` and `GRUCell` (without biases) under `nnx.RNN`."""
+
+    name = "flax-nnx"
+
+    def supports(self, model: Model, dtype: str) -> str:
+        return LIBRARY.refusal(model)
+
+    def evaluate(self, problem: Problem, *, trace: bool = False) -> Evaluation:
+        return LIBRARY.evaluate(problem, trace=trace)
+
+    def prepare(self, problem: Problem) -> Callable[[], tuple[Array, dict[str, Any]]]:
+        return LIBRARY.prepare(problem)
+
+
+def make(model: Recurrent, input_size: int) -> Call:
+    """The layer of a model. `SimpleCell` computes in float32 unless it is told not to."""
+    options = {"activation_fn": ACTIVATIONS[model.activation], "dtype": None} if model.cell == "rnn" else {}
+    cell = CELLS[model.cell]
+    shapes = nnx.eval_shape(lambda: cell(input_size, model.hidden_size, rngs=nnx.Rngs(0), **options))
+    return partial(call, *nnx.split(shapes))
+
+
+def call(graph: Any, state: Any, weights: Weights, x: Array, states: States) -> Array:
+    """h_1 … h_T (T, B, H). Flax carries (c, h)."""
+    nnx.replace_by_pure_dict(state, unflatten_dict({tuple(name.split(".")): array for name, array in weights.items()}))
+    carry = states[::-1] if len(states) > 1 else states[0]
+    return nnx.RNN(nnx.merge(graph, state), time_major=True)(x, initial_carry=carry)
+
+
+LIBRARY = Library(get_layout("flax-nnx"), make)

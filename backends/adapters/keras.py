@@ -1,0 +1,157 @@
+"""Keras 3: its layers on the engine of JAX or of PyTorch.
+
+A process has one engine, which Keras takes when it is imported; a second one is refused. Keras multiplies arrays of
+float64 in float32 on both (`keras.backend.result_type("float64", "float64")` is float32), which is left as it is: to
+show it is the referee's affair.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from functools import partial
+from importlib import import_module
+from typing import Any
+
+from ..errors import UnsupportedProblemError
+from ..frameworks import require, require_installed
+from ..interface import Evaluation
+from ..layouts import get_layout
+from ..model import Model
+from ..problem import Problem
+from ..recurrent import Recurrent
+from .networks import layer_sizes, refusal_of_networks
+
+LAYOUT = get_layout("keras")
+
+
+class KerasJaxBackend:
+    """Keras's `SimpleRNN`, `LSTM` and `GRU` on JAX."""
+
+    name = "keras-jax"
+
+    def __init__(self) -> None:
+        _require(self.name, "jax")
+
+    def supports(self, model: Model, dtype: str) -> str:
+        return _refusal(model, "jax")
+
+    def evaluate(self, problem: Problem, *, trace: bool = False) -> Evaluation:
+        return _library().evaluate(problem, trace=trace)
+
+    def prepare(self, problem: Problem) -> Callable[[], object]:
+        return _library().prepare(problem)
+
+
+class KerasTorchBackend:
+    """Keras's `SimpleRNN`, `LSTM` and `GRU` on PyTorch."""
+
+    name = "keras-torch"
+
+    def __init__(self) -> None:
+        _require(self.name, "torch")
+
+    def supports(self, model: Model, dtype: str) -> str:
+        return _refusal(model, "torch")
+
+    def evaluate(self, problem: Problem, *, trace: bool = False) -> Evaluation:
+        from .over_torch import answer
+
+        return answer(problem, LAYOUT, *_weights_and_calls(problem), trace=trace)
+
+    def prepare(self, problem: Problem) -> Callable[[], object]:
+        from .over_torch import prepared
+
+        return prepared(problem, LAYOUT, *_weights_and_calls(problem))
+
+
+def keras_on(engine: str) -> Any:
+    """Keras, loaded with that engine unless it is loaded already.
+
+    Raises:
+        UnsupportedProblemError: it is loaded with another engine.
+    """
+    before = os.environ.get("KERAS_BACKEND")
+    os.environ["KERAS_BACKEND"] = engine
+    try:
+        keras = import_module("keras")
+    finally:
+        if before is None:
+            del os.environ["KERAS_BACKEND"]
+        else:
+            os.environ["KERAS_BACKEND"] = before
+    if keras.config.backend() != engine:
+        raise UnsupportedProblemError(
+            f"Keras computes on {keras.config.backend()} in this process, and has one engine only: "
+            f"keras-{engine} needs a process of its own"
+        )
+    return keras
+
+
+def call(layer: Any, weights: Any, x: Any, states: Any) -> Any:
+    """h_1 … h_T (T, B, H) of a built layer with other weights. Keras wants the batch first."""
+    keras = sys.modules["keras"]
+    # What comes out of a product of float64 is float32, and JAX's scan wants the state to come in as it goes out.
+    computed_in = keras.backend.result_type(layer.compute_dtype, layer.compute_dtype)
+    initial = [keras.ops.cast(state, computed_in) for state in states]
+    given = [weights[variable.name] for variable in layer.trainable_variables]
+    others = [variable.value for variable in layer.non_trainable_variables]
+    h, _ = layer.stateless_call(given, others, x.swapaxes(0, 1), initial_state=initial)
+    return h.swapaxes(0, 1)
+
+
+def layer_for(keras: Any, model: Recurrent, input_size: int, dtype: str) -> Any:
+    """The layer of a model, built, with weights of zero: no random number is drawn."""
+    options: dict[str, Any] = {"return_sequences": True, "dtype": dtype, "seed": 0}
+    options |= {"kernel_initializer": "zeros", "recurrent_initializer": "zeros"}
+    match model.cell:
+        case "lstm":
+            layer = keras.layers.LSTM(model.hidden_size, **options)
+        case "gru":
+            layer = keras.layers.GRU(model.hidden_size, reset_after=model.reset == "after", **options)
+        case _:
+            activation = {"identity": "linear"}.get(model.activation, model.activation)
+            layer = keras.layers.SimpleRNN(model.hidden_size, activation=activation, **options)
+    layer.build((None, None, input_size))
+    return layer
+
+
+def _require(name: str, engine: str) -> None:
+    require_installed("keras", needed_by=f"backend {name!r}", extra=f"keras,{engine}")
+    require(engine, needed_by=f"backend {name!r}", extra=f"keras,{engine}")
+
+
+def _refusal(model: Model, engine: str) -> str:
+    try:
+        keras_on(engine)
+    except UnsupportedProblemError as error:
+        return str(error)
+    return refusal_of_networks(model)
+
+
+def _library() -> Any:
+    """Keras as a library of layers for JAX."""
+    import jax
+
+    from .over_jax import Library
+
+    keras = keras_on("jax")
+
+    def make(model: Recurrent, input_size: int) -> Any:
+        def build_and_call(weights: Any, x: Any, states: Any) -> Any:
+            with jax.ensure_compile_time_eval():
+                layer = layer_for(keras, model, input_size, x.dtype.name)
+            return call(layer, weights, x, states)
+
+        return build_and_call
+
+    return Library(LAYOUT, make)
+
+
+def _weights_and_calls(problem: Problem) -> tuple[Any, Any]:
+    keras, model = keras_on("torch"), problem.model
+    assert isinstance(model, Recurrent)
+    with keras.device("cpu"):
+        layers = [layer_for(keras, model, size, problem.dtype.name) for size in layer_sizes(model)]
+    return LAYOUT.from_params(model, problem.params), [partial(call, layer) for layer in layers]

@@ -1,0 +1,22 @@
+"""What of a model every adapter can build of single layers: stacks, both directions, lengths, any loss."""
+
+from __future__ import annotations
+
+from ..model import Model
+from ..recurrent import Recurrent
+
+
+def refusal_of_networks(model: Model) -> str:
+    """Why a model is no network of a library's layers; empty if it is."""
+    if not isinstance(model, Recurrent):
+        return "it has recurrent layers; the rest is compared with the other backends"
+    if model.concatenated:
+        return "its layers have U and W apart, not concatenated"
+    return "there is no truncation within a layer's call" if model.truncation is not None else ""
+
+
+def layer_sizes(model: Recurrent) -> list[int]:
+    """The number of inputs of each layer and direction, in the order of `model.places`."""
+    directions = len(model.layers[0])
+    above = [model.hidden_size * directions] * (len(model.places) - directions)
+    return [model.input_size] * directions + above

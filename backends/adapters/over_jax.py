@@ -1,0 +1,163 @@
+"""What the adapters of JAX's libraries share: a network of a library's layers, differentiated by `jax.value_and_grad`.
+
+The layers are the library's; the read-out and the loss are those of the JAX reference, since no library is asked for
+them here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from ..interface import Evaluation
+from ..jax_functions import each_loss
+from ..jax_scan import isolated, options_to_compile_quickly
+from ..layouts import Layout
+from ..model import Model
+from ..problem import Problem
+from ..recurrent import Recurrent
+from .networks import layer_sizes, refusal_of_networks
+
+Weights = Mapping[str, Array]
+States = tuple[Array, ...]  # (h,), or (h, c)
+Call = Callable[[Weights, Array, States], Array]  # the weights, x (T, B, ·) and the initial state give h (T, B, H)
+
+
+@dataclass(frozen=True)
+class Library:
+    """A library of recurrent layers for JAX.
+
+    Attributes:
+        layout: how it lays out its weights.
+        make: the call of the layer of a model that has D inputs.
+    """
+
+    layout: Layout
+    make: Callable[[Recurrent, int], Call]
+
+    def refusal(self, model: Model) -> str:
+        """Why no network of its layers is this model; empty if one is."""
+        return refusal_of_networks(model) or (self.layout.refusal(model) if isinstance(model, Recurrent) else "")
+
+    def evaluate(self, problem: Problem, *, trace: bool) -> Evaluation:
+        """The answer of a network of the library's layers."""
+        weights = self.layout.from_params(_network(problem), problem.params)
+        return answer(problem, self.layout, weights, _compiled(self, problem.model, quickly=True), trace=trace)
+
+    def prepare(self, problem: Problem) -> Callable[[], tuple[Array, dict[str, Any]]]:
+        """The run that gives the loss and the parameters' gradients."""
+        model, compute = _network(problem), _compiled(self, problem.model)
+        weights = self.layout.from_params(model, problem.params)
+        with isolated(problem.dtype):
+            wanted, given = _arguments(problem, weights)
+            layers = jax.device_put({name: wanted.pop(name) for name in ("weights", *_readout(problem))})
+            others = jax.device_put(wanted)
+            given = jax.device_put(given)
+            jax.block_until_ready(compute(layers, others, given))  # compiles
+
+        def run() -> tuple[Array, dict[str, Any]]:
+            with isolated(problem.dtype):
+                (loss, _), found = jax.block_until_ready(compute(layers, others, given))
+                return loss, _by_name(problem, self.layout, found)
+
+        return run
+
+
+def answer(
+    problem: Problem,
+    layout: Layout,
+    weights: Sequence[Mapping[str, np.ndarray]],
+    compute: Callable[..., Any],
+    *,
+    trace: bool,
+) -> Evaluation:
+    """The answer of layers with these weights; the problem gives the rest."""
+    with isolated(problem.dtype):
+        wanted, given = _arguments(problem, weights)
+        (loss, outputs), found = compute(wanted, {}, given)
+        gradients = _by_name(problem, layout, found) | {
+            name: np.array(found[name]) for name in problem.model.differentiable
+        }
+        return Evaluation(
+            loss=float(loss),
+            gradients={name: gradients[name] for name in problem.differentiable if name in gradients},
+            outputs=np.array(outputs),
+            adjoints={"o": np.array(found["o"])} if trace else {},
+        )
+
+
+def value_and_grad(model: Recurrent, calls: Sequence[Call], *, quickly: bool = False) -> Callable[..., Any]:
+    """The loss and its gradients with respect to the first argument, compiled once per shape and dtype."""
+
+    def loss(differentiated: Any, others: Any, given: Any) -> tuple[Array, Array]:
+        return _forward(model, calls, {**differentiated, **others}, given)
+
+    options = options_to_compile_quickly() if quickly else {}
+    return jax.jit(jax.value_and_grad(loss, has_aux=True), compiler_options=options)
+
+
+@lru_cache(maxsize=256)
+def _compiled(library: Library, model: Recurrent, *, quickly: bool = False) -> Callable[..., Any]:
+    calls = [library.make(model, size) for size in layer_sizes(model)]
+    return value_and_grad(model, calls, quickly=quickly)
+
+
+def _network(problem: Problem) -> Recurrent:
+    assert isinstance(problem.model, Recurrent)
+    return problem.model
+
+
+def _readout(problem: Problem) -> list[str]:
+    return [name for name in ("V", "c") if name in problem.params]
+
+
+def _arguments(problem: Problem, weights: Sequence[Mapping[str, np.ndarray]]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What is differentiated: weights, read-out, initial states, inputs, and zeros added to o_t; and what is not."""
+    zeros = np.zeros(problem.model.output_form(*problem.leading).shape, problem.dtype)
+    wanted = {"weights": [dict(held) for held in weights], "o": zeros, "inputs": problem.inputs, **problem.states}
+    wanted |= {name: problem.params[name] for name in _readout(problem)}
+    T, B = problem.leading
+    lengths = np.full(B, T) if problem.lengths is None else problem.lengths
+    return wanted, {"targets": problem.targets, "lengths": lengths}
+
+
+def _by_name(problem: Problem, layout: Layout, found: Mapping[str, Any]) -> dict[str, Any]:
+    """The parameters' gradients."""
+    held = [{name: np.asarray(array) for name, array in each.items()} for each in found["weights"]]
+    gradients = layout.gradients(_network(problem), held)
+    return gradients | {name: np.array(found[name]) for name in _readout(problem)}
+
+
+def _forward(
+    model: Recurrent, calls: Sequence[Call], given: Mapping[str, Any], batch: Mapping[str, Array]
+) -> tuple[Array, Array]:
+    """The loss, and o_t (T, B, K), zero past a length."""
+    T, B = given["inputs"].shape[:2]
+    t = jnp.arange(T)[:, None]
+    lengths = batch["lengths"]
+    in_length = t < lengths
+    with_loss = in_length if model.loss_at == "every_step" else t == lengths - 1
+    backwards = jnp.where(in_length, lengths - 1 - t, t)[..., None]  # each sequence turned round within its length
+    h = jnp.where(in_length[..., None], given["inputs"], 0)
+    states = [given[name].reshape(-1, B, model.hidden_size) for name in model.state_names]
+    for layer in model.layers:
+        directions = []
+        for place in layer:
+            initial = tuple(state[place.number] for state in states)
+            x = jnp.take_along_axis(h, backwards, axis=0) if place.suffix else h
+            found = calls[place.number](given["weights"][place.number], x, initial)
+            directions.append(jnp.take_along_axis(found, backwards, axis=0) if place.suffix else found)
+        h = jnp.concatenate(directions, axis=-1)
+    o = h @ given["V"].T + given.get("c", 0) + given["o"]
+    y = batch["targets"]
+    y = jnp.where(with_loss.reshape(T, B, *[1] * (y.ndim - 2)), y, 0)
+    total = jnp.where(with_loss, each_loss(model.loss, o, y), 0).sum()
+    count = with_loss.sum().astype(total.dtype) if model.reduction == "mean" else 1
+    return total / count, jnp.where(in_length[..., None], o, 0)

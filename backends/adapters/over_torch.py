@@ -1,0 +1,97 @@
+"""A network of a library's layers on PyTorch, differentiated by `torch.autograd`; its loss is that of `torch.nn`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..interface import Evaluation
+from ..layouts import Layout
+from ..problem import Problem
+from ..recurrent import Recurrent
+from ..torch_common import Batch, Params, batch_of, gradient, in_one_thread, isolated, tensor, timed, within_lengths
+from ..torch_nn import criterion
+
+Weights = Mapping[str, Tensor]
+States = tuple[Tensor, ...]  # (h,), or (h, c)
+Call = Callable[[Weights, Tensor, States], Tensor]  # the weights, x (T, B, ·) and the initial state give h (T, B, H)
+
+
+def answer(
+    problem: Problem, layout: Layout, weights: Sequence[Mapping[str, np.ndarray]], calls: Sequence[Call], *, trace: bool
+) -> Evaluation:
+    """The answer of layers with these weights; the problem gives the rest."""
+    with isolated(), in_one_thread():
+        held, others, batch = _leaves(problem, weights)
+        outputs = _outputs(problem, calls, held, others, batch)
+        outputs.retain_grad()
+        loss = criterion(problem.model, outputs, batch)
+        loss.backward()
+        found = [{name: gradient(leaf) for name, leaf in each.items()} for each in held]
+        gradients = _by_name(problem, layout, found) | {name: gradient(leaf) for name, leaf in others.items()}
+        return Evaluation(
+            loss=loss.item(),
+            gradients={name: gradients[name] for name in problem.differentiable if name in gradients},
+            outputs=within_lengths(outputs, batch).detach().numpy(),
+            adjoints={"o": gradient(outputs)} if trace else {},
+        )
+
+
+def prepared(
+    problem: Problem, layout: Layout, weights: Sequence[Mapping[str, np.ndarray]], calls: Sequence[Call]
+) -> Callable[[], tuple[Tensor, Params]]:
+    """The run that gives the loss and the parameters' gradients."""
+    with isolated():
+        held, others, batch = _leaves(problem, weights)
+        readout = {name: others[name] for name in ("V", "c") if name in others}
+    for leaf in (others[name] for name in problem.model.differentiable):
+        leaf.requires_grad_(False)
+
+    def compute() -> tuple[Tensor, Any]:
+        loss = criterion(problem.model, _outputs(problem, calls, held, others, batch), batch)
+        leaves = [leaf for each in held for leaf in each.values()]
+        found = torch.autograd.grad(loss, [*leaves, *readout.values()])
+        gradients = iter(found)
+        own = [{name: next(gradients).numpy() for name in each} for each in held]
+        return loss.detach(), _by_name(problem, layout, own) | dict(zip(readout, gradients, strict=True))
+
+    return timed(compute, "cpu")
+
+
+def _leaves(problem: Problem, weights: Sequence[Mapping[str, np.ndarray]]) -> tuple[list[Params], Params, Batch]:
+    """What is differentiated: the weights, and the read-out, initial states and inputs; and what is not."""
+    held = [{name: tensor(array, requires_grad=True) for name, array in each.items()} for each in weights]
+    readout = {name: problem.params[name] for name in ("V", "c") if name in problem.params}
+    others = {**readout, **problem.states, "inputs": problem.inputs}
+    return held, {name: tensor(array, requires_grad=True) for name, array in others.items()}, batch_of(problem)
+
+
+def _by_name(problem: Problem, layout: Layout, found: Sequence[Mapping[str, np.ndarray]]) -> dict[str, Any]:
+    assert isinstance(problem.model, Recurrent)
+    return dict(layout.gradients(problem.model, found))
+
+
+def _outputs(problem: Problem, calls: Sequence[Call], held: Sequence[Params], others: Params, batch: Batch) -> Tensor:
+    """o_t (T, B, K)."""
+    model = problem.model
+    assert isinstance(model, Recurrent)
+    T, B = problem.leading
+    t = np.arange(T)[:, None]
+    lengths = np.full(B, T) if problem.lengths is None else problem.lengths
+    # each sequence turned round within its length
+    backwards = torch.from_numpy(np.where(t < lengths, lengths - 1 - t, t))[..., None]
+    h = within_lengths(others["inputs"], batch)
+    states = [others[name].reshape(-1, B, model.hidden_size) for name in model.state_names]
+    for layer in model.layers:
+        directions = []
+        for place in layer:
+            initial = tuple(state[place.number] for state in states)
+            x = torch.take_along_dim(h, backwards, dim=0) if place.suffix else h
+            found = calls[place.number](held[place.number], x, initial)
+            directions.append(torch.take_along_dim(found, backwards, dim=0) if place.suffix else found)
+        h = torch.cat(directions, dim=-1)
+    return h @ others["V"].T + others.get("c", 0)

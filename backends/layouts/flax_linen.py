@@ -1,0 +1,63 @@
+"""Flax Linen: a kernel for each gate, transposed; gates i f g o and r z n; one bias, and the GRU's b_hn."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..recurrent import CELLS, Recurrent
+from .gates import require_names, size_of
+from .layout import Arrays, Given, Layout
+
+BIASED = {"rnn": "i", "lstm": "h", "gru": "i"}  # the side on which the bias is
+
+
+def pack(model: Recurrent, p: Given) -> Arrays:
+    weights: Arrays = {}
+    for side, kernel in (("i", p["U"]), ("h", p["W"])):
+        parts = zip(_gates(model.cell), np.split(kernel, len(_gates(model.cell))), strict=True)
+        weights |= {f"{side}{gate}.kernel": part.T for gate, part in parts}
+    parts = zip(_gates(model.cell), np.split(p["b"], len(_gates(model.cell))), strict=True)
+    weights |= {f"{BIASED[model.cell]}{gate}.bias": part for gate, part in parts}
+    return weights | ({"hn.bias": p["b_hn"]} if "b_hn" in p else {})
+
+
+def unpack(model: Recurrent, weights: Given) -> Arrays:
+    gates = _gates(model.cell)
+    own = {
+        "U": np.concatenate([weights[f"i{gate}.kernel"].T for gate in gates]),
+        "W": np.concatenate([weights[f"h{gate}.kernel"].T for gate in gates]),
+        "b": np.concatenate([weights[f"{BIASED[model.cell]}{gate}.bias"] for gate in gates]),
+    }
+    return own | ({"b_hn": weights["hn.bias"]} if model.cell == "gru" else {})
+
+
+def describe(weights: Given) -> dict[str, Any]:
+    known = {cell: _weight_names(cell) for cell in CELLS.keys() & BIASED.keys()}
+    cell = next((cell for cell, names in known.items() if names == set(weights)), "")
+    if not cell:
+        require_names(weights, known["lstm"], known["gru"])
+    gate = _gates(cell)[0]
+    sizes = {
+        "input_size": size_of(weights, f"i{gate}.kernel", 0),
+        "hidden_size": size_of(weights, f"h{gate}.kernel", 0),
+    }
+    return {"cell": cell, **sizes, "bias": True, "reset": "after"}
+
+
+def refusal(model: Recurrent) -> str:
+    return "flax.linen.GRUCell has its reset gate after the product, not before" if model.reset == "before" else ""
+
+
+def _gates(cell: str) -> tuple[str, ...]:
+    return tuple(CELLS[cell].gates) or ("",)
+
+
+def _weight_names(cell: str) -> set[str]:
+    names = {f"{side}{gate}.kernel" for side in "ih" for gate in _gates(cell)}
+    names |= {f"{BIASED[cell]}{gate}.bias" for gate in _gates(cell)}
+    return names | ({"hn.bias"} if cell == "gru" else set())
+
+
+LAYOUT = Layout(pack, unpack, describe, refusal)

@@ -1,0 +1,48 @@
+"""Flax NNX: all gates side by side, transposed; i f g o and r z n; one bias, the LSTM's on the side of the state.
+
+`nnx.GRUCell` has no b_hn (google/flax#5594): a GRU with one is refused, since its number would be lost.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..recurrent import Recurrent
+from .gates import cell_of, require_names, require_zero, size_of
+from .layout import Arrays, Given, Layout
+
+NO_B_HN = "flax.nnx.GRUCell has no b_hn (google/flax#5594)"
+BIASED = {"rnn": "dense_i", "lstm": "dense_h", "gru": "dense_i"}
+KERNELS = {"dense_i.kernel", "dense_h.kernel"}
+
+
+def pack(model: Recurrent, p: Given) -> Arrays:
+    if "b_hn" in p:
+        require_zero(p["b_hn"], f"{NO_B_HN}, and here it is not zero")
+    return {"dense_i.kernel": p["U"].T, "dense_h.kernel": p["W"].T, f"{BIASED[model.cell]}.bias": p["b"]}
+
+
+def unpack(model: Recurrent, weights: Given) -> Arrays:
+    own = {"U": weights["dense_i.kernel"].T, "W": weights["dense_h.kernel"].T}
+    own["b"] = weights[f"{BIASED[model.cell]}.bias"]
+    return own | ({"b_hn": np.zeros_like(own["b"][: model.hidden_size])} if model.cell == "gru" else {})
+
+
+def describe(weights: Given) -> dict[str, Any]:
+    require_names(weights, *(KERNELS | {f"{side}.bias"} for side in ("dense_h", "dense_i")))
+    H = size_of(weights, "dense_h.kernel", 0)
+    cell = cell_of(size_of(weights, "dense_h.kernel", 1), H, "dense_h.kernel")
+    require_names(weights, KERNELS | {f"{BIASED[cell]}.bias"})
+    sizes = {"input_size": size_of(weights, "dense_i.kernel", 0), "hidden_size": H}
+    return {"cell": cell, **sizes, "bias": True, "reset": "after"}
+
+
+def refusal(model: Recurrent) -> str:
+    if model.reset == "before":
+        return "flax.nnx.GRUCell has its reset gate after the product, not before"
+    return f"{NO_B_HN}: it is compared without biases" if model.cell == "gru" and model.bias else ""
+
+
+LAYOUT = Layout(pack, unpack, describe, refusal)

@@ -1,0 +1,104 @@
+"""What a layout is, and the way between a library's weights and the parameters of a problem.
+
+Weights are arrays by the library's names, of one layer in one direction; parameters are U, W, b and b_hn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..recurrent import Place, Recurrent
+
+Arrays = dict[str, np.ndarray]
+Given = Mapping[str, np.ndarray]
+
+
+def one_by_one(place: Place, name: str) -> str:
+    """`layer0.reverse.kernel`; of a single layer `kernel`."""
+    return f"{place.prefix}{place.suffix[1:]}{'.' if place.suffix else ''}{name}"
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How a library names the weights of a recurrent layer, and how it arranges them.
+
+    `pack` and `unpack` move numbers and change none of them but for the sign: so they map gradients as well.
+
+    Attributes:
+        pack: the weights that hold U, W, b and, of a GRU with the reset after, b_hn.
+        unpack: the parameters that the weights of such a model hold. Where the library adds two biases, the second
+            is `b_h`.
+        describe: the fields `cell`, `input_size`, `hidden_size` and `bias` of the model, and its `reset` where the
+            weights tell it. Raises InvalidProblemError for other weights.
+        refusal: why the library has no layer for a model; empty if it has one.
+        added_to_forget_gate: what the library adds to the LSTM's b_f when it runs.
+        placed: the name in a stack of what is called so in a single layer.
+    """
+
+    pack: Callable[[Recurrent, Given], Arrays]
+    unpack: Callable[[Recurrent, Given], Arrays]
+    describe: Callable[[Given], dict[str, Any]]
+    refusal: Callable[[Recurrent], str]
+    added_to_forget_gate: float = 0.0
+    placed: Callable[[Place, str], str] = one_by_one
+
+    def from_params(self, model: Recurrent, params: Given) -> list[Arrays]:
+        """A problem's parameters as weights, of every layer and direction in the order of `model.places`.
+
+        A bias that the library has and the model has not is zero.
+
+        Raises:
+            UnsupportedProblemError: the library has no place for a number that is not zero.
+        """
+        weights = []
+        for place in model.places:
+            own = {name: params[place.name(name)] for name in _names(model) if place.name(name) in params}
+            for name, size in (("b", model.linear_size), ("b_hn", model.hidden_size)):
+                if name in _names(model):
+                    own.setdefault(name, np.zeros(size, own["W"].dtype))
+            self._raise_forget_gate(model, own, -self.added_to_forget_gate)
+            weights.append(_contiguous(self.pack(model, own)))
+        return weights
+
+    def to_params(self, model: Recurrent, weights: Sequence[Given]) -> Arrays:
+        """The parameters from the weights of every layer and direction; of two biases the sum."""
+        params: Arrays = {}
+        for place, held in zip(model.places, weights, strict=True):
+            own = self.unpack(model, held)
+            if "b_h" in own:
+                own["b"] = own["b"] + own["b_h"]
+            self._raise_forget_gate(model, own, self.added_to_forget_gate)
+            params |= _placed(model, place, own)
+        return params
+
+    def gradients(self, model: Recurrent, found: Sequence[Given]) -> Arrays:
+        """The parameters' gradients from those of the weights; two biases that are added have the same, that of b."""
+        gradients: Arrays = {}
+        for place, held in zip(model.places, found, strict=True):
+            gradients |= _placed(model, place, self.unpack(model, held))
+        return gradients
+
+    def _raise_forget_gate(self, model: Recurrent, own: Arrays, by: float) -> None:
+        if by and model.cell == "lstm" and "b" in own:
+            H, k = model.hidden_size, model.gates.index("f")
+            own["b"] = own["b"].copy()
+            own["b"][H * k : H * (k + 1)] += by
+
+
+def _names(model: Recurrent) -> tuple[str, ...]:
+    """The parameters of a layer, biases included."""
+    return ("U", "W", "b", "b_hn") if model.cell == "gru" and model.reset == "after" else ("U", "W", "b")
+
+
+def _placed(model: Recurrent, place: Place, own: Given) -> Arrays:
+    """What a layer and direction has, by its names in the whole network."""
+    names = [name for name in _names(model) if name in own and place.name(name) in model.parameter_shapes]
+    return _contiguous({place.name(name): own[name] for name in names})
+
+
+def _contiguous(arrays: Given) -> Arrays:
+    return {name: np.ascontiguousarray(array) for name, array in arrays.items()}
