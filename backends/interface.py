@@ -45,7 +45,8 @@ class Backend(Protocol):
     `descend(params, gradients, learning_rate)`, which returns the parameters after one step of gradient descent,
     learns by it; for the others the referee does the step. One that also has `devices`, such as `("cpu", "cuda")`,
     takes a `device` among these: `prepare(problem, device="cuda")`; a device that is not there is a RequestError.
-    The others compute on the processor.
+    The others compute on the processor. One with `partial = True` may leave gradients and outputs out of its answer,
+    which are then not compared.
     """
 
     @property

@@ -41,7 +41,10 @@ class Derivation:
     Attributes:
         name: under which it is shown.
         function: the derivation.
+        partial: it may leave gradients and outputs out.
     """
+
+    partial = True
 
     def __init__(self, function: Function, name: str = "") -> None:
         if not callable(function):

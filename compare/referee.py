@@ -22,7 +22,7 @@ from ..backends.numpy_manual import ManualBackend
 from ..backends.registry import as_backend
 from .blocks import Quantity, quantities
 from .certificate import certify as certify_problem
-from .derivation import Derivation, DerivationError
+from .derivation import DerivationError
 from .explanation import explain
 from .judgement import bitwise_equal, judge_values, refusal, update_refusal
 from .results import Comparison, Failure, Verdict
@@ -199,7 +199,7 @@ def _ask(
         return Failure(name, "error", f"it raised {first_line(error)}")
     if not isinstance(answer, Evaluation):
         return Failure(name, "error", f"it returned a {type(answer).__name__}, expected an Evaluation")
-    partial = isinstance(backend, Derivation)
+    partial = getattr(backend, "partial", False)
     failure = refusal(name, problem, given, answer, overflows=overflows, partial=partial)
     # copied, since the next call may write its answer into the same arrays
     return failure or Evaluation(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .catalogue import SYSTEMS, System
 from .check import Check, check_derivation
+from .layers import assert_same_layer
 from .referee import DisagreementError, assert_agree, compare
 from .results import BlockResult, Comparison, Failure
 from .tolerance import Tolerance, measure_tolerance
@@ -20,6 +21,7 @@ __all__ = [
     "Tolerance",
     "Training",
     "assert_agree",
+    "assert_same_layer",
     "check_derivation",
     "compare",
     "measure_tolerance",

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
 import equinox as eqx
 import jax
+import numpy as np
 from jax import Array, lax
 
 from ..interface import Evaluation
@@ -15,7 +16,9 @@ from ..layouts import get_layout
 from ..model import Model
 from ..problem import Problem
 from ..recurrent import Recurrent
-from .over_jax import Call, Library, States, Weights
+from .held import HeldLayers, model_of
+from .over_jax import Library, States, Weights, on_jax
+from .over_jax import hold as hold_on_jax
 
 CELLS = {"lstm": eqx.nn.LSTMCell, "gru": eqx.nn.GRUCell}
 
@@ -35,7 +38,7 @@ class EquinoxBackend:
         return LIBRARY.prepare(problem)
 
 
-def make(model: Recurrent, input_size: int) -> Call:
+def make(model: Recurrent, input_size: int) -> partial[Array]:
     """The layer of a model. Its dtype is that of the weights."""
     build = partial(CELLS[model.cell], input_size, model.hidden_size, key=jax.random.PRNGKey(0))
     return partial(call, eqx.filter_eval_shape(build))
@@ -50,6 +53,20 @@ def call(cell: Any, weights: Weights, x: Array, states: States) -> Array:
         return state, state[0] if isinstance(state, tuple) else state
 
     return lax.scan(step, states if len(states) > 1 else states[0], x)[1]
+
+
+def build(model: Recurrent, weights: Mapping[str, np.ndarray]) -> Any:
+    """The cell of a model, with these weights."""
+    (cell,) = make(model, model.input_size).args
+    return eqx.tree_at(lambda held: [getattr(held, name) for name in weights], cell, list(on_jax(weights).values()))
+
+
+def hold(cell: Any, **told: Any) -> HeldLayers:
+    """A cell as a backend."""
+    names = [name for name in ("weight_ih", "weight_hh", "bias", "bias_n") if getattr(cell, name, None) is not None]
+    held = {name: np.asarray(getattr(cell, name)) for name in names}
+    model = model_of(LIBRARY.layout, [held], **told)
+    return hold_on_jax(f"equinox {type(cell).__name__}", LIBRARY.layout, model, [held], [partial(call, cell)])
 
 
 LIBRARY = Library(get_layout("equinox"), make)

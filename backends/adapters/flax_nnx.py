@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
+import numpy as np
 from flax import nnx
-from flax.traverse_util import unflatten_dict
+from flax.traverse_util import flatten_dict, unflatten_dict
 from jax import Array
 
 from ..interface import Evaluation
@@ -15,7 +16,9 @@ from ..layouts import get_layout
 from ..model import Model
 from ..problem import Problem
 from ..recurrent import Recurrent
-from .over_jax import Call, Library, States, Weights
+from .held import HeldLayers, model_of
+from .over_jax import Library, States, Weights, on_jax
+from .over_jax import hold as hold_on_jax
 
 CELLS = {"rnn": nnx.SimpleCell, "lstm": nnx.OptimizedLSTMCell, "gru": nnx.GRUCell}
 ACTIVATIONS = {"tanh": nnx.tanh, "relu": nnx.relu, "sigmoid": nnx.sigmoid, "identity": lambda a: a}
@@ -36,7 +39,7 @@ class FlaxNnxBackend:
         return LIBRARY.prepare(problem)
 
 
-def make(model: Recurrent, input_size: int) -> Call:
+def make(model: Recurrent, input_size: int) -> partial[Array]:
     """The layer of a model. `SimpleCell` computes in float32 unless it is told not to."""
     options = {"activation_fn": ACTIVATIONS[model.activation], "dtype": None} if model.cell == "rnn" else {}
     cell = CELLS[model.cell]
@@ -49,6 +52,24 @@ def call(graph: Any, state: Any, weights: Weights, x: Array, states: States) -> 
     nnx.replace_by_pure_dict(state, unflatten_dict({tuple(name.split(".")): array for name, array in weights.items()}))
     carry = states[::-1] if len(states) > 1 else states[0]
     return nnx.RNN(nnx.merge(graph, state), time_major=True)(x, initial_carry=carry)
+
+
+def build(model: Recurrent, weights: Mapping[str, np.ndarray]) -> nnx.Module:
+    """The cell of a model, with these weights."""
+    graph, state = make(model, model.input_size).args
+    arrays = {tuple(name.split(".")): array for name, array in on_jax(weights).items()}
+    nnx.replace_by_pure_dict(state, unflatten_dict(arrays))
+    return nnx.merge(graph, state)
+
+
+def hold(layer: nnx.Module, **told: Any) -> HeldLayers:
+    """A cell, or an `nnx.RNN` over one, as a backend."""
+    cell = layer.cell if isinstance(layer, nnx.RNN) else layer
+    params = nnx.to_pure_dict(nnx.state(cell, nnx.Param))
+    flat = {".".join(map(str, name)): np.asarray(array) for name, array in flatten_dict(params).items()}
+    model = model_of(LIBRARY.layout, [flat], **told)
+    graph, state = nnx.split(cell)
+    return hold_on_jax(f"flax-nnx {type(cell).__name__}", LIBRARY.layout, model, [flat], [partial(call, graph, state)])
 
 
 LIBRARY = Library(get_layout("flax-nnx"), make)

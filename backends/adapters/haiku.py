@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
 import haiku as hk
+import numpy as np
 from jax import Array
 
 from ..interface import Evaluation
@@ -14,7 +15,9 @@ from ..layouts import get_layout
 from ..model import Model
 from ..problem import Problem
 from ..recurrent import Recurrent
-from .over_jax import Call, Library, States, Weights
+from .held import HeldLayers, model_of
+from .over_jax import Library, States, Weights, on_jax
+from .over_jax import hold as hold_on_jax
 
 CORES = {"rnn": hk.VanillaRNN, "lstm": hk.LSTM, "gru": hk.GRU}
 
@@ -34,19 +37,43 @@ class HaikuBackend:
         return LIBRARY.prepare(problem)
 
 
-def make(model: Recurrent, input_size: int) -> Call:
+def make(model: Recurrent, input_size: int) -> partial[Array]:
     """The layer of a model. Its dtype is that of the inputs."""
     return partial(call, partial(CORES[model.cell], model.hidden_size, name="core"))
 
 
-def call(core: Callable[[], hk.RNNCore], weights: Weights, x: Array, states: States) -> Array:
-    """h_1 … h_T (T, B, H)."""
-    params: dict[str, dict[str, Array]] = {}
-    for name, array in weights.items():
-        module, _, own = f"core.{name}".rpartition(".")
-        params.setdefault(module.replace(".", "/"), {})[own] = array
+def call(core: Callable[[], hk.RNNCore], weights: Weights, x: Array, states: States, *, name: str = "core") -> Array:
+    """h_1 … h_T (T, B, H) of the core that makes a module of that name."""
+    params = _nested(weights, name)
     unroll: Any = hk.without_apply_rng(hk.transform(lambda x, state: hk.dynamic_unroll(core(), x, state)))
     return unroll.apply(params, x, hk.LSTMState(*states) if len(states) > 1 else states[0])[0]
+
+
+def build(
+    model: Recurrent, weights: Mapping[str, np.ndarray]
+) -> tuple[Callable[[], hk.RNNCore], dict[str, dict[str, Array]]]:
+    """The function that makes the core of a model, and the parameters with these weights."""
+    (core,) = make(model, model.input_size).args
+    return core, _nested(on_jax(weights), "core")
+
+
+def _nested(weights: Weights, core: str) -> dict[str, dict[str, Array]]:
+    """The weights by module and name, as Haiku keeps them."""
+    params: dict[str, dict[str, Array]] = {}
+    for weight, array in weights.items():
+        module, _, own = f"{core}.{weight}".rpartition(".")
+        params.setdefault(module.replace(".", "/"), {})[own] = array
+    return params
+
+
+def hold(core: Callable[[], hk.RNNCore], params: Any, **told: Any) -> HeldLayers:
+    """A core, by the function that makes it, and its parameters (those of `init`) as a backend."""
+    flat = {f"{module}.{own}".replace("/", "."): np.asarray(of[own]) for module, of in params.items() for own in of}
+    name = next(iter(flat)).partition(".")[0]
+    held = {weight.removeprefix(f"{name}."): array for weight, array in flat.items()}
+    model = model_of(LIBRARY.layout, [held], **{"activation": "relu", **told})
+    shown = f"haiku {getattr(getattr(core, 'func', core), '__name__', 'core')}"
+    return hold_on_jax(shown, LIBRARY.layout, model, [held], [partial(call, core, name=name)])
 
 
 LIBRARY = Library(get_layout("haiku"), make)

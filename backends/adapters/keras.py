@@ -9,18 +9,22 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from functools import partial
 from importlib import import_module
 from typing import Any
 
-from ..errors import UnsupportedProblemError
+import numpy as np
+
+from ..errors import InvalidProblemError, UnsupportedProblemError
 from ..frameworks import require, require_installed
 from ..interface import Evaluation
 from ..layouts import get_layout
 from ..model import Model
 from ..problem import Problem
 from ..recurrent import Recurrent
+from .held import HeldLayers, model_of
 from .networks import layer_sizes, refusal_of_networks
 
 LAYOUT = get_layout("keras")
@@ -58,12 +62,12 @@ class KerasTorchBackend:
     def evaluate(self, problem: Problem, *, trace: bool = False) -> Evaluation:
         from .over_torch import answer
 
-        return answer(problem, LAYOUT, *_weights_and_calls(problem), trace=trace)
+        return answer(problem, LAYOUT, *_weights_and_network(problem), trace=trace)
 
     def prepare(self, problem: Problem) -> Callable[[], object]:
         from .over_torch import prepared
 
-        return prepared(problem, LAYOUT, *_weights_and_calls(problem))
+        return prepared(problem, LAYOUT, *_weights_and_network(problem))
 
 
 def keras_on(engine: str) -> Any:
@@ -101,6 +105,40 @@ def call(layer: Any, weights: Any, x: Any, states: Any) -> Any:
     return h.swapaxes(0, 1)
 
 
+def build(model: Recurrent, weights: Mapping[str, np.ndarray]) -> Any:
+    """The layer of a model with these weights, on the engine that Keras has in this process."""
+    import keras
+
+    dtype = weights["kernel"].dtype
+    with _in_double_precision() if keras.config.backend() == "jax" and dtype == "float64" else nullcontext():
+        layer = layer_for(keras, model, model.input_size, dtype.name)
+        layer.set_weights([weights[variable.name] for variable in layer.weights])
+    return layer
+
+
+def hold(layer: Any, **told: Any) -> HeldLayers:
+    """A built layer as a backend, on the engine that Keras has in this process."""
+    keras = sys.modules["keras"]
+    engine = keras.config.backend()
+    if not layer.return_sequences:
+        raise InvalidProblemError(f"{layer.name} gives its last state alone, expected return_sequences=True")
+    held = {variable.name: np.asarray(keras.ops.convert_to_numpy(variable.value)) for variable in layer.weights}
+    if isinstance(layer, keras.layers.GRU):
+        told["reset"] = "after" if layer.reset_after else "before"
+    if isinstance(layer, keras.layers.SimpleRNN):
+        told["activation"] = {"linear": "identity"}.get(layer.activation.__name__, layer.activation.__name__)
+    model = model_of(LAYOUT, [held], **told)
+    name, calls = f"keras-{engine} {type(layer).__name__}", [partial(call, layer)]
+    if engine == "torch":
+        from .over_torch import composed
+        from .over_torch import hold as hold_on_torch
+
+        return hold_on_torch(name, LAYOUT, model, [held], lambda problem: composed(problem, calls))
+    from .over_jax import hold as hold_on_jax
+
+    return hold_on_jax(name, LAYOUT, model, [held], calls)
+
+
 def layer_for(keras: Any, model: Recurrent, input_size: int, dtype: str) -> Any:
     """The layer of a model, built, with weights of zero: no random number is drawn."""
     options: dict[str, Any] = {"return_sequences": True, "dtype": dtype, "seed": 0}
@@ -115,6 +153,12 @@ def layer_for(keras: Any, model: Recurrent, input_size: int, dtype: str) -> Any:
             layer = keras.layers.SimpleRNN(model.hidden_size, activation=activation, **options)
     layer.build((None, None, input_size))
     return layer
+
+
+def _in_double_precision() -> Any:
+    import jax
+
+    return jax.enable_x64(True)
 
 
 def _require(name: str, engine: str) -> None:
@@ -149,9 +193,11 @@ def _library() -> Any:
     return Library(LAYOUT, make)
 
 
-def _weights_and_calls(problem: Problem) -> tuple[Any, Any]:
+def _weights_and_network(problem: Problem) -> tuple[Any, Any]:
+    from .over_torch import composed
+
     keras, model = keras_on("torch"), problem.model
     assert isinstance(model, Recurrent)
     with keras.device("cpu"):
         layers = [layer_for(keras, model, size, problem.dtype.name) for size in layer_sizes(model)]
-    return LAYOUT.from_params(model, problem.params), [partial(call, layer) for layer in layers]
+    return LAYOUT.from_params(model, problem.params), composed(problem, [partial(call, layer) for layer in layers])

@@ -23,6 +23,7 @@ from ..layouts import Layout
 from ..model import Model
 from ..problem import Problem
 from ..recurrent import Recurrent
+from .held import HeldLayers
 from .networks import layer_sizes, refusal_of_networks
 
 Weights = Mapping[str, Array]
@@ -91,6 +92,24 @@ def answer(
             outputs=np.array(outputs),
             adjoints={"o": np.array(found["o"])} if trace else {},
         )
+
+
+def on_jax(weights: Mapping[str, np.ndarray]) -> dict[str, Array]:
+    """The weights as JAX's arrays in their own dtype, float64 included, whatever the host's configuration is."""
+    with isolated(next(iter(weights.values())).dtype):
+        return {name: jnp.asarray(array) for name, array in weights.items()}
+
+
+def hold(
+    name: str, layout: Layout, model: Recurrent, weights: Sequence[Mapping[str, np.ndarray]], calls: Sequence[Call]
+) -> HeldLayers:
+    """Layers with weights of their own as a backend."""
+
+    def respond(problem: Problem, trace: bool) -> Evaluation:
+        compute = value_and_grad(_network(problem), calls, quickly=True)
+        return answer(problem, layout, weights, compute, trace=trace)
+
+    return HeldLayers(name, layout, model, weights, respond)
 
 
 def value_and_grad(model: Recurrent, calls: Sequence[Call], *, quickly: bool = False) -> Callable[..., Any]:

@@ -15,19 +15,21 @@ from ..problem import Problem
 from ..recurrent import Recurrent
 from ..torch_common import Batch, Params, batch_of, gradient, in_one_thread, isolated, tensor, timed, within_lengths
 from ..torch_nn import criterion
+from .held import HeldLayers
 
 Weights = Mapping[str, Tensor]
 States = tuple[Tensor, ...]  # (h,), or (h, c)
 Call = Callable[[Weights, Tensor, States], Tensor]  # the weights, x (T, B, ·) and the initial state give h (T, B, H)
+Network = Callable[[Sequence[Weights], Tensor, States], Tensor]  # the same of all layers, with their (P, B, H) states
 
 
 def answer(
-    problem: Problem, layout: Layout, weights: Sequence[Mapping[str, np.ndarray]], calls: Sequence[Call], *, trace: bool
+    problem: Problem, layout: Layout, weights: Sequence[Mapping[str, np.ndarray]], network: Network, *, trace: bool
 ) -> Evaluation:
     """The answer of layers with these weights; the problem gives the rest."""
     with isolated(), in_one_thread():
         held, others, batch = _leaves(problem, weights)
-        outputs = _outputs(problem, calls, held, others, batch)
+        outputs = _outputs(network, held, others)
         outputs.retain_grad()
         loss = criterion(problem.model, outputs, batch)
         loss.backward()
@@ -41,8 +43,23 @@ def answer(
         )
 
 
+def hold(
+    name: str,
+    layout: Layout,
+    model: Recurrent,
+    weights: Sequence[Mapping[str, np.ndarray]],
+    network_for: Callable[[Problem], Network],
+) -> HeldLayers:
+    """Layers with weights of their own as a backend."""
+
+    def respond(problem: Problem, trace: bool) -> Evaluation:
+        return answer(problem, layout, weights, network_for(problem), trace=trace)
+
+    return HeldLayers(name, layout, model, weights, respond)
+
+
 def prepared(
-    problem: Problem, layout: Layout, weights: Sequence[Mapping[str, np.ndarray]], calls: Sequence[Call]
+    problem: Problem, layout: Layout, weights: Sequence[Mapping[str, np.ndarray]], network: Network
 ) -> Callable[[], tuple[Tensor, Params]]:
     """The run that gives the loss and the parameters' gradients."""
     with isolated():
@@ -52,7 +69,7 @@ def prepared(
         leaf.requires_grad_(False)
 
     def compute() -> tuple[Tensor, Any]:
-        loss = criterion(problem.model, _outputs(problem, calls, held, others, batch), batch)
+        loss = criterion(problem.model, _outputs(network, held, others), batch)
         leaves = [leaf for each in held for leaf in each.values()]
         found = torch.autograd.grad(loss, [*leaves, *readout.values()])
         gradients = iter(found)
@@ -75,23 +92,33 @@ def _by_name(problem: Problem, layout: Layout, found: Sequence[Mapping[str, np.n
     return dict(layout.gradients(problem.model, found))
 
 
-def _outputs(problem: Problem, calls: Sequence[Call], held: Sequence[Params], others: Params, batch: Batch) -> Tensor:
+def _outputs(network: Network, held: Sequence[Params], others: Params) -> Tensor:
     """o_t (T, B, K)."""
+    B, H = others["h0"].shape[-2:]
+    states = tuple(others[name].reshape(-1, B, H) for name in ("h0", "c0") if name in others)
+    return network(held, others["inputs"], states) @ others["V"].T + others.get("c", 0)
+
+
+def composed(problem: Problem, calls: Sequence[Call]) -> Network:
+    """A network of single layers, in a stack and in both directions as the problem's model has them."""
     model = problem.model
     assert isinstance(model, Recurrent)
-    T, B = problem.leading
-    t = np.arange(T)[:, None]
-    lengths = np.full(B, T) if problem.lengths is None else problem.lengths
+    t = np.arange(problem.seq_len)[:, None]
+    lengths = np.full(problem.batch_size, problem.seq_len) if problem.lengths is None else problem.lengths
+    in_length = torch.from_numpy(t < lengths)[..., None]
     # each sequence turned round within its length
     backwards = torch.from_numpy(np.where(t < lengths, lengths - 1 - t, t))[..., None]
-    h = within_lengths(others["inputs"], batch)
-    states = [others[name].reshape(-1, B, model.hidden_size) for name in model.state_names]
-    for layer in model.layers:
-        directions = []
-        for place in layer:
-            initial = tuple(state[place.number] for state in states)
-            x = torch.take_along_dim(h, backwards, dim=0) if place.suffix else h
-            found = calls[place.number](held[place.number], x, initial)
-            directions.append(torch.take_along_dim(found, backwards, dim=0) if place.suffix else found)
-        h = torch.cat(directions, dim=-1)
-    return h @ others["V"].T + others.get("c", 0)
+
+    def network(held: Sequence[Weights], x: Tensor, states: States) -> Tensor:
+        h = torch.where(in_length, x, 0)
+        for layer in model.layers:
+            directions = []
+            for place in layer:
+                initial = tuple(state[place.number] for state in states)
+                given = torch.take_along_dim(h, backwards, dim=0) if place.suffix else h
+                found = calls[place.number](held[place.number], given, initial)
+                directions.append(torch.take_along_dim(found, backwards, dim=0) if place.suffix else found)
+            h = torch.cat(directions, dim=-1)
+        return h
+
+    return network

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from ..recurrent import Recurrent
 from .gates import cell_of, require_names, require_zero, size_of
 from .layout import Arrays, Given, Layout
@@ -26,8 +24,7 @@ def pack(model: Recurrent, p: Given) -> Arrays:
 
 def unpack(model: Recurrent, weights: Given) -> Arrays:
     own = {"U": weights["dense_i.kernel"].T, "W": weights["dense_h.kernel"].T}
-    own["b"] = weights[f"{BIASED[model.cell]}.bias"]
-    return own | ({"b_hn": np.zeros_like(own["b"][: model.hidden_size])} if model.cell == "gru" else {})
+    return own | {"b": weights[f"{BIASED[model.cell]}.bias"]}
 
 
 def describe(weights: Given) -> dict[str, Any]:

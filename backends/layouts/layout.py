@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import InvalidProblemError
 from ..recurrent import Place, Recurrent
 
 Arrays = dict[str, np.ndarray]
@@ -65,22 +66,37 @@ class Layout:
         return weights
 
     def to_params(self, model: Recurrent, weights: Sequence[Given]) -> Arrays:
-        """The parameters from the weights of every layer and direction; of two biases the sum."""
+        """The parameters from the weights of every layer and direction; of two biases the sum, and no b_hn is zero."""
         params: Arrays = {}
         for place, held in zip(model.places, weights, strict=True):
             own = self.unpack(model, held)
             if "b_h" in own:
                 own["b"] = own["b"] + own["b_h"]
+            if "b" in own and "b_hn" in _names(model):
+                own.setdefault("b_hn", np.zeros_like(own["b"][: model.hidden_size]))
             self._raise_forget_gate(model, own, self.added_to_forget_gate)
             params |= _placed(model, place, own)
         return params
 
     def gradients(self, model: Recurrent, found: Sequence[Given]) -> Arrays:
-        """The parameters' gradients from those of the weights; two biases that are added have the same, that of b."""
+        """The parameters' gradients from those of the weights, as far as the library has these parameters.
+
+        Two biases that are added have the same gradient, that of b.
+        """
         gradients: Arrays = {}
         for place, held in zip(model.places, found, strict=True):
             gradients |= _placed(model, place, self.unpack(model, held))
         return gradients
+
+    def require_shapes(self, model: Recurrent, weights: Sequence[Given]) -> None:
+        """Raises InvalidProblemError, with the weight's own name, unless the weights fit the model and each other."""
+        zeros = {name: np.zeros(shape) for name, shape in model.parameter_shapes.items()}
+        for place, held, expected in zip(model.places, weights, self.from_params(model, zeros), strict=True):
+            for name, array in held.items():
+                if name in expected and array.shape != expected[name].shape:
+                    raise InvalidProblemError(
+                        f"{self.placed(place, name)} has shape {array.shape}, expected {expected[name].shape}"
+                    )
 
     def _raise_forget_gate(self, model: Recurrent, own: Arrays, by: float) -> None:
         if by and model.cell == "lstm" and "b" in own:

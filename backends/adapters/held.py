@@ -1,0 +1,90 @@
+"""Layers that hold weights of their own, as a backend."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from ..errors import InvalidProblemError
+from ..interface import Evaluation
+from ..layouts import Layout
+from ..model import Model
+from ..problem import Problem
+from ..recurrent import Recurrent
+
+
+@dataclass(frozen=True, eq=False)
+class HeldLayers:
+    """A library's own object, which answers with the weights that it has: of a problem it takes the rest.
+
+    Attributes:
+        name: the library's and the layer's.
+        layout: how the weights are laid out.
+        model: what the layers compute, as far as they tell; its read-out and loss mean nothing.
+        weights: of every layer and direction.
+        answer: their answer to a problem, and the adjoints too if they are asked for.
+    """
+
+    partial: ClassVar[bool] = True  # a layer without b_hn has no gradient for it
+
+    name: str
+    layout: Layout
+    model: Recurrent
+    weights: Sequence[Mapping[str, np.ndarray]]
+    answer: Callable[[Problem, bool], Evaluation]
+
+    @property
+    def params(self) -> dict[str, np.ndarray]:
+        """U, W, b and b_hn, by their names in a problem."""
+        return self.layout.to_params(self.model, self.weights)
+
+    @property
+    def dtype(self) -> str:
+        """The dtype of the weights.
+
+        Raises:
+            InvalidProblemError: they have several.
+        """
+        found = sorted({array.dtype.name for held in self.weights for array in held.values()})
+        if len(found) != 1:
+            raise InvalidProblemError(f"{self.name} has weights of {' and '.join(found)}, expected one dtype")
+        return found[0]
+
+    def supports(self, model: Model, dtype: str) -> str:
+        same = isinstance(model, Recurrent) and _kind(model) == _kind(self.model)
+        return "" if same else f"it is one layer and no other: {self.model.words}"
+
+    def evaluate(self, problem: Problem, *, trace: bool = False) -> Evaluation:
+        return self.answer(problem, trace)
+
+    def prepare(self, problem: Problem) -> Callable[[], tuple[float, dict[str, np.ndarray]]]:
+        def run() -> tuple[float, dict[str, np.ndarray]]:
+            found = self.evaluate(problem)
+            return found.loss, {name: found.gradients[name] for name in problem.params if name in found.gradients}
+
+        return run
+
+
+def model_of(layout: Layout, weights: Sequence[Mapping[str, np.ndarray]], **told: Any) -> Recurrent:
+    """The model of layers with these weights, and with what else is told of them.
+
+    Raises:
+        InvalidProblemError: the weights are not those of such layers.
+    """
+    fields: dict[str, Any] = {"output_size": 1, "loss": "squared_error"} | layout.describe(weights[0]) | told
+    if fields["cell"] != "rnn":
+        fields.pop("activation", None)
+    if fields["cell"] != "gru":
+        fields.pop("reset", None)
+    model = Recurrent(**fields)
+    if len(weights) != len(model.places):
+        raise InvalidProblemError(f"there are weights of {len(weights)} layers, expected {len(model.places)}")
+    layout.require_shapes(model, weights)
+    return model
+
+
+def _kind(model: Recurrent) -> tuple[object, ...]:
+    return model.cell, model.sizes[:2], model.num_layers, model.bidirectional, model.reset

@@ -1,0 +1,106 @@
+"""Libraries' own layer objects: as backends, and from and to the parameters of a problem."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import replace
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+
+from ..errors import RequestError, UnsupportedProblemError, unknown_name
+from ..layouts import get_layout
+from ..recurrent import Recurrent
+from .held import HeldLayers
+
+ADAPTERS = {
+    "torch": "torch_layers",
+    "flax-linen": "flax_linen",
+    "flax-nnx": "flax_nnx",
+    "equinox": "equinox",
+    "haiku": "haiku",
+    "keras": "keras",
+}
+
+CLASSES = (
+    ("torch.nn", ("RNNBase", "RNNCellBase"), "torch_layers"),
+    ("flax.nnx", ("Module",), "flax_nnx"),
+    ("equinox.nn", ("LSTMCell", "GRUCell"), "equinox"),
+    ("keras.layers", ("RNN",), "keras"),
+)
+KNOWN = (
+    "a torch.nn layer or cell, a flax.nnx cell or RNN, (flax.linen cell or RNN, variables), an equinox cell, "
+    "(function that makes a haiku core, parameters), or a built keras layer"
+)
+
+
+def to_params(layer: object, **told: Any) -> dict[str, np.ndarray]:
+    """U, W, b and b_hn of a library's layer, by their names in a problem.
+
+    To the bit, but for two biases that become one (their sum), and for the 1 that Haiku adds to the forget gate's.
+
+    Args:
+        layer: as for `held_layers`.
+        told: as for `held_layers`.
+    """
+    return held_layers(layer, **told).params
+
+
+def from_params(library: str, model: Recurrent, params: Mapping[str, np.ndarray]) -> Any:
+    """A library's layer that holds the parameters: what `to_params` takes, and its inverse.
+
+    Args:
+        library: `torch`, `flax-linen`, `flax-nnx`, `equinox`, `haiku` or `keras`.
+        model: what is computed; of one layer in one direction, but for `torch`.
+        params: U, W, b and b_hn, as far as the model has them; others are left alone.
+
+    Raises:
+        UnsupportedProblemError: the library has no such layer, or no place for a parameter that is not zero.
+    """
+    if library not in ADAPTERS:
+        raise unknown_name("library", library, ADAPTERS)
+    layout = get_layout(library)
+    refusal = layout.refusal(replace(model, bias=False) if library == "flax-nnx" else model)
+    if refusal:
+        raise UnsupportedProblemError(refusal)
+    weights = layout.from_params(model, params)
+    if library == "torch":
+        return _adapter("torch_layers").build(model, weights)
+    if len(weights) > 1:
+        raise UnsupportedProblemError(f"{library} has single layers, expected a model of one layer in one direction")
+    return _adapter(ADAPTERS[library]).build(model, weights[0])
+
+
+def held_layers(layer: object, **told: Any) -> HeldLayers:
+    """The object as a backend that answers with the object's own weights.
+
+    Args:
+        layer: see `KNOWN`.
+        told: fields of the model that the object does not tell, such as `activation` of a plain cell of Flax.
+
+    Raises:
+        RequestError: it is nothing of the kind.
+    """
+    if isinstance(layer, tuple) and len(layer) == 2:
+        first, held = layer
+        if _is_a(first, "flax.linen", "Module"):
+            return _adapter("flax_linen").hold(first, held, **told)
+        if callable(first) and "haiku" in sys.modules:
+            return _adapter("haiku").hold(first, held, **told)
+    for module, names, adapter in CLASSES:
+        if any(_is_a(layer, module, name) for name in names):
+            return _adapter(adapter).hold(layer, **told)
+    raise RequestError(f"no layer that is known here: {type(layer).__name__}, expected {KNOWN}")
+
+
+def _is_a(layer: object, module: str, name: str) -> bool:
+    """Whether it is an instance of that class, of a library that is loaded if it is."""
+    kind = getattr(sys.modules.get(module), name, None)
+    return isinstance(kind, type) and isinstance(layer, kind)
+
+
+def _adapter(name: str) -> Any:
+    """The module of an adapter, which imports its library."""
+    return import_module(f".{name}", __package__)

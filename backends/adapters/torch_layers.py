@@ -1,0 +1,83 @@
+"""Layers of `torch.nn`, one at a time, with weights of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from ..errors import InvalidProblemError, UnsupportedProblemError
+from ..layouts.torch_nn import LAYOUT, placed
+from ..problem import Problem
+from ..recurrent import Recurrent
+from .held import HeldLayers, model_of
+from .over_torch import Network, States, Weights
+from .over_torch import hold as hold_on_torch
+
+LAYERS = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
+
+
+def build(model: Recurrent, weights: Sequence[Mapping[str, np.ndarray]]) -> nn.RNNBase:
+    """The layer of a model with the weights of all layers and directions. No random number is drawn."""
+    options: dict[str, Any] = {"num_layers": model.num_layers, "bidirectional": model.bidirectional, "device": "meta"}
+    options |= {"nonlinearity": model.activation} if model.cell == "rnn" else {}
+    layer = LAYERS[model.cell](model.input_size, model.hidden_size, **options)
+    for place, held in zip(model.places, weights, strict=True):
+        for name, array in held.items():
+            setattr(layer, placed(place, name), nn.Parameter(torch.tensor(array)))
+    return layer
+
+
+def hold(module: nn.RNNBase | nn.RNNCellBase, **told: Any) -> HeldLayers:
+    """An `nn.RNN`, `LSTM` or `GRU`, of any number of layers and directions, or a cell, as a backend."""
+    if getattr(module, "proj_size", False):
+        raise InvalidProblemError("the torch layer has proj_size > 0, which makes it another cell")
+    if module.training and getattr(module, "dropout", False):
+        raise InvalidProblemError("the torch layer has dropout and is in training mode: call its eval() first")
+    if hasattr(module, "nonlinearity"):
+        told["activation"] = module.nonlinearity
+    own = ["weight_ih", "weight_hh", *(["bias_ih", "bias_hh"] if module.bias else [])]
+    if isinstance(module, nn.RNNBase):
+        stack: dict[str, Any] = {"num_layers": module.num_layers, "bidirectional": module.bidirectional}
+        told |= stack
+        names = [{name: placed(place, name) for name in own} for place in Recurrent("rnn", 1, 1, 1, **stack).places]
+    else:
+        names = [{name: name for name in own}]
+    parameters = dict(module.named_parameters())
+    weights = [{name: parameters[theirs].detach().cpu().numpy() for name, theirs in each.items()} for each in names]
+    model = model_of(LAYOUT, weights, **told)
+    run: Callable[[Any, Weights, Tensor, States], Tensor] = _run_cell
+    if isinstance(module, nn.RNNBase):
+        run = _run_layers
+
+    def network_for(problem: Problem) -> Network:
+        if problem.lengths is not None:
+            raise UnsupportedProblemError("a layer that is held is asked whole sequences")
+
+        def network(held: Sequence[Weights], x: Tensor, states: States) -> Tensor:
+            given = {each[name]: held[i][name] for i, each in enumerate(names) for name in each}
+            return run(module, given, x, states)
+
+        return network
+
+    return hold_on_torch(f"torch {type(module).__name__}", LAYOUT, model, weights, network_for)
+
+
+def _run_layers(module: nn.RNNBase, given: Weights, x: Tensor, states: States) -> Tensor:
+    x = x.transpose(0, 1) if module.batch_first else x
+    h, _ = functional_call(module, dict(given), (x, states if len(states) > 1 else states[0]))
+    return h.transpose(0, 1) if module.batch_first else h
+
+
+def _run_cell(module: nn.RNNCellBase, given: Weights, x: Tensor, states: States) -> Tensor:
+    state: Any = tuple(each[0] for each in states)
+    steps = []
+    for x_t in x:
+        found = functional_call(module, dict(given), (x_t, state if len(state) > 1 else state[0]))
+        state = found if isinstance(found, tuple) else (found,)
+        steps.append(state[0])
+    return torch.stack(steps)
