@@ -45,6 +45,7 @@ REFERENCES = {
     "flax-nnx": Reference(f"{ADAPTERS}.flax_nnx:FlaxNnxBackend", "flax", on_request=True),
     "equinox": Reference(f"{ADAPTERS}.equinox:EquinoxBackend", "equinox", on_request=True),
     "haiku": Reference(f"{ADAPTERS}.haiku:HaikuBackend", "haiku", on_request=True, package="dm-haiku"),
+    "onnxruntime": Reference(f"{ADAPTERS}.onnx:OnnxRuntimeBackend", "onnxruntime", extra="onnx", on_request=True),
     "keras-jax": Reference(f"{ADAPTERS}.keras:KerasJaxBackend", on_request=True, package="keras"),
     "keras-torch": Reference(f"{ADAPTERS}.keras:KerasTorchBackend", on_request=True, package="keras"),
 }

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from ..backends import (
     Backend,
+    Evaluation,
     MissingFrameworkError,
     OrderedSystem,
     Problem,
@@ -206,6 +207,13 @@ def run(
             outcomes.append(result)
         progress(case.label, done + 1)
     return outcomes
+
+
+def without_gradients(results: Iterable[CaseResult]) -> list[str]:
+    """A note on each backend that gave forward values only, since its agreement is one in these."""
+    answers = {name: answer for result in results for name, answer in result.comparison.answers.items()}
+    silent = [name for name, answer in answers.items() if isinstance(answer, Evaluation) and not answer.gradients]
+    return [f"{name} gives forward values only: of its answers, loss and outputs were compared" for name in silent]
 
 
 def save_cases(results: Iterable[CaseResult], folder: Path) -> dict[str, Path]:

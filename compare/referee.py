@@ -153,6 +153,8 @@ def _train(name: str, backend: Backend, problem: Problem, training: Training, *,
             outcome = replace(outcome, message=f"{place}: {outcome.message}")
         if not isinstance(outcome, Evaluation):
             raise _Stopped(outcome)
+        if not at.params.keys() <= outcome.gradients.keys():
+            raise _Stopped(UnsupportedProblemError("it does not give all gradients, and so it cannot learn"))
         return outcome
 
     own_descend = getattr(backend, "descend", None)

@@ -99,7 +99,8 @@ def compare_command(
         raise RequestError(f"nothing could be compared: {left_out[0]}")
     saved = campaign.save_cases(results, save_case) if save_case else {}
     seconds = time.perf_counter() - started
-    report = CampaignReport(results, list(backends), [*notes, *more_notes, *left_out], seconds, saved)
+    notes += [*more_notes, *left_out, *campaign.without_gradients(results)]
+    report = CampaignReport(results, list(backends), notes, seconds, saved)
     show(report, console(stderr=json == STANDARD_OUTPUT))
     if json is not None:
         write(json, campaign_json(results))

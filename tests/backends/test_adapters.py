@@ -9,9 +9,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from gradparity.backends import Problem, Recurrent, get_backend
+from gradparity.backends import Problem, Recurrent, UnsupportedProblemError, get_backend
 from gradparity.backends.checks import DTYPES
-from gradparity.compare import compare
+from gradparity.compare import Training, compare
 from gradparity.compare.bench.verification import answer_of
 from gradparity.compare.explanation import explain
 
@@ -85,6 +85,24 @@ def test_an_adapter_leaves_the_global_state_as_it_was(name):
     before = state()
     get_backend(name).evaluate(make(LSTM))
     assert state() == before
+
+
+@pytest.mark.parametrize("kind", MODELS)
+def test_onnx_runtime_agrees_in_its_forward_values(kind):
+    backend = get_backend("onnxruntime")
+    assert "float32 only" in backend.supports(MODELS[kind], "float64")
+    comparison = compare(make(MODELS[kind], "float32"), ["manual", backend])
+    assert comparison.verdict == "agree", explain(comparison)
+    assert comparison.answers["onnxruntime"].gradients == {}
+    assert {block.label for block in comparison.blocks} == {"loss", *(f"o_{t}" for t in range(1, 6))}
+
+
+def test_onnx_runtime_cannot_learn_and_is_not_timed():
+    problem = make(replace(LSTM, reduction="mean"), "float32")
+    comparison = compare(problem, ["manual", "torch", "onnxruntime"], training=Training(0.1, 2))
+    assert comparison.skipped == {"onnxruntime": "it does not give all gradients, and so it cannot learn"}
+    with pytest.raises(UnsupportedProblemError, match="forward values only"):
+        get_backend("onnxruntime").prepare(problem)
 
 
 KERAS_PROGRAM = """

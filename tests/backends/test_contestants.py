@@ -27,7 +27,7 @@ from gradparity.compare.strategies import problems
 from hypothesis import given, settings
 
 CONTESTANTS = ("autograd", "torch-compile")
-ADAPTERS = ("flax-linen", "flax-nnx", "equinox", "haiku", "keras-jax", "keras-torch")
+ADAPTERS = ("flax-linen", "flax-nnx", "equinox", "haiku", "onnxruntime", "keras-jax", "keras-torch")
 MODEL = Recurrent("rnn", 3, 5, 4)
 LSTM = Recurrent("lstm", 3, 5, 4, num_layers=2, bidirectional=True, loss_at="last_step")
 COMPILED = {
@@ -170,7 +170,7 @@ def test_contestants_are_used_only_where_they_are_named():
     code = "import sys; from gradparity.backends import load_backends; load_backends(); print(*sys.modules)"
     loaded = in_a_fresh_process(code).split()
     assert "torch" in loaded
-    libraries = {"autograd", "gradparity.backends.torch_compile", "flax", "equinox", "haiku", "keras"}
+    libraries = {"autograd", "gradparity.backends.torch_compile", "flax", "equinox", "haiku", "keras", "onnxruntime"}
     assert not libraries & set(loaded)
 
 
