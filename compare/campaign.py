@@ -11,7 +11,6 @@ from pathlib import Path
 
 from ..backends import (
     Backend,
-    Evaluation,
     MissingFrameworkError,
     OrderedSystem,
     Problem,
@@ -211,8 +210,7 @@ def run(
 
 def without_gradients(results: Iterable[CaseResult]) -> list[str]:
     """A note on each backend that gave forward values only, since its agreement is one in these."""
-    answers = {name: answer for result in results for name, answer in result.comparison.answers.items()}
-    silent = [name for name, answer in answers.items() if isinstance(answer, Evaluation) and not answer.gradients]
+    silent = dict.fromkeys(name for result in results for name in result.comparison.forward_only)
     return [f"{name} gives forward values only: of its answers, loss and outputs were compared" for name in silent]
 
 

@@ -13,6 +13,7 @@ from ..backends import RequestError
 from .commands.bench import bench_command
 from .commands.check import check_command
 from .commands.compare import compare_command
+from .commands.convert import convert_command
 from .commands.detect import detect_command
 from .commands.flow import flow_command
 from .commands.listings import backends_command, mistakes_command, systems_command
@@ -30,6 +31,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "compare": compare_command,
     "check": check_command,
     "bench": bench_command,
+    "convert": convert_command,
     "flow": flow_command,
     "sweep": sweep_command,
     "detect": detect_command,

@@ -48,20 +48,19 @@ def assert_same_layer(
             raise AssertionError(
                 "not the same layer: " + "; ".join(f"{name} is {value}" for name, value in told.items())
             )
-    problem = _problem(held, seq_len, batch_size, seed)
-    comparison = compare(problem, held)
+    comparison = compare_held(held, seq_len=seq_len, batch_size=batch_size, seed=seed)
     if comparison.verdict != "agree":
         raise DisagreementError(comparison, next_step=_about_the_weights(held))
     return comparison
 
 
-def _problem(held: Sequence[HeldLayers], seq_len: int, batch_size: int, seed: int) -> Problem:
-    """A random batch for the layers, with the weights of the first, by which rounding is measured."""
+def compare_held(held: Sequence[HeldLayers], *, seq_len: int = 7, batch_size: int = 3, seed: int = 0) -> Comparison:
+    """Layers on a random batch; by the weights of the first it is measured how far rounding reaches."""
     model = replace(held[0].model, bias=any(each.model.bias for each in held), output_size=OUTPUTS)
     drawn = Problem.from_seed(model, seq_len=seq_len, batch_size=batch_size, seed=seed, dtype=held[0].dtype)
     zeros = {name: np.zeros_like(array) for name, array in drawn.params.items() if array.ndim == 1}
     own = {name: array for name, array in drawn.params.items() if name in ("V", "c")}
-    return replace(drawn, params=zeros | held[0].params | own)
+    return compare(replace(drawn, params=zeros | held[0].params | own), held)
 
 
 def _kind(layer: HeldLayers) -> str:

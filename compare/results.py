@@ -150,6 +150,11 @@ class Comparison:
         return "bitwise" if self.bitwise else "rounding"
 
     @property
+    def forward_only(self) -> list[str]:
+        """The backends that gave forward values and no gradients."""
+        return [name for name, each in self.answers.items() if isinstance(each, Evaluation) and not each.gradients]
+
+    @property
     def closest(self) -> BlockResult | None:
         """The block that comes closest to its limit, or goes furthest beyond it, of those that can be decided."""
         decided = (block for block in self.blocks if block.verdict != "undecidable")

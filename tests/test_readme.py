@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from gradparity.compare import cli
 
+pytest_plugins = ["pytester"]
 README = (Path(__file__).parent.parent / "README.md").read_text()
 
 
@@ -65,6 +66,12 @@ def test_the_benchmarkers_lines_run():
     scope = {}
     exec(code, scope)
     assert set(scope["gradients"]) == {"U", "W", "b", "V", "c"}
+
+
+def test_the_tests_of_a_library_run_as_printed(pytester):
+    (code,) = (block for block in blocks("python") if "def test_my_layer" in block)
+    pytester.makepyfile(code.replace("my_package.gradparity:backend", "jax"))
+    pytester.runpytest_subprocess("-q", "-p", "no:cacheprovider").assert_outcomes(passed=5)
 
 
 def test_weights_go_from_one_library_to_another():

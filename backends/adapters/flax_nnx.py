@@ -13,6 +13,7 @@ from jax import Array
 
 from ..interface import Evaluation
 from ..layouts import get_layout
+from ..layouts.flax_nnx import NO_B_HN
 from ..model import Model
 from ..problem import Problem
 from ..recurrent import Recurrent
@@ -30,7 +31,8 @@ class FlaxNnxBackend:
     name = "flax-nnx"
 
     def supports(self, model: Model, dtype: str) -> str:
-        return LIBRARY.refusal(model)
+        no_b_hn = isinstance(model, Recurrent) and model.cell == "gru" and model.bias
+        return LIBRARY.refusal(model) or (f"{NO_B_HN}: it is compared without biases" if no_b_hn else "")
 
     def evaluate(self, problem: Problem, *, trace: bool = False) -> Evaluation:
         return LIBRARY.evaluate(problem, trace=trace)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from functools import partial
 from importlib import import_module
@@ -139,6 +139,22 @@ def hold(layer: Any, **told: Any) -> HeldLayers:
     return hold_on_jax(name, LAYOUT, model, [held], calls)
 
 
+def hold_weights(model: Recurrent, weights: Sequence[Mapping[str, np.ndarray]]) -> HeldLayers:
+    """New layers with these weights as a backend, on the engine that Keras has or will have in this process."""
+    from .objects import engine_of_keras
+
+    if engine_of_keras() == "jax":
+        found: HeldLayers = _library().hold("keras-jax", model, weights)
+        return found
+    from .over_torch import composed
+    from .over_torch import hold as hold_on_torch
+
+    def network_for(problem: Problem) -> Any:
+        return composed(problem, _calls_on_torch(model, problem.dtype.name))
+
+    return hold_on_torch("keras-torch", LAYOUT, model, weights, network_for)
+
+
 def layer_for(keras: Any, model: Recurrent, input_size: int, dtype: str) -> Any:
     """The layer of a model, built, with weights of zero: no random number is drawn."""
     options: dict[str, Any] = {"return_sequences": True, "dtype": dtype, "seed": 0}
@@ -196,8 +212,13 @@ def _library() -> Any:
 def _weights_and_network(problem: Problem) -> tuple[Any, Any]:
     from .over_torch import composed
 
-    keras, model = keras_on("torch"), problem.model
+    model = problem.model
     assert isinstance(model, Recurrent)
+    calls = _calls_on_torch(model, problem.dtype.name)
+    return LAYOUT.from_params(model, problem.params), composed(problem, calls)
+
+
+def _calls_on_torch(model: Recurrent, dtype: str) -> list[Any]:
+    keras = keras_on("torch")
     with keras.device("cpu"):
-        layers = [layer_for(keras, model, size, problem.dtype.name) for size in layer_sizes(model)]
-    return LAYOUT.from_params(model, problem.params), composed(problem, [partial(call, layer) for layer in layers])
+        return [partial(call, layer_for(keras, model, size, dtype)) for size in layer_sizes(model)]

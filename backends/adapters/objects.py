@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ import numpy as np
 from ..errors import RequestError, UnsupportedProblemError, unknown_name
 from ..layouts import get_layout
 from ..recurrent import Recurrent
+from ..registry import get_backend
 from .held import HeldLayers
 
 ADAPTERS = {
@@ -22,6 +23,7 @@ ADAPTERS = {
     "equinox": "equinox",
     "haiku": "haiku",
     "keras": "keras",
+    "onnx": "onnx",
 }
 
 CLASSES = (
@@ -59,10 +61,11 @@ def from_params(library: str, model: Recurrent, params: Mapping[str, np.ndarray]
     Raises:
         UnsupportedProblemError: the library has no such layer, or no place for a parameter that is not zero.
     """
-    if library not in ADAPTERS:
-        raise unknown_name("library", library, ADAPTERS)
+    able = [each for each in ADAPTERS if each != "onnx"]  # which has operators, and no layers
+    if library not in able:
+        raise unknown_name("library", library, able)
     layout = get_layout(library)
-    refusal = layout.refusal(replace(model, bias=False) if library == "flax-nnx" else model)
+    refusal = layout.refusal(model)
     if refusal:
         raise UnsupportedProblemError(refusal)
     weights = layout.from_params(model, params)
@@ -71,6 +74,30 @@ def from_params(library: str, model: Recurrent, params: Mapping[str, np.ndarray]
     if len(weights) > 1:
         raise UnsupportedProblemError(f"{library} has single layers, expected a model of one layer in one direction")
     return _adapter(ADAPTERS[library]).build(model, weights[0])
+
+
+def held_weights(library: str, model: Recurrent, weights: Sequence[Mapping[str, np.ndarray]]) -> HeldLayers:
+    """New layers of a library, with exactly these weights, as a backend.
+
+    Args:
+        library: one of those with a layout.
+        model: what is computed, of any number of layers and directions.
+        weights: of every layer and direction, by the library's names.
+
+    Raises:
+        MissingFrameworkError: the library is not installed.
+    """
+    names = {"torch": "torch-nn", "onnx": "onnxruntime", "keras": f"keras-{engine_of_keras()}"}
+    get_backend(names.get(library, library))  # which says what is missing
+    layout, adapter = get_layout(library), _adapter(ADAPTERS[library])
+    zeros = {name: np.zeros(shape, _dtype(weights)) for name, shape in model.parameter_shapes.items()}
+    complete = [{**empty, **held} for empty, held in zip(layout.from_params(model, zeros), weights, strict=True)]
+    held: HeldLayers
+    if hasattr(adapter, "LIBRARY"):
+        held = adapter.LIBRARY.hold(library, model, complete)
+    else:
+        held = adapter.hold_weights(model, complete)
+    return held
 
 
 def held_layers(layer: object, **told: Any) -> HeldLayers:
@@ -93,6 +120,17 @@ def held_layers(layer: object, **told: Any) -> HeldLayers:
         if any(_is_a(layer, module, name) for name in names):
             return _adapter(adapter).hold(layer, **told)
     raise RequestError(f"no layer that is known here: {type(layer).__name__}, expected {KNOWN}")
+
+
+def engine_of_keras() -> str:
+    """The one that Keras has in this process; if it is not loaded yet, the first that is installed."""
+    if "keras" in sys.modules:
+        return str(sys.modules["keras"].config.backend())
+    return "jax" if find_spec("jax") or not find_spec("torch") else "torch"
+
+
+def _dtype(weights: Sequence[Mapping[str, np.ndarray]]) -> np.dtype:
+    return next(iter(weights[0].values())).dtype
 
 
 def _is_a(layer: object, module: str, name: str) -> bool:

@@ -23,6 +23,7 @@ LAYOUT = get_layout("onnx")
 OPSET, IR_VERSION = 22, 10
 OPERATORS = {"rnn": "RNN", "lstm": "LSTM", "gru": "GRU"}
 ACTIVATIONS = {"tanh": "Tanh", "relu": "Relu", "sigmoid": "Sigmoid", "identity": "Affine"}
+FLOAT32_ONLY = "ONNX Runtime has its recurrent operators in float32 only"
 Weights = Sequence[Mapping[str, np.ndarray]]
 
 
@@ -33,9 +34,7 @@ class OnnxRuntimeBackend:
     partial: ClassVar[bool] = True  # it has no gradients
 
     def supports(self, model: Model, dtype: str) -> str:
-        if dtype != "float32":
-            return "ONNX Runtime has its recurrent operators in float32 only"
-        return refusal_of_networks(model)
+        return FLOAT32_ONLY if dtype != "float32" else refusal_of_networks(model)
 
     def evaluate(self, problem: Problem, *, trace: bool = False) -> Evaluation:
         model = problem.model
@@ -46,8 +45,10 @@ class OnnxRuntimeBackend:
         raise UnsupportedProblemError("ONNX Runtime gives forward values only, and no gradients")
 
 
-def hold(model: Recurrent, weights: Weights) -> HeldLayers:
+def hold_weights(model: Recurrent, weights: Weights) -> HeldLayers:
     """Layers with these weights as a backend."""
+    if any(array.dtype != np.float32 for held in weights for array in held.values()):
+        raise UnsupportedProblemError(FLOAT32_ONLY)
     return HeldLayers(
         f"onnxruntime {OPERATORS[model.cell]}", LAYOUT, model, weights, lambda problem, trace: answer(problem, weights)
     )

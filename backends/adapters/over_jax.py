@@ -52,6 +52,10 @@ class Library:
         weights = self.layout.from_params(_network(problem), problem.params)
         return answer(problem, self.layout, weights, _compiled(self, problem.model, quickly=True), trace=trace)
 
+    def hold(self, name: str, model: Recurrent, weights: Sequence[Mapping[str, np.ndarray]]) -> HeldLayers:
+        """New layers with these weights as a backend."""
+        return hold(name, self.layout, model, weights, [self.make(model, size) for size in layer_sizes(model)])
+
     def prepare(self, problem: Problem) -> Callable[[], tuple[Array, dict[str, Any]]]:
         """The run that gives the loss and the parameters' gradients."""
         model, compute = _network(problem), _compiled(self, problem.model)

@@ -32,6 +32,11 @@ def build(model: Recurrent, weights: Sequence[Mapping[str, np.ndarray]]) -> nn.R
     return layer
 
 
+def hold_weights(model: Recurrent, weights: Sequence[Mapping[str, np.ndarray]]) -> HeldLayers:
+    """A new layer with these weights as a backend."""
+    return hold(build(model, weights))
+
+
 def hold(module: nn.RNNBase | nn.RNNCellBase, **told: Any) -> HeldLayers:
     """An `nn.RNN`, `LSTM` or `GRU`, of any number of layers and directions, or a cell, as a backend."""
     if getattr(module, "proj_size", False):

@@ -37,9 +37,7 @@ def describe(weights: Given) -> dict[str, Any]:
 
 
 def refusal(model: Recurrent) -> str:
-    if model.reset == "before":
-        return "flax.nnx.GRUCell has its reset gate after the product, not before"
-    return f"{NO_B_HN}: it is compared without biases" if model.cell == "gru" and model.bias else ""
+    return "flax.nnx.GRUCell has its reset gate after the product, not before" if model.reset == "before" else ""
 
 
 LAYOUT = Layout(pack, unpack, describe, refusal)

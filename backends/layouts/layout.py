@@ -38,6 +38,7 @@ class Layout:
         refusal: why the library has no layer for a model; empty if it has one.
         added_to_forget_gate: what the library adds to the LSTM's b_f when it runs.
         placed: the name in a stack of what is called so in a single layer.
+        unused: what else belongs to a layer of the library, but to none that is known here.
     """
 
     pack: Callable[[Recurrent, Given], Arrays]
@@ -46,6 +47,7 @@ class Layout:
     refusal: Callable[[Recurrent], str]
     added_to_forget_gate: float = 0.0
     placed: Callable[[Place, str], str] = one_by_one
+    unused: tuple[str, ...] = ()
 
     def from_params(self, model: Recurrent, params: Given) -> list[Arrays]:
         """A problem's parameters as weights, of every layer and direction in the order of `model.places`.

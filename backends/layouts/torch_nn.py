@@ -52,4 +52,4 @@ def placed(place: Place, name: str) -> str:
     return f"{name}_l{place.prefix.removeprefix('layer').removesuffix('.') or 0}{place.suffix.replace('.', '_')}"
 
 
-LAYOUT = Layout(pack, unpack, describe, refusal, placed=placed)
+LAYOUT = Layout(pack, unpack, describe, refusal, placed=placed, unused=("weight_hr",))  # proj_size

@@ -1,0 +1,82 @@
+"""`gradparity convert`: weights from one library to another, and the proof."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ...backends import InvalidProblemError, MissingFrameworkError, RequestError, UnsupportedProblemError
+from ...backends.files import require_writable
+from ...backends.layouts import LAYOUTS
+from ...backends.weightfiles import read_weights, require_suffix, write_weights
+from ..console import console, say, working
+from ..conversion import convert
+from ..explanation import explain
+
+LIBRARIES = ", ".join(LAYOUTS)
+
+
+def convert_command(
+    source: Annotated[Path, typer.Argument(metavar="IN", help="The weights, .safetensors or .npz.")],
+    target: Annotated[Path, typer.Argument(metavar="OUT", help="Where to write them, .safetensors or .npz.")],
+    source_library: Annotated[str, typer.Option("--from", metavar="LIBRARY", help=f"Whose they are: {LIBRARIES}.")],
+    target_library: Annotated[str, typer.Option("--to", metavar="LIBRARY", help="Whose they are to be.")],
+    prefix: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The layer's, such as encoder.lstm; the rest is left alone.")
+    ] = None,
+    reset: Annotated[
+        str | None, typer.Option(metavar="WHERE", help="Of a GRU whose weights do not tell: after or before.")
+    ] = None,
+    verify: Annotated[
+        bool, typer.Option(help="Compare layers of both libraries, with these weights, before anything is written.")
+    ] = True,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite OUT if it is there.")] = False,
+) -> None:
+    """Convert the weights of an LSTM or a GRU, and prove that both layers are the same.
+
+    Order, transposition, signs and biases follow the two libraries. Then a new layer of either, with exactly these
+    weights, computes outputs and gradients on a random sequence; nothing is written unless they agree.
+
+    [bold]Examples[/bold]
+
+    gradparity convert --from torch --to flax-nnx weights.safetensors out.safetensors
+
+    gradparity convert --from torch --to keras model.safetensors lstm.npz --prefix encoder.lstm
+    """
+    require_suffix(target)
+    require_writable(target)
+    if target.exists() and not force:
+        raise RequestError(f"{target}: is there already: --force overwrites it")
+    arrays = read_weights(source)
+    try:
+        conversion = convert(arrays, source_library, target_library, prefix=prefix, reset=reset)
+    except InvalidProblemError as error:
+        raise InvalidProblemError(f"{source}: {error}") from error
+    on = console()
+    if verify:
+        with working("comparing the layers"):
+            try:
+                comparison = conversion.verify()
+            except (MissingFrameworkError, UnsupportedProblemError) as error:
+                raise RequestError(f"{error} (--no-verify converts without comparing the layers)") from error
+        if comparison.verdict != "agree":
+            not_written = f"{target} was not written; --no-verify converts without comparing the layers."
+            say(on, explain(comparison, next_step=not_written))
+            raise typer.Exit(1)
+    write_weights(target, conversion.arrays)
+    model = conversion.model
+    directions = ", both directions" if model.bidirectional else ""
+    layers = f", {model.num_layers} layers" if model.num_layers > 1 else ""
+    say(on, f"{model.cell} D={model.input_size} H={model.hidden_size}{layers}{directions}: {source} -> {target}")
+    for name, array in conversion.arrays.items():
+        say(on, f"  {name}  {array.shape}  {array.dtype}")
+    if verify:
+        closest = comparison.closest
+        used = f", at most {100 * closest.ratio:.0f} % of what rounding allows" if closest else ""
+        what = "outputs, and no gradients" if comparison.forward_only else "outputs and gradients"
+        names = " and ".join(comparison.answers)
+        say(on, f"{names} agree in {len(comparison.blocks)} blocks of {what}{used}")
+    else:
+        say(on, "not verified")

@@ -1,0 +1,200 @@
+"""Files of weights: read to the bit, refused in one line, never half-written; and the layer that is in them."""
+
+from __future__ import annotations
+
+import io
+import pickle
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import safetensors.numpy
+import safetensors.torch
+import torch
+from gradparity.backends import InvalidProblemError, RequestError
+from gradparity.backends.layouts import get_layout
+from gradparity.backends.layouts.finding import find_layer
+from gradparity.backends.weightfiles import read_weights, write_weights
+
+TORCH = get_layout("torch")
+of_both_kinds = pytest.mark.parametrize("suffix", [".safetensors", ".npz"])
+
+
+def arrays(dtype="float32"):
+    drawn = np.random.default_rng(0).standard_normal((3, 4)).astype(dtype)
+    return {"cell.kernel": drawn, "cell.transposed": drawn.T, "cell.bias": drawn[0]}
+
+
+def bytes_of(write, *args, **kwargs):
+    content = io.BytesIO()
+    write(content, *args, **kwargs)
+    return content.getvalue()
+
+
+@of_both_kinds
+@pytest.mark.parametrize("dtype", ["float64", "float32", "float16"])
+def test_weights_come_back_to_the_bit_whatever_their_order_in_memory(tmp_path, suffix, dtype):
+    path = write_weights(tmp_path / f"weights{suffix}", arrays(dtype))
+    found = read_weights(path)
+    assert found.keys() == arrays().keys()
+    for name, array in arrays(dtype).items():
+        assert found[name].dtype == dtype
+        np.testing.assert_array_equal(found[name], array)
+
+
+def test_torch_reads_what_is_written_and_what_torch_writes_is_read(tmp_path):
+    written = write_weights(tmp_path / "ours.safetensors", arrays())
+    for name, tensor in safetensors.torch.load_file(written).items():
+        np.testing.assert_array_equal(tensor.numpy(), arrays()[name])
+    tensors = {
+        "half": torch.randn(3, 4, dtype=torch.bfloat16),
+        "count": torch.tensor(7),
+        "mask": torch.tensor([True, False]),
+    }
+    safetensors.torch.save_file(tensors, tmp_path / "theirs.safetensors")
+    found = read_weights(tmp_path / "theirs.safetensors")
+    np.testing.assert_array_equal(found["half"], tensors["half"].float().numpy())
+    assert (found["count"], found["mask"].tolist()) == (7, [True, False])
+
+
+class Loaded:
+    """Makes a file when it is unpickled."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return Path.touch, (self.path,)
+
+
+def test_no_pickle_is_loaded(tmp_path):
+    trap, bomb = tmp_path / "loaded", np.array([Loaded(tmp_path / "loaded")], dtype=object)
+    (tmp_path / "inside.npz").write_bytes(bytes_of(np.savez, kernel=bomb))
+    (tmp_path / "whole.npz").write_bytes(pickle.dumps(Loaded(trap)))
+    (tmp_path / "named.safetensors").write_bytes(pickle.dumps(Loaded(trap)))
+    for name, told in {"inside.npz": "pickled objects", "whole.npz": "damaged", "named.safetensors": "damaged"}.items():
+        with pytest.raises(InvalidProblemError, match=f"{name}: .*{told}"):
+            read_weights(tmp_path / name)
+    assert not trap.exists()
+    np.load(tmp_path / "inside.npz", allow_pickle=True)["kernel"]
+    assert trap.exists()
+
+
+GOOD = {
+    ".npz": bytes_of(np.savez, **arrays()),
+    ".safetensors": safetensors.numpy.save({name: np.ascontiguousarray(each) for name, each in arrays().items()}),
+}
+
+
+@of_both_kinds
+def test_a_file_cut_short_anywhere_is_damaged(tmp_path, suffix):
+    path, good = tmp_path / f"weights{suffix}", GOOD[suffix]
+    for size in range(0, len(good), 7):
+        path.write_bytes(good[:size])
+        with pytest.raises(InvalidProblemError, match=rf"^.*weights\{suffix}: damaged, or not an? [^\n]*$"):
+            read_weights(path)
+
+
+def test_a_damaged_byte_of_an_npz_is_found(tmp_path):
+    path, content = tmp_path / "weights.npz", bytearray(GOOD[".npz"])
+    content[content.index(np.ascontiguousarray(arrays()["cell.kernel"]).tobytes()) + 5] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(InvalidProblemError, match="damaged"):
+        read_weights(path)
+
+
+BAD = {
+    "array.npz": (bytes_of(np.save, np.ones(3)), "a single array"),
+    "text.npz": (b"no archive", "damaged"),
+    "other.npz": (bytes_of(lambda content: zipfile.ZipFile(content, "w").writestr("a.npy", b"no array")), "damaged"),
+    "text.safetensors": (b"no header", "damaged"),
+    "eight.safetensors": (
+        safetensors.torch.save({"a": torch.ones(2, dtype=torch.float8_e4m3fn)}),
+        "a is F8_E4M3, expected",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_other_files_are_refused_in_one_line(tmp_path, name):
+    content, told = BAD[name]
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(InvalidProblemError, match=rf"^.*{name}: {told}[^\n]*$"):
+        read_weights(tmp_path / name)
+
+
+def test_files_that_are_not_there_or_of_another_kind_are_refused(tmp_path):
+    with pytest.raises(InvalidProblemError, match=r"none\.npz: no such file$"):
+        read_weights(tmp_path / "none.npz")
+    (tmp_path / "folder.npz").mkdir()
+    with pytest.raises(InvalidProblemError, match=r"folder\.npz: cannot be read"):
+        read_weights(tmp_path / "folder.npz")
+    for refused in (read_weights, lambda path: write_weights(path, arrays())):
+        with pytest.raises(RequestError, match=r"model\.pt: files of weights are called \.safetensors or \.npz$"):
+            refused(tmp_path / "model.pt")
+
+
+def state_dict(prefix="", **options):
+    layer = torch.nn.LSTM(3, 4, **options)
+    return {f"{prefix}{name}": tensor.detach().numpy() for name, tensor in layer.named_parameters()}
+
+
+def test_a_layer_is_found_among_other_weights_by_its_prefix():
+    given = state_dict("enc.rnn.", num_layers=2, bidirectional=True) | {"enc.norm.count": np.array(3)}
+    for prefix in ("enc.rnn", "enc/rnn", "enc.rnn."):
+        weights, stack = find_layer(TORCH, given, prefix)
+        assert stack == {"num_layers": 2, "bidirectional": True}
+        assert len(weights) == 4
+        np.testing.assert_array_equal(weights[1]["weight_ih"], given["enc.rnn.weight_ih_l0_reverse"])
+        np.testing.assert_array_equal(weights[2]["bias_hh"], given["enc.rnn.bias_hh_l1"])
+
+
+def test_the_only_layer_needs_no_prefix_whatever_it_is_called():
+    assert find_layer(TORCH, state_dict("model.lstm."))[1] == {"num_layers": 1, "bidirectional": False}
+    cell = {"lstm/linear/w": np.ones((7, 16)), "lstm/linear/b": np.ones(16)}
+    assert find_layer(get_layout("haiku"), cell)[0][0].keys() == {"linear.w", "linear.b"}
+    one = {"cell/weight_ih": np.ones((16, 3)), "cell/weight_hh": np.ones((16, 4))}
+    assert find_layer(TORCH, one)[0][0].keys() == {"weight_ih", "weight_hh"}
+
+
+def without(given, *names):
+    return {name: array for name, array in given.items() if name not in names}
+
+
+UNFIT = {
+    "nothing": ({}, None, "no weights of a layer: the arrays are none"),
+    "wrong keys": ({"kernel": np.ones(3)}, None, "no weights of a layer: the arrays are 'kernel'"),
+    "wrong prefix": (state_dict("a."), "b", "no weights of a layer after the prefix 'b': the arrays are 'a.weight_ih"),
+    "two layers": (state_dict("a.") | state_dict("b."), None, "several layers, 'a', 'b': choose one by --prefix"),
+    "others": (state_dict() | {"scale": np.ones(1)}, None, "'scale' is no weight of the layer: .*add --prefix"),
+    "twice": (
+        {"a/weight_ih": np.ones((4, 1)), "a.weight_ih": np.ones((4, 1))},
+        None,
+        "'a.weight_ih' is there twice, in two spellings",
+    ),
+    "a gap": (without(state_dict(num_layers=2), *state_dict()), None, "no weights of layer 0"),
+    "one direction": (
+        without(state_dict(num_layers=2, bidirectional=True), *(f"{n}_reverse" for n in state_dict())),
+        None,
+        "no weights of layer 0 in its second direction",
+    ),
+    "half a bias": (
+        without(state_dict(num_layers=2), "bias_ih_l1", "bias_hh_l1"),
+        None,
+        "layer 1 has 'weight_hh', 'weight_ih', and the first has 'bias_hh', 'bias_ih', 'weight_hh', 'weight_ih'",
+    ),
+    "integers": (state_dict() | {"bias_ih_l0": np.ones(16, int)}, None, "bias_ih_l0 is int64, expected floating"),
+    "no number": (
+        state_dict() | {"bias_ih_l0": np.array([0.0, np.nan])},
+        None,
+        r"bias_ih_l0\[1\] is nan, expected finite",
+    ),
+}
+
+
+@pytest.mark.parametrize("given", UNFIT)
+def test_weights_that_are_no_layer_are_refused(given):
+    found, prefix, told = UNFIT[given]
+    with pytest.raises(InvalidProblemError, match=f"^{told}"):
+        find_layer(TORCH, found, prefix)
