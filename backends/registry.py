@@ -19,7 +19,7 @@ class Reference:
     """Where a backend lives.
 
     Attributes:
-        target: its module and class.
+        target: its module, and the object or class in it.
         framework: the module that it needs; empty for NumPy alone, and for what looks after itself.
         extra: the extra of gradparity that installs the framework, if it is not called so.
         package: the name under which the framework is installed, if that is another one.
@@ -41,10 +41,10 @@ REFERENCES = {
     "jax": Reference("gradparity.backends.jax_scan:JaxBackend", "jax"),
     "autograd": Reference("gradparity.backends.autograd_loop:AutogradBackend", "autograd", on_request=True),
     "torch-compile": Reference("gradparity.backends.torch_compile:TorchCompileBackend", "torch", on_request=True),
-    "flax-linen": Reference(f"{ADAPTERS}.flax_linen:FlaxLinenBackend", "flax", on_request=True),
-    "flax-nnx": Reference(f"{ADAPTERS}.flax_nnx:FlaxNnxBackend", "flax", on_request=True),
-    "equinox": Reference(f"{ADAPTERS}.equinox:EquinoxBackend", "equinox", on_request=True),
-    "haiku": Reference(f"{ADAPTERS}.haiku:HaikuBackend", "haiku", on_request=True, package="dm-haiku"),
+    "flax-linen": Reference(f"{ADAPTERS}.flax_linen:BACKEND", "flax", on_request=True),
+    "flax-nnx": Reference(f"{ADAPTERS}.flax_nnx:BACKEND", "flax", on_request=True),
+    "equinox": Reference(f"{ADAPTERS}.equinox:BACKEND", "equinox", on_request=True),
+    "haiku": Reference(f"{ADAPTERS}.haiku:BACKEND", "haiku", on_request=True, package="dm-haiku"),
     "onnxruntime": Reference(f"{ADAPTERS}.onnx:OnnxRuntimeBackend", "onnxruntime", extra="onnx", on_request=True),
     "keras-jax": Reference(f"{ADAPTERS}.keras:KerasJaxBackend", on_request=True, package="keras"),
     "keras-torch": Reference(f"{ADAPTERS}.keras:KerasTorchBackend", on_request=True, package="keras"),

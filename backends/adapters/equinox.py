@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -11,31 +11,14 @@ import jax
 import numpy as np
 from jax import Array, lax
 
-from ..interface import Evaluation
 from ..layouts import get_layout
-from ..model import Model
-from ..problem import Problem
 from ..recurrent import Recurrent
 from .held import HeldLayers, model_of
 from .over_jax import Library, States, Weights, on_jax
 from .over_jax import hold as hold_on_jax
 
+LAYOUT = get_layout("equinox")
 CELLS = {"lstm": eqx.nn.LSTMCell, "gru": eqx.nn.GRUCell}
-
-
-class EquinoxBackend:
-    """Equinox's `LSTMCell` and `GRUCell`, over the batch by `vmap` and over time by `lax.scan`."""
-
-    name = "equinox"
-
-    def supports(self, model: Model, dtype: str) -> str:
-        return LIBRARY.refusal(model)
-
-    def evaluate(self, problem: Problem, *, trace: bool = False) -> Evaluation:
-        return LIBRARY.evaluate(problem, trace=trace)
-
-    def prepare(self, problem: Problem) -> Callable[[], tuple[Array, dict[str, Any]]]:
-        return LIBRARY.prepare(problem)
 
 
 def make(model: Recurrent, input_size: int) -> partial[Array]:
@@ -65,8 +48,9 @@ def hold(cell: Any, **told: Any) -> HeldLayers:
     """A cell as a backend."""
     names = [name for name in ("weight_ih", "weight_hh", "bias", "bias_n") if getattr(cell, name, None) is not None]
     held = {name: np.asarray(getattr(cell, name)) for name in names}
-    model = model_of(LIBRARY.layout, [held], **told)
-    return hold_on_jax(f"equinox {type(cell).__name__}", LIBRARY.layout, model, [held], [partial(call, cell)])
+    model = model_of(LAYOUT, [held], **told)
+    return hold_on_jax(f"equinox {type(cell).__name__}", LAYOUT, model, [held], [partial(call, cell)])
 
 
-LIBRARY = Library(get_layout("equinox"), make)
+BACKEND = Library("equinox", LAYOUT, make)
+hold_weights = BACKEND.hold_weights

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -11,31 +11,14 @@ import numpy as np
 from flax.traverse_util import flatten_dict, unflatten_dict
 from jax import Array
 
-from ..interface import Evaluation
 from ..layouts import get_layout
-from ..model import Model
-from ..problem import Problem
 from ..recurrent import Recurrent
 from .held import HeldLayers, model_of
 from .over_jax import Library, States, Weights, on_jax
 from .over_jax import hold as hold_on_jax
 
+LAYOUT = get_layout("flax-linen")
 ACTIVATIONS = {"tanh": nn.tanh, "relu": nn.relu, "sigmoid": nn.sigmoid, "identity": lambda a: a}
-
-
-class FlaxLinenBackend:
-    """Flax Linen's `SimpleCell`, `OptimizedLSTMCell` and `GRUCell` under `nn.RNN`."""
-
-    name = "flax-linen"
-
-    def supports(self, model: Model, dtype: str) -> str:
-        return LIBRARY.refusal(model)
-
-    def evaluate(self, problem: Problem, *, trace: bool = False) -> Evaluation:
-        return LIBRARY.evaluate(problem, trace=trace)
-
-    def prepare(self, problem: Problem) -> Callable[[], tuple[Array, dict[str, Any]]]:
-        return LIBRARY.prepare(problem)
 
 
 def make(model: Recurrent, input_size: int) -> partial[Array]:
@@ -68,8 +51,9 @@ def hold(cell: nn.RNNCellBase | nn.RNN, variables: Any, **told: Any) -> HeldLaye
     flat = {".".join(name): np.asarray(array) for name, array in flatten_dict(dict(variables["params"])).items()}
     if isinstance(cell, nn.RNN):
         cell, flat = cell.cell, {name.removeprefix("cell."): array for name, array in flat.items()}
-    model = model_of(LIBRARY.layout, [flat], **told)
-    return hold_on_jax(f"flax-linen {type(cell).__name__}", LIBRARY.layout, model, [flat], [partial(call, cell)])
+    model = model_of(LAYOUT, [flat], **told)
+    return hold_on_jax(f"flax-linen {type(cell).__name__}", LAYOUT, model, [flat], [partial(call, cell)])
 
 
-LIBRARY = Library(get_layout("flax-linen"), make)
+BACKEND = Library("flax-linen", LAYOUT, make)
+hold_weights = BACKEND.hold_weights

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -11,34 +11,17 @@ from flax import nnx
 from flax.traverse_util import flatten_dict, unflatten_dict
 from jax import Array
 
-from ..interface import Evaluation
 from ..layouts import get_layout
 from ..layouts.flax_nnx import NO_B_HN
 from ..model import Model
-from ..problem import Problem
 from ..recurrent import Recurrent
 from .held import HeldLayers, model_of
 from .over_jax import Library, States, Weights, on_jax
 from .over_jax import hold as hold_on_jax
 
+LAYOUT = get_layout("flax-nnx")
 CELLS = {"rnn": nnx.SimpleCell, "lstm": nnx.OptimizedLSTMCell, "gru": nnx.GRUCell}
 ACTIVATIONS = {"tanh": nnx.tanh, "relu": nnx.relu, "sigmoid": nnx.sigmoid, "identity": lambda a: a}
-
-
-class FlaxNnxBackend:
-    """Flax NNX's `SimpleCell`, `OptimizedLSTMCell` and `GRUCell` (without biases) under `nnx.RNN`."""
-
-    name = "flax-nnx"
-
-    def supports(self, model: Model, dtype: str) -> str:
-        no_b_hn = isinstance(model, Recurrent) and model.cell == "gru" and model.bias
-        return LIBRARY.refusal(model) or (f"{NO_B_HN}: it is compared without biases" if no_b_hn else "")
-
-    def evaluate(self, problem: Problem, *, trace: bool = False) -> Evaluation:
-        return LIBRARY.evaluate(problem, trace=trace)
-
-    def prepare(self, problem: Problem) -> Callable[[], tuple[Array, dict[str, Any]]]:
-        return LIBRARY.prepare(problem)
 
 
 def make(model: Recurrent, input_size: int) -> partial[Array]:
@@ -69,9 +52,18 @@ def hold(layer: nnx.Module, **told: Any) -> HeldLayers:
     cell = layer.cell if isinstance(layer, nnx.RNN) else layer
     params = nnx.to_pure_dict(nnx.state(cell, nnx.Param))
     flat = {".".join(map(str, name)): np.asarray(array) for name, array in flatten_dict(params).items()}
-    model = model_of(LIBRARY.layout, [flat], **told)
+    model = model_of(LAYOUT, [flat], **told)
     graph, state = nnx.split(cell)
-    return hold_on_jax(f"flax-nnx {type(cell).__name__}", LIBRARY.layout, model, [flat], [partial(call, graph, state)])
+    return hold_on_jax(f"flax-nnx {type(cell).__name__}", LAYOUT, model, [flat], [partial(call, graph, state)])
 
 
-LIBRARY = Library(get_layout("flax-nnx"), make)
+class FlaxNnx(Library):
+    """The library, whose GRU has no b_hn, so that it is compared without biases."""
+
+    def supports(self, model: Model, dtype: str) -> str:
+        no_b_hn = isinstance(model, Recurrent) and model.cell == "gru" and model.bias
+        return super().supports(model, dtype) or (f"{NO_B_HN}: it is compared without biases" if no_b_hn else "")
+
+
+BACKEND = FlaxNnx("flax-nnx", LAYOUT, make)
+hold_weights = BACKEND.hold_weights

@@ -10,31 +10,14 @@ import haiku as hk
 import numpy as np
 from jax import Array
 
-from ..interface import Evaluation
 from ..layouts import get_layout
-from ..model import Model
-from ..problem import Problem
 from ..recurrent import Recurrent
 from .held import HeldLayers, model_of
 from .over_jax import Library, States, Weights, on_jax
 from .over_jax import hold as hold_on_jax
 
+LAYOUT = get_layout("haiku")
 CORES = {"rnn": hk.VanillaRNN, "lstm": hk.LSTM, "gru": hk.GRU}
-
-
-class HaikuBackend:
-    """Haiku's `VanillaRNN`, `LSTM` and `GRU` under `dynamic_unroll`."""
-
-    name = "haiku"
-
-    def supports(self, model: Model, dtype: str) -> str:
-        return LIBRARY.refusal(model)
-
-    def evaluate(self, problem: Problem, *, trace: bool = False) -> Evaluation:
-        return LIBRARY.evaluate(problem, trace=trace)
-
-    def prepare(self, problem: Problem) -> Callable[[], tuple[Array, dict[str, Any]]]:
-        return LIBRARY.prepare(problem)
 
 
 def make(model: Recurrent, input_size: int) -> partial[Array]:
@@ -71,9 +54,10 @@ def hold(core: Callable[[], hk.RNNCore], params: Any, **told: Any) -> HeldLayers
     flat = {f"{module}.{own}".replace("/", "."): np.asarray(of[own]) for module, of in params.items() for own in of}
     name = next(iter(flat)).partition(".")[0]
     held = {weight.removeprefix(f"{name}."): array for weight, array in flat.items()}
-    model = model_of(LIBRARY.layout, [held], **{"activation": "relu", **told})
+    model = model_of(LAYOUT, [held], **{"activation": "relu", **told})
     shown = f"haiku {getattr(getattr(core, 'func', core), '__name__', 'core')}"
-    return hold_on_jax(shown, LIBRARY.layout, model, [held], [partial(call, core, name=name)])
+    return hold_on_jax(shown, LAYOUT, model, [held], [partial(call, core, name=name)])
 
 
-LIBRARY = Library(get_layout("haiku"), make)
+BACKEND = Library("haiku", LAYOUT, make)
+hold_weights = BACKEND.hold_weights

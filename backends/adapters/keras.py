@@ -11,8 +11,9 @@ import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
-from functools import partial
+from functools import cache, partial
 from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -42,10 +43,10 @@ class KerasJaxBackend:
         return _refusal(model, "jax")
 
     def evaluate(self, problem: Problem, *, trace: bool = False) -> Evaluation:
-        return _library().evaluate(problem, trace=trace)
+        return _on_jax().evaluate(problem, trace=trace)
 
     def prepare(self, problem: Problem) -> Callable[[], object]:
-        return _library().prepare(problem)
+        return _on_jax().prepare(problem)
 
 
 class KerasTorchBackend:
@@ -91,6 +92,13 @@ def keras_on(engine: str) -> Any:
             f"keras-{engine} needs a process of its own"
         )
     return keras
+
+
+def engine() -> str:
+    """The one that Keras has in this process; if it is not loaded yet, the first that is installed."""
+    if "keras" in sys.modules:
+        return str(sys.modules["keras"].config.backend())
+    return "jax" if find_spec("jax") or not find_spec("torch") else "torch"
 
 
 def call(layer: Any, weights: Any, x: Any, states: Any) -> Any:
@@ -141,10 +149,8 @@ def hold(layer: Any, **told: Any) -> HeldLayers:
 
 def hold_weights(model: Recurrent, weights: Sequence[Mapping[str, np.ndarray]]) -> HeldLayers:
     """New layers with these weights as a backend, on the engine that Keras has or will have in this process."""
-    from .objects import engine_of_keras
-
-    if engine_of_keras() == "jax":
-        found: HeldLayers = _library().hold("keras-jax", model, weights)
+    if engine() == "jax":
+        found: HeldLayers = _on_jax().hold_weights(model, weights)
         return found
     from .over_torch import composed
     from .over_torch import hold as hold_on_torch
@@ -190,7 +196,8 @@ def _refusal(model: Model, engine: str) -> str:
     return refusal_of_networks(model)
 
 
-def _library() -> Any:
+@cache
+def _on_jax() -> Any:
     """Keras as a library of layers for JAX."""
     import jax
 
@@ -206,7 +213,7 @@ def _library() -> Any:
 
         return build_and_call
 
-    return Library(LAYOUT, make)
+    return Library("keras-jax", LAYOUT, make)
 
 
 def _weights_and_network(problem: Problem) -> tuple[Any, Any]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 from importlib import import_module
-from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -87,16 +86,12 @@ def held_weights(library: str, model: Recurrent, weights: Sequence[Mapping[str, 
     Raises:
         MissingFrameworkError: the library is not installed.
     """
-    names = {"torch": "torch-nn", "onnx": "onnxruntime", "keras": f"keras-{engine_of_keras()}"}
-    get_backend(names.get(library, library))  # which says what is missing
-    layout, adapter = get_layout(library), _adapter(ADAPTERS[library])
+    backends = {"torch": "torch-nn", "onnx": "onnxruntime", "keras": f"keras-{_adapter('keras').engine()}"}
+    get_backend(backends.get(library, library))  # which says what is missing
+    layout = get_layout(library)
     zeros = {name: np.zeros(shape, _dtype(weights)) for name, shape in model.parameter_shapes.items()}
     complete = [{**empty, **held} for empty, held in zip(layout.from_params(model, zeros), weights, strict=True)]
-    held: HeldLayers
-    if hasattr(adapter, "LIBRARY"):
-        held = adapter.LIBRARY.hold(library, model, complete)
-    else:
-        held = adapter.hold_weights(model, complete)
+    held: HeldLayers = _adapter(ADAPTERS[library]).hold_weights(model, complete)
     return held
 
 
@@ -120,13 +115,6 @@ def held_layers(layer: object, **told: Any) -> HeldLayers:
         if any(_is_a(layer, module, name) for name in names):
             return _adapter(adapter).hold(layer, **told)
     raise RequestError(f"no layer that is known here: {type(layer).__name__}, expected {KNOWN}")
-
-
-def engine_of_keras() -> str:
-    """The one that Keras has in this process; if it is not loaded yet, the first that is installed."""
-    if "keras" in sys.modules:
-        return str(sys.modules["keras"].config.backend())
-    return "jax" if find_spec("jax") or not find_spec("torch") else "torch"
 
 
 def _dtype(weights: Sequence[Mapping[str, np.ndarray]]) -> np.dtype:

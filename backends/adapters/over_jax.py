@@ -33,31 +33,26 @@ Call = Callable[[Weights, Array, States], Array]  # the weights, x (T, B, ·) an
 
 @dataclass(frozen=True)
 class Library:
-    """A library of recurrent layers for JAX.
+    """A library of recurrent layers for JAX, as a backend.
 
     Attributes:
+        name: the backend's.
         layout: how it lays out its weights.
         make: the call of the layer of a model that has D inputs.
     """
 
+    name: str
     layout: Layout
     make: Callable[[Recurrent, int], Call]
 
-    def refusal(self, model: Model) -> str:
-        """Why no network of its layers is this model; empty if one is."""
+    def supports(self, model: Model, dtype: str) -> str:
         return refusal_of_networks(model) or (self.layout.refusal(model) if isinstance(model, Recurrent) else "")
 
-    def evaluate(self, problem: Problem, *, trace: bool) -> Evaluation:
-        """The answer of a network of the library's layers."""
+    def evaluate(self, problem: Problem, *, trace: bool = False) -> Evaluation:
         weights = self.layout.from_params(_network(problem), problem.params)
         return answer(problem, self.layout, weights, _compiled(self, problem.model, quickly=True), trace=trace)
 
-    def hold(self, name: str, model: Recurrent, weights: Sequence[Mapping[str, np.ndarray]]) -> HeldLayers:
-        """New layers with these weights as a backend."""
-        return hold(name, self.layout, model, weights, [self.make(model, size) for size in layer_sizes(model)])
-
     def prepare(self, problem: Problem) -> Callable[[], tuple[Array, dict[str, Any]]]:
-        """The run that gives the loss and the parameters' gradients."""
         model, compute = _network(problem), _compiled(self, problem.model)
         weights = self.layout.from_params(model, problem.params)
         with isolated(problem.dtype):
@@ -73,6 +68,11 @@ class Library:
                 return loss, _by_name(problem, self.layout, found)
 
         return run
+
+    def hold_weights(self, model: Recurrent, weights: Sequence[Mapping[str, np.ndarray]]) -> HeldLayers:
+        """New layers with these weights as a backend."""
+        calls = [self.make(model, size) for size in layer_sizes(model)]
+        return hold(self.name, self.layout, model, weights, calls)
 
 
 def answer(
