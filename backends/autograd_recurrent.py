@@ -53,7 +53,7 @@ def forward(problem: Problem, given: Arrays) -> tuple[Array, Array]:
     assert isinstance(model, Recurrent)
     assert y is not None
     T, B = problem.leading
-    t, lengths = np.arange(1, T + 1)[:, None], np.full(B, T) if problem.lengths is None else problem.lengths
+    t, lengths = np.arange(1, T + 1)[:, None], problem.sequence_lengths
     in_length = t <= lengths
     with_loss = in_length if model.loss_at == "every_step" else t == lengths
     y = np.where(with_loss.reshape(T, B, *[1] * (y.ndim - 2)), y, 0)  # what does not count must not overflow

@@ -191,6 +191,11 @@ class Problem:
         return self.inputs.shape[-2] if self.inputs.ndim > 1 else 1
 
     @property
+    def sequence_lengths(self) -> np.ndarray:
+        """(B,): the length of every sequence, which is T where none is given."""
+        return np.full(self.batch_size, self.seq_len) if self.lengths is None else self.lengths
+
+    @property
     def states(self) -> dict[str, np.ndarray]:
         """The initial states by name."""
         found = {"h0": self.h0, "c0": self.c0}

@@ -89,7 +89,7 @@ def batch_of(problem: Problem, device: str = "cpu") -> Batch:
     batch = {} if problem.targets is None else {"targets": problem.targets}
     at_last_step = isinstance(problem.model, Recurrent) and problem.model.loss_at == "last_step"
     t = np.arange(1, problem.seq_len + 1)[:, None]
-    lengths = np.full(problem.batch_size, problem.seq_len) if problem.lengths is None else problem.lengths
+    lengths = problem.sequence_lengths
     if problem.lengths is not None:
         batch["in_length"] = t <= lengths
     if problem.lengths is not None or at_last_step:

@@ -32,6 +32,7 @@ def read_weights(path: Path) -> dict[str, np.ndarray]:
 
     Raises:
         InvalidProblemError: the file is missing or damaged, needs pickle, or has numbers of another kind.
+        MissingFrameworkError: it is a .safetensors file, and safetensors is not installed.
         RequestError: its name ends in neither .safetensors nor .npz.
     """
     require_suffix(path)
@@ -45,7 +46,11 @@ def read_weights(path: Path) -> dict[str, np.ndarray]:
 
 
 def write_weights(path: Path, arrays: Mapping[str, np.ndarray]) -> Path:
-    """Writes the arrays, the file whole or not at all; returns the path."""
+    """Writes the arrays, the file whole or not at all; returns the path.
+
+    Raises:
+        RequestError: as for `read_weights`, or the file cannot be written.
+    """
     require_suffix(path)
     contiguous: dict[str, Any] = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
     if path.suffix == ".npz":

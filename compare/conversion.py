@@ -40,9 +40,7 @@ class Conversion:
     @property
     def arrays(self) -> dict[str, np.ndarray]:
         """What is to be written: the target's weights by their names in a file."""
-        placed = get_layout(self.target).placed
-        places = zip(self.model.places, self.made, strict=True)
-        return {placed(place, name): array for place, held in places for name, array in held.items()}
+        return get_layout(self.target).named(self.model, self.made)
 
     def verify(self, *, seed: int = 0) -> Comparison:
         """Compares new layers of both libraries, with exactly these weights, on a random problem.
@@ -90,7 +88,11 @@ def convert(
     refusal = layouts[1].refusal(model)
     if refusal:
         raise UnsupportedProblemError(refusal)
-    return Conversion(source, target, model, given, layouts[1].from_params(model, layouts[0].to_params(model, given)))
+    with np.errstate(over="ignore"):  # of two biases that are added
+        made = layouts[1].from_params(model, layouts[0].to_params(model, given))
+    if not all(np.isfinite(array).all() for held in made for array in held.values()):
+        raise InvalidProblemError("two biases add up to more than their dtype can hold")
+    return Conversion(source, target, model, given, made)
 
 
 def _reset(source: str, described: str | None, asked: str | None) -> str:

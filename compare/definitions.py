@@ -91,7 +91,7 @@ def _recurrent(
 ) -> tuple[Variable, Balls]:
     T, B = problem.leading
     assert problem.targets is not None
-    lengths = np.full(B, T) if problem.lengths is None else problem.lengths
+    lengths = problem.sequence_lengths
     in_length = list(np.arange(T)[:, None] < lengths)
     h = [where(in_length[t][:, None], given["inputs"][t], Variable(balls(np.zeros((B, 1))))) for t in range(T)]
     for layer in model.layers:

@@ -27,12 +27,13 @@ def assert_same_layer(
     and b_hn, as far as the layers have them), of the initial states and of the inputs.
 
     Args:
-        layers: two or more objects: a torch.nn layer or cell; a flax.nnx cell or RNN; `(cell or RNN, variables)` of
-            flax.linen; an equinox cell; `(function that makes a core, parameters)` of haiku; a built keras layer.
+        layers: two or more objects: a torch.nn layer or cell; a flax.nnx cell or RNN (of the LSTM, OptimizedLSTMCell);
+            `(cell or RNN, variables)` of flax.linen; an equinox cell; `(function that makes a core, parameters)` of
+            haiku; a built keras layer with return_sequences=True.
         seq_len: T.
         batch_size: B.
         seed: from which the sequence is drawn.
-        activation: of plain cells that do not tell theirs.
+        activation: of plain cells that do not tell theirs (flax's); of others it has no effect.
 
     Raises:
         DisagreementError: they differ; with the first step and block, and whether their weights differ already.
@@ -50,7 +51,7 @@ def assert_same_layer(
             )
     comparison = compare_held(held, seq_len=seq_len, batch_size=batch_size, seed=seed)
     if comparison.verdict != "agree":
-        raise DisagreementError(comparison, next_step=_about_the_weights(held))
+        raise DisagreementError(comparison, next_step="" if comparison.failures else _about_the_weights(held))
     return comparison
 
 
@@ -82,13 +83,14 @@ def _with_different_names(held: Sequence[HeldLayers]) -> list[HeldLayers]:
 
 def _about_the_weights(held: Sequence[HeldLayers]) -> str:
     """Whether the weights differ already, once they have the same names."""
-    first, *others = (each.params for each in held)
     ulp = np.finfo(held[0].dtype).eps  # of 1, which Haiku adds to the forget gate's bias, so that it may round
-    differing = [
-        name
-        for name, array in first.items()
-        if any(name not in other or np.abs(other[name] - array).max() > ulp for other in others)
-    ]
+    differing = []
+    for name in dict.fromkeys(name for each in held for name in each.params):
+        found = [each.params.get(name, np.zeros(())) for each in held]  # no bias is one of zero
+        largest = max(np.abs(array).max() for array in found)
+        limit = ulp * max(1, largest) if name.startswith("b") or ".b" in name else ulp * largest
+        if any(np.abs(array - found[0]).max() > limit for array in found):
+            differing.append(name)
     if not differing:
         return "Mapped to the same names, their weights are the same: the layers compute something else."
     return f"Mapped to the same names, their weights differ in {', '.join(differing)}."

@@ -170,5 +170,5 @@ def accuracy(problem: Problem, outputs: np.ndarray | None) -> float | None:
     if isinstance(problem.model, FeedForward):
         return float(right.mean())
     assert isinstance(problem.model, Recurrent)
-    last = np.full(problem.batch_size, problem.seq_len) if problem.lengths is None else problem.lengths
+    last = problem.sequence_lengths
     return float(right[last - 1, np.arange(problem.batch_size)].mean())

@@ -45,7 +45,11 @@ def build(model: Recurrent, weights: Mapping[str, np.ndarray]) -> Any:
 
 
 def hold(cell: Any, **told: Any) -> HeldLayers:
-    """A cell as a backend."""
+    """A cell as a backend.
+
+    Raises:
+        InvalidProblemError: its weights do not fit each other.
+    """
     names = [name for name in ("weight_ih", "weight_hh", "bias", "bias_n") if getattr(cell, name, None) is not None]
     held = {name: np.asarray(getattr(cell, name)) for name in names}
     model = model_of(LAYOUT, [held], **told)

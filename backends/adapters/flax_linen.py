@@ -11,9 +11,10 @@ import numpy as np
 from flax.traverse_util import flatten_dict, unflatten_dict
 from jax import Array
 
+from ..errors import InvalidProblemError
 from ..layouts import get_layout
 from ..recurrent import Recurrent
-from .held import HeldLayers, model_of
+from .held import HeldLayers, model_of, require_forward
 from .over_jax import Library, States, Weights, on_jax
 from .over_jax import hold as hold_on_jax
 
@@ -47,9 +48,19 @@ def build(model: Recurrent, weights: Mapping[str, np.ndarray]) -> tuple[nn.RNNCe
 
 
 def hold(cell: nn.RNNCellBase | nn.RNN, variables: Any, **told: Any) -> HeldLayers:
-    """A cell, or an `nn.RNN` over one, with its variables (those of `init`) as a backend."""
-    flat = {".".join(name): np.asarray(array) for name, array in flatten_dict(dict(variables["params"])).items()}
+    """A cell, or an `nn.RNN` over one, with its variables (those of `init`) as a backend.
+
+    Raises:
+        RequestError: the variables are not those of such a cell, or the `nn.RNN` is not a plain one.
+    """
+    if "params" not in variables:
+        raise InvalidProblemError(
+            f"the variables are {', '.join(variables) or 'none'}, expected all that init returned"
+        )
+    params = nn.meta.unbox(variables["params"])
+    flat = {".".join(name): np.asarray(array) for name, array in flatten_dict(dict(params)).items()}
     if isinstance(cell, nn.RNN):
+        require_forward(cell, nn.RNN)
         cell, flat = cell.cell, {name.removeprefix("cell."): array for name, array in flat.items()}
     model = model_of(LAYOUT, [flat], **told)
     return hold_on_jax(f"flax-linen {type(cell).__name__}", LAYOUT, model, [flat], [partial(call, cell)])

@@ -15,7 +15,7 @@ from ..layouts import get_layout
 from ..layouts.flax_nnx import NO_B_HN
 from ..model import Model
 from ..recurrent import Recurrent
-from .held import HeldLayers, model_of
+from .held import HeldLayers, model_of, require_forward
 from .over_jax import Library, States, Weights, on_jax
 from .over_jax import hold as hold_on_jax
 
@@ -48,7 +48,13 @@ def build(model: Recurrent, weights: Mapping[str, np.ndarray]) -> nnx.Module:
 
 
 def hold(layer: nnx.Module, **told: Any) -> HeldLayers:
-    """A cell, or an `nnx.RNN` over one, as a backend."""
+    """A cell, or an `nnx.RNN` over one, as a backend.
+
+    Raises:
+        RequestError: its weights are not those of a cell that is known, or the `nnx.RNN` is not a plain one.
+    """
+    if isinstance(layer, nnx.RNN):
+        require_forward(layer, nnx.RNN)
     cell = layer.cell if isinstance(layer, nnx.RNN) else layer
     params = nnx.to_pure_dict(nnx.state(cell, nnx.Param))
     flat = {".".join(map(str, name)): np.asarray(array) for name, array in flatten_dict(params).items()}

@@ -10,6 +10,7 @@ import haiku as hk
 import numpy as np
 from jax import Array
 
+from ..errors import InvalidProblemError
 from ..layouts import get_layout
 from ..recurrent import Recurrent
 from .held import HeldLayers, model_of
@@ -50,9 +51,18 @@ def _nested(weights: Weights, core: str) -> dict[str, dict[str, Array]]:
 
 
 def hold(core: Callable[[], hk.RNNCore], params: Any, **told: Any) -> HeldLayers:
-    """A core, by the function that makes it, and its parameters (those of `init`) as a backend."""
+    """A core, by the function that makes it, and its parameters (those of `init`) as a backend.
+
+    Raises:
+        InvalidProblemError: the parameters are not those of one core that is known.
+    """
+    if not params or not all(isinstance(of, Mapping) for of in params.values()):
+        raise InvalidProblemError("haiku's parameters are arrays by module and name, as init returned them")
     flat = {f"{module}.{own}".replace("/", "."): np.asarray(of[own]) for module, of in params.items() for own in of}
-    name = next(iter(flat)).partition(".")[0]
+    names = {weight.partition(".")[0] for weight in flat}
+    if len(names) > 1:
+        raise InvalidProblemError(f"haiku's parameters are of {' and '.join(sorted(names))}, expected one core")
+    (name,) = names
     held = {weight.removeprefix(f"{name}."): array for weight, array in flat.items()}
     model = model_of(LAYOUT, [held], **{"activation": "relu", **told})
     shown = f"haiku {getattr(getattr(core, 'func', core), '__name__', 'core')}"

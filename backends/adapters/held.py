@@ -8,12 +8,15 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ..errors import InvalidProblemError
+from ..errors import InvalidProblemError, UnsupportedProblemError, unknown_name
 from ..interface import Evaluation
 from ..layouts import Layout
 from ..model import Model
 from ..problem import Problem
 from ..recurrent import Recurrent
+from .networks import refusal_of_networks
+
+TOLD = ("activation", "reset", "num_layers", "bidirectional")  # what weights do not tell
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,6 +57,8 @@ class HeldLayers:
         return found[0]
 
     def supports(self, model: Model, dtype: str) -> str:
+        if refusal := refusal_of_networks(model):
+            return refusal
         same = isinstance(model, Recurrent) and _kind(model) == _kind(self.model)
         return "" if same else f"it is one layer and no other: {self.model.words}"
 
@@ -72,8 +77,11 @@ def model_of(layout: Layout, weights: Sequence[Mapping[str, np.ndarray]], **told
     """The model of layers with these weights, and with what else is told of them.
 
     Raises:
-        InvalidProblemError: the weights are not those of such layers.
+        RequestError: the weights are not those of such layers, or something else is told.
     """
+    for name in told:
+        if name not in TOLD:
+            raise unknown_name("field of the model", name, TOLD)
     fields: dict[str, Any] = {"output_size": 1, "loss": "squared_error"} | layout.describe(weights[0]) | told
     if fields["cell"] != "rnn":
         fields.pop("activation", None)
@@ -86,5 +94,14 @@ def model_of(layout: Layout, weights: Sequence[Mapping[str, np.ndarray]], **told
     return model
 
 
+def require_forward(wrapper: Any, kind: type) -> None:
+    """Raises UnsupportedProblemError unless a wrapper that runs a cell over time is Flax's own, and goes forward."""
+    if type(wrapper) is not kind:
+        raise UnsupportedProblemError(f"{type(wrapper).__name__} is a class of your own over flax's RNN: give its cell")
+    if getattr(wrapper, "reverse", False):
+        raise UnsupportedProblemError("flax's RNN has reverse=True: give its cell, which is compared going forward")
+
+
 def _kind(model: Recurrent) -> tuple[object, ...]:
-    return model.cell, model.sizes[:2], model.num_layers, model.bidirectional, model.reset
+    activation = model.activation if model.cell == "rnn" else ""
+    return model.cell, activation, model.sizes[:2], model.num_layers, model.bidirectional, model.reset

@@ -29,6 +29,7 @@ from .held import HeldLayers, model_of
 from .networks import layer_sizes, refusal_of_networks
 
 LAYOUT = get_layout("keras")
+ENGINES = ("jax", "torch")
 
 
 class KerasJaxBackend:
@@ -95,10 +96,18 @@ def keras_on(engine: str) -> Any:
 
 
 def engine() -> str:
-    """The one that Keras has in this process; if it is not loaded yet, the first that is installed."""
-    if "keras" in sys.modules:
-        return str(sys.modules["keras"].config.backend())
-    return "jax" if find_spec("jax") or not find_spec("torch") else "torch"
+    """The one that Keras has in this process; if it is not loaded yet, KERAS_BACKEND, or the first that is installed.
+
+    Raises:
+        UnsupportedProblemError: Keras is loaded with another one.
+    """
+    if "keras" not in sys.modules:
+        wanted = os.environ.get("KERAS_BACKEND")
+        return wanted if wanted in ENGINES else "jax" if find_spec("jax") or not find_spec("torch") else "torch"
+    found = str(sys.modules["keras"].config.backend())
+    if found not in ENGINES:
+        raise UnsupportedProblemError(f"Keras computes on {found} in this process, expected {' or '.join(ENGINES)}")
+    return found
 
 
 def call(layer: Any, weights: Any, x: Any, states: Any) -> Any:
@@ -107,37 +116,43 @@ def call(layer: Any, weights: Any, x: Any, states: Any) -> Any:
     # What comes out of a product of float64 is float32, and JAX's scan wants the state to come in as it goes out.
     computed_in = keras.backend.result_type(layer.compute_dtype, layer.compute_dtype)
     initial = [keras.ops.cast(state, computed_in) for state in states]
-    given = [weights[variable.name] for variable in layer.trainable_variables]
-    others = [variable.value for variable in layer.non_trainable_variables]
-    h, _ = layer.stateless_call(given, others, x.swapaxes(0, 1), initial_state=initial)
+    sides = layer.trainable_variables, layer.non_trainable_variables  # where the weights are, if the layer is frozen
+    given = [[weights.get(variable.name, variable.value) for variable in side] for side in sides]
+    h, _ = layer.stateless_call(*given, x.swapaxes(0, 1), initial_state=initial)
     return h.swapaxes(0, 1)
 
 
 def build(model: Recurrent, weights: Mapping[str, np.ndarray]) -> Any:
     """The layer of a model with these weights, on the engine that Keras has in this process."""
-    import keras
-
-    dtype = weights["kernel"].dtype
-    with _in_double_precision() if keras.config.backend() == "jax" and dtype == "float64" else nullcontext():
+    keras, dtype = keras_on(engine()), weights["kernel"].dtype
+    with _in_double_precision() if engine() == "jax" and dtype == "float64" else nullcontext():
         layer = layer_for(keras, model, model.input_size, dtype.name)
         layer.set_weights([weights[variable.name] for variable in layer.weights])
     return layer
 
 
 def hold(layer: Any, **told: Any) -> HeldLayers:
-    """A built layer as a backend, on the engine that Keras has in this process."""
-    keras = sys.modules["keras"]
-    engine = keras.config.backend()
+    """A built layer as a backend, on the engine that Keras has in this process.
+
+    Raises:
+        RequestError: it is not built, gives its last state alone, has several cells, or Keras has another engine.
+    """
+    keras, on = sys.modules["keras"], engine()
+    if not layer.built:
+        raise InvalidProblemError(f"keras layer {layer.name} is not built, expected a layer with weights")
     if not layer.return_sequences:
-        raise InvalidProblemError(f"{layer.name} gives its last state alone, expected return_sequences=True")
+        raise InvalidProblemError(f"keras layer {layer.name} gives its last state, expected return_sequences=True")
     held = {variable.name: np.asarray(keras.ops.convert_to_numpy(variable.value)) for variable in layer.weights}
-    if isinstance(layer, keras.layers.GRU):
-        told["reset"] = "after" if layer.reset_after else "before"
-    if isinstance(layer, keras.layers.SimpleRNN):
-        told["activation"] = {"linear": "identity"}.get(layer.activation.__name__, layer.activation.__name__)
+    if len(held) < len(layer.weights):
+        raise InvalidProblemError(f"keras layer {layer.name} has several cells, expected one")
+    if hasattr(layer.cell, "reset_after"):
+        told["reset"] = "after" if layer.cell.reset_after else "before"
+    elif isinstance(layer.cell, keras.layers.SimpleRNNCell):
+        activation = getattr(layer.cell.activation, "__name__", type(layer.cell.activation).__name__)
+        told["activation"] = {"linear": "identity"}.get(activation, activation)
     model = model_of(LAYOUT, [held], **told)
-    name, calls = f"keras-{engine} {type(layer).__name__}", [partial(call, layer)]
-    if engine == "torch":
+    name, calls = f"keras-{on} {type(layer).__name__}", [partial(call, layer)]
+    if on == "torch":
         from .over_torch import composed
         from .over_torch import hold as hold_on_torch
 

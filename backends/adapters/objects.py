@@ -9,11 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import RequestError, UnsupportedProblemError, unknown_name
+from ..checks import as_array
+from ..errors import InvalidProblemError, RequestError, UnsupportedProblemError, unknown_name
 from ..layouts import get_layout
 from ..recurrent import Recurrent
 from ..registry import get_backend
 from .held import HeldLayers
+from .networks import refusal_of_networks
 
 ADAPTERS = {
     "torch": "torch_layers",
@@ -33,7 +35,7 @@ CLASSES = (
 )
 KNOWN = (
     "a torch.nn layer or cell, a flax.nnx cell or RNN, (flax.linen cell or RNN, variables), an equinox cell, "
-    "(function that makes a haiku core, parameters), or a built keras layer"
+    "(function that makes a haiku core, parameters), or a built keras layer that returns sequences"
 )
 
 
@@ -58,16 +60,17 @@ def from_params(library: str, model: Recurrent, params: Mapping[str, np.ndarray]
         params: U, W, b and b_hn, as far as the model has them; others are left alone.
 
     Raises:
+        InvalidProblemError: the parameters do not fit the model.
         UnsupportedProblemError: the library has no such layer, or no place for a parameter that is not zero.
     """
     able = [each for each in ADAPTERS if each != "onnx"]  # which has operators, and no layers
     if library not in able:
         raise unknown_name("library", library, able)
     layout = get_layout(library)
-    refusal = layout.refusal(model)
+    refusal = refusal_of_networks(model) or layout.refusal(model)
     if refusal:
         raise UnsupportedProblemError(refusal)
-    weights = layout.from_params(model, params)
+    weights = layout.from_params(model, _fitting(model, params))
     if library == "torch":
         return _adapter("torch_layers").build(model, weights)
     if len(weights) > 1:
@@ -89,8 +92,8 @@ def held_weights(library: str, model: Recurrent, weights: Sequence[Mapping[str, 
     backends = {"torch": "torch-nn", "onnx": "onnxruntime", "keras": f"keras-{_adapter('keras').engine()}"}
     get_backend(backends.get(library, library))  # which says what is missing
     layout = get_layout(library)
-    zeros = {name: np.zeros(shape, _dtype(weights)) for name, shape in model.parameter_shapes.items()}
-    complete = [{**empty, **held} for empty, held in zip(layout.from_params(model, zeros), weights, strict=True)]
+    zeros = layout.zeros(model, next(iter(weights[0].values())).dtype.name)
+    complete = [{**no_bias, **held} for no_bias, held in zip(zeros, weights, strict=True)]
     held: HeldLayers = _adapter(ADAPTERS[library]).hold_weights(model, complete)
     return held
 
@@ -105,11 +108,11 @@ def held_layers(layer: object, **told: Any) -> HeldLayers:
     Raises:
         RequestError: it is nothing of the kind.
     """
-    if isinstance(layer, tuple) and len(layer) == 2:
+    if isinstance(layer, tuple) and len(layer) == 2 and isinstance(layer[1], Mapping):
         first, held = layer
         if _is_a(first, "flax.linen", "Module"):
             return _adapter("flax_linen").hold(first, held, **told)
-        if callable(first) and "haiku" in sys.modules:
+        if callable(first) and not _is_a(first, "torch.nn", "Module") and "haiku" in sys.modules:
             return _adapter("haiku").hold(first, held, **told)
     for module, names, adapter in CLASSES:
         if any(_is_a(layer, module, name) for name in names):
@@ -117,8 +120,20 @@ def held_layers(layer: object, **told: Any) -> HeldLayers:
     raise RequestError(f"no layer that is known here: {type(layer).__name__}, expected {KNOWN}")
 
 
-def _dtype(weights: Sequence[Mapping[str, np.ndarray]]) -> np.dtype:
-    return next(iter(weights[0].values())).dtype
+def _fitting(model: Recurrent, params: Mapping[str, object]) -> dict[str, np.ndarray]:
+    """The model's parameters but for the read-out's, if they fit it."""
+    shapes = {name: shape for name, shape in model.parameter_shapes.items() if name not in ("V", "c")}
+    found = {}
+    for name, shape in shapes.items():
+        if name not in params:
+            raise InvalidProblemError(f"params has no {name!r}, expected {', '.join(shapes)}")
+        found[name] = as_array(f"params[{name!r}]", params[name])
+        if found[name].shape != shape:
+            raise InvalidProblemError(f"params[{name!r}] has shape {found[name].shape}, expected {shape}")
+    dtypes = sorted({array.dtype.name for array in found.values()})
+    if dtypes not in (["float32"], ["float64"]):
+        raise InvalidProblemError(f"params are {' and '.join(dtypes)}, expected one dtype, float32 or float64")
+    return found
 
 
 def _is_a(layer: object, module: str, name: str) -> bool:

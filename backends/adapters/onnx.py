@@ -61,7 +61,7 @@ def answer(problem: Problem, weights: Weights) -> Evaluation:
         **{name: _of_places(state) for name, state in problem.states.items()},
     }
     given |= {"targets": problem.targets, "mask": _mask(problem), "in_length": _in_length(problem)}
-    given |= {"lengths": _lengths(problem).astype("int32")}
+    given |= {"lengths": problem.sequence_lengths.astype("int32")}
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.log_severity_level = 3
@@ -182,13 +182,9 @@ def _of_places(state: np.ndarray) -> np.ndarray:
     return state.reshape(-1, *state.shape[-2:])
 
 
-def _lengths(problem: Problem) -> np.ndarray:
-    return np.full(problem.batch_size, problem.seq_len) if problem.lengths is None else problem.lengths
-
-
 def _in_length(problem: Problem) -> np.ndarray:
     """(T, B, 1), True where a step lies within its sequence's length."""
-    found: np.ndarray = (np.arange(problem.seq_len)[:, None] < _lengths(problem))[..., None]
+    found: np.ndarray = (np.arange(problem.seq_len)[:, None] < problem.sequence_lengths)[..., None]
     return found
 
 
@@ -198,7 +194,7 @@ def _mask(problem: Problem) -> np.ndarray:
     assert isinstance(model, Recurrent)
     counted = _in_length(problem)[..., 0]
     if model.loss_at == "last_step":
-        counted = np.arange(problem.seq_len)[:, None] == _lengths(problem) - 1
+        counted = np.arange(problem.seq_len)[:, None] == problem.sequence_lengths - 1
     scale = counted.sum() if model.reduction == "mean" else 1
     mask: np.ndarray = (counted / scale).astype(problem.dtype)
     return mask

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
 import jax
@@ -109,9 +109,12 @@ def hold(
 ) -> HeldLayers:
     """Layers with weights of their own as a backend."""
 
+    @cache
+    def compiled(network: Recurrent) -> Callable[..., Any]:
+        return value_and_grad(network, calls, quickly=True)
+
     def respond(problem: Problem, trace: bool) -> Evaluation:
-        compute = value_and_grad(_network(problem), calls, quickly=True)
-        return answer(problem, layout, weights, compute, trace=trace)
+        return answer(problem, layout, weights, compiled(_network(problem)), trace=trace)
 
     return HeldLayers(name, layout, model, weights, respond)
 
@@ -146,9 +149,7 @@ def _arguments(problem: Problem, weights: Sequence[Mapping[str, np.ndarray]]) ->
     zeros = np.zeros(problem.model.output_form(*problem.leading).shape, problem.dtype)
     wanted = {"weights": [dict(held) for held in weights], "o": zeros, "inputs": problem.inputs, **problem.states}
     wanted |= {name: problem.params[name] for name in _readout(problem)}
-    T, B = problem.leading
-    lengths = np.full(B, T) if problem.lengths is None else problem.lengths
-    return wanted, {"targets": problem.targets, "lengths": lengths}
+    return wanted, {"targets": problem.targets, "lengths": problem.sequence_lengths}
 
 
 def _by_name(problem: Problem, layout: Layout, found: Mapping[str, Any]) -> dict[str, Any]:

@@ -104,7 +104,7 @@ def composed(problem: Problem, calls: Sequence[Call]) -> Network:
     model = problem.model
     assert isinstance(model, Recurrent)
     t = np.arange(problem.seq_len)[:, None]
-    lengths = np.full(problem.batch_size, problem.seq_len) if problem.lengths is None else problem.lengths
+    lengths = problem.sequence_lengths
     in_length = torch.from_numpy(t < lengths)[..., None]
     # each sequence turned round within its length
     backwards = torch.from_numpy(np.where(t < lengths, lengths - 1 - t, t))[..., None]

@@ -38,10 +38,14 @@ def hold_weights(model: Recurrent, weights: Sequence[Mapping[str, np.ndarray]]) 
 
 
 def hold(module: nn.RNNBase | nn.RNNCellBase, **told: Any) -> HeldLayers:
-    """An `nn.RNN`, `LSTM` or `GRU`, of any number of layers and directions, or a cell, as a backend."""
+    """An `nn.RNN`, `LSTM` or `GRU`, of any number of layers and directions, or a cell, as a backend.
+
+    Raises:
+        InvalidProblemError: it has a projection, a dropout, or weights that cannot be read.
+    """
     if getattr(module, "proj_size", False):
         raise InvalidProblemError("the torch layer has proj_size > 0, which makes it another cell")
-    if module.training and getattr(module, "dropout", False):
+    if isinstance(module, nn.RNNBase) and module.training and module.dropout and module.num_layers > 1:
         raise InvalidProblemError("the torch layer has dropout and is in training mode: call its eval() first")
     if hasattr(module, "nonlinearity"):
         told["activation"] = module.nonlinearity
@@ -52,8 +56,7 @@ def hold(module: nn.RNNBase | nn.RNNCellBase, **told: Any) -> HeldLayers:
         names = [{name: placed(place, name) for name in own} for place in Recurrent("rnn", 1, 1, 1, **stack).places]
     else:
         names = [{name: name for name in own}]
-    parameters = dict(module.named_parameters())
-    weights = [{name: parameters[theirs].detach().cpu().numpy() for name, theirs in each.items()} for each in names]
+    weights = [{name: _numbers(module, theirs) for name, theirs in each.items()} for each in names]
     model = model_of(LAYOUT, weights, **told)
     run: Callable[[Any, Weights, Tensor, States], Tensor] = _run_cell
     if isinstance(module, nn.RNNBase):
@@ -70,6 +73,20 @@ def hold(module: nn.RNNBase | nn.RNNCellBase, **told: Any) -> HeldLayers:
         return network
 
     return hold_on_torch(f"torch {type(module).__name__}", LAYOUT, model, weights, network_for)
+
+
+def _numbers(module: nn.Module, name: str) -> np.ndarray:
+    """A parameter of a layer as an array."""
+    parameter = dict(module.named_parameters()).get(name)
+    if parameter is None:
+        raise InvalidProblemError(
+            f"the torch layer has no parameter {name}: if it is parametrized, take that off first"
+        )
+    if parameter.dtype not in (torch.float64, torch.float32) or parameter.is_meta:
+        told = "on the meta device, without numbers" if parameter.is_meta else parameter.dtype
+        raise InvalidProblemError(f"the torch layer's {name} is {told}, expected float64 or float32")
+    found: np.ndarray = parameter.detach().cpu().numpy()
+    return found
 
 
 def _run_layers(module: nn.RNNBase, given: Weights, x: Tensor, states: States) -> Tensor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..recurrent import Recurrent
-from .gates import cell_of, require_names, size_of
+from .gates import cell_of, require_names, reset_refusal, size_of
 from .layout import Arrays, Given, Layout
 
 NAMES = {"U": "weight_ih", "W": "weight_hh", "b": "bias", "b_hn": "bias_n"}
@@ -33,7 +33,7 @@ def describe(weights: Given) -> dict[str, Any]:
 def refusal(model: Recurrent) -> str:
     if model.cell == "rnn":
         return "Equinox has no plain recurrent cell"
-    return "equinox.nn.GRUCell has its reset gate after the product, not before" if model.reset == "before" else ""
+    return reset_refusal("equinox.nn.GRUCell", model, has="after")
 
 
 LAYOUT = Layout(pack, unpack, describe, refusal)

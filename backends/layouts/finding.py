@@ -7,81 +7,111 @@ from collections.abc import Mapping
 import numpy as np
 
 from ..errors import InvalidProblemError
-from ..recurrent import CELLS, Recurrent
-from .layout import Layout
+from ..recurrent import RESETS, Recurrent
+from .layout import Arrays, Layout
 
-MOST_LAYERS = 64
-Known = dict[str, tuple[tuple[int, bool], str]]
-Found = dict[tuple[int, bool], dict[str, np.ndarray]]  # by the layer's number, and whether it goes backwards
+MOST_LAYERS = 64  # whose names are known
+Spot = tuple[int, bool]  # the layer's number, and whether it goes backwards
+Known = Mapping[str, tuple[Spot, str]]
 
 
 def find_layer(
     layout: Layout, arrays: Mapping[str, np.ndarray], prefix: str | None = None
-) -> tuple[list[dict[str, np.ndarray]], dict[str, int | bool]]:
+) -> tuple[list[Arrays], dict[str, int | bool]]:
     """The weights of every layer and direction, and how many there are: `num_layers` and `bidirectional`.
 
     Args:
         layout: of the library that wrote the names. A slash in a name counts as a point.
         arrays: the file's.
-        prefix: what stands before the weights' own names, such as `encoder.lstm`; then all other arrays are left
-            alone. None means that there is one layer, and nothing else.
+        prefix: what stands before the weights' own names, such as `encoder.lstm`. What has another prefix is left
+            alone; what has this one belongs to the layer, but for what is no floating-point number, such as a random
+            state. None means that there is one layer, and nothing else.
 
     Raises:
         InvalidProblemError: there is no such layer, or more than one; there are arrays that are not part of it; or
             its weights are not finite numbers, or not the same in all layers.
     """
     known = _known_names(layout)
-    by_prefix: dict[str, Found] = {}
-    others = []
+    if prefix is None:
+        prefix = _only_prefix(arrays, known)
+    before = prefix.replace("/", ".").strip(".")
+    found: dict[Spot, Arrays] = {}
     for full_name, array in arrays.items():
-        before, place, name = _split(full_name.replace("/", "."), known)
-        if place is None or (prefix is not None and before != prefix.replace("/", ".").strip(".")):
-            others.append(full_name)
-            continue
-        of_place = by_prefix.setdefault(before, {}).setdefault(place, {})
-        if name in of_place:
-            raise InvalidProblemError(f"{full_name!r} is there twice, in two spellings")
-        of_place[name] = _finite(full_name, array)
-    if not by_prefix:
-        where = f" after the prefix {prefix!r}" if prefix is not None else ""
-        raise InvalidProblemError(f"no weights of a layer{where}: the arrays are {_listed(arrays)}")
-    if prefix is None and len(by_prefix) > 1:
-        raise InvalidProblemError(f"several layers, {_listed(by_prefix)}: choose one by --prefix")
-    if prefix is None and others:
-        raise InvalidProblemError(f"{others[0]!r} is no weight of the layer: to leave the rest alone, add --prefix")
-    (found,) = by_prefix.values()
-    return _in_order(found)
+        name = _after(before, full_name.replace("/", "."))
+        if name in known:
+            spot, own = known[name]
+            if own in found.setdefault(spot, {}):
+                raise InvalidProblemError(f"{full_name!r} is there twice, in two spellings")
+            found[spot][own] = _finite(full_name, array)
+        elif name and array.dtype.kind == "f":
+            raise InvalidProblemError(f"{full_name!r} is among the layer's weights, and none that is known")
+    if not found:
+        raise InvalidProblemError(
+            f"no weights of a layer after the prefix {prefix!r}: the arrays are {_listed(arrays)}"
+        )
+    return _in_order(_apart(found) if layout.directions_in_one else found)
 
 
 def _known_names(layout: Layout) -> Known:
     """Every name that a weight can have: its layer and direction, and its name in a single layer."""
-    own: dict[str, None] = dict.fromkeys(layout.unused)
-    for cell in CELLS:
-        model = Recurrent(cell, 1, 1, 1)
-        if not layout.refusal(model) or cell == "gru":
-            zeros = {name: np.zeros(shape) for name, shape in model.parameter_shapes.items()}
-            own |= dict.fromkeys(layout.from_params(model, zeros)[0])
-    known: Known = {}
+    own: dict[str, None] = {}
+    grus = [Recurrent("gru", 1, 1, 1, reset=reset) for reset in RESETS]
+    for model in (Recurrent("rnn", 1, 1, 1, activation="relu"), Recurrent("lstm", 1, 1, 1), *grus):
+        if not layout.refusal(model):
+            own |= dict.fromkeys(layout.zeros(model)[0])
+    known: dict[str, tuple[Spot, str]] = {}
     for stack in (
         Recurrent("rnn", 1, 1, 1, num_layers=MOST_LAYERS, bidirectional=True),
         Recurrent("rnn", 1, 1, 1, bidirectional=True),
     ):
         for k, layer in enumerate(stack.layers):
-            for place in layer:
+            for place in layer[:1] if layout.directions_in_one else layer:
                 known |= {layout.placed(place, name): ((k, bool(place.suffix)), name) for name in own}
     return known | {name: ((0, False), name) for name in own}
 
 
-def _split(full_name: str, known: Known) -> tuple[str, tuple[int, bool] | None, str]:
-    """What stands before the longest known name at the end, the place that it tells, and the weight's own name."""
-    parts = full_name.split(".")
-    for k in range(len(parts)):
-        if (name := ".".join(parts[k:])) in known:
-            return ".".join(parts[:k]), *known[name]
-    return "", None, ""
+def _only_prefix(arrays: Mapping[str, np.ndarray], known: Known) -> str:
+    """What stands before the weights of the only layer, if there is nothing else."""
+    prefixes: dict[str, None] = {}
+    others = []
+    for full_name in arrays:
+        parts = full_name.replace("/", ".").split(".")
+        fitting = [k for k in range(len(parts)) if ".".join(parts[k:]) in known]
+        if fitting:
+            prefixes[".".join(parts[: fitting[0]])] = None
+        else:
+            others.append(full_name)
+    if not prefixes:
+        raise InvalidProblemError(f"no weights of a layer: the arrays are {_listed(arrays)}")
+    if len(prefixes) > 1:
+        raise InvalidProblemError(f"several layers, {_listed(prefixes)}: choose one by --prefix")
+    (prefix,) = prefixes
+    for full_name in others:
+        if not _after(prefix, full_name.replace("/", ".")):
+            raise InvalidProblemError(
+                f"{full_name!r} is no weight of the layer: to leave the rest alone, add --prefix {prefix}"
+            )
+    return prefix
 
 
-def _in_order(found: Found) -> tuple[list[dict[str, np.ndarray]], dict[str, int | bool]]:
+def _after(prefix: str, name: str) -> str:
+    """What follows the prefix; nothing if the name has another."""
+    if not prefix:
+        return name
+    return name.removeprefix(f"{prefix}.") if name.startswith(f"{prefix}.") else ""
+
+
+def _apart(found: Mapping[Spot, Arrays]) -> dict[Spot, Arrays]:
+    """Directions that are in one array, each in its own."""
+    apart: dict[Spot, Arrays] = {}
+    for (layer, _), held in found.items():
+        both = all(array.shape[:1] == (2,) for array in held.values())
+        for k in range(1 + both):
+            apart[layer, bool(k)] = {name: array[k : k + 1] if both else array for name, array in held.items()}
+    return apart
+
+
+def _in_order(found: Mapping[Spot, Arrays]) -> tuple[list[Arrays], dict[str, int | bool]]:
     num_layers, bidirectional = 1 + max(layer for layer, _ in found), any(backwards for _, backwards in found)
     places = [(layer, backwards) for layer in range(num_layers) for backwards in ((False, True)[: 1 + bidirectional])]
     for layer, backwards in places:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..recurrent import CELLS, Recurrent
-from .gates import require_names, size_of
+from .gates import require_names, reset_refusal, size_of
 from .layout import Arrays, Given, Layout
 
 BIASED = {"rnn": "i", "lstm": "h", "gru": "i"}  # the side on which the bias is
@@ -47,7 +47,7 @@ def describe(weights: Given) -> dict[str, Any]:
 
 
 def refusal(model: Recurrent) -> str:
-    return "flax.linen.GRUCell has its reset gate after the product, not before" if model.reset == "before" else ""
+    return reset_refusal("flax.linen.GRUCell", model, has="after")
 
 
 def _gates(cell: str) -> tuple[str, ...]:

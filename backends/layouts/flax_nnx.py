@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..recurrent import Recurrent
-from .gates import cell_of, require_names, require_zero, size_of
+from .gates import cell_of, require_names, require_zero, reset_refusal, size_of
 from .layout import Arrays, Given, Layout
 
 NO_B_HN = "flax.nnx.GRUCell has no b_hn (google/flax#5594)"
@@ -37,7 +37,7 @@ def describe(weights: Given) -> dict[str, Any]:
 
 
 def refusal(model: Recurrent) -> str:
-    return "flax.nnx.GRUCell has its reset gate after the product, not before" if model.reset == "before" else ""
+    return reset_refusal("flax.nnx.GRUCell", model, has="after")
 
 
 LAYOUT = Layout(pack, unpack, describe, refusal)

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 import numpy as np
 
 from ..errors import InvalidProblemError, UnsupportedProblemError
+from ..recurrent import Recurrent
 
-CELLS = {1: "rnn", 3: "gru", 4: "lstm"}  # by the number of blocks of H
+CELL_OF_BLOCKS = {1: "rnn", 3: "gru", 4: "lstm"}  # by the number of blocks of H
 
 
 def reordered(array: np.ndarray, given: str, wanted: str) -> np.ndarray:
@@ -28,9 +29,16 @@ def turned(array: np.ndarray, gate: int, gates: int) -> np.ndarray:
 
 def cell_of(many: int, H: int, name: str) -> str:
     """The cell, by how many blocks of H the recurrent weights of that name have."""
-    if many % H or many // H not in CELLS:
-        raise InvalidProblemError(f"{name} has {many} columns of gates for {H} units, expected 4H (LSTM) or 3H (GRU)")
-    return CELLS[many // H]
+    if many % H or many // H not in CELL_OF_BLOCKS:
+        raise InvalidProblemError(f"{name} has {many} numbers for {H} units, expected 4H (LSTM), 3H (GRU) or H (plain)")
+    return CELL_OF_BLOCKS[many // H]
+
+
+def reset_refusal(layer: str, model: Recurrent, *, has: str) -> str:
+    """Why a GRU of a library is not this one; empty if it is, or if this is none."""
+    if model.cell != "gru" or model.reset == has:
+        return ""
+    return f"{layer} has its reset gate {has} the product, not {model.reset}"
 
 
 def size_of(weights: Mapping[str, np.ndarray], name: str, axis: int, *, axes: int = 2) -> int:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..recurrent import Recurrent
-from .gates import reordered, require_names, size_of, turned
+from .gates import reordered, require_names, reset_refusal, size_of, turned
 from .layout import Arrays, Given, Layout
 
 LSTM = {"linear.w", "linear.b"}
@@ -61,9 +61,7 @@ def describe(weights: Given) -> dict[str, Any]:
 def refusal(model: Recurrent) -> str:
     if model.cell == "rnn" and model.activation != "relu":
         return f"haiku.VanillaRNN has relu, not {model.activation}"
-    if model.cell == "gru" and model.reset == "after":
-        return "haiku.GRU has its reset gate before the product, not after"
-    return ""
+    return reset_refusal("haiku.GRU", model, has="before")
 
 
 LAYOUT = Layout(pack, unpack, describe, refusal, added_to_forget_gate=1.0)

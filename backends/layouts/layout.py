@@ -38,7 +38,7 @@ class Layout:
         refusal: why the library has no layer for a model; empty if it has one.
         added_to_forget_gate: what the library adds to the LSTM's b_f when it runs.
         placed: the name in a stack of what is called so in a single layer.
-        unused: what else belongs to a layer of the library, but to none that is known here.
+        directions_in_one: whether the first axis of an array in a file is that of the directions.
     """
 
     pack: Callable[[Recurrent, Given], Arrays]
@@ -47,25 +47,31 @@ class Layout:
     refusal: Callable[[Recurrent], str]
     added_to_forget_gate: float = 0.0
     placed: Callable[[Place, str], str] = one_by_one
-    unused: tuple[str, ...] = ()
+    directions_in_one: bool = False
 
     def from_params(self, model: Recurrent, params: Given) -> list[Arrays]:
         """A problem's parameters as weights, of every layer and direction in the order of `model.places`.
 
-        A bias that the library has and the model has not is zero.
+        A bias that the library has and the model has not is zero; what the model has not is left alone.
 
         Raises:
             UnsupportedProblemError: the library has no place for a number that is not zero.
         """
         weights = []
         for place in model.places:
-            own = {name: params[place.name(name)] for name in _names(model) if place.name(name) in params}
+            own = {
+                name: params[place.name(name)] for name in _names(model) if place.name(name) in model.parameter_shapes
+            }
             for name, size in (("b", model.linear_size), ("b_hn", model.hidden_size)):
                 if name in _names(model):
                     own.setdefault(name, np.zeros(size, own["W"].dtype))
             self._raise_forget_gate(model, own, -self.added_to_forget_gate)
             weights.append(_contiguous(self.pack(model, own)))
         return weights
+
+    def zeros(self, model: Recurrent, dtype: str = "float64") -> list[Arrays]:
+        """The weights of a model whose parameters are all zero."""
+        return self.from_params(model, {name: np.zeros(shape, dtype) for name, shape in model.parameter_shapes.items()})
 
     def to_params(self, model: Recurrent, weights: Sequence[Given]) -> Arrays:
         """The parameters from the weights of every layer and direction; of two biases the sum, and no b_hn is zero."""
@@ -92,13 +98,25 @@ class Layout:
 
     def require_shapes(self, model: Recurrent, weights: Sequence[Given]) -> None:
         """Raises InvalidProblemError, with the weight's own name, unless the weights fit the model and each other."""
-        zeros = {name: np.zeros(shape) for name, shape in model.parameter_shapes.items()}
-        for place, held, expected in zip(model.places, weights, self.from_params(model, zeros), strict=True):
+        for place, held, expected in zip(model.places, weights, self.zeros(model), strict=True):
             for name, array in held.items():
                 if name in expected and array.shape != expected[name].shape:
                     raise InvalidProblemError(
                         f"{self.placed(place, name)} has shape {array.shape}, expected {expected[name].shape}"
                     )
+
+    def named(self, model: Recurrent, weights: Sequence[Given]) -> Arrays:
+        """The weights of all layers and directions by their names in a file."""
+        arrays: Arrays = {}
+        for layer in model.layers:
+            held = [weights[place.number] for place in layer]
+            if self.directions_in_one:
+                joined = {name: np.concatenate([each[name] for each in held]) for name in held[0]}
+                arrays |= {self.placed(layer[0], name): array for name, array in joined.items()}
+            else:
+                for place, own in zip(layer, held, strict=True):
+                    arrays |= {self.placed(place, name): array for name, array in own.items()}
+        return arrays
 
     def _raise_forget_gate(self, model: Recurrent, own: Arrays, by: float) -> None:
         if by and model.cell == "lstm" and "b" in own:

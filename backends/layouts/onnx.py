@@ -1,7 +1,7 @@
 """ONNX: W, R and B of the operators RNN, LSTM and GRU; gates i o f g, which it calls i o f c, and z r n, as z r h.
 
 B is two biases side by side, which are added; the last third of the GRU's second is b_hn, if
-`linear_before_reset` is 1. The weights do not tell whether it is.
+`linear_before_reset` is 1. The weights do not tell whether it is. Two directions are in one array, one after the other.
 """
 
 from __future__ import annotations
@@ -51,4 +51,4 @@ def refusal(model: Recurrent) -> str:
     return ""
 
 
-LAYOUT = Layout(pack, unpack, describe, refusal)
+LAYOUT = Layout(pack, unpack, describe, refusal, directions_in_one=True)

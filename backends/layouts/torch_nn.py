@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..recurrent import Place, Recurrent
-from .gates import cell_of, require_names, size_of
+from .gates import cell_of, require_names, reset_refusal, size_of
 from .layout import Arrays, Given, Layout
 
 WEIGHTS = {"weight_ih", "weight_hh"}
@@ -44,7 +44,7 @@ def describe(weights: Given) -> dict[str, Any]:
 def refusal(model: Recurrent) -> str:
     if model.cell == "rnn" and model.activation not in ("tanh", "relu"):
         return f"torch.nn.RNN has tanh and relu, not {model.activation}"
-    return "torch.nn.GRU has its reset gate after the product, not before" if model.reset == "before" else ""
+    return reset_refusal("torch.nn.GRU", model, has="after")
 
 
 def placed(place: Place, name: str) -> str:
@@ -52,4 +52,4 @@ def placed(place: Place, name: str) -> str:
     return f"{name}_l{place.prefix.removeprefix('layer').removesuffix('.') or 0}{place.suffix.replace('.', '_')}"
 
 
-LAYOUT = Layout(pack, unpack, describe, refusal, placed=placed, unused=("weight_hr",))  # proj_size
+LAYOUT = Layout(pack, unpack, describe, refusal, placed=placed)

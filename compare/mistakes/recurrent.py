@@ -41,7 +41,7 @@ class Network:
         self.problem, self.model, self.replaced = problem, model, replaced
         self.T, self.B = problem.leading
         self.states = CELLS[model.cell].states
-        lengths = np.full(self.B, self.T) if problem.lengths is None else problem.lengths
+        lengths = problem.sequence_lengths
         self.counted = counted_steps(lengths, self.T)
         self.functions = functions(model.activation) | {"T": self.T, "B": self.B}
         self.keys = cell_keys(model)

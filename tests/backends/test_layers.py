@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from dataclasses import replace
+from types import SimpleNamespace
 
+import equinox as eqx
+import flax.linen as linen
+import haiku as hk
+import jax
 import numpy as np
 import pytest
-from gradparity.backends import Problem, Recurrent, RequestError, UnsupportedProblemError
+import torch
+from flax import nnx
+from gradparity.backends import Problem, Recurrent, RequestError, UnsupportedProblemError, Window
 from gradparity.backends.adapters import from_params, held_layers, to_params
+from gradparity.backends.adapters.keras import engine, keras_on
+from gradparity.backends.adapters.over_jax import on_jax
 from gradparity.compare import compare
 from gradparity.compare.explanation import explain
+from torch.nn.utils.parametrizations import weight_norm
 
 LIBRARIES = ("torch", "flax-linen", "flax-nnx", "equinox", "haiku")
 LSTM = Recurrent("lstm", 3, 5, 2)
@@ -73,6 +85,100 @@ def test_a_layer_answers_with_the_weights_that_it_holds(library):
     assert comparison.verdict == "disagree"
 
 
+def torch_cell(params, bias=True):
+    cell = torch.nn.LSTMCell(3, 5, bias=bias, dtype=torch.float64)
+    names = {"weight_ih": "U", "weight_hh": "W", **({"bias_ih": "b"} if bias else {})}
+    with torch.no_grad():
+        for theirs, ours in names.items():
+            getattr(cell, theirs).copy_(torch.tensor(params[ours]))
+        if bias:
+            cell.bias_hh.zero_()
+    return cell
+
+
+def in_linen_rnn(params):
+    cell, variables = from_params("flax-linen", LSTM, params)
+    return linen.RNN(cell), {"params": {"cell": variables["params"]}}
+
+
+def partitioned(params):
+    cell, variables = from_params("flax-linen", LSTM, params)
+    return cell, jax.tree.map(lambda array: linen.Partitioned(array, names=(None,) * array.ndim), variables)
+
+
+def equinox_without_bias(params):
+    cell = eqx.nn.LSTMCell(3, 5, use_bias=False, key=jax.random.key(0))
+    arrays = on_jax({"weight_ih": params["U"], "weight_hh": params["W"]})
+    return eqx.tree_at(lambda held: [held.weight_ih, held.weight_hh], cell, list(arrays.values()))
+
+
+OBJECTS = {
+    "torch cell": torch_cell,
+    "torch cell, no bias": lambda params: torch_cell(params, bias=False),
+    "torch layer, frozen": lambda params: from_params("torch", LSTM, params).requires_grad_(False),
+    "linen RNN": in_linen_rnn,
+    "linen, partitioned": partitioned,
+    "nnx RNN": lambda params: nnx.RNN(from_params("flax-nnx", LSTM, params)),
+    "equinox, no bias": equinox_without_bias,
+    "keras": lambda params: from_params("keras", LSTM, single(params)),
+    "keras, frozen": lambda params: frozen(from_params("keras", LSTM, single(params))),
+}
+
+
+def single(params):
+    return {name: array.astype("float32") for name, array in params.items()}
+
+
+def frozen(layer):
+    layer.trainable = False
+    return layer
+
+
+@pytest.mark.parametrize("kind", OBJECTS)
+def test_every_kind_of_object_answers_as_the_hand_derivation_does(kind):
+    dtype = "float32" if "keras" in kind else "float64"
+    problem = make(LSTM, dtype)
+    if "no bias" in kind:
+        problem = replace(problem, params=problem.params | {"b": np.zeros(20)})
+    held = held_layers(OBJECTS[kind](make(LSTM).params))
+    assert (held.dtype, held.model.bias) == (dtype, "no bias" not in kind)
+    comparison = compare(problem, ["manual", held])
+    assert comparison.verdict == "agree", explain(comparison)
+    assert {"dU_i", "dW_o", "dx_1", "dh0", "dc0"} <= {block.label for block in comparison.blocks}
+    loss, gradients = held.prepare(problem)()
+    np.testing.assert_allclose(loss, comparison.answers["manual"].loss, rtol=1e-5)
+    np.testing.assert_allclose(gradients["U"], comparison.answers["manual"].gradients["U"], rtol=1e-2, atol=1e-5)
+
+
+def test_a_plain_layer_tells_its_activation():
+    model = MODELS["rnn"]
+    for library in ("torch", "keras"):
+        assert held_layers(from_params(library, model, own(make(model, "float32")))).model.activation == "relu"
+    assert held_layers(torch.nn.RNNCell(3, 5, nonlinearity="relu")).model.activation == "relu"
+
+
+def test_a_layer_is_asked_what_it_computes_and_nothing_else():
+    held = held_layers(from_params("torch", MODELS["rnn"], own(make(MODELS["rnn"]))))
+    assert not held.supports(MODELS["rnn"], "float64")
+    for change in (
+        {"activation": "tanh"},
+        {"truncation": Window(2)},
+        {"concatenated": True},
+        {"num_layers": 2},
+        {"bidirectional": True},
+        {"hidden_size": 4},
+    ):
+        assert held.supports(replace(MODELS["rnn"], **change), "float64")
+
+
+def test_building_a_torch_layer_draws_no_random_number():
+    torch.manual_seed(0)
+    from_params("torch", LSTM, own(make(LSTM)))
+    drawn = torch.rand(1)
+    torch.manual_seed(0)
+    assert torch.equal(drawn, torch.rand(1))
+
+
 def test_what_a_library_cannot_express_is_refused():
     gru = MODELS["gru"]
     params = own(make(gru))
@@ -87,14 +193,112 @@ def test_what_a_library_cannot_express_is_refused():
         from_params("equinox", stack, own(make(stack)))
 
 
-def test_what_is_no_layer_is_refused_in_one_line():
-    import torch
+def core():
+    return hk.LSTM(5, name="core")
 
-    with pytest.raises(RequestError, match=r"no layer that is known here: int, expected a torch\.nn layer"):
-        held_layers(3)
-    with pytest.raises(RequestError, match="proj_size"):
-        held_layers(torch.nn.LSTM(3, 5, proj_size=2))
-    with pytest.raises(RequestError, match="call its eval"):
-        held_layers(torch.nn.LSTM(3, 5, num_layers=2, dropout=0.5))
+
+def of_two_dtypes():
+    layer = torch.nn.LSTM(3, 5)
+    layer.bias_ih_l0 = torch.nn.Parameter(layer.bias_ih_l0.double())
+    return layer
+
+
+def keras_layer(kind, *args, **options):
+    layer = getattr(keras_on("jax").layers, kind)(*args, **{"return_sequences": True, **options})
+    layer.build((None, None, 5))
+    return layer
+
+
+NO_LAYERS = {
+    "a number": (lambda: 3, r"no layer that is known here: int, expected a torch\.nn layer"),
+    "projection": (lambda: torch.nn.LSTM(3, 5, proj_size=2), "proj_size"),
+    "dropout": (lambda: torch.nn.LSTM(3, 5, num_layers=2, dropout=0.5), "call its eval"),
+    "parametrized": (
+        lambda: weight_norm(torch.nn.LSTM(3, 5), "weight_hh_l0"),
+        "no parameter weight_hh_l0: if it is param",
+    ),
+    "half": (lambda: torch.nn.LSTM(3, 5, dtype=torch.bfloat16), "weight_ih_l0 is torch.bfloat16, expected float64"),
+    "no numbers": (lambda: torch.nn.LSTM(3, 5, device="meta"), "weight_ih_l0 is on the meta device"),
+    "torch, state": (lambda: (torch.nn.LSTM(3, 5), torch.nn.LSTM(3, 5).state_dict()), "here: tuple, expected a torch"),
+    "linen, no params": (lambda: (linen.OptimizedLSTMCell(5), {}), "the variables are none, expected all that init"),
+    "linen, none": (lambda: (linen.OptimizedLSTMCell(5), None), "no layer that is known here: tuple"),
+    "linen, reverse": (
+        lambda: (linen.RNN(linen.GRUCell(5), reverse=True), {"params": {}}),
+        "reverse=True: give its cell",
+    ),
+    "nnx, reverse": (lambda: nnx.RNN(nnx.GRUCell(3, 5, rngs=nnx.Rngs(0)), reverse=True), "reverse=True: give its cell"),
+    "nnx, own": (
+        lambda: type("Mine", (nnx.RNN,), {})(nnx.GRUCell(3, 5, rngs=nnx.Rngs(0))),
+        "Mine is a class of your own",
+    ),
+    "nnx, other": (lambda: nnx.Linear(3, 5, rngs=nnx.Rngs(0)), "the weights are bias, kernel, expected"),
+    "haiku, none": (lambda: (core, {}), "haiku's parameters are arrays by module and name"),
+    "haiku, flat": (lambda: (core, {"w": np.ones(3)}), "haiku's parameters are arrays by module and name"),
+    "haiku, two": (lambda: (core, {n: {"w": np.ones(3)} for n in ("a", "b")}), "are of a and b, expected one core"),
+    "haiku, transform": (lambda: tuple(hk.transform(core)), "no layer that is known here: tuple"),
+    "keras, last": (lambda: keras_layer("LSTM", 5, return_sequences=False), "expected return_sequences=True"),
+    "keras, activation": (
+        lambda: keras_layer("SimpleRNN", 5, activation=keras_on("jax").layers.LeakyReLU()),
+        "unknown activation 'LeakyReLU': expected one of tanh",
+    ),
+    "keras, cells": (
+        lambda: keras_layer("RNN", [keras_on("jax").layers.LSTMCell(5) for _ in range(2)]),
+        "several cells, expected one",
+    ),
+    "keras, not built": (lambda: keras_on("jax").layers.LSTM(5, return_sequences=True), "is not built"),
+}
+
+
+@pytest.mark.parametrize("kind", NO_LAYERS)
+def test_what_is_no_layer_is_refused_in_one_line(kind):
+    made, told = NO_LAYERS[kind]
+    with pytest.raises(RequestError, match=rf"^[^\n]*{told}[^\n]*$"):
+        held_layers(made())
+
+
+def test_keras_takes_its_engine_from_the_environment_and_leaves_that_alone(monkeypatch):
+    for before in ("tensorflow", None):
+        monkeypatch.setenv("KERAS_BACKEND", before) if before else monkeypatch.delenv("KERAS_BACKEND")
+        keras_on("jax")
+        assert os.environ.get("KERAS_BACKEND") == before
+    assert engine() == "jax"
+    monkeypatch.delitem(sys.modules, "keras")
+    monkeypatch.setenv("KERAS_BACKEND", "torch")
+    assert engine() == "torch"
+    monkeypatch.setenv("KERAS_BACKEND", "tensorflow")
+    assert engine() == "jax"
+    monkeypatch.setitem(sys.modules, "keras", SimpleNamespace(config=SimpleNamespace(backend=lambda: "numpy")))
+    with pytest.raises(RequestError, match="Keras computes on numpy in this process, expected jax or torch"):
+        engine()
+
+
+def test_layers_of_two_dtypes_have_none():
+    with pytest.raises(RequestError, match="has weights of float32 and float64, expected one dtype"):
+        _ = held_layers(of_two_dtypes()).dtype
+
+
+def test_what_cannot_be_told_is_refused():
+    with pytest.raises(RequestError, match="unknown field of the model 'activaton': did you mean 'activation'"):
+        held_layers(torch.nn.RNN(3, 5), activaton="relu")
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"W": None}, r"params has no 'W', expected U, W, b$"),
+        ({"U": np.ones((20, 4))}, r"params\['U'\] has shape \(20, 4\), expected \(20, 3\)$"),
+        ({"b": np.ones(7)}, r"params\['b'\] has shape \(7,\), expected \(20,\)$"),
+        ({"b": np.ones(20, "float32")}, "params are float32 and float64, expected one dtype"),
+    ],
+)
+def test_parameters_that_do_not_fit_are_refused(change, told):
+    params = {name: array for name, array in (own(make(LSTM)) | change).items() if array is not None}
+    with pytest.raises(RequestError, match=told):
+        from_params("equinox", LSTM, params)
+
+
+def test_models_that_are_no_layers_are_refused():
+    with pytest.raises(RequestError, match="not concatenated"):
+        from_params("torch", Recurrent("rnn", 3, 5, 2, concatenated=True), {})
     with pytest.raises(RequestError, match="did you mean 'flax-nnx'"):
         from_params("flax-nn", LSTM, {})

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from gradparity.backends import InvalidProblemError, Problem, Recurrent, UnknownNameError, UnsupportedProblemError
 from gradparity.backends.layouts import LAYOUTS, get_layout
+from gradparity.backends.layouts.finding import find_layer
 
 SHAPES = {"single": {}, "stack": {"num_layers": 2, "bidirectional": True}}
 CELLS = {
@@ -54,7 +55,84 @@ def test_parameters_come_back_to_the_bit(name, model, dtype):
 def test_the_weights_tell_what_they_are_of(name, model):
     told = get_layout(name).describe(get_layout(name).from_params(model, params_of(model, library=name))[0])
     assert (told["cell"], told["input_size"], told["hidden_size"]) == (model.cell, 3, 5)
-    assert told.get("reset", model.reset) in (model.reset, "after")
+    assert told["bias"]  # of zeros, where the model has none
+    if model.cell == "gru" and name != "onnx":
+        assert told["reset"] == model.reset
+
+
+SECOND = {  # where a second bias is, of the libraries that have one
+    "torch": lambda held, second: held | {"bias_hh": second},
+    "keras": lambda held, second: held | {"bias": np.stack([held["bias"][0], second])},
+    "onnx": lambda held, second: held | {"B": np.concatenate([held["B"][:, : second.size], second[None]], axis=1)},
+}
+GRU_ORDER = {"torch": "rzn", "keras": "zrn", "onnx": "zrn"}
+
+
+@pytest.mark.parametrize("name", SECOND)
+def test_of_two_biases_of_a_gru_the_sum_is_kept_but_b_hn_is_apart(name):
+    layout, model = get_layout(name), Recurrent("gru", 3, 5, 2)
+    params = params_of(model)
+    (held,) = layout.from_params(model, params)
+    second = dict(zip("rzn", np.random.default_rng(0).standard_normal((3, 5)), strict=True))
+    found = layout.to_params(model, [SECOND[name](held, np.concatenate([second[gate] for gate in GRU_ORDER[name]]))])
+    np.testing.assert_array_equal(found["b"][:5], params["b"][:5] + second["r"])
+    np.testing.assert_array_equal(found["b"][5:10], params["b"][5:10] + second["z"])
+    np.testing.assert_array_equal(found["b"][10:], params["b"][10:])
+    np.testing.assert_array_equal(found["b_hn"], second["n"])
+
+
+def test_of_two_biases_without_b_hn_the_sum_is_kept():
+    lstm, before = Recurrent("lstm", 3, 5, 2), Recurrent("gru", 3, 5, 2, reset="before")
+    plain = Recurrent("rnn", 3, 5, 2, activation="relu")
+    for name, model, add in (
+        ("torch", lstm, SECOND["torch"]),
+        ("onnx", lstm, SECOND["onnx"]),
+        ("onnx", before, SECOND["onnx"]),
+        ("haiku", plain, lambda held, second: held | {"linear_1.b": second}),
+    ):
+        layout, params = get_layout(name), params_of(model)
+        (held,) = layout.from_params(model, params)
+        found = layout.to_params(model, [add(held, np.ones(params["b"].size))])
+        np.testing.assert_array_equal(found["b"], params["b"] + 1)
+
+
+NAMES = {  # in a stack of two layers in both directions, of the second layer going backwards
+    "torch": "weight_hh_l1_reverse",
+    "flax-linen": "layer1.reverse.hf.kernel",
+    "flax-nnx": "layer1.reverse.dense_h.kernel",
+    "equinox": "layer1.reverse.weight_hh",
+    "haiku": "layer1.reverse.linear.w",
+    "keras": "layer1.reverse.recurrent_kernel",
+}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_names_of_weights_in_a_file_stay_as_they_are(name):
+    model = Recurrent("lstm", 3, 5, 2, num_layers=2, bidirectional=True)
+    layout = get_layout(name)
+    assert NAMES[name] in layout.named(model, layout.from_params(model, params_of(model)))
+
+
+def test_both_directions_of_onnx_are_in_one_array():
+    model = Recurrent("gru", 3, 5, 2, num_layers=2, bidirectional=True)
+    layout = get_layout("onnx")
+    weights = layout.from_params(model, params_of(model))
+    arrays = layout.named(model, weights)
+    assert {name: array.shape for name, array in arrays.items() if "layer1" in name} == {
+        "layer1.W": (2, 15, 10),
+        "layer1.R": (2, 15, 5),
+        "layer1.B": (2, 30),
+    }
+    found, stack = find_layer(layout, arrays)
+    assert stack == {"num_layers": 2, "bidirectional": True}
+    for given, read in zip(weights, found, strict=True):
+        assert all(np.array_equal(given[name], read[name]) for name in given)
+
+
+def test_what_the_model_has_not_is_left_alone():
+    params = params_of(Recurrent("lstm", 3, 5, 2))
+    (weights,) = get_layout("torch").from_params(Recurrent("lstm", 3, 5, 2, bias=False), params)
+    assert not weights["bias_ih"].any()
 
 
 def test_of_two_biases_the_sum_is_taken_but_for_the_grus_b_hn():

@@ -141,9 +141,10 @@ def state_dict(prefix="", **options):
 
 
 def test_a_layer_is_found_among_other_weights_by_its_prefix():
-    given = state_dict("enc.rnn.", num_layers=2, bidirectional=True) | {"enc.norm.count": np.array(3)}
+    given = state_dict("enc.rnn.", num_layers=2, bidirectional=True)
+    others = {"enc.norm.scale": np.ones(3), "enc.rnn.count": np.array(3), "enc.rnn2.weight_ih_l0": np.ones(3)}
     for prefix in ("enc.rnn", "enc/rnn", "enc.rnn."):
-        weights, stack = find_layer(TORCH, given, prefix)
+        weights, stack = find_layer(TORCH, given | others, prefix)
         assert stack == {"num_layers": 2, "bidirectional": True}
         assert len(weights) == 4
         np.testing.assert_array_equal(weights[1]["weight_ih"], given["enc.rnn.weight_ih_l0_reverse"])
@@ -158,6 +159,15 @@ def test_the_only_layer_needs_no_prefix_whatever_it_is_called():
     assert find_layer(TORCH, one)[0][0].keys() == {"weight_ih", "weight_hh"}
 
 
+def test_a_prefix_that_looks_like_a_stack_is_taken_as_it_is():
+    nnx = get_layout("flax-nnx")
+    given = {f"enc.layer{k}.dense_{side}.kernel": np.full((4, 16), k) * 1.0 for k in (0, 1) for side in "ih"}
+    assert find_layer(nnx, given)[1]["num_layers"] == 2
+    weights, stack = find_layer(nnx, given, "enc.layer1")
+    assert stack["num_layers"] == 1
+    assert weights[0]["dense_i.kernel"].all()
+
+
 def without(given, *names):
     return {name: array for name, array in given.items() if name not in names}
 
@@ -166,8 +176,19 @@ UNFIT = {
     "nothing": ({}, None, "no weights of a layer: the arrays are none"),
     "wrong keys": ({"kernel": np.ones(3)}, None, "no weights of a layer: the arrays are 'kernel'"),
     "wrong prefix": (state_dict("a."), "b", "no weights of a layer after the prefix 'b': the arrays are 'a.weight_ih"),
+    "half a prefix": (state_dict("ab."), "a", "no weights of a layer after the prefix 'a'"),
     "two layers": (state_dict("a.") | state_dict("b."), None, "several layers, 'a', 'b': choose one by --prefix"),
-    "others": (state_dict() | {"scale": np.ones(1)}, None, "'scale' is no weight of the layer: .*add --prefix"),
+    "others": (
+        state_dict("a.") | {"scale": np.ones(1)},
+        None,
+        "'scale' is no weight of the layer: .*add --prefix a$",
+    ),
+    "projection": (
+        state_dict("a.") | {"a.weight_hr_l0": np.ones(1)},
+        "a",
+        "'a.weight_hr_l0' is among the layer's weights, and none that is known",
+    ),
+    "too many layers": (state_dict("a.", num_layers=65), "a", "'a.weight_ih_l64' is among the layer's weights"),
     "twice": (
         {"a/weight_ih": np.ones((4, 1)), "a.weight_ih": np.ones((4, 1))},
         None,
@@ -190,6 +211,11 @@ UNFIT = {
         None,
         r"bias_ih_l0\[1\] is nan, expected finite",
     ),
+    "infinity": (
+        state_dict() | {"bias_ih_l0": np.array([-np.inf])},
+        None,
+        r"bias_ih_l0\[0\] is -inf, expected finite",
+    ),
 }
 
 
@@ -198,3 +224,9 @@ def test_weights_that_are_no_layer_are_refused(given):
     found, prefix, told = UNFIT[given]
     with pytest.raises(InvalidProblemError, match=f"^{told}"):
         find_layer(TORCH, found, prefix)
+
+
+def test_peepholes_of_onnx_are_not_lost():
+    peepholes = {f"a.{name}": np.ones((1, 16, 4)) for name in ("W", "R", "P")}
+    with pytest.raises(InvalidProblemError, match=r"'a\.P' is among the layer's weights"):
+        find_layer(get_layout("onnx"), peepholes, "a")

@@ -96,6 +96,11 @@ def test_half_precision_is_widened_exactly(dtype, tmp_path):
     assert conversion.verify().verdict == "agree"
 
 
+def test_layers_without_biases_are_converted_too():
+    for cell, library in (("LSTM", "equinox"), ("GRU", "flax-nnx"), ("LSTM", "keras")):
+        assert convert(weights(cell, bias=False), "torch", library).verify().verdict == "agree"
+
+
 def test_numbers_in_the_other_order_of_bytes_are_read():
     swapped = {name: array.astype(">f4") for name, array in weights().items()}
     for name, array in convert(swapped, "torch", "equinox").arrays.items():
@@ -123,7 +128,7 @@ def test_a_wrong_conversion_is_no_agreement(fault):
 
 UNFIT = {
     "plain": (weights("RNN"), {}, "a plain cell's weights do not tell its activation"),
-    "projected": (weights(proj_size=2), {}, "the weights are .*weight_hr.*, expected"),
+    "projected": (weights(proj_size=2), {}, "'weight_hr_l0' is among the layer's weights, and none"),
     "shape": (
         weights() | {"weight_ih_l0": np.ones((15, 3), "f4")},
         {},
@@ -137,6 +142,11 @@ UNFIT = {
         r"weight_ih_l1 has shape \(16, 3\), expected \(16, 4\)",
     ),
     "dtypes": (weights() | {"bias_ih_l0": np.zeros(16)}, {}, "float32 and float64, expected one dtype"),
+    "too large": (
+        weights() | dict.fromkeys(("bias_ih_l0", "bias_hh_l0"), np.full(16, 3e38, "f4")),
+        {},
+        "add up to more",
+    ),
     "no reset": (weights(), {"reset": "after"}, "reset = 'after' is for a GRU"),
     "other reset": (weights("GRU"), {"reset": "before"}, "reset = 'before', but .* a GRU with the reset after"),
 }
@@ -209,6 +219,15 @@ def test_layers_that_disagree_are_told_and_nothing_is_written(gradparity, given,
     assert code == 0
     assert out.endswith("not verified\n")
     assert (tmp_path / "out.npz").exists()
+
+
+def test_what_cannot_be_decided_is_not_written(gradparity, tmp_path):
+    large = {name: array * np.float32(1e37) for name, array in weights().items()}
+    write_weights(tmp_path / "large.npz", large)
+    code, out, _ = gradparity(*TO_NNX, "large.npz", "out.npz")
+    assert code == 1
+    assert out.startswith("undecidable: ")
+    assert not (tmp_path / "out.npz").exists()
 
 
 def test_keras_casts_doubles_to_singles_and_is_not_excused(gradparity, tmp_path):

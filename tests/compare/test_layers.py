@@ -69,3 +69,36 @@ def test_a_torch_layer_with_the_batch_first_in_two_directions_is_asked_as_it_is(
     second = torch.nn.LSTM(3, 5, num_layers=2, bidirectional=True, batch_first=True, dtype=torch.float64)
     second.load_state_dict(first.state_dict())
     assert assert_same_layer(first, second).verdict == "agree"
+
+
+def test_a_bias_that_only_one_has_is_named_whichever_comes_first():
+    biased, none = layer("torch"), layer("torch", b=lambda array: 0 * array)
+    for pair in ((biased, none), (none, biased)):
+        with pytest.raises(DisagreementError, match=r"their weights differ in b\.$"):
+            assert_same_layer(*pair)
+
+
+def test_small_weights_that_differ_are_not_called_the_same():
+    small = [layer("torch", U=lambda U: 1e-18 * U), layer("torch", U=lambda U: -1e-18 * U)]
+    with pytest.raises(DisagreementError, match=r"their weights differ in U\.$"):
+        assert_same_layer(*small)
+
+
+def test_of_a_layer_that_fails_nothing_is_said_about_its_weights():
+    import torch
+
+    class Mine(torch.nn.LSTM):
+        def forward(self, x, states):
+            raise RuntimeError("mine fails")
+
+    mine = Mine(3, 5, dtype=torch.float64)
+    with pytest.raises(DisagreementError, match="mine fails") as error:
+        assert_same_layer(layer("torch"), mine)
+    assert "weights" not in str(error.value)
+
+
+def test_the_size_and_the_seed_of_the_random_sequence_are_asked_for():
+    comparison = assert_same_layer(layer("torch"), layer("equinox"), seq_len=4, batch_size=2, seed=5)
+    assert comparison.problem.leading == (4, 2)
+    other = assert_same_layer(layer("torch"), layer("equinox"), seq_len=4, batch_size=2)
+    assert (comparison.problem.inputs != other.problem.inputs).all()
