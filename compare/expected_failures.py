@@ -2,11 +2,13 @@
 
 A line is `PATTERN  # reason`; lines that are empty or begin with # are comments. A pattern that has a `::` is held
 against node ids, as in `tests/test_layer.py::test_agrees[lstm-float32-0]`, another against what stands in their
-brackets, as in `lstm-*`. `*` and `?` stand for anything; a bracket stands for itself.
+brackets, as in `lstm-*`. `*` and `?` stand for anything; a bracket stands for itself. A test is expected to fail,
+whatever the error is.
 """
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
@@ -17,6 +19,7 @@ from typing import Any
 
 import pytest
 
+PARTIAL = ("ignore", "ignore_glob", "deselect", "lf", "stepwise")  # options that leave files or tests out
 ENTRY = re.compile(r"(?P<pattern>\S.*?)\s+#\s*(?P<reason>\S.*)")
 
 
@@ -41,21 +44,23 @@ class Entry:
         return callspec is not None and _matches(callspec.id, self.pattern)
 
     def is_part_of(self, items: Sequence[pytest.Item], root: Path) -> bool:
-        """Whether the run has what the entry is about: not if its file is there, but no test of it was collected."""
+        """Whether a run of some of the tests has what the entry is about: tests of its file, if that is there."""
         file, colons, _ = self.pattern.partition("::")
-        if not colons or any(_matches(item.nodeid.partition("::")[0], file) for item in items):
-            return True
-        return not glob(_literal(file), root_dir=root)
+        if not colons or not file:
+            return False
+        return any(_matches(item.nodeid.partition("::")[0], file) for item in items) or not glob(
+            _literal(file), root_dir=root
+        )
 
 
-def read(file: Path) -> list[Entry]:
-    """The entries of a list.
+def read(file: Path, root: Path) -> list[Entry]:
+    """The entries of a list, with their files from the root, as in node ids.
 
     Raises:
         pytest.UsageError: it cannot be read, or a line is no entry.
     """
     try:
-        lines = file.read_text(encoding="utf-8").splitlines()
+        lines = file.read_text(encoding="utf-8-sig").splitlines()
     except OSError as error:
         raise pytest.UsageError(f"{file}: the expected failures cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
@@ -67,15 +72,15 @@ def read(file: Path) -> list[Entry]:
         found = ENTRY.fullmatch(line)
         if not found:
             raise pytest.UsageError(f"{file}:{number}: {line!r} has no reason, expected PATTERN  # reason")
-        entries.append(Entry(f"{file.name}:{number}", found["pattern"], found["reason"]))
+        entries.append(Entry(f"{file.name}:{number}", _from_root(found["pattern"], root), found["reason"]))
     return entries
 
 
 class ExpectedFailures:
     """Marks the tests of the list; an entry whose tests no longer fail, or that has none, is a failure itself."""
 
-    def __init__(self, file: Path) -> None:
-        self.entries = read(file)
+    def __init__(self, file: Path, root: Path) -> None:
+        self.entries = read(file, root)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_collection_modifyitems(
@@ -84,10 +89,16 @@ class ExpectedFailures:
         matched = set()
         for entry in self.entries:
             for item in filter(entry.matches, items):
-                item.add_marker(pytest.mark.xfail(strict=True, reason=f"{entry.reason} ({entry.place})"))
+                mark = pytest.mark.xfail(strict=True, reason=f"{entry.reason} ({entry.place})")
+                item.add_marker(mark, append=False)  # before a mark of its own, which need not be strict
                 matched.add(entry)
         named = any("::" in arg for arg in config.args) or config.getoption("lf", default=False)
-        stale = [each for each in self.entries if each not in matched and each.is_part_of(items, config.rootpath)]
+        everything = _is_of_everything(config)
+        stale = [
+            each
+            for each in self.entries
+            if each not in matched and (everything or each.is_part_of(items, config.rootpath))
+        ]
         result = yield  # in which -k and -m take tests away, but not these:
         if not named:
             items += [StaleEntry.of(session, entry) for entry in stale]
@@ -114,6 +125,22 @@ class StaleEntry(pytest.Item):
 
     def reportinfo(self) -> tuple[Path, None, str]:
         return self.path, None, self.nodeid
+
+
+def _is_of_everything(config: pytest.Config) -> bool:
+    """Whether all tests of the project are collected: those of the root, or of the ini file's `testpaths`."""
+    if any(config.getoption(name, default=None) for name in PARTIAL):
+        return False
+    asked = {(config.invocation_params.dir / arg).resolve() for arg in config.args}
+    expected = [config.rootpath / folder for folder in config.getini("testpaths")] or [config.rootpath]
+    return config.rootpath.resolve() in asked or {folder.resolve() for folder in expected} <= asked
+
+
+def _from_root(pattern: str, root: Path) -> str:
+    file, colons, test = pattern.partition("::")
+    if not colons or not file:
+        return pattern
+    return Path(os.path.relpath(root / file, root)).as_posix() + colons + test
 
 
 def _matches(text: str, pattern: str) -> bool:

@@ -6,9 +6,8 @@ import inspect
 import os
 import shlex
 import sys
-import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.machinery import PathFinder
@@ -18,7 +17,15 @@ from typing import Any
 
 import pytest
 
-from ..backends import Backend, MissingFrameworkError, Problem, RequestError, UnsupportedProblemError, backend_names
+from ..backends import (
+    Backend,
+    InvalidProblemError,
+    MissingFrameworkError,
+    Problem,
+    RequestError,
+    UnsupportedProblemError,
+    get_backend,
+)
 from ..backends.checks import DTYPES, require_dtype, require_integer
 from ..backends.errors import unknown_name
 from ..backends.files import require_folder
@@ -28,8 +35,8 @@ from .certificate import UncertifiableError
 from .check import Check, check_derivation
 from .check_display import named, numbers
 from .derivation import Function
-from .pytest_plugin import STARTED_WITH
-from .referee import DisagreementError, assert_agree
+from .pytest_plugin import NOTE, STARTED_WITH
+from .referee import DisagreementError, assert_agree, resolve
 from .results import Comparison
 
 
@@ -67,6 +74,8 @@ class Gradparity:
         certify: whether the exact answer is asked for.
         folder: in which a problem is saved that is no agreement.
         test: the arguments that make pytest run this very test.
+        path: where a process that is started anew looks for modules.
+        note: keeps what is to be said of the test at the end of the run.
     """
 
     question: Question | None
@@ -74,6 +83,8 @@ class Gradparity:
     certify: bool
     folder: Path | None
     test: tuple[str, ...]
+    path: tuple[str, ...]
+    note: Callable[[str], None]
 
     def __repr__(self) -> str:
         return f"<gradparity on {self.question.id if self.question else 'what it is given'}>"
@@ -99,26 +110,28 @@ class Gradparity:
 
         One that is named alone is compared with `manual`; none at all means all that are installed. On the test's own
         problem a system that learns is learned from, as `gradparity compare` does. The test is skipped where a
-        framework is not installed or a backend cannot compute the problem, with the reason.
+        framework of the backends that it names is not installed, or these cannot compute the problem, with the reason.
+        Of the backends of `--gradparity-backend` those are asked too that can.
 
         Raises:
             DisagreementError: something disagrees, or cannot be decided; with a line that reproduces it.
         """
         __tracebackhide__ = True
-        asked = [*backends, *(each for each in self.backends if each not in backends)]
         training = self._own.system.training if problem is None else None
-        about = problem or self.problem
+        about, certify = problem or self.problem, self.certify
+        asked = [*backends, *self._able(about, backends)]
         try:
             with _outcomes():
                 try:
-                    return assert_agree(about, asked or None, training=training, certify=self.certify)
+                    return assert_agree(about, asked or None, training=training, certify=certify)
                 except UncertifiableError as error:
-                    warnings.warn(f"compared without a certificate: {error}", stacklevel=2)
+                    self.note(f"compared without a certificate: {error}")
+                    certify = False
                     return assert_agree(about, asked or None, training=training)
         except DisagreementError as error:
             found = error.comparison
-        options = [part for each in asked for part in ("--backend", reference(each))]
-        options += ["--certify"] * self.certify
+        options = [part for each in asked for part in ("--backend", reference(each, self.path))]
+        options += ["--certify"] * certify
         saved = self._saved(about, self._own.system.name if problem is None else "case")
         if "" in options:
             command = self._run_again()
@@ -155,8 +168,28 @@ class Gradparity:
             command += ["--dtype", own.dtype, "--seed", str(own.seed)] if own else []
         raise DisagreementError(check.first_wrong, next_step="\n".join([*lines, _next_step(command, saved)]))
 
+    def _able(self, problem: Problem, named: Sequence[str | Backend]) -> list[str]:
+        """The backends of the option that the test does not name, and that can compute the problem."""
+        able = []
+        for name in (name for name in self.backends if name not in named):
+            with _failed():
+                (backend,) = resolve([name]).values()
+            try:
+                reason = backend.supports(problem.model, problem.dtype.name)
+            except Exception:  # which is told where it is asked
+                reason = ""
+            if reason:
+                self.note(f"{backend.name} was left out: {reason}")
+            else:
+                able.append(name)
+        return able
+
     def _saved(self, problem: Problem, name: str) -> Path | None:
-        return problem.save_in(self.folder, name) if self.folder else None
+        try:
+            return problem.save_in(self.folder, name) if self.folder else None
+        except RequestError as error:  # what was found is told all the same
+            self.note(f"the problem was not saved: {error}")
+            return None
 
     def _run_again(self) -> list[str]:
         options = [f"--gradparity-backend={name}" for name in self.backends]
@@ -175,21 +208,34 @@ def for_test(request: pytest.FixtureRequest, question: Question | None) -> Gradp
         config.getoption("gradparity_certify"),
         here / folder if folder else None,
         (f"{os.path.relpath(request.node.path, here)}::{name}",),
+        _path_of_a_new_process(config),
+        lambda text: request.node.user_properties.append((NOTE, text)),
     )
 
 
-def questions(*systems: str, dtype: str | Sequence[str] = DTYPES, seed: int | Sequence[int] = 0) -> list[Question]:
+def questions(
+    *systems: str | System, dtype: str | Sequence[str] = DTYPES, seed: int | Sequence[int] = 0
+) -> list[Question]:
     """The problems of the systems, or of the whole catalogue, in every dtype and from every seed.
 
     Raises:
         RequestError: there is no such system or dtype, or a seed is no number.
     """
-    dtypes = [dtype] if isinstance(dtype, str) else dtype
-    seeds = seed if isinstance(seed, list | tuple | range) else [seed]
-    return [
-        Question(get_system(system), require_dtype(each).name, require_integer("seed", number, at_least=0))
-        for system, each, number in product(systems or SYSTEMS, dtypes, seeds)
-    ]
+    for each in systems:
+        if not isinstance(each, str | System):
+            raise InvalidProblemError(f"{each!r} is no system, expected its name")
+    found = [each if isinstance(each, System) else get_system(each) for each in systems or SYSTEMS]
+    dtypes = [require_dtype(each).name for each in _listed("dtype", dtype)]
+    seeds = [require_integer("seed", each, at_least=0) for each in _listed("seed", seed)]
+    return [Question(*each) for each in product(found, dtypes, seeds)]
+
+
+def _listed(name: str, value: Any) -> Sequence[Any]:
+    """The values of an argument that may be one or several."""
+    found: Sequence[Any] = value if isinstance(value, list | tuple | range) else [value]
+    if len(found) == 0 or None in found:
+        raise InvalidProblemError(f"{name} = {value!r}, expected one or several")
+    return found
 
 
 def questions_of(marker: pytest.Mark, test: str) -> list[Question]:
@@ -205,24 +251,32 @@ def check_options(config: pytest.Config) -> None:
     folder = config.getoption("gradparity_save_case")
     with refused_as(pytest.UsageError):
         for name in config.getoption("gradparity_backend"):
-            if ":" not in name and name not in backend_names():
-                raise unknown_name("backend", name, backend_names())
+            if ":" not in name:
+                get_backend(name)
         if config.getoption("gradparity_certify"):
             require("flint", needed_by="--gradparity-certify", extra="certify", package="python-flint")
         if folder:
             require_folder(config.invocation_params.dir / folder)
 
 
-def reference(backend: str | Backend) -> str:
-    """The name under which another process finds a backend; empty if there is none."""
+def reference(backend: str | Backend, path: Sequence[str]) -> str:
+    """The name under which another process, with that path, finds a backend; empty if there is none."""
     if isinstance(backend, str):
         return backend
     kind = backend if isinstance(backend, type) else type(backend)
-    module = sys.modules[kind.__module__]
-    names = [name for name, value in vars(module).items() if value is backend]
-    root = module.__name__.partition(".")[0]  # pytest adds folders to sys.path, which the other process will not have
-    found = PathFinder.find_spec(root, [*STARTED_WITH, os.getcwd()])
-    return f"{module.__name__}:{names[0]}" if names and found else ""
+    module = sys.modules.get(kind.__module__)
+    names = [name for name, value in vars(module).items() if value is backend] if module else []
+    if not module or not names:
+        return ""
+    root = sys.modules[module.__name__.partition(".")[0]]
+    found = PathFinder.find_spec(root.__name__, [*path, os.getcwd()])
+    return f"{module.__name__}:{names[0]}" if found and found.origin == root.__file__ else ""
+
+
+def _path_of_a_new_process(config: pytest.Config) -> tuple[str, ...]:
+    """sys.path without the folders that pytest adds to find tests, which the other process will not have."""
+    added = {str(folder) for folder in config.getini("pythonpath")}
+    return tuple(folder for folder in STARTED_WITH if folder not in added)
 
 
 def _source(function: Function) -> str:
@@ -238,11 +292,11 @@ def _next_step(command: Sequence[str], saved: Path | None) -> str:
     keep = (
         f"The problem is saved: {os.path.relpath(saved)}" if saved else "Keep the problem: --gradparity-save-case DIR"
     )
-    return f"Try: {shlex.join(command)}\n{keep}"
+    return f"{keep}\nTry: {shlex.join(command)}"
 
 
 @contextmanager
-def refused_as(error: Callable[[str], Exception]) -> Iterator[None]:
+def refused_as(error: Callable[[str], BaseException]) -> Iterator[None]:
     """Turns a wrong request into an error of pytest's, in one line."""
     try:
         yield
@@ -253,9 +307,12 @@ def refused_as(error: Callable[[str], Exception]) -> Iterator[None]:
 @contextmanager
 def _outcomes() -> Iterator[None]:
     """What becomes of a test whose question cannot be asked: it is skipped, or fails in one line."""
-    try:
-        yield
-    except (MissingFrameworkError, UnsupportedProblemError) as error:
-        raise pytest.skip.Exception(str(error)) from None
-    except RequestError as error:
-        raise pytest.fail.Exception(" ".join(str(error).split()), pytrace=False) from None
+    with _failed():
+        try:
+            yield
+        except (MissingFrameworkError, UnsupportedProblemError) as error:
+            raise pytest.skip.Exception(str(error)) from None
+
+
+def _failed() -> AbstractContextManager[None]:
+    return refused_as(lambda message: pytest.fail.Exception(message, pytrace=False))

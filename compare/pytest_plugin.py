@@ -13,14 +13,16 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
     from types import ModuleType
 
     from .fixture import Gradparity
 
 HERE = Path(__file__).parent
-STARTED_WITH = tuple(sys.path)  # without the folders that pytest will add to find the tests
 CONFORMANCE = "gradparity.compare.conformance"
+CONFORMANCE_FILE = HERE / "conformance.py"
+STARTED_WITH = tuple(sys.path)  # without the folders that pytest will add to find the tests
+NOTE = "gradparity"  # the user property of a test of which there is more to say than how it ended
 MARKER = (
     'gradparity(*systems, dtype=("float64", "float32"), seed=0): parametrizes a test that uses the fixture '
     "`gradparity` over problems of the catalogue; without names, over the whole of it"
@@ -59,12 +61,16 @@ def pytest_configure(config: pytest.Config) -> None:
         import_module(".conformance", __package__).check_options(config)
     if listed := _expected_failures_file(config):
         expected_failures = import_module(".expected_failures", __package__)
-        config.pluginmanager.register(expected_failures.ExpectedFailures(listed), "gradparity-expected-failures")
+        config.pluginmanager.register(
+            expected_failures.ExpectedFailures(listed, config.rootpath), "gradparity-expected-failures"
+        )
 
 
 def is_conformance_run(config: pytest.Config) -> bool:
     """Whether the conformance suite was named on the command line."""
-    return any(arg.partition("::")[0] in (CONFORMANCE, str(HERE / "conformance.py")) for arg in config.args)
+    named = [arg.partition("::")[0] for arg in config.args]
+    files = [(config.invocation_params.dir / name).resolve() for name in named]
+    return CONFORMANCE in named or CONFORMANCE_FILE.resolve() in files
 
 
 def _expected_failures_file(config: pytest.Config) -> Path | None:
@@ -84,8 +90,26 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         raise pytest.Collector.CollectError(
             f"{metafunc.definition.name}: the marker gradparity is for a test that uses the fixture gradparity"
         )
+    if (
+        len(
+            [
+                node
+                for node, _ in metafunc.definition.iter_markers_with_node("gradparity")
+                if node is metafunc.definition
+            ]
+        )
+        > 1
+    ):
+        raise pytest.Collector.CollectError(
+            f"{metafunc.definition.name}: it has several markers gradparity: name all systems in one"
+        )
     questions = import_module(".fixture", __package__).questions_of(marker, metafunc.definition.name)
     metafunc.parametrize("gradparity", questions, ids=[question.id for question in questions], indirect=True)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if item.get_closest_marker("gradparity") and not hasattr(item, "callspec"):
+        pytest.fail("the marker gradparity parametrizes functions, and this is no function of pytest's", pytrace=False)
 
 
 @pytest.fixture
@@ -107,16 +131,28 @@ class ConformanceModule(pytest.Module):
         return name.startswith("test_")
 
 
+@pytest.hookimpl(optionalhook=True)  # pytest 7 has none, and needs none
 def pytest_collect_directory(path: Path, parent: pytest.Collector) -> pytest.Dir | None:
     # As a Package, this folder would be imported a second time, under the name `compare`.
     return pytest.Dir.from_parent(parent, path=path) if path == HERE else None
 
 
 def pytest_pycollect_makemodule(module_path: Path, parent: pytest.Collector) -> pytest.Module | None:
-    return ConformanceModule.from_parent(parent, path=module_path) if module_path == HERE / "conformance.py" else None
+    return ConformanceModule.from_parent(parent, path=module_path) if module_path == CONFORMANCE_FILE else None
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collect_file(file_path: Path) -> Generator[None, list[pytest.Collector], list[pytest.Collector]]:
+    found = yield  # --doctest-modules would import the suite under another name
+    return [each for each in found if isinstance(each, ConformanceModule)] if file_path == CONFORMANCE_FILE else found
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    reports = [each for outcome in terminalreporter.stats.values() for each in outcome]
+    called = [each for each in reports if isinstance(each, pytest.TestReport) and each.when == "call"]
+    notes = [note for report in called for key, note in report.user_properties if key == NOTE]
+    for note in dict.fromkeys(notes):
+        terminalreporter.write_line(f"gradparity: {note}, in {notes.count(note)} tests")
     if is_conformance_run(config):
         lines: Iterator[str] = import_module(".conformance", __package__).left_out(config)
         for line in lines:

@@ -8,6 +8,7 @@ import sys
 import pytest
 from gradparity.backends.frameworks import require
 from gradparity.compare import cli
+from projects import BACKENDS, LEAN
 
 
 @pytest.fixture
@@ -36,3 +37,15 @@ def hide(monkeypatch):
 
     yield hide
     require.cache_clear()
+
+
+@pytest.fixture
+def project(pytester):
+    """A project with three backends; runs pytest in it."""
+    pytester.makepyfile(mine=BACKENDS)
+
+    def run(*arguments):
+        return pytester.runpytest_subprocess(*LEAN, *arguments)
+
+    run.pytester = pytester
+    return run

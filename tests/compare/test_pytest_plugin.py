@@ -2,40 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import subprocess
 import sys
 
 import gradparity.compare
 import pytest
+from projects import run_again, told, tried
 
 pytest_plugins = ["pytester"]
-LEAN = ("-p", "no:xdist", "-p", "no:hypothesispytest", "-p", "no:jaxtyping", "-p", "no:cacheprovider", "-rs")
-
-BACKENDS = """
-from gradparity.backends import UnsupportedProblemError, get_backend
-
-
-class Backend:
-    def __init__(self, name, factor=1.0, reason=""):
-        self.name, self.factor, self.reason = name, factor, reason
-
-    def supports(self, model, dtype):
-        return self.reason
-
-    def evaluate(self, problem, *, trace=False):
-        answer = get_backend("manual").evaluate(problem, trace=trace)
-        if trace and "a" in answer.adjoints:
-            answer.adjoints["a"][3] *= self.factor
-        answer.gradients["inputs"] *= self.factor
-        return answer
-
-    def prepare(self, problem):
-        return lambda: self.evaluate(problem)
-
-
-right, wrong, narrow = Backend("right"), Backend("wrong", factor=2.0), Backend("narrow", reason="it is too narrow")
-"""
 
 OUTCOMES = """
 import mine
@@ -106,38 +82,6 @@ importlib.util.find_spec = lambda name, *rest: None if name == "jax" else find(n
 """
 
 
-@pytest.fixture
-def project(pytester):
-    """A project with three backends; runs pytest in it."""
-    pytester.makepyfile(mine=BACKENDS)
-
-    def run(*arguments):
-        return pytester.runpytest_subprocess(*LEAN, *arguments)
-
-    run.pytester = pytester
-    return run
-
-
-def told(result, test):
-    """What a run says of one failure."""
-    text = result.stdout.str()
-    start = text.index(f"_ {test} _")
-    return text[start : text.find("\n___", start + 1)]
-
-
-def tried(story):
-    """The command of a story's next step."""
-    (line,) = (line for line in story.splitlines() if "Try: " in line)
-    return shlex.split(line.partition("Try: ")[2])
-
-
-def run_again(project, command):
-    """The exit code and the output of a command that was printed."""
-    modules = {"gradparity": "gradparity.compare", "pytest": "pytest"}
-    done = project.pytester.run(sys.executable, "-m", modules[command[0]], *command[1:])
-    return done.ret, done.stdout.str()
-
-
 def test_every_outcome_of_a_test_tells_what_there_is_to_know(project):
     project.pytester.makepyfile(test_all=OUTCOMES)
     project.pytester.makeconftest(HIDES_JAX)
@@ -195,44 +139,148 @@ def test_a_backend_of_the_command_line_is_asked_too_and_certified_against_the_tr
     assert tried(story)[-5:] == ["--backend", "mine:right", "--backend", "mine:wrong", "--certify"]
 
 
-KNOWN = """
-import pytest
+def test_a_backend_of_the_command_line_hides_no_failure(project):
+    project.pytester.makepyfile(
+        """
+        import mine
+        import pytest
 
-@pytest.mark.parametrize("n", [1, 2], ids=["one-1", "two-2"])
-def test_fails(n):
-    assert n == 0
-
-def test_is_well_again():
-    pass
-"""
-LIST = """
-# what is known
-
-one-*  # it is not zero
-test_known.py::test_fails[two-2]  # neither is this
-test_known.py::test_is_*  # it was ill
-test_known.py::test_gone  # it is no longer there
-three-*  # there is no such parameter
-test_[ab].py::test_x  # a file that is not there
-test_other.py::test_x  # its file is not part of the run
-"""
+        @pytest.mark.gradparity("elman-softmax", dtype="float64")
+        @pytest.mark.parametrize("backend", [mine.right, mine.wrong], ids=["right", "wrong"])
+        def test_it(gradparity, backend):
+            gradparity.assert_agree(backend)
+        """
+    )
+    result = project("--gradparity-backend", "mine:narrow")
+    result.assert_outcomes(passed=1, failed=1)
+    result.stdout.fnmatch_lines(["gradparity: narrow was left out: it is too narrow, in 2 tests"])
+    project("--gradparity-backend", "mine:none").assert_outcomes(failed=2)
+    project.pytester.makepyfile(hiding=HIDES_JAX)
+    result = project("-p", "hiding", "--gradparity-backend", "jax")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*backend 'jax' needs jax, which is not installed: pip install \"gradparity[[]jax]\""])
 
 
-def test_expected_failures_do_not_fail_and_an_entry_that_is_out_of_date_does(project):
-    project.pytester.makepyfile(test_known=KNOWN, test_other="def test_x(): assert False")
-    project.pytester.makefile(".txt", known=LIST)
-    project.pytester.makeini("[pytest]\ngradparity_expected_failures = known.txt")
+def test_what_cannot_be_certified_is_compared_without_and_said_to_be(project):
+    project.pytester.makepyfile(
+        """
+        import mine
+        import pytest
+        from gradparity.compare import certificate
 
-    result = project("test_known.py", "-k", "not two")
-    result.assert_outcomes(xfailed=1, failed=4, deselected=1)
-    output = result.stdout.str()
-    assert "[XPASS(strict)] it was ill (known.txt:5)" in output
-    for entry in ("known.txt:6: 'test_known.py::test_gone'", "known.txt:7: 'three-*'", "known.txt:8: 'test_[ab].py"):
-        assert entry in output
-    assert output.count("matches no test that was collected: correct the entry, or remove it") == 3
-    assert "test_other.py" not in output
+        @pytest.mark.gradparity("elman-softmax", dtype="float64")
+        @pytest.mark.parametrize("backend", [mine.right, mine.wrong], ids=["right", "wrong"])
+        def test_it(gradparity, backend, monkeypatch):
+            monkeypatch.setattr(certificate, "LIMIT_SECONDS", 0)
+            gradparity.assert_agree(backend)
+        """
+    )
+    result = project("--gradparity-certify", "-W", "error")
+    result.assert_outcomes(passed=1, failed=1)
+    result.stdout.fnmatch_lines(["gradparity: compared without a certificate: *, in 2 tests"])
+    command = tried(result.stdout.str())
+    assert "--certify" not in command
+    assert run_again(project, command)[0] == 1
 
-    project("test_known.py::test_fails").assert_outcomes(xfailed=2)
+
+def test_a_command_is_printed_only_if_it_finds_the_backend(project):
+    (project.pytester.path / "src").mkdir()
+    (project.pytester.path / "mine.py").rename(project.pytester.path / "src" / "mine.py")
+    project.pytester.makeini("[pytest]\npythonpath = src")
+    project.pytester.makepyfile(
+        """
+        import importlib.util
+        import mine
+        import pytest
+
+        spec = importlib.util.spec_from_file_location("by_hand", mine.__file__)
+        by_hand = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(by_hand)
+
+        @pytest.mark.gradparity("elman-softmax", dtype="float64")
+        @pytest.mark.parametrize("module", [mine, by_hand], ids=["mine", "by_hand"])
+        def test_it(gradparity, module):
+            gradparity.assert_agree(module.wrong)
+        """
+    )
+    result = project("--gradparity-backend", "mine:right")
+    result.assert_outcomes(failed=2)
+    for kind in ("mine", "by_hand"):
+        command = tried(told(result, f"test_it[elman-softmax-float64-0-{kind}]"))
+        assert command[0] == "pytest"
+        assert command[-1] == "--gradparity-backend=mine:right"
+        assert run_again(project, command)[0] == 1
+
+
+def test_a_case_that_cannot_be_saved_hides_nothing(project):
+    project.pytester.makepyfile(
+        """
+        import mine
+        import shutil
+
+        import pytest
+
+        @pytest.mark.gradparity("elman-softmax", dtype="float64")
+        def test_it(gradparity):
+            shutil.rmtree("cases")
+            open("cases", "w").close()
+            gradparity.assert_agree(mine.wrong)
+        """
+    )
+    result = project("--gradparity-save-case", "cases")
+    result.assert_outcomes(failed=1)
+    assert "wrong and manual differ" in result.stdout.str()
+    result.stdout.fnmatch_lines(["gradparity: the problem was not saved: *"])
+
+
+def test_a_derivation_is_checked_in_the_dtype_and_from_the_seed_of_the_test(project):
+    project.pytester.makepyfile(
+        """
+        import numpy as np
+        import pytest
+
+        def sign_of_b(params, inputs, targets, h0):
+            U, W, b, V, c = params.values()
+            assert U.dtype == "float32"
+            h = [h0]
+            for x in inputs:
+                h.append(np.tanh(x @ U.T + h[-1] @ W.T + b))
+            do = [h_t @ V.T + c - y for h_t, y in zip(h[1:], targets)]
+            dU, dW, db, dV, dc = (np.zeros_like(array) for array in (U, W, b, V, c))
+            later = np.zeros_like(h0)
+            for t in reversed(range(len(inputs))):
+                da = (do[t] @ V + later) * (1 - h[t + 1] ** 2)
+                dU += da.T @ inputs[t]
+                dW += da.T @ h[t]
+                db -= da.sum(axis=0)
+                dV += do[t].T @ h[t + 1]
+                dc += do[t].sum(axis=0)
+                later = da @ W
+            return sum(0.5 * (each**2).sum() for each in do), {"U": dU, "W": dW, "b": db, "V": dV, "c": dc}
+
+        @pytest.mark.gradparity("elman-squared-error", dtype="float32", seed=7)
+        def test_it(gradparity):
+            gradparity.check_derivation(sign_of_b)
+        """
+    )
+    result = project("--gradparity-save-case", "cases")
+    result.assert_outcomes(failed=1)
+    story = told(result, "test_it[elman-squared-error-float32-7]")
+    assert "opposite sign" in story
+    (case,) = project.pytester.path.glob("cases/*.npz")
+    assert f"The problem is saved: cases/{case.name}" in story
+    assert tried(story)[-4:] == ["--dtype", "float32", "--seed", "7"]
+    assert run_again(project, tried(story))[0] == 1
+
+
+def test_the_suite_is_found_however_it_is_named_and_doctests_are_kept_away(project):
+    folder = os.path.dirname(gradparity.compare.__file__)
+    path = os.path.relpath(os.path.join(folder, "conformance.py"), project.pytester.path)
+    project.pytester.makeini("[pytest]")
+    for arguments in ([path, "-c", "tox.ini"], ["--pyargs", "gradparity.compare.conformance", "--doctest-modules"]):
+        result = project(*arguments, "--gradparity-backend", "mine:narrow")
+        result.assert_outcomes(failed=1, skipped=3)
+        result.stdout.fnmatch_lines(["*narrow: supports no system of the catalogue*"])
 
 
 def test_the_marker_and_the_options_are_checked_before_anything_runs(project):
@@ -247,10 +295,20 @@ def test_the_marker_and_the_options_are_checked_before_anything_runs(project):
         test_keyword="import pytest\n@pytest.mark.gradparity(dtyp='float32')\ndef test_it(gradparity): pass",
         test_dtype="import pytest\n@pytest.mark.gradparity(dtype='float23')\ndef test_it(gradparity): pass",
         test_seed="import pytest\n@pytest.mark.gradparity(seed=-1)\ndef test_it(gradparity): pass",
+        test_list="import pytest\n@pytest.mark.gradparity(['lstm', 'gru'])\ndef test_it(gradparity): pass",
+        test_none="import pytest\n@pytest.mark.gradparity(dtype=None)\ndef test_it(gradparity): pass",
+        test_no_seed="import pytest\n@pytest.mark.gradparity(seed=[])\ndef test_it(gradparity): pass",
+        test_two="""
+            import pytest
+
+            @pytest.mark.gradparity('lstm')
+            @pytest.mark.gradparity('gru')
+            def test_it(gradparity): pass
+            """,
         test_fixture="import pytest\n@pytest.mark.gradparity('lstm')\ndef test_it(): pass",
     )
     result = project()
-    result.assert_outcomes(errors=5)
+    result.assert_outcomes(errors=9)
     result.stdout.fnmatch_lines_random(
         [
             "test_system: unknown system 'lstn': did you mean 'lstm'?",
@@ -258,6 +316,10 @@ def test_the_marker_and_the_options_are_checked_before_anything_runs(project):
             "test_it: unknown dtype 'float23': did you mean 'float32'?",
             "test_it: seed = -1, expected an integer of at least 0",
             "test_it: the marker gradparity is for a test that uses the fixture gradparity",
+            "test_it: [[]'lstm', 'gru'] is no system, expected its name",
+            "test_it: dtype = None, expected one or several",
+            "test_it: seed = [[]], expected one or several",
+            "test_it: it has several markers gradparity: name all systems in one",
         ]
     )
     assert "Traceback" not in result.stdout.str()
@@ -275,6 +337,46 @@ def test_the_marker_and_the_options_are_checked_before_anything_runs(project):
         assert result.ret == pytest.ExitCode.USAGE_ERROR
         result.stderr.fnmatch_lines([line])
         assert len(result.stderr.str().strip().splitlines()) == 1
+
+
+def test_what_the_marker_takes(project):
+    project.pytester.makepyfile(
+        """
+        import unittest
+        import pytest
+        from gradparity.compare import SYSTEMS
+
+        @pytest.mark.gradparity("gru")
+        class TestAll:
+            @pytest.mark.gradparity(SYSTEMS["lstm"], dtype=("float32", "float64"), seed=range(2))
+            def test_it(self, gradparity):
+                assert gradparity.system.name == "lstm"
+
+            def test_its_own(self, gradparity):
+                assert gradparity.system.name == "gru"
+
+        class TestCase(unittest.TestCase):
+            @pytest.mark.gradparity("lstm")
+            def test_it(self):
+                pass
+        """
+    )
+    result = project()
+    result.assert_outcomes(passed=6, errors=1)
+    assert "parametrizes functions, and this is no function of pytest's" in result.stdout.str()
+
+
+def test_options_that_cannot_be_met_end_the_run_before_it_begins(project):
+    project.pytester.makepyfile(
+        test_a="def test_it(): pass", hiding=HIDES_JAX.replace('"jax"', '"flint"'), file="a file where a folder is due"
+    )
+    for arguments, line in (
+        (["--gradparity-save-case", "file.py"], "*file.py: cannot be made a folder: *"),
+        (["-p", "hiding", "--gradparity-certify"], '*needs python-flint, *pip install "gradparity[[]certify]"'),
+    ):
+        result = project(*arguments)
+        assert result.ret == pytest.ExitCode.USAGE_ERROR
+        result.stderr.fnmatch_lines([line])
 
 
 def test_a_pytest_that_asks_for_nothing_loads_nothing():

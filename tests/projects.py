@@ -1,0 +1,53 @@
+"""Projects with tests of their own, in which pytest is run in a process of its own."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+
+LEAN = ("-p", "no:xdist", "-p", "no:hypothesispytest", "-p", "no:jaxtyping", "-p", "no:cacheprovider", "-rs")
+
+BACKENDS = """
+from gradparity.backends import UnsupportedProblemError, get_backend
+
+
+class Backend:
+    def __init__(self, name, factor=1.0, reason=""):
+        self.name, self.factor, self.reason = name, factor, reason
+
+    def supports(self, model, dtype):
+        return self.reason
+
+    def evaluate(self, problem, *, trace=False):
+        answer = get_backend("manual").evaluate(problem, trace=trace)
+        if trace and "a" in answer.adjoints:
+            answer.adjoints["a"][3] *= self.factor
+        answer.gradients["inputs"] *= self.factor
+        return answer
+
+    def prepare(self, problem):
+        return lambda: self.evaluate(problem)
+
+
+right, wrong, narrow = Backend("right"), Backend("wrong", factor=2.0), Backend("narrow", reason="it is too narrow")
+"""
+
+
+def told(result, test):
+    """What a run says of one failure."""
+    text = result.stdout.str()
+    start = text.index(f"_ {test} _")
+    return text[start : text.find("\n___", start + 1)]
+
+
+def tried(story):
+    """The command of a story's next step."""
+    (line,) = (line for line in story.splitlines() if "Try: " in line)
+    return shlex.split(line.partition("Try: ")[2])
+
+
+def run_again(project, command):
+    """The exit code and the output of a command that was printed."""
+    modules = {"gradparity": "gradparity.compare", "pytest": "pytest"}
+    done = project.pytester.run(sys.executable, "-m", modules[command[0]], *command[1:])
+    return done.ret, done.stdout.str()
