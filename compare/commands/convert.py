@@ -49,9 +49,9 @@ def convert_command(
     require_writable(target)
     if target.exists() and not force:
         raise RequestError(f"{target}: is there already: --force overwrites it")
-    arrays = read_weights(source)
+    given = read_weights(source)
     try:
-        conversion = convert(arrays, source_library, target_library, prefix=prefix, reset=reset)
+        conversion = convert(given, source_library, target_library, prefix=prefix, reset=reset)
     except InvalidProblemError as error:
         raise InvalidProblemError(f"{source}: {error}") from error
     on = console()
@@ -65,13 +65,15 @@ def convert_command(
             not_written = f"{target} was not written; --no-verify converts without comparing the layers."
             say(on, explain(comparison, next_step=not_written))
             raise typer.Exit(1)
-    write_weights(target, conversion.arrays)
+    arrays = conversion.arrays
+    write_weights(target, arrays)
     model = conversion.model
     directions = ", both directions" if model.bidirectional else ""
     layers = f", {model.num_layers} layers" if model.num_layers > 1 else ""
     say(on, f"{model.cell} D={model.input_size} H={model.hidden_size}{layers}{directions}: {source} -> {target}")
-    for name, array in conversion.arrays.items():
-        say(on, f"  {name}  {array.shape}  {array.dtype}")
+    widths = max(map(len, arrays)), max(len(str(array.shape)) for array in arrays.values())
+    for name, array in arrays.items():
+        say(on, f"  {name:{widths[0]}}  {array.shape!s:{widths[1]}}  {array.dtype}")
     if verify:
         closest = comparison.closest
         used = f", at most {100 * closest.ratio:.0f} % of what rounding allows" if closest else ""
