@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
+from typing import Any
 
 from .errors import BrokenBackendError, MissingFrameworkError, RequestError, first_line, unknown_name
 from .frameworks import require
@@ -100,16 +101,22 @@ def load_backends() -> tuple[dict[str, Backend], list[str]]:
 def as_backend(name: str, found: object) -> Backend:
     """The object, or an instance of the class, if it is a Backend."""
     try:
-        backend = found() if isinstance(found, type) else found
+        backend: Any = found() if isinstance(found, type) else found
     except MissingFrameworkError:
         raise
     except (Exception, SystemExit) as error:
         raise BrokenBackendError(f"backend {name!r} cannot be made: {first_line(error)}") from error
-    if not isinstance(backend, Backend):
-        missing = [each for each in ("name", "supports", "evaluate", "prepare") if not hasattr(backend, each)]
+    members = {}
+    for each in ("name", "supports", "evaluate", "prepare"):
+        try:
+            members[each] = getattr(backend, each, None)
+        except (Exception, SystemExit) as error:
+            raise BrokenBackendError(f"backend {name!r} fails at its {each}: {first_line(error)}") from error
+    missing = [each for each, value in members.items() if value is None]
+    if missing:
         raise RequestError(f"backend {name!r} is not a Backend: it has no {', '.join(missing)}")
-    if not isinstance(backend.name, str):
-        raise RequestError(f"backend {name!r} has the name {backend.name!r}, expected a string")
+    if not isinstance(members["name"], str):
+        raise RequestError(f"backend {name!r} has the name {members['name']!r}, expected a string")
     return backend
 
 

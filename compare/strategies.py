@@ -23,7 +23,7 @@ from operator import attrgetter
 from typing import Any
 
 from ..backends import Backend, FeedForward, InvalidProblemError, Model, OrderedSystem, Problem, Recurrent, RequestError
-from ..backends.checks import DTYPES, require_choice, require_dtype
+from ..backends.checks import DTYPES, require_choice, require_dtype, require_flag, require_integer
 from ..backends.frameworks import require
 from ..backends.model import FAMILIES
 from ..backends.recurrent import ACTIVATIONS, CELLS, DIFFERENTIATIONS, LOSS_AT, LOSSES, REDUCTIONS, RESETS
@@ -62,9 +62,11 @@ def models(
         supported_by: a backend, by its name, as `module:object` or itself: only what it supports is drawn.
 
     Raises:
-        RequestError: an argument is wrong; or, when the first model is drawn, nothing fits them all.
+        RequestError: an argument is wrong; or, when the first model is drawn, `supported_by` is no backend, or nothing
+            fits them all.
     """
-    wanted = Wanted(family, cell, loss, truncated, supported_by)
+    wanted = Wanted(family, cell, loss, truncated, None, supported_by)
+    most_steps = require_integer("most_steps", most_steps, at_least=1)
     dtypes = DTYPES if dtype is None else (require_dtype(dtype).name,)
 
     def fitting() -> st.SearchStrategy[Model]:
@@ -95,38 +97,43 @@ def problems(
         loss: as for `models`.
         dtype: `float64` or `float32`.
         truncated: as for `models`.
-        lengths: whether each sequence has a length of its own. Give False for a backend that has no lengths: it can
-            say so only when it is asked for an answer.
+        lengths: True for sequences with a length each alone, which rules out the other families; False for none of
+            these. Give that for a backend that has no lengths: it can say so only when it is asked for an answer.
         most_steps: the largest T.
         supported_by: as for `models`, in the problem's dtype.
 
     Raises:
         RequestError: as for `models`.
     """
-    wanted = Wanted(family, cell, loss, truncated, supported_by)
+    wanted = Wanted(family, cell, loss, truncated, lengths, supported_by)
+    most_steps = require_integer("most_steps", most_steps, at_least=1)
     dtypes = DTYPES if dtype is None else (require_dtype(dtype).name,)
 
     def fitting() -> st.SearchStrategy[Problem]:
         trees = {each: _tree(found) for each, found in wanted.smallest(dtypes).items()}
-        return _problems(wanted, trees, lengths, most_steps)
+        return _problems(wanted, trees, most_steps)
 
     return st.deferred(fitting)
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """What a strategy was asked for; see `models`."""
+    """What a strategy was asked for; see `problems`."""
 
     family: str | None
     cell: str | None
     loss: str | None
     truncated: bool | None
+    lengths: bool | None
     supported_by: str | Backend | None
 
     def __post_init__(self) -> None:
         for field, known in (("family", FAMILIES), ("cell", CELLS), ("loss", LOSSES)):
             if getattr(self, field) is not None:
                 require_choice(field, getattr(self, field), known)
+        for field in ("truncated", "lengths"):
+            if getattr(self, field) is not None:
+                require_flag(field, getattr(self, field))
 
     @cached_property
     def backend(self) -> Backend | None:
@@ -139,8 +146,20 @@ class Wanted:
             and self.loss in (None, getattr(model, "loss", ""))
             and self.cell in (None, getattr(model, "cell", ""))
             and self.truncated in (None, getattr(model, "truncation", None) is not None)
-            and (self.backend is None or not self.backend.supports(model, dtype))
+            and (not self.lengths or isinstance(model, Recurrent))
+            and self.is_supported(model, dtype)
         )
+
+    def is_supported(self, model: Model, dtype: str) -> bool:
+        """Whether the backend, if there is one, gives no reason against the model.
+
+        Raises:
+            RequestError: it returns no string.
+        """
+        reason = "" if self.backend is None else self.backend.supports(model, dtype)
+        if not isinstance(reason, str):
+            raise RequestError(f"{self.supported_by!r}: supports returned a {type(reason).__name__}, expected a str")
+        return not reason
 
     def smallest(self, dtypes: Iterable[str]) -> dict[str, list[Model]]:
         """The models that fit, in the smallest sizes, by the dtypes in which there are any.
@@ -157,9 +176,7 @@ class Wanted:
 
 
 @st.composite
-def _problems(
-    draw: st.DrawFn, wanted: Wanted, trees: dict[str, Tree], lengths: bool | None, most_steps: int
-) -> Problem:
+def _problems(draw: st.DrawFn, wanted: Wanted, trees: dict[str, Tree], most_steps: int) -> Problem:
     dtype = draw(st.sampled_from(list(trees)))
     T, B = draw(st.integers(1, most_steps)), draw(st.integers(1, 4))
     model = draw(_models(trees[dtype], T).filter(lambda model: wanted.fits(model, dtype)))
@@ -168,7 +185,7 @@ def _problems(
     options["dtype"] = dtype
     if isinstance(model, Recurrent):
         drawn = st.lists(st.integers(1, T), min_size=B, max_size=B)
-        options["lengths"] = draw({None: st.none() | drawn, True: drawn, False: st.none()}[lengths])
+        options["lengths"] = draw({None: st.none() | drawn, True: drawn, False: st.none()}[wanted.lengths])
         options["recurrent_gain"] = draw(st.sampled_from(GAINS))
     note(_expression(model, options))
     return Problem.from_seed(model, **options)

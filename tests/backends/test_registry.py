@@ -3,6 +3,7 @@ import sys
 from importlib.metadata import EntryPoint
 
 import pytest
+from faults import Faulty, nothing
 from gradparity.backends import (
     Backend,
     BrokenBackendError,
@@ -97,3 +98,22 @@ def test_a_module_that_fails_to_load_is_called_broken(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(BrokenBackendError, match="fails to load: ModuleNotFoundError: No module named"):
         get_backend("bad_backend:backend")
+
+
+@pytest.mark.parametrize("error", [RuntimeError, SystemExit])
+def test_a_backend_whose_name_raises_is_called_broken(error):
+    class Nameless:
+        @property
+        def name(self):
+            raise error("no name")
+
+    with pytest.raises(BrokenBackendError, match=f"backend 'mine' fails at its name: {error.__name__}: no name"):
+        registry.as_backend("mine", Nameless)
+
+
+def test_a_member_that_is_none_is_missing():
+    class NotPrepared(Faulty):
+        prepare = None
+
+    with pytest.raises(RequestError, match="backend 'mine' is not a Backend: it has no prepare"):
+        registry.as_backend("mine", NotPrepared(nothing))

@@ -9,13 +9,24 @@ import gradparity.backends
 import numpy as np
 import pytest
 from faults import Faulty, in_gradients
-from gradparity.backends import FeedForward, MissingFrameworkError, OrderedSystem, Problem, Recurrent, RequestError
+from gradparity.backends import (
+    Chunks,
+    FeedForward,
+    LastSteps,
+    MissingFrameworkError,
+    OrderedSystem,
+    Problem,
+    Recurrent,
+    RequestError,
+    Window,
+)
 from gradparity.backends import get_backend as backend_called
 from gradparity.compare import strategies
 from gradparity.compare.strategies import models, problems
 from hypothesis import Phase, find, given, settings
 
 NAMES = vars(gradparity.backends)
+SEARCH = settings(database=None, max_examples=2000, phases=[Phase.generate])  # the first will do, not the smallest
 
 
 def smallest_failure(strategy, is_wrong):
@@ -83,9 +94,10 @@ def test_what_is_drawn_is_restricted_by_arguments():
     @given(
         problems(cell="lstm", loss="squared_error", dtype="float32", truncated=True, lengths=True, most_steps=3),
         models(family="FeedForward", loss="softmax_cross_entropy"),
-        problems(lengths=False),
+        problems(lengths=False, truncated=False),
+        problems(lengths=True),
     )
-    def draw(problem, model, whole):
+    def draw(problem, model, whole, unequal):
         assert (problem.model.cell, problem.model.loss, problem.dtype.name) == ("lstm", "squared_error", "float32")
         assert problem.model.truncation
         assert problem.lengths is not None
@@ -93,8 +105,48 @@ def test_what_is_drawn_is_restricted_by_arguments():
         assert isinstance(model, FeedForward)
         assert model.loss == "softmax_cross_entropy"
         assert whole.lengths is None
+        assert getattr(whole.model, "truncation", None) is None
+        assert unequal.lengths is not None
 
     draw()
+
+
+@pytest.mark.parametrize(
+    "is_sought",
+    [
+        lambda p: p.batch_size == 4,
+        lambda p: p.model.loss_at == "last_step",
+        lambda p: p.model.reduction == "mean",
+        lambda p: p.model.bidirectional and p.model.num_layers == 2,
+        lambda p: p.model.concatenated,
+        lambda p: p.model.differentiation == "closed_form",
+        lambda p: isinstance(p.model.truncation, Window) and 1 < p.model.truncation.steps < p.seq_len,
+        lambda p: isinstance(p.model.truncation, Chunks) and 1 < p.model.truncation.steps < p.seq_len,
+        lambda p: isinstance(p.model.truncation, LastSteps) and p.model.truncation.steps > p.seq_len,
+        lambda p: p.lengths is not None and len(set(p.lengths)) > 1,
+    ],
+    ids=[
+        "several sequences",
+        "a loss at the last step",
+        "a mean",
+        "two layers in both directions",
+        "one matrix",
+        "a closed form",
+        "a window",
+        "chunks",
+        "a truncation longer than the sequence",
+        "unequal lengths",
+    ],
+)
+def test_every_option_of_a_recurrent_network_is_drawn(is_sought):
+    assert is_sought(find(problems(family="Recurrent"), is_sought, settings=SEARCH))
+
+
+def test_the_numbers_of_an_ordered_system_are_drawn():
+    def is_sought(problem):
+        return np.count_nonzero(problem.model.weights) > 2 and np.all(problem.model.objective)
+
+    assert is_sought(find(problems(family="OrderedSystem"), is_sought, settings=SEARCH))
 
 
 class Narrow(Faulty):
@@ -114,7 +166,7 @@ def test_only_what_a_backend_supports_is_drawn():
     narrow, sizes = Narrow(), set()
 
     @settings(max_examples=50)
-    @given(problems(supported_by=narrow), models(supported_by=narrow))
+    @given(problems(supported_by=narrow), models(supported_by=narrow, dtype="float32"))
     def draw(problem, model):
         assert narrow.supports(problem.model, problem.dtype.name) == ""
         assert narrow.supports(model, "float32") == ""
@@ -124,13 +176,47 @@ def test_only_what_a_backend_supports_is_drawn():
     assert sizes == {1, 2, 3}
 
 
-def test_a_request_that_nothing_fits_is_refused():
-    with pytest.raises(RequestError, match=r"unknown cell 'lstn': did you mean 'lstm'\?"):
-        problems(cell="lstn")
-    with pytest.raises(RequestError, match=r"no model fits cell='lstm', supported_by=.* in float64 or float32"):
-        find(problems(cell="lstm", supported_by=Narrow()), lambda problem: True)
-    with pytest.raises(RequestError, match="no model fits family='OrderedSystem', loss='squared_error' in float64"):
-        find(models(family="OrderedSystem", loss="squared_error"), lambda model: True)
+@pytest.mark.parametrize(
+    ("argument", "message"),
+    [
+        ({"cell": "lstn"}, r"unknown cell 'lstn': did you mean 'lstm'\?"),
+        ({"dtype": "float16"}, "dtype is float16, expected float64 or float32"),
+        ({"truncated": "yes"}, "truncated = 'yes', expected True or False"),
+        ({"most_steps": 0}, "most_steps = 0, expected an integer of at least 1"),
+        ({"most_steps": "3"}, "most_steps = '3', expected an integer of at least 1"),
+    ],
+)
+@pytest.mark.parametrize("strategy", [models, problems])
+def test_a_wrong_argument_is_refused_before_anything_is_drawn(strategy, argument, message):
+    with pytest.raises(RequestError, match=message):
+        strategy(**argument)
+
+
+def test_wrong_lengths_are_refused_before_anything_is_drawn():
+    with pytest.raises(RequestError, match="lengths = 'yes', expected True or False"):
+        problems(lengths="yes")
+
+
+class Silent(Narrow):
+    """Returns None where a reason is expected, or none."""
+
+    def supports(self, model, dtype):
+        return super().supports(model, dtype) or None
+
+
+@pytest.mark.parametrize(
+    ("strategy", "message"),
+    [
+        (problems(cell="lstm", supported_by=Narrow()), "no model fits cell='lstm', .* in float64 or float32"),
+        (problems(lengths=True, family="FeedForward"), "no model fits family='FeedForward', lengths=True in float64"),
+        (models(family="OrderedSystem", loss="squared_error"), "no model fits family=.*, loss='squared_error' in"),
+        (models(dtype="float64", supported_by=Narrow()), "no model fits supported_by=.* in float64$"),
+        (models(supported_by=Silent()), "supports returned a NoneType, expected a str"),
+    ],
+)
+def test_a_request_that_nothing_fits_is_refused(strategy, message):
+    with pytest.raises(RequestError, match=message):
+        find(strategy, lambda found: True)
 
 
 def test_a_problem_is_shown_without_its_arrays():
