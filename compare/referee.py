@@ -190,6 +190,9 @@ def _ask(
     given = problem.writable_copy()
     try:
         reason = backend.supports(problem.model, problem.dtype.name)
+        if not isinstance(reason, str):
+            kind = type(reason).__name__
+            return Failure(name, "error", f"supports returned a {kind}, expected a str, empty or with a reason")
         if reason:
             return UnsupportedProblemError(reason)
         answer = backend.evaluate(given, trace=trace)

@@ -260,3 +260,14 @@ def test_a_float32_inside_is_told_from_a_mistake(change, is_float32):
     problem = Problem.from_seed(Recurrent("rnn", 3, 5, 4), seq_len=6, batch_size=2, seed=0)
     story = explain(compare(problem, ["manual", "torch", Faulty(change)]))
     assert ("than rounding to float32 explains: mine may compute in float32 inside." in story) == is_float32
+
+
+@pytest.mark.parametrize("reason", [None, True, ["it is too narrow"]])
+def test_a_backend_that_does_not_say_whether_it_can_is_wrong(reason):
+    class Silent(Faulty):
+        def supports(self, model, dtype):
+            return reason
+
+    comparison = compare(PROBLEM, ["manual", Silent(nothing)])
+    assert comparison.verdict == "disagree"
+    assert f"mine: error: supports returned a {type(reason).__name__}, expected a str" in explain(comparison)
