@@ -24,7 +24,9 @@ DTYPES = {
 def require_suffix(path: Path) -> None:
     """Raises RequestError unless the file's name says that it is of a known kind."""
     if path.suffix not in SUFFIXES:
-        raise RequestError(f"{path}: files of weights are called {' or '.join(SUFFIXES)}")
+        raise RequestError(
+            f"{path}: expected a file called {' or '.join(SUFFIXES)}; pickles, such as .pt, are not loaded"
+        )
 
 
 def read_weights(path: Path) -> dict[str, np.ndarray]:

@@ -36,6 +36,7 @@ def find_layer(
         prefix = _only_prefix(arrays, known)
     before = prefix.replace("/", ".").strip(".")
     found: dict[Spot, Arrays] = {}
+    unknown = []
     for full_name, array in arrays.items():
         name = _after(before, full_name.replace("/", "."))
         if name in known:
@@ -44,11 +45,13 @@ def find_layer(
                 raise InvalidProblemError(f"{full_name!r} is there twice, in two spellings")
             found[spot][own] = _finite(full_name, array)
         elif name and array.dtype.kind == "f":
-            raise InvalidProblemError(f"{full_name!r} is among the layer's weights, and none that is known")
+            unknown.append(full_name)
     if not found:
         raise InvalidProblemError(
             f"no weights of a layer after the prefix {prefix!r}: the arrays are {_listed(arrays)}"
         )
+    if unknown:
+        raise InvalidProblemError(f"{unknown[0]!r} is among the layer's weights, and not known")
     return _in_order(_apart(found) if layout.directions_in_one else found)
 
 

@@ -131,7 +131,7 @@ def test_files_that_are_not_there_or_of_another_kind_are_refused(tmp_path):
     with pytest.raises(InvalidProblemError, match=r"folder\.npz: cannot be read"):
         read_weights(tmp_path / "folder.npz")
     for refused in (read_weights, lambda path: write_weights(path, arrays())):
-        with pytest.raises(RequestError, match=r"model\.pt: files of weights are called \.safetensors or \.npz$"):
+        with pytest.raises(RequestError, match=r"model\.pt: expected a file called \.safetensors or \.npz; pickles"):
             refused(tmp_path / "model.pt")
 
 
@@ -176,6 +176,7 @@ UNFIT = {
     "nothing": ({}, None, "no weights of a layer: the arrays are none"),
     "wrong keys": ({"kernel": np.ones(3)}, None, "no weights of a layer: the arrays are 'kernel'"),
     "wrong prefix": (state_dict("a."), "b", "no weights of a layer after the prefix 'b': the arrays are 'a.weight_ih"),
+    "no layer": ({"a.weight": np.ones((4, 1))}, "a", "no weights of a layer after the prefix 'a'"),
     "half a prefix": (state_dict("ab."), "a", "no weights of a layer after the prefix 'a'"),
     "two layers": (state_dict("a.") | state_dict("b."), None, "several layers, 'a', 'b': choose one by --prefix"),
     "others": (
@@ -186,7 +187,7 @@ UNFIT = {
     "projection": (
         state_dict("a.") | {"a.weight_hr_l0": np.ones(1)},
         "a",
-        "'a.weight_hr_l0' is among the layer's weights, and none that is known",
+        "'a.weight_hr_l0' is among the layer's weights, and not known",
     ),
     "too many layers": (state_dict("a.", num_layers=65), "a", "'a.weight_ih_l64' is among the layer's weights"),
     "twice": (

@@ -128,7 +128,7 @@ def test_a_wrong_conversion_is_no_agreement(fault):
 
 UNFIT = {
     "plain": (weights("RNN"), {}, "a plain cell's weights do not tell its activation"),
-    "projected": (weights(proj_size=2), {}, "'weight_hr_l0' is among the layer's weights, and none"),
+    "projected": (weights(proj_size=2), {}, "'weight_hr_l0' is among the layer's weights, and not known"),
     "shape": (
         weights() | {"weight_ih_l0": np.ones((15, 3), "f4")},
         {},
