@@ -90,16 +90,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         raise pytest.Collector.CollectError(
             f"{metafunc.definition.name}: the marker gradparity is for a test that uses the fixture gradparity"
         )
-    if (
-        len(
-            [
-                node
-                for node, _ in metafunc.definition.iter_markers_with_node("gradparity")
-                if node is metafunc.definition
-            ]
-        )
-        > 1
-    ):
+    own = [node for node, _ in metafunc.definition.iter_markers_with_node(marker.name) if node is metafunc.definition]
+    if len(own) > 1:
         raise pytest.Collector.CollectError(
             f"{metafunc.definition.name}: it has several markers gradparity: name all systems in one"
         )
@@ -152,7 +144,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     called = [each for each in reports if isinstance(each, pytest.TestReport) and each.when == "call"]
     notes = [note for report in called for key, note in report.user_properties if key == NOTE]
     for note in dict.fromkeys(notes):
-        terminalreporter.write_line(f"gradparity: {note}, in {notes.count(note)} tests")
+        terminalreporter.write_line(f"gradparity, {notes.count(note)} ×: {note}")
     if is_conformance_run(config):
         lines: Iterator[str] = import_module(".conformance", __package__).left_out(config)
         for line in lines:

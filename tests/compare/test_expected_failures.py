@@ -29,6 +29,7 @@ test_known.py::test_gone  # it is no longer there
 three-*  # there is no such parameter
 test_[ab].py::test_x  # a file that is not there
 test_other.py::test_x  # its file is not part of the run
+::test_its_answer_agrees[mine-*]  # in the conformance suite
 """
 
 
@@ -51,6 +52,7 @@ def test_expected_failures_do_not_fail_and_an_entry_that_is_out_of_date_does(pro
     result = project()  # everything: now the parameter is missed, too
     result.assert_outcomes(xfailed=3, failed=4)
     assert "known.txt:7: 'three-*' matches no test" in result.stdout.str()
+    assert "test_its_answer_agrees" not in result.stdout.str()
     (project.pytester.path / "sub").mkdir()
     for partial in (["--ignore", "test_other.py"], ["sub"], ["--deselect", "test_other.py"]):
         assert "three-*" not in project(*partial).stdout.str()

@@ -153,7 +153,7 @@ def test_a_backend_of_the_command_line_hides_no_failure(project):
     )
     result = project("--gradparity-backend", "mine:narrow")
     result.assert_outcomes(passed=1, failed=1)
-    result.stdout.fnmatch_lines(["gradparity: narrow was left out: it is too narrow, in 2 tests"])
+    result.stdout.fnmatch_lines(["gradparity, 2 ×: narrow was left out: it is too narrow"])
     project("--gradparity-backend", "mine:none").assert_outcomes(failed=2)
     project.pytester.makepyfile(hiding=HIDES_JAX)
     result = project("-p", "hiding", "--gradparity-backend", "jax")
@@ -177,7 +177,7 @@ def test_what_cannot_be_certified_is_compared_without_and_said_to_be(project):
     )
     result = project("--gradparity-certify", "-W", "error")
     result.assert_outcomes(passed=1, failed=1)
-    result.stdout.fnmatch_lines(["gradparity: compared without a certificate: *, in 2 tests"])
+    result.stdout.fnmatch_lines(["gradparity, 2 ×: compared without a certificate: *"])
     command = tried(result.stdout.str())
     assert "--certify" not in command
     assert run_again(project, command)[0] == 1
@@ -230,7 +230,7 @@ def test_a_case_that_cannot_be_saved_hides_nothing(project):
     result = project("--gradparity-save-case", "cases")
     result.assert_outcomes(failed=1)
     assert "wrong and manual differ" in result.stdout.str()
-    result.stdout.fnmatch_lines(["gradparity: the problem was not saved: *"])
+    result.stdout.fnmatch_lines(["gradparity, 1 ×: the problem was not saved: *"])
 
 
 def test_a_derivation_is_checked_in_the_dtype_and_from_the_seed_of_the_test(project):
