@@ -90,7 +90,7 @@ def _from_safetensors(path: Path, content: bytes) -> dict[str, np.ndarray]:
     arrays = {}
     for name, held in found:
         if held["dtype"] not in DTYPES:
-            raise InvalidProblemError(f"{path}: {name} is {held['dtype']}, expected one of {', '.join(DTYPES)}")
+            raise InvalidProblemError(f"{path}: {name!r} is {held['dtype']}, expected one of {', '.join(DTYPES)}")
         array = np.frombuffer(held["data"], DTYPES[held["dtype"]]).reshape(held["shape"])
         arrays[name] = (array.astype("u4") << 16).view("f4") if held["dtype"] == BFLOAT16 else array
     return arrays

@@ -1,9 +1,9 @@
 """Tests that are known to fail: a list that cannot go out of date unseen.
 
 A line is `PATTERN  # reason`; lines that are empty or begin with # are comments. A pattern that has a `::` is held
-against node ids, as in `tests/test_layer.py::test_agrees[lstm-float32-0]`, another against what stands in their
-brackets, as in `lstm-*`. `*` and `?` stand for anything; a bracket stands for itself. A test is expected to fail,
-whatever the error is.
+against node ids, as in `tests/test_layer.py::test_agrees[lstm-float32-0]` or, of the conformance suite,
+`gradparity.compare.conformance::test_its_*[mine-lstm-*`; another against what stands in their brackets, as in `lstm-*`.
+`*` and `?` stand for anything; a bracket stands for itself. A test is expected to fail, whatever the error is.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from .pytest_plugin import CONFORMANCE
 
 PARTIAL = ("ignore", "ignore_glob", "deselect", "lf", "stepwise")  # options that leave files or tests out
 ENTRY = re.compile(r"(?P<pattern>\S.*?)\s+#\s*(?P<reason>\S.*)")
@@ -52,9 +54,11 @@ class Entry:
             everything: whether these are all tests of the project. If not, there must be tests of the entry's file, if
                 that is there.
         """
-        file, colons, _ = self.pattern.partition("::")
-        if colons and not file:  # of the conformance suite, which is run for one backend or another
-            return False
+        file, colons, test = self.pattern.partition("::")
+        if file == CONFORMANCE:  # which is run for one backend or another
+            names = _entrants(items)
+            bracket = test.partition("[")[2]
+            return bool(names) and (not bracket or bracket.startswith(tuple(f"{name}-" for name in names)))
         if everything or not colons:
             return everything
         return any(_matches(item.nodeid.partition("::")[0], file) for item in items) or not glob(
@@ -136,6 +140,13 @@ class StaleEntry(pytest.Item):
         return self.path, None, self.nodeid
 
 
+def _entrants(items: Sequence[pytest.Item]) -> set[str]:
+    """The names of the backends for which the conformance suite is run."""
+    given = [getattr(item, "callspec", None) for item in items if item.nodeid.startswith(f"{CONFORMANCE}::")]
+    entrants = [callspec.params.get("entrant") for callspec in given if callspec]
+    return {entrant.backend.name for entrant in entrants if hasattr(entrant, "backend")}
+
+
 def _is_of_everything(config: pytest.Config) -> bool:
     """Whether all tests of the project are collected: those of the root, or of the ini file's `testpaths`."""
     if any(config.getoption(name, default=None) for name in PARTIAL):
@@ -147,7 +158,7 @@ def _is_of_everything(config: pytest.Config) -> bool:
 
 def _from_root(pattern: str, root: Path) -> str:
     file, colons, test = pattern.partition("::")
-    if not colons or not file:
+    if not colons or file == CONFORMANCE:
         return pattern
     return Path(os.path.relpath(root / file, root)).as_posix() + colons + test
 

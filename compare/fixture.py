@@ -6,7 +6,7 @@ import inspect
 import os
 import shlex
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -25,6 +25,7 @@ from ..backends import (
     RequestError,
     UnsupportedProblemError,
     get_backend,
+    load_backends,
 )
 from ..backends.checks import DTYPES, require_dtype, require_integer
 from ..backends.errors import unknown_name
@@ -36,7 +37,7 @@ from .check import Check, check_derivation
 from .check_display import named, numbers
 from .derivation import Function
 from .pytest_plugin import NOTE, STARTED_WITH
-from .referee import DisagreementError, assert_agree, resolve
+from .referee import DisagreementError, compare, require_answered, resolve
 from .results import Comparison
 
 
@@ -108,10 +109,10 @@ class Gradparity:
     def assert_agree(self, *backends: str | Backend, problem: Problem | None = None) -> Comparison:
         """Passes if the backends agree on the test's own problem, or on the one that is given.
 
-        One that is named alone is compared with `manual`; none at all means all that are installed. On the test's own
-        problem a system that learns is learned from, as `gradparity compare` does. The test is skipped where a
-        framework of the backends that it names is not installed, or these cannot compute the problem, with the reason.
-        Of the backends of `--gradparity-backend` those are asked too that can.
+        One that is named alone is compared with `manual`; none at all means all that are installed. Those of
+        `--gradparity-backend` are asked too, as far as they can compute the problem. On the test's own problem a system
+        that learns is learned from, as `gradparity compare` does. The test is skipped where a framework of the backends
+        that it names is not installed, or these cannot compute the problem, with the reason.
 
         Raises:
             DisagreementError: something disagrees, or cannot be decided; with a line that reproduces it.
@@ -119,18 +120,25 @@ class Gradparity:
         __tracebackhide__ = True
         training = self._own.system.training if problem is None else None
         about, certify = problem or self.problem, self.certify
-        asked = [*backends, *self._able(about, backends)]
-        try:
-            with _outcomes():
-                try:
-                    return assert_agree(about, asked or None, training=training, certify=certify)
-                except UncertifiableError as error:
-                    self.note(f"compared without a certificate: {error}")
-                    certify = False
-                    return assert_agree(about, asked or None, training=training)
-        except DisagreementError as error:
-            found = error.comparison
-        options = [part for each in asked for part in ("--backend", reference(each, self.path))]
+        with _outcomes():
+            named = resolve(backends) if backends else {}
+            others = self._others(named)
+            asked = [*named.values(), *others.values()]
+            try:
+                found = compare(about, asked, training=training, certify=certify)
+            except UncertifiableError as error:
+                self.note(f"compared without a certificate: {error}")
+                certify = False
+                found = compare(about, asked, training=training)
+            if found.verdict == "agree":
+                require_answered(found, named)
+        for name in (others[given].name for given in self.backends if given in others):
+            if name in found.skipped:
+                self.note(f"{name} was left out: {found.skipped[name]}")
+        if found.verdict == "agree":
+            return found
+        told = [*backends, *(others if self.backends else ())]
+        options = [part for each in told for part in ("--backend", reference(each, self.path))]
         options += ["--certify"] * certify
         saved = self._saved(about, self._own.system.name if problem is None else "case")
         if "" in options:
@@ -168,21 +176,19 @@ class Gradparity:
             command += ["--dtype", own.dtype, "--seed", str(own.seed)] if own else []
         raise DisagreementError(check.first_wrong, next_step="\n".join([*lines, _next_step(command, saved)]))
 
-    def _able(self, problem: Problem, named: Sequence[str | Backend]) -> list[str]:
-        """The backends of the option that the test does not name, and that can compute the problem."""
-        able = []
-        for name in (name for name in self.backends if name not in named):
-            with _failed():
-                (backend,) = resolve([name]).values()
-            try:
-                reason = backend.supports(problem.model, problem.dtype.name)
-            except Exception:  # which is told where it is asked
-                reason = ""
-            if reason:
-                self.note(f"{backend.name} was left out: {reason}")
-            else:
-                able.append(name)
-        return able
+    def _others(self, named: Mapping[str, Backend]) -> dict[str, Backend]:
+        """The backends that are asked beside those that a test names, by their names, or as the option has them."""
+        others = {} if named else load_backends()[0]
+        if len(named) == 1 and "manual" not in named:
+            others["manual"] = get_backend("manual")
+        for given in self.backends:
+            ((name, backend),) = resolve([given]).items()
+            there = {**named, **others}.get(name)
+            if there is None:
+                others[given] = backend
+            elif type(there) is not type(backend):
+                raise RequestError(f"two backends are called {name!r}: each needs a name of its own")
+        return others
 
     def _saved(self, problem: Problem, name: str) -> Path | None:
         try:
@@ -301,7 +307,7 @@ def refused_as(error: Callable[[str], BaseException]) -> Iterator[None]:
     try:
         yield
     except RequestError as refused:
-        raise error(" ".join(str(refused).split())) from refused
+        raise error(" ".join(str(refused).split())) from None
 
 
 @contextmanager

@@ -130,7 +130,9 @@ def pytest_collect_directory(path: Path, parent: pytest.Collector) -> pytest.Dir
 
 
 def pytest_pycollect_makemodule(module_path: Path, parent: pytest.Collector) -> pytest.Module | None:
-    return ConformanceModule.from_parent(parent, path=module_path) if module_path == CONFORMANCE_FILE else None
+    if module_path != CONFORMANCE_FILE:
+        return None
+    return ConformanceModule.from_parent(parent, path=module_path, nodeid=CONFORMANCE)  # wherever it is installed
 
 
 @pytest.hookimpl(wrapper=True)

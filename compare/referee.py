@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -254,13 +254,17 @@ def assert_agree(
         except RequestError as error:
             raise DisagreementError(comparison) from error
         raise DisagreementError(comparison, case)
+    require_answered(comparison, () if backends is None else comparison.skipped)
+    return comparison
+
+
+def require_answered(comparison: Comparison, named: Collection[str]) -> None:
+    """Raises UnsupportedProblemError unless at least two backends answered, among them all of these names."""
     if comparison.strength == "alone":
         raise UnsupportedProblemError("only manual was asked: an agreement needs at least two backends")
-    if backends is not None and comparison.skipped:
-        raise UnsupportedProblemError(
-            f"not every backend that was named can compute this: {_reasons(comparison.skipped)}"
-        )
-    return comparison
+    skipped = {name: reason for name, reason in comparison.skipped.items() if name in named}
+    if skipped:
+        raise UnsupportedProblemError(f"not every backend that was named can compute this: {_reasons(skipped)}")
 
 
 def resolve(backends: Iterable[str | Backend] | None) -> dict[str, Backend]:

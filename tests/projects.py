@@ -29,7 +29,18 @@ class Backend:
         return lambda: self.evaluate(problem)
 
 
+class Another(Backend):
+    pass
+
+
+another = Another("right")
 right, wrong, narrow = Backend("right"), Backend("wrong", factor=2.0), Backend("narrow", reason="it is too narrow")
+"""
+
+HIDES_JAX = """
+import importlib.util
+find = importlib.util.find_spec
+importlib.util.find_spec = lambda name, *rest: None if name == "jax" else find(name, *rest)
 """
 
 

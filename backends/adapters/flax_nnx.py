@@ -11,6 +11,7 @@ from flax import nnx
 from flax.traverse_util import flatten_dict, unflatten_dict
 from jax import Array
 
+from ..errors import InvalidProblemError
 from ..layouts import get_layout
 from ..layouts.flax_nnx import NO_B_HN
 from ..model import Model
@@ -56,6 +57,8 @@ def hold(layer: nnx.Module, **told: Any) -> HeldLayers:
     if isinstance(layer, nnx.RNN):
         require_forward(layer, nnx.RNN)
     cell = layer.cell if isinstance(layer, nnx.RNN) else layer
+    if isinstance(cell, nnx.LSTMCell) and not isinstance(cell, nnx.OptimizedLSTMCell):
+        raise InvalidProblemError("flax.nnx.LSTMCell is not known here, expected OptimizedLSTMCell")
     params = nnx.to_pure_dict(nnx.state(cell, nnx.Param))
     flat = {".".join(map(str, name)): np.asarray(array) for name, array in flatten_dict(params).items()}
     model = model_of(LAYOUT, [flat], **told)

@@ -119,7 +119,7 @@ def call(layer: Any, weights: Any, x: Any, states: Any) -> Any:
     sides = layer.trainable_variables, layer.non_trainable_variables  # where the weights are, if the layer is frozen
     given = [[weights.get(variable.name, variable.value) for variable in side] for side in sides]
     h, _ = layer.stateless_call(*given, x.swapaxes(0, 1), initial_state=initial)
-    return h.swapaxes(0, 1)
+    return (h[0] if layer.return_state else h).swapaxes(0, 1)
 
 
 def build(model: Recurrent, weights: Mapping[str, np.ndarray]) -> Any:
@@ -135,13 +135,17 @@ def hold(layer: Any, **told: Any) -> HeldLayers:
     """A built layer as a backend, on the engine that Keras has in this process.
 
     Raises:
-        RequestError: it is not built, gives its last state alone, has several cells, or Keras has another engine.
+        RequestError: it is not built, gives its last state alone, goes backwards, keeps its state, has several cells,
+            or Keras has another engine.
     """
     keras, on = sys.modules["keras"], engine()
     if not layer.built:
         raise InvalidProblemError(f"keras layer {layer.name} is not built, expected a layer with weights")
     if not layer.return_sequences:
         raise InvalidProblemError(f"keras layer {layer.name} gives its last state, expected return_sequences=True")
+    for option in ("go_backwards", "stateful"):
+        if getattr(layer, option):
+            raise InvalidProblemError(f"keras layer {layer.name} has {option}=True, expected one that has not")
     held = {variable.name: np.asarray(keras.ops.convert_to_numpy(variable.value)) for variable in layer.weights}
     if len(held) < len(layer.weights):
         raise InvalidProblemError(f"keras layer {layer.name} has several cells, expected one")

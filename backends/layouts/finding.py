@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 
 import numpy as np
@@ -25,7 +26,8 @@ def find_layer(
         arrays: the file's.
         prefix: what stands before the weights' own names, such as `encoder.lstm`. What has another prefix is left
             alone; what has this one belongs to the layer, but for what is no floating-point number, such as a random
-            state. None means that there is one layer, and nothing else.
+            state. If it is empty, names in several parts that are not the layer's are left alone. None means that there
+            is one layer, and nothing else.
 
     Raises:
         InvalidProblemError: there is no such layer, or more than one; there are arrays that are not part of it; or
@@ -44,7 +46,7 @@ def find_layer(
             if own in found.setdefault(spot, {}):
                 raise InvalidProblemError(f"{full_name!r} is there twice, in two spellings")
             found[spot][own] = _finite(full_name, array)
-        elif name and array.dtype.kind == "f":
+        elif name and array.dtype.kind == "f" and (before or "." not in name):
             unknown.append(full_name)
     if not found:
         raise InvalidProblemError(
@@ -85,14 +87,18 @@ def _only_prefix(arrays: Mapping[str, np.ndarray], known: Known) -> str:
         else:
             others.append(full_name)
     if not prefixes:
-        raise InvalidProblemError(f"no weights of a layer: the arrays are {_listed(arrays)}")
+        example = list(known)[-1]
+        raise InvalidProblemError(
+            f"no weights of a layer: the arrays are {_listed(arrays)}, expected names such as {example!r}"
+        )
     if len(prefixes) > 1:
         raise InvalidProblemError(f"several layers, {_listed(prefixes)}: choose one by --prefix")
     (prefix,) = prefixes
     for full_name in others:
-        if not _after(prefix, full_name.replace("/", ".")):
+        name = full_name.replace("/", ".")
+        if not _after(prefix, name) or (not prefix and "." in name):
             raise InvalidProblemError(
-                f"{full_name!r} is no weight of the layer: to leave the rest alone, add --prefix {prefix}"
+                f"{full_name!r} is no weight of the layer: to leave the rest alone, add --prefix {shlex.quote(prefix)}"
             )
     return prefix
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -37,7 +38,8 @@ def convert_command(
     """Convert the weights of an LSTM or a GRU, and prove that both layers are the same.
 
     Order, transposition, signs and biases follow the two libraries. Then a new layer of either, with exactly these
-    weights, computes outputs and gradients on a random sequence; nothing is written unless they agree.
+    weights, computes outputs and gradients (ONNX: outputs) on a random sequence; nothing is written unless they agree.
+    Keras computes float64 in float32, which is no agreement.
 
     [bold]Examples[/bold]
 
@@ -47,7 +49,7 @@ def convert_command(
     """
     require_suffix(target)
     require_writable(target)
-    if target.exists() and not force:
+    if os.path.lexists(target) and not force:
         raise RequestError(f"{target}: is there already: --force overwrites it")
     given = read_weights(source)
     try:

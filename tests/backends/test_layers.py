@@ -121,12 +121,18 @@ OBJECTS = {
     "nnx RNN": lambda params: nnx.RNN(from_params("flax-nnx", LSTM, params)),
     "equinox, no bias": equinox_without_bias,
     "keras": lambda params: from_params("keras", LSTM, single(params)),
+    "keras, return_state": lambda params: with_state(from_params("keras", LSTM, single(params))),
     "keras, frozen": lambda params: frozen(from_params("keras", LSTM, single(params))),
 }
 
 
 def single(params):
     return {name: array.astype("float32") for name, array in params.items()}
+
+
+def with_state(layer):
+    layer.return_state = True
+    return layer
 
 
 def frozen(layer):
@@ -209,6 +215,12 @@ def keras_layer(kind, *args, **options):
     return layer
 
 
+def stateful():
+    layer = keras_on("jax").layers.LSTM(5, return_sequences=True, stateful=True)
+    layer.build((2, 4, 3))
+    return layer
+
+
 NO_LAYERS = {
     "a number": (lambda: 3, r"no layer that is known here: int, expected a torch\.nn layer"),
     "projection": (lambda: torch.nn.LSTM(3, 5, proj_size=2), "proj_size"),
@@ -245,6 +257,9 @@ NO_LAYERS = {
         lambda: keras_layer("RNN", [keras_on("jax").layers.LSTMCell(5) for _ in range(2)]),
         "several cells, expected one",
     ),
+    "keras, backwards": (lambda: keras_layer("LSTM", 5, go_backwards=True), "has go_backwards=True"),
+    "keras, stateful": (lambda: stateful(), "has stateful=True"),
+    "nnx, LSTMCell": (lambda: nnx.LSTMCell(3, 5, rngs=nnx.Rngs(0)), "expected OptimizedLSTMCell"),
     "keras, not built": (lambda: keras_on("jax").layers.LSTM(5, return_sequences=True), "is not built"),
 }
 

@@ -111,7 +111,7 @@ BAD = {
     "text.safetensors": (b"no header", "damaged"),
     "eight.safetensors": (
         safetensors.torch.save({"a": torch.ones(2, dtype=torch.float8_e4m3fn)}),
-        "a is F8_E4M3, expected",
+        "'a' is F8_E4M3, expected",
     ),
 }
 
@@ -159,6 +159,13 @@ def test_the_only_layer_needs_no_prefix_whatever_it_is_called():
     assert find_layer(TORCH, one)[0][0].keys() == {"weight_ih", "weight_hh"}
 
 
+def test_an_empty_prefix_leaves_other_modules_alone():
+    given = state_dict() | {"head.weight": np.ones((2, 4))}
+    assert len(find_layer(TORCH, given, "")[0]) == 1
+    with pytest.raises(InvalidProblemError, match="'scale' is among the layer's weights"):
+        find_layer(TORCH, given | {"scale": np.ones(1)}, "")
+
+
 def test_a_prefix_that_looks_like_a_stack_is_taken_as_it_is():
     nnx = get_layout("flax-nnx")
     given = {f"enc.layer{k}.dense_{side}.kernel": np.full((4, 16), k) * 1.0 for k in (0, 1) for side in "ih"}
@@ -174,7 +181,11 @@ def without(given, *names):
 
 UNFIT = {
     "nothing": ({}, None, "no weights of a layer: the arrays are none"),
-    "wrong keys": ({"kernel": np.ones(3)}, None, "no weights of a layer: the arrays are 'kernel'"),
+    "wrong keys": (
+        {"kernel": np.ones(3)},
+        None,
+        "no weights of a layer: the arrays are 'kernel', expected names such as 'bias_hh'",
+    ),
     "wrong prefix": (state_dict("a."), "b", "no weights of a layer after the prefix 'b': the arrays are 'a.weight_ih"),
     "no layer": ({"a.weight": np.ones((4, 1))}, "a", "no weights of a layer after the prefix 'a'"),
     "half a prefix": (state_dict("ab."), "a", "no weights of a layer after the prefix 'a'"),
@@ -184,6 +195,7 @@ UNFIT = {
         None,
         "'scale' is no weight of the layer: .*add --prefix a$",
     ),
+    "others beside": (state_dict() | {"head.bias": np.ones(1)}, None, "'head.bias' is no .*add --prefix ''$"),
     "projection": (
         state_dict("a.") | {"a.weight_hr_l0": np.ones(1)},
         "a",

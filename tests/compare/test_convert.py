@@ -266,6 +266,8 @@ def test_a_file_that_is_there_is_overwritten_only_by_force(gradparity, given, tm
     code, _, err = gradparity(*TO_NNX, given, "out.npz")
     assert (code, err) == (2, "gradparity: out.npz: is there already: --force overwrites it\n")
     assert (tmp_path / "out.npz").read_bytes() == b"before"
+    (tmp_path / "link.npz").symlink_to(tmp_path / "none.npz")
+    assert gradparity(*TO_NNX, given, "link.npz")[0] == 2
     assert gradparity(*TO_NNX, given, "out.npz", "--force")[0] == 0
     assert read_weights(tmp_path / "out.npz").keys() == {"dense_i.kernel", "dense_h.kernel", "dense_h.bias"}
 

@@ -29,7 +29,7 @@ test_known.py::test_gone  # it is no longer there
 three-*  # there is no such parameter
 test_[ab].py::test_x  # a file that is not there
 test_other.py::test_x  # its file is not part of the run
-::test_its_answer_agrees[mine-*]  # in the conformance suite
+gradparity.compare.conformance::test_its_answer_agrees[mine-*]  # in the conformance suite
 """
 
 
@@ -85,3 +85,21 @@ def test_the_list_of_the_ini_file_is_beside_it_and_that_of_the_option_is_here(pr
         command = [sys.executable, "-m", "pytest", *LEAN, "../test_a.py", *options]
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
         assert "1 xfailed" in done.stdout
+
+
+def test_entries_about_the_conformance_suite_are_held_against_the_backend_that_is_asked(project):
+    suite = "gradparity.compare.conformance"
+    listed = [
+        f"{suite}::test_its_*[wrong-*  # a factor of 2",
+        f"{suite}::test_its_*[other-*  # another backend",
+        f"{suite}::test_gone  # no longer there",
+        f"{suite}::test_its_*[wrong-no-such-system-*  # nor this",
+    ]
+    (project.pytester.path / "known.txt").write_text("\n".join(listed))
+    options = ("--gradparity-backend", "mine:wrong", "--gradparity-expected-failures", "known.txt")
+    result = project("--pyargs", suite, *options, "-k", "elman-softmax-float64")
+    output = result.stdout.str()
+    assert "known.txt:3" in output
+    assert "known.txt:4" in output
+    assert "known.txt:2" not in output
+    result.assert_outcomes(xfailed=3, failed=2)

@@ -1,0 +1,184 @@
+"""The fixture `gradparity`: who is asked, what a failure tells, and what is kept."""
+
+from __future__ import annotations
+
+import pytest
+from projects import HIDES_JAX, run_again, told, tried
+
+pytest_plugins = ["pytester"]
+
+
+def test_a_backend_of_the_command_line_is_asked_too_and_certified_against_the_truth(project):
+    project.pytester.makepyfile(
+        """
+        import mine
+        import pytest
+
+        @pytest.mark.gradparity("elman-softmax", dtype="float64")
+        def test_it(gradparity):
+            gradparity.assert_agree(mine.right)
+        """
+    )
+    result = project("--gradparity-backend", "mine:wrong", "--gradparity-certify")
+    result.assert_outcomes(failed=1)
+    story = told(result, "test_it[elman-softmax-float64-0]")
+    assert "wrong is wrong" in story
+    assert "right and manual are right (certified)" in story
+    asked = [part for name in ("mine:right", "manual", "mine:wrong") for part in ("--backend", name)]
+    assert tried(story)[-7:] == [*asked, "--certify"]
+
+
+def test_a_backend_of_the_command_line_hides_no_failure(project):
+    project.pytester.makepyfile(
+        """
+        import mine
+        import pytest
+
+        @pytest.mark.gradparity("elman-softmax", dtype="float64")
+        @pytest.mark.parametrize("backend", [mine.right, mine.wrong], ids=["right", "wrong"])
+        def test_it(gradparity, backend):
+            gradparity.assert_agree(backend)
+        """
+    )
+    result = project("--gradparity-backend", "mine:narrow")
+    result.assert_outcomes(passed=1, failed=1)
+    result.stdout.fnmatch_lines(["gradparity, 2 ×: narrow was left out: it is too narrow"])
+    project("--gradparity-backend", "mine:none").assert_outcomes(failed=2)
+    result = project("--gradparity-backend", "mine:wrong")  # which the second test has already
+    result.assert_outcomes(failed=2)
+    assert "wrong and manual differ" in told(result, "test_it[elman-softmax-float64-0-wrong]")
+    project("--gradparity-backend", "mine:another").assert_outcomes(failed=2)
+    project.pytester.makepyfile(hiding=HIDES_JAX)
+    result = project("-p", "hiding", "--gradparity-backend", "jax")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*backend 'jax' needs jax, which is not installed: pip install \"gradparity[[]jax]\""])
+
+
+def test_a_backend_of_the_command_line_is_asked_beside_all_others(project):
+    project.pytester.makepyfile(
+        """
+        import pytest
+
+        @pytest.mark.gradparity("elman-softmax", dtype="float64")
+        def test_it(gradparity):
+            assert set(gradparity.assert_agree().answers) == {"manual", "torch", "torch-nn", "right"}
+
+        @pytest.mark.gradparity("elman-softmax", dtype="float64")
+        def test_one(gradparity):
+            assert set(gradparity.assert_agree("torch").answers) == {"manual", "torch", "right"}
+        """,
+        hiding=HIDES_JAX,
+    )
+    project("-p", "hiding", "--gradparity-backend", "mine:right").assert_outcomes(passed=2)
+
+
+def test_what_cannot_be_certified_is_compared_without_and_said_to_be(project):
+    project.pytester.makepyfile(
+        """
+        import mine
+        import pytest
+        from gradparity.compare import certificate
+
+        @pytest.mark.gradparity("elman-softmax", dtype="float64")
+        @pytest.mark.parametrize("backend", [mine.right, mine.wrong], ids=["right", "wrong"])
+        def test_it(gradparity, backend, monkeypatch):
+            monkeypatch.setattr(certificate, "LIMIT_SECONDS", 0)
+            gradparity.assert_agree(backend)
+        """
+    )
+    result = project("--gradparity-certify", "-W", "error")
+    result.assert_outcomes(passed=1, failed=1)
+    result.stdout.fnmatch_lines(["gradparity, 2 ×: compared without a certificate: *"])
+    command = tried(result.stdout.str())
+    assert "--certify" not in command
+    assert run_again(project, command)[0] == 1
+
+
+def test_a_command_is_printed_only_if_it_finds_the_backend(project):
+    (project.pytester.path / "src").mkdir()
+    (project.pytester.path / "mine.py").rename(project.pytester.path / "src" / "mine.py")
+    project.pytester.makeini("[pytest]\npythonpath = src")
+    project.pytester.makepyfile(
+        """
+        import importlib.util
+        import mine
+        import pytest
+
+        spec = importlib.util.spec_from_file_location("by_hand", mine.__file__)
+        by_hand = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(by_hand)
+
+        @pytest.mark.gradparity("elman-softmax", dtype="float64")
+        @pytest.mark.parametrize("module", [mine, by_hand], ids=["mine", "by_hand"])
+        def test_it(gradparity, module):
+            gradparity.assert_agree(module.wrong)
+        """
+    )
+    result = project("--gradparity-backend", "mine:right")
+    result.assert_outcomes(failed=2)
+    for kind in ("mine", "by_hand"):
+        command = tried(told(result, f"test_it[elman-softmax-float64-0-{kind}]"))
+        assert command[0] == "pytest"
+        assert command[-1] == "--gradparity-backend=mine:right"
+        assert run_again(project, command)[0] == 1
+
+
+def test_a_case_that_cannot_be_saved_hides_nothing(project):
+    project.pytester.makepyfile(
+        """
+        import mine
+        import shutil
+
+        import pytest
+
+        @pytest.mark.gradparity("elman-softmax", dtype="float64")
+        def test_it(gradparity):
+            shutil.rmtree("cases")
+            open("cases", "w").close()
+            gradparity.assert_agree(mine.wrong)
+        """
+    )
+    result = project("--gradparity-save-case", "cases")
+    result.assert_outcomes(failed=1)
+    assert "wrong and manual differ" in result.stdout.str()
+    result.stdout.fnmatch_lines(["gradparity, 1 ×: the problem was not saved: *"])
+
+
+def test_a_derivation_is_checked_in_the_dtype_and_from_the_seed_of_the_test(project):
+    project.pytester.makepyfile(
+        """
+        import numpy as np
+        import pytest
+
+        def sign_of_b(params, inputs, targets, h0):
+            U, W, b, V, c = params.values()
+            assert U.dtype == "float32"
+            h = [h0]
+            for x in inputs:
+                h.append(np.tanh(x @ U.T + h[-1] @ W.T + b))
+            do = [h_t @ V.T + c - y for h_t, y in zip(h[1:], targets)]
+            dU, dW, db, dV, dc = (np.zeros_like(array) for array in (U, W, b, V, c))
+            later = np.zeros_like(h0)
+            for t in reversed(range(len(inputs))):
+                da = (do[t] @ V + later) * (1 - h[t + 1] ** 2)
+                dU += da.T @ inputs[t]
+                dW += da.T @ h[t]
+                db -= da.sum(axis=0)
+                dV += do[t].T @ h[t + 1]
+                dc += do[t].sum(axis=0)
+                later = da @ W
+            return sum(0.5 * (each**2).sum() for each in do), {"U": dU, "W": dW, "b": db, "V": dV, "c": dc}
+
+        @pytest.mark.gradparity("elman-squared-error", dtype="float32", seed=7)
+        def test_it(gradparity):
+            gradparity.check_derivation(sign_of_b)
+        """
+    )
+    result = project("--gradparity-save-case", "cases")
+    result.assert_outcomes(failed=1)
+    story = told(result, "test_it[elman-squared-error-float32-7]")
+    assert "opposite sign" in story
+    (case,) = project.pytester.path.glob("cases/*.npz")
+    assert f"The problem is saved: cases/{case.name}" in story
+    assert tried(story)[-4:] == ["--dtype", "float32", "--seed", "7"]
+    assert run_again(project, tried(story))[0] == 1
