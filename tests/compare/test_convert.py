@@ -38,8 +38,9 @@ def with_one_bias(given):
     return found
 
 
-@pytest.mark.parametrize("library", OTHERS)
-@pytest.mark.parametrize("options", [{}, STACK], ids=["single", "stack"])
+@pytest.mark.parametrize(
+    ("library", "options"), [(library, {}) for library in OTHERS] + [("equinox", STACK), ("onnx", STACK)]
+)
 def test_an_lstm_goes_to_every_library_and_comes_back(library, options):
     given = weights(**options)
     conversion = convert(given, "torch", library)
