@@ -51,6 +51,13 @@ def require_choice(name: str, value: object, known: Iterable[str]) -> None:
         raise unknown_name(name, value, known)
 
 
+def require_one_dtype(what: str, arrays: Iterable[np.ndarray]) -> None:
+    """Raises InvalidProblemError unless all arrays have the same dtype, and it is one that problems are stated in."""
+    found = sorted({array.dtype.name for array in arrays})
+    if len(found) != 1 or found[0] not in DTYPES:
+        raise InvalidProblemError(f"{what} are {' and '.join(found)}, expected one dtype, float32 or float64")
+
+
 def as_array(name: str, value: object) -> np.ndarray[Any, Any]:
     """A copy of the value as an array of numbers, contiguous and in this machine's byte order."""
     try:

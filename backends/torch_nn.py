@@ -12,7 +12,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from .devices import DEVICES
 from .interface import Evaluation
-from .layouts.torch_nn import LAYOUT, placed
+from .layouts.torch_nn import LAYOUT, WEIGHTS, placed
 from .model import Model
 from .problem import Problem
 from .recurrent import Recurrent
@@ -31,6 +31,7 @@ from .torch_common import (
     within_lengths,
 )
 
+LAYERS: dict[str, Callable[..., nn.RNNBase]] = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
 Network = tuple[nn.RNNBase, nn.Linear]
 
 
@@ -102,36 +103,26 @@ def _network(problem: Problem, *, extra_inputs: Tensor | None = None, device: st
     model = problem.model
     assert isinstance(model, Recurrent)
     extra = 0 if extra_inputs is None else extra_inputs.shape[1]
-    sizes = (model.input_size + extra, model.hidden_size)
-    options: dict[str, Any] = {"num_layers": model.num_layers, "bidirectional": model.bidirectional}
-    options |= {"bias": model.bias, "device": "meta"}
-    rnn: nn.RNNBase
-    match model.cell:
-        case "lstm":
-            rnn = nn.LSTM(*sizes, **options)
-        case "gru":
-            rnn = nn.GRU(*sizes, **options)
-        case "rnn":
-            rnn = nn.RNN(*sizes, nonlinearity=model.activation, **options)
-    values = {name: tensor(array, device=device) for name, array in problem.params.items()}
-    head = nn.Linear(values["V"].shape[1], model.output_size, bias=model.bias, device="meta")
-    head.weight = nn.Parameter(values["V"])
+    rnn = empty_layer(model, model.input_size + extra, bias=model.bias)
+    head = nn.Linear(problem.params["V"].shape[1], model.output_size, bias=model.bias, device="meta")
+    head.weight = nn.Parameter(tensor(problem.params["V"], device=device))
     if model.bias:
-        head.bias = nn.Parameter(values["c"])
-    for place in model.places:
-        U = values[place.name("U")]
-        own = {"weight_ih": U if extra_inputs is None else torch.cat([U, extra_inputs], dim=1)}
-        own["weight_hh"] = values[place.name("W")]
-        b_hn = values.get(place.name("b_hn"))
-        if model.bias:
-            own["bias_ih"] = values[place.name("b")]
-            own["bias_hh"] = torch.zeros_like(own["bias_ih"])
-            if b_hn is not None:
-                own["bias_hh"][-model.hidden_size :] = b_hn
-        for name, value in own.items():
-            differentiated = name != "bias_hh" or b_hn is not None
+        head.bias = nn.Parameter(tensor(problem.params["c"], device=device))
+    for place, weights in zip(model.places, LAYOUT.from_params(model, problem.params), strict=True):
+        for name in weights if model.bias else WEIGHTS:
+            value = tensor(weights[name], device=device)
+            if name == "weight_ih" and extra_inputs is not None:
+                value = torch.cat([value, extra_inputs], dim=1)
+            differentiated = name != "bias_hh" or place.name("b_hn") in problem.params
             setattr(rnn, placed(place, name), nn.Parameter(value, requires_grad=differentiated))
     return rnn, head
+
+
+def empty_layer(model: Recurrent, input_size: int, *, bias: bool) -> nn.RNNBase:
+    """The layer of a model on the device `meta`: without numbers, so that no random one is drawn."""
+    options: dict[str, Any] = {"num_layers": model.num_layers, "bidirectional": model.bidirectional, "bias": bias}
+    options |= {"nonlinearity": model.activation} if model.cell == "rnn" else {}
+    return LAYERS[model.cell](input_size, model.hidden_size, device="meta", **options)
 
 
 def _parameters(network: Network) -> dict[str, Tensor]:

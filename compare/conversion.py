@@ -11,6 +11,7 @@ import numpy as np
 from ..backends import InvalidProblemError, Recurrent, RequestError, UnsupportedProblemError
 from ..backends.adapters import held_weights
 from ..backends.adapters.held import model_of
+from ..backends.checks import require_one_dtype
 from ..backends.layouts import get_layout
 from ..backends.layouts.finding import find_layer
 from .layers import compare_held
@@ -109,7 +110,5 @@ def _reset(source: str, described: str | None, asked: str | None) -> str:
 def _single_or_double(weights: list[dict[str, np.ndarray]]) -> list[dict[str, np.ndarray]]:
     """The weights in float32 or float64; half precision is widened, which is exact."""
     widened = [{name: a.astype(f"f{max(4, a.dtype.itemsize)}") for name, a in held.items()} for held in weights]
-    dtypes = sorted({array.dtype.name for held in widened for array in held.values()})
-    if dtypes not in (["float32"], ["float64"]):
-        raise InvalidProblemError(f"the weights are {' and '.join(dtypes)}, expected one dtype, float32 or float64")
+    require_one_dtype("the weights", (array for held in widened for array in held.values()))
     return widened

@@ -29,7 +29,7 @@ def make(model: Recurrent, input_size: int) -> partial[Array]:
 
 def call(cell: Any, weights: Weights, x: Array, states: States) -> Array:
     """h_1 … h_T (T, B, H). The LSTM's state is (h, c)."""
-    cell = eqx.tree_at(lambda held: [getattr(held, name) for name in weights], cell, list(weights.values()))
+    cell = _with(cell, weights)
 
     def step(state: Any, x_t: Array) -> tuple[Any, Array]:
         state = jax.vmap(cell)(x_t, state)
@@ -41,7 +41,12 @@ def call(cell: Any, weights: Weights, x: Array, states: States) -> Array:
 def build(model: Recurrent, weights: Mapping[str, np.ndarray]) -> Any:
     """The cell of a model, with these weights."""
     (cell,) = make(model, model.input_size).args
-    return eqx.tree_at(lambda held: [getattr(held, name) for name in weights], cell, list(on_jax(weights).values()))
+    return _with(cell, on_jax(weights))
+
+
+def _with(cell: Any, weights: Weights) -> Any:
+    """The cell with these weights."""
+    return eqx.tree_at(lambda held: [getattr(held, name) for name in weights], cell, list(weights.values()))
 
 
 def hold(cell: Any, **told: Any) -> HeldLayers:

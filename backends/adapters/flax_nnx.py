@@ -35,16 +35,19 @@ def make(model: Recurrent, input_size: int) -> partial[Array]:
 
 def call(graph: Any, state: Any, weights: Weights, x: Array, states: States) -> Array:
     """h_1 … h_T (T, B, H). Flax carries (c, h)."""
-    nnx.replace_by_pure_dict(state, unflatten_dict({tuple(name.split(".")): array for name, array in weights.items()}))
     carry = states[::-1] if len(states) > 1 else states[0]
-    return nnx.RNN(nnx.merge(graph, state), time_major=True)(x, initial_carry=carry)
+    return nnx.RNN(_cell(graph, state, weights), time_major=True)(x, initial_carry=carry)
 
 
 def build(model: Recurrent, weights: Mapping[str, np.ndarray]) -> nnx.Module:
     """The cell of a model, with these weights."""
     graph, state = make(model, model.input_size).args
-    arrays = {tuple(name.split(".")): array for name, array in on_jax(weights).items()}
-    nnx.replace_by_pure_dict(state, unflatten_dict(arrays))
+    return _cell(graph, state, on_jax(weights))
+
+
+def _cell(graph: Any, state: Any, weights: Weights) -> Any:
+    """The cell with these weights in its state."""
+    nnx.replace_by_pure_dict(state, unflatten_dict({tuple(name.split(".")): array for name, array in weights.items()}))
     return nnx.merge(graph, state)
 
 

@@ -157,10 +157,7 @@ def hold(layer: Any, **told: Any) -> HeldLayers:
     model = model_of(LAYOUT, [held], **told)
     name, calls = f"keras-{on} {type(layer).__name__}", [partial(call, layer)]
     if on == "torch":
-        from .over_torch import composed
-        from .over_torch import hold as hold_on_torch
-
-        return hold_on_torch(name, LAYOUT, model, [held], lambda problem: composed(problem, calls))
+        return _hold_on_torch(name, model, [held], calls)
     from .over_jax import hold as hold_on_jax
 
     return hold_on_jax(name, LAYOUT, model, [held], calls)
@@ -171,13 +168,15 @@ def hold_weights(model: Recurrent, weights: Sequence[Mapping[str, np.ndarray]]) 
     if engine() == "jax":
         found: HeldLayers = _on_jax().hold_weights(model, weights)
         return found
-    from .over_torch import composed
-    from .over_torch import hold as hold_on_torch
+    return _hold_on_torch("keras-torch", model, weights, _calls_on_torch(model, weights[0]["kernel"].dtype.name))
 
-    def network_for(problem: Problem) -> Any:
-        return composed(problem, _calls_on_torch(model, problem.dtype.name))
 
-    return hold_on_torch("keras-torch", LAYOUT, model, weights, network_for)
+def _hold_on_torch(
+    name: str, model: Recurrent, weights: Sequence[Mapping[str, np.ndarray]], calls: Sequence[Any]
+) -> HeldLayers:
+    from .over_torch import composed, hold
+
+    return hold(name, LAYOUT, model, weights, lambda problem: composed(problem, calls))
 
 
 def layer_for(keras: Any, model: Recurrent, input_size: int, dtype: str) -> Any:

@@ -17,6 +17,4 @@ def refusal_of_networks(model: Model) -> str:
 
 def layer_sizes(model: Recurrent) -> list[int]:
     """The number of inputs of each layer and direction, in the order of `model.places`."""
-    directions = len(model.layers[0])
-    above = [model.hidden_size * directions] * (len(model.places) - directions)
-    return [model.input_size] * directions + above
+    return [model.parameter_shapes[place.name("U")][1] for place in model.places]

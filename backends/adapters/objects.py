@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..checks import as_array
+from ..checks import as_array, require_one_dtype
 from ..errors import InvalidProblemError, RequestError, UnsupportedProblemError, unknown_name
 from ..layouts import get_layout
 from ..recurrent import Recurrent
@@ -130,9 +130,7 @@ def _fitting(model: Recurrent, params: Mapping[str, object]) -> dict[str, np.nda
         found[name] = as_array(f"params[{name!r}]", params[name])
         if found[name].shape != shape:
             raise InvalidProblemError(f"params[{name!r}] has shape {found[name].shape}, expected {shape}")
-    dtypes = sorted({array.dtype.name for array in found.values()})
-    if dtypes not in (["float32"], ["float64"]):
-        raise InvalidProblemError(f"params are {' and '.join(dtypes)}, expected one dtype, float32 or float64")
+    require_one_dtype("params", found.values())
     return found
 
 

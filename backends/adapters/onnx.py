@@ -80,17 +80,17 @@ def graph_of(problem: Problem, weights: Weights) -> Any:
     P, H, K = len(model.places), model.hidden_size, model.output_size
     constants: dict[str, np.ndarray] = {"V_transposed": problem.params["V"].T, "axis": np.array([0, 1])}
     constants["c"] = problem.params.get("c", np.zeros(K, problem.dtype))
+    constants |= LAYOUT.named(model, weights)
     nodes = [_where("in_length", "inputs", "h", constants, problem.dtype)]
     directions = len(model.layers[0])
     for layer, places in enumerate(model.layers):
         first = places[0].number
-        for name in weights[first]:
-            constants[f"{name}{layer}"] = np.concatenate([weights[place.number][name] for place in places])
         states = ["h0", "c0"] if model.cell == "lstm" else ["h0"]
         for state in states:
             constants[f"places{layer}"] = np.arange(first, first + directions)
             nodes.append(helper.make_node("Gather", [state, f"places{layer}"], [f"{state}_{layer}"], axis=0))
-        inputs = ["h" if layer == 0 else f"h{layer}", f"W{layer}", f"R{layer}", f"B{layer}", "lengths"]
+        own = [LAYOUT.placed(places[0], name) for name in ("W", "R", "B")]
+        inputs = ["h" if layer == 0 else f"h{layer}", *own, "lengths"]
         inputs += [f"{state}_{layer}" for state in states]
         options: dict[str, Any] = {"hidden_size": H, "direction": "bidirectional" if directions == 2 else "forward"}
         if model.cell == "gru":

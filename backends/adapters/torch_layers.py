@@ -14,18 +14,15 @@ from ..errors import InvalidProblemError, UnsupportedProblemError
 from ..layouts.torch_nn import LAYOUT, placed
 from ..problem import Problem
 from ..recurrent import Recurrent
+from ..torch_nn import empty_layer
 from .held import HeldLayers, model_of
 from .over_torch import Network, States, Weights
 from .over_torch import hold as hold_on_torch
 
-LAYERS = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
-
 
 def build(model: Recurrent, weights: Sequence[Mapping[str, np.ndarray]]) -> nn.RNNBase:
     """The layer of a model with the weights of all layers and directions. No random number is drawn."""
-    options: dict[str, Any] = {"num_layers": model.num_layers, "bidirectional": model.bidirectional, "device": "meta"}
-    options |= {"nonlinearity": model.activation} if model.cell == "rnn" else {}
-    layer = LAYERS[model.cell](model.input_size, model.hidden_size, **options)
+    layer = empty_layer(model, model.input_size, bias=True)
     for place, held in zip(model.places, weights, strict=True):
         for name, array in held.items():
             setattr(layer, placed(place, name), nn.Parameter(torch.tensor(array)))
