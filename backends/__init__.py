@@ -8,14 +8,14 @@ from .errors import (
     UnknownNameError,
     UnsupportedProblemError,
 )
-from .feedforward import FeedForward
 from .interface import Backend, Evaluation
-from .model import Model
-from .ordered import OrderedSystem
-from .problem import Problem
-from .recurrent import Recurrent
+from .models.feedforward import FeedForward
+from .models.model import Model
+from .models.ordered import OrderedSystem
+from .models.recurrent import Recurrent
+from .models.truncation import Chunks, LastSteps, Window
+from .problems.problem import Problem
 from .registry import backend_names, default_backend_names, get_backend, load_backends
-from .truncation import Chunks, LastSteps, Window
 
 __all__ = [
     "Backend",

@@ -42,3 +42,7 @@ def first_line(error: BaseException) -> str:
     """An error's type and the first line of its message, for use inside one line."""
     lines = str(error).strip().splitlines()
     return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
+
+
+class DerivationError(Exception):
+    """The function failed, or returned something of another form; the message shows its own lines only."""

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 
-from .model import Model
-from .problem import Problem
+from .models.model import Model
+from .problems.problem import Problem
 
 if TYPE_CHECKING:
     from jaxtyping import Float
@@ -69,3 +69,22 @@ class Backend(Protocol):
         It returns them when they are there, in the framework's own types: L, and dL/d· of the parameters alone,
         by the names of `problem.params`.
         """
+
+
+Answer = tuple[float, dict[str, np.ndarray]]
+
+
+def answer_of(found: Any) -> Answer:
+    """What a run returned, copied into NumPy's arrays; a tensor of PyTorch may be on another device.
+
+    Raises:
+        TypeError: it is no pair of a loss and gradients by name.
+    """
+    if not (isinstance(found, tuple) and len(found) == 2 and isinstance(found[1], Mapping)):
+        raise TypeError(f"its run returned a {type(found).__name__}, expected (loss, gradients by name)")
+    loss, gradients = found
+
+    def array(of: Any) -> np.ndarray:
+        return np.array(of.detach().cpu().numpy() if hasattr(of, "detach") else of)
+
+    return float(array(loss)), {name: array(gradient) for name, gradient in gradients.items()}

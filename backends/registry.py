@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
@@ -36,12 +37,14 @@ class Reference:
 
 
 REFERENCES = {
-    "manual": Reference("gradparity.backends.numpy_manual:ManualBackend"),
-    "torch": Reference("gradparity.backends.torch_loop:TorchBackend", "torch"),
-    "torch-nn": Reference("gradparity.backends.torch_nn:TorchNNBackend", "torch"),
-    "jax": Reference("gradparity.backends.jax_scan:JaxBackend", "jax"),
-    "autograd": Reference("gradparity.backends.autograd_loop:AutogradBackend", "autograd", on_request=True),
-    "torch-compile": Reference("gradparity.backends.torch_compile:TorchCompileBackend", "torch", on_request=True),
+    "manual": Reference("gradparity.backends.references.manual_backend:ManualBackend"),
+    "torch": Reference("gradparity.backends.references.torch_backend:TorchBackend", "torch"),
+    "torch-nn": Reference("gradparity.backends.references.torch_nn_backend:TorchNNBackend", "torch"),
+    "jax": Reference("gradparity.backends.references.jax_backend:JaxBackend", "jax"),
+    "autograd": Reference("gradparity.backends.optional.autograd_backend:AutogradBackend", "autograd", on_request=True),
+    "torch-compile": Reference(
+        "gradparity.backends.optional.torch_compile_backend:TorchCompileBackend", "torch", on_request=True
+    ),
     "flax-linen": Reference(f"{ADAPTERS}.flax_linen:BACKEND", "flax", on_request=True),
     "flax-nnx": Reference(f"{ADAPTERS}.flax_nnx:BACKEND", "flax", on_request=True),
     "equinox": Reference(f"{ADAPTERS}.equinox:BACKEND", "equinox", on_request=True),
@@ -98,6 +101,11 @@ def load_backends() -> tuple[dict[str, Backend], list[str]]:
     return found, missing
 
 
+def choose_backends(names: Sequence[str] | None) -> tuple[dict[str, Backend], list[str]]:
+    """The named backends, or all that are installed; and notes on those that are not."""
+    return (resolve(names), []) if names else load_backends()
+
+
 def as_backend(name: str, found: object) -> Backend:
     """The object, or an instance of the class, if it is a Backend."""
     try:
@@ -138,3 +146,20 @@ def _load(name: str, target: str) -> Backend:
         public = [each for each in vars(module) if not each.startswith("_")]
         raise RequestError(f"backend {name!r}: {unknown_name(f'name in {module_name}', attribute, public)}")
     return as_backend(name, getattr(module, attribute))
+
+
+def resolve(backends: Iterable[str | Backend] | None) -> dict[str, Backend]:
+    """The backends by the names under which they are shown."""
+    if backends is None:
+        return load_backends()[0]
+    if isinstance(backends, str):
+        raise RequestError(f"backends = {backends!r}, expected a list of names such as [{backends!r}]")
+    found: dict[str, Backend] = {}
+    for each in backends:
+        backend = get_backend(each) if isinstance(each, str) else as_backend(repr(each), each)
+        if backend.name in found:
+            raise RequestError(f"two backends are called {backend.name!r}: each needs a name of its own")
+        found[backend.name] = backend
+    if not found:
+        raise RequestError("no backend was named, expected at least one")
+    return found

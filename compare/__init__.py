@@ -8,14 +8,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .surface import *  # noqa: F403
+    from .api import *  # noqa: F403
 else:
 
     def __getattr__(name: str) -> object:
         if not name.startswith("_") or name == "__all__":
-            surface = import_module(".surface", __name__)
-            if name == "__all__" or name in surface.__all__:
-                return getattr(surface, name)
+            api = import_module(".api", __name__)
+            if name == "__all__" or name in api.__all__:
+                return getattr(api, name)
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
     def __dir__() -> list[str]:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import jaxtyping
 import numpy as np
 from gradparity.backends import OrderedSystem, Problem
-from gradparity.backends.numpy_manual import answer
+from gradparity.backends.references.manual_backend import answer
 from gradparity.manual import Answer
 
 

@@ -14,8 +14,8 @@ from jax import Array
 from ..errors import InvalidProblemError
 from ..layouts import get_layout
 from ..layouts.flax_nnx import NO_B_HN
-from ..model import Model
-from ..recurrent import Recurrent
+from ..models.model import Model
+from ..models.recurrent import Recurrent
 from .held import HeldLayers, model_of, require_forward
 from .over_jax import Library, States, Weights, on_jax
 from .over_jax import hold as hold_on_jax

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ..model import Model
-from ..recurrent import Recurrent
+from ..models.model import Model
+from ..models.recurrent import Recurrent
 
 
 def refusal_of_networks(model: Model) -> str:

@@ -17,12 +17,12 @@ import numpy as np
 from jax import Array
 
 from ..interface import Evaluation
-from ..jax_functions import each_loss
-from ..jax_scan import isolated, options_to_compile_quickly
 from ..layouts import Layout
-from ..model import Model
-from ..problem import Problem
-from ..recurrent import Recurrent
+from ..models.model import Model
+from ..models.recurrent import Recurrent
+from ..problems.problem import Problem
+from ..references.jax_backend import isolated, options_to_compile_quickly
+from ..references.jax_functions import each_loss
 from .held import HeldLayers
 from .networks import layer_sizes, refusal_of_networks
 

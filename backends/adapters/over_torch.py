@@ -11,10 +11,20 @@ from torch import Tensor
 
 from ..interface import Evaluation
 from ..layouts import Layout
-from ..problem import Problem
-from ..recurrent import Recurrent
-from ..torch_common import Batch, Params, batch_of, gradient, in_one_thread, isolated, tensor, timed, within_lengths
-from ..torch_nn import criterion
+from ..models.recurrent import Recurrent
+from ..problems.problem import Problem
+from ..references.torch_common import (
+    Batch,
+    Params,
+    batch_of,
+    gradient,
+    in_one_thread,
+    isolated,
+    tensor,
+    timed,
+    within_lengths,
+)
+from ..references.torch_nn_backend import criterion
 from .held import HeldLayers
 
 Weights = Mapping[str, Tensor]

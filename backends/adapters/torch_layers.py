@@ -12,9 +12,9 @@ from torch.func import functional_call
 
 from ..errors import InvalidProblemError, UnsupportedProblemError
 from ..layouts.torch_nn import LAYOUT, placed
-from ..problem import Problem
-from ..recurrent import Recurrent
-from ..torch_nn import empty_layer
+from ..models.recurrent import Recurrent
+from ..problems.problem import Problem
+from ..references.torch_nn_backend import empty_layer
 from .held import HeldLayers, model_of
 from .over_torch import Network, States, Weights
 from .over_torch import hold as hold_on_torch

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..recurrent import Recurrent
+from ..models.recurrent import Recurrent
 from .gates import cell_of, require_names, require_zero, reset_refusal, size_of
 from .layout import Arrays, Given, Layout
 

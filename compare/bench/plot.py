@@ -10,7 +10,7 @@ from .results import FLOOR, Measurement
 MARKERS = ("o", "s", "^", "D", "v", "x", "P")
 
 
-def picture(measurements: Sequence[Measurement], suffix: str) -> bytes:
+def bench_figure(measurements: Sequence[Measurement], suffix: str) -> bytes:
     """The measurements as a picture of the file format, a panel for each cell and dtype."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure

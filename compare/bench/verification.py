@@ -3,36 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 
 from ...backends import Evaluation, Problem
-from ...backends.numpy_manual import answer
-from ..blocks import Quantity, quantities
-from ..judgement import agreeing_groups, judge_values, refusal
-from ..tolerance import measure
+from ...backends.interface import Answer
+from ...backends.references.manual_backend import answer
+from ..answers.blocks import Quantity, quantities
+from ..referee.judgement import agreeing_groups, judge_values, refusal
+from ..tolerance.measurement import measure
 
 PROBES = 3  # a spread over thousands of entries needs few, and the largest workloads take seconds for each
 
-Answer = tuple[float, dict[str, np.ndarray]]
 Refused = tuple[str, str]  # a verdict, and the reason
-
-
-def answer_of(found: Any) -> Answer:
-    """What a run returned, copied into NumPy's arrays; a tensor of PyTorch may be on another device.
-
-    Raises:
-        TypeError: it is no pair of a loss and gradients by name.
-    """
-    if not (isinstance(found, tuple) and len(found) == 2 and isinstance(found[1], Mapping)):
-        raise TypeError(f"its run returned a {type(found).__name__}, expected (loss, gradients by name)")
-    loss, gradients = found
-
-    def array(of: Any) -> np.ndarray:
-        return np.array(of.detach().cpu().numpy() if hasattr(of, "detach") else of)
-
-    return float(array(loss)), {name: array(gradient) for name, gradient in gradients.items()}
 
 
 def verify(problem: Problem, answers: Mapping[str, Answer]) -> dict[str, Refused]:

@@ -17,9 +17,9 @@ from typing import Any
 
 from ...backends import Backend, UnsupportedProblemError, get_backend
 from ...backends.errors import first_line
+from ...backends.interface import Answer, answer_of
 from .floor import prepare_floor
 from .results import FLOOR, Timing
-from .verification import Answer, answer_of
 from .workloads import Workload
 
 WARM_UPS = 2

@@ -8,17 +8,16 @@ from typing import Annotated
 import typer
 
 from ...backends.files import write_whole
-from .. import charts
 from ..bench.against import changes, read_bench
 from ..bench.as_pyperf import pyperf_suite
 from ..bench.display import show_bench, show_changes, show_measurement
 from ..bench.markdown import markdown_tables
-from ..bench.plot import picture
+from ..bench.plot import bench_figure
 from ..bench.run import ROUNDS, contestants, run_bench
 from ..bench.workloads import workloads
-from ..console import console, working
-from ..display import progress_bar
-from ..export import listing_json
+from ..output.console import console, progress_bar, working
+from ..output.documents import listing_json
+from ..output.pictures import require_drawable
 from .options import STANDARD_OUTPUT, JsonOption, LogOption, require_targets, write
 
 QUICK_ROUNDS = 3
@@ -79,7 +78,7 @@ def bench_command(
     """
     require_targets(json, plot, pyperf, markdown)
     if plot:
-        charts.require_drawable(plot)
+        require_drawable(plot)
     before = read_bench(against) if against else []
     chosen = workloads(cell or (), dtype or (), size or (), quick=quick)
     with working("looking for the backends"):
@@ -101,7 +100,7 @@ def bench_command(
     if against:
         show_changes(changes(before, bench.measurements), shown)
     if plot and bench.measurements:
-        write_whole(plot, picture(bench.measurements, plot.suffix.lower()))
+        write_whole(plot, bench_figure(bench.measurements, plot.suffix.lower()))
     if markdown and bench.measurements:
         write_whole(markdown, markdown_tables(bench.measurements).encode())
     if pyperf and bench.measurements:

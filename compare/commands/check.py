@@ -11,12 +11,12 @@ import typer
 
 from ...backends.checks import require_dtype
 from ...backends.files import require_folder
-from ..catalogue import SEEDS
-from ..check import check_derivation
-from ..check_display import show_check
-from ..console import console, picture, working
-from ..derivation import load_function
-from ..export import check_json
+from ..check.checking import check_derivation
+from ..check.display import show_check
+from ..check.export import check_json
+from ..check.user_function import load_function
+from ..output.console import console, terminal_svg, working
+from ..systems.catalogue import SEEDS
 from .options import STANDARD_OUTPUT, JsonOption, SvgOption, require_targets, write
 
 
@@ -59,6 +59,6 @@ def check_command(
     if json is not None:
         write(json, check_json(check))
     if svg is not None:
-        write(str(svg), picture(context.obj, svg, lambda on: show_check(check, case, on)))
+        write(str(svg), terminal_svg(context.obj, svg, lambda on: show_check(check, case, on)))
     if check.verdict != "agree":
         raise typer.Exit(1)

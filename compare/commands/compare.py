@@ -11,10 +11,13 @@ import typer
 from ...backends import RequestError
 from ...backends.files import require_folder
 from ...backends.frameworks import require
-from .. import campaign
-from ..console import console, picture, working
-from ..display import CampaignReport, progress_bar, show
-from ..export import campaign_json
+from ...backends.registry import choose_backends
+from ..campaign.cases import CaseResult, LeftOut, plan
+from ..campaign.display import CampaignReport, show
+from ..campaign.export import campaign_json
+from ..campaign.run import run_cases, save_cases, without_gradients
+from ..output.console import console, progress_bar, terminal_svg, working
+from ..systems.learning import Learning
 from .options import STANDARD_OUTPUT, JsonOption, SvgOption, require_targets, write
 
 
@@ -81,30 +84,30 @@ def compare_command(
     if certify:
         require("flint", needed_by="--certify", extra="certify", package="python-flint")
     with working("loading the backends"):
-        backends, notes = campaign.choose_backends(backend)
-    cases, more_notes = campaign.plan(
+        backends, notes = choose_backends(backend)
+    cases, more_notes = plan(
         systems=systems or (),
         dtypes=dtype or (),
         seeds=seed or (),
         data=data or (),
         files=case or (),
-        learning=campaign.Learning(steps, learning_rate, batch_size, until),
+        learning=Learning(steps, learning_rate, batch_size, until),
     )
     with progress_bar(len(cases)) as progress:
-        outcomes = campaign.run(cases, backends, progress, certify=certify)
-    results = [each for each in outcomes if isinstance(each, campaign.CaseResult)]
+        outcomes = run_cases(cases, backends, progress, certify=certify)
+    results = [each for each in outcomes if isinstance(each, CaseResult)]
     left_out = [f"{each.case.label}: {each.uncertified}" for each in results if each.uncertified]
-    left_out += [f"{each.label} was left out: {each.reason}" for each in outcomes if isinstance(each, campaign.LeftOut)]
+    left_out += [f"{each.label} was left out: {each.reason}" for each in outcomes if isinstance(each, LeftOut)]
     if not results:
         raise RequestError(f"nothing could be compared: {left_out[0]}")
-    saved = campaign.save_cases(results, save_case) if save_case else {}
+    saved = save_cases(results, save_case) if save_case else {}
     seconds = time.perf_counter() - started
-    notes += [*more_notes, *left_out, *campaign.without_gradients(results)]
+    notes += [*more_notes, *left_out, *without_gradients(results)]
     report = CampaignReport(results, list(backends), notes, seconds, saved)
     show(report, console(stderr=json == STANDARD_OUTPUT))
     if json is not None:
         write(json, campaign_json(results))
     if svg is not None:
-        write(str(svg), picture(context.obj, svg, lambda on: show(report, on)))
+        write(str(svg), terminal_svg(context.obj, svg, lambda on: show(report, on)))
     if report.wrong:
         raise typer.Exit(1)

@@ -11,10 +11,10 @@ import typer
 from ...backends import InvalidProblemError, MissingFrameworkError, RequestError, UnsupportedProblemError
 from ...backends.files import require_writable
 from ...backends.layouts import LAYOUTS
-from ...backends.weightfiles import read_weights, require_suffix, write_weights
-from ..console import console, say, working
-from ..conversion import convert
-from ..explanation import explain
+from ...backends.layouts.weight_files import read_weights, require_suffix, write_weights
+from ..layers.conversion import convert
+from ..output.console import console, say, working
+from ..referee.explanation import explain
 
 LIBRARIES = ", ".join(LAYOUTS)
 

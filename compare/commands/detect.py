@@ -8,13 +8,12 @@ from typing import Annotated
 
 import typer
 
-from ..console import console, working
 from ..detection import choose_checks, detect
 from ..detection.checks import CHECKS
 from ..detection.display import as_values, page, show_detection
 from ..detection.plants import plants, right_problems
-from ..display import progress_bar
-from ..export import listing_json
+from ..output.console import console, progress_bar, working
+from ..output.documents import listing_json
 from .options import STANDARD_OUTPUT, JsonOption, require_targets, write
 
 SEEDS, QUICK_SEEDS = 20, 5  # of each kind of right gradient

@@ -9,12 +9,15 @@ import typer
 
 from ...backends.checks import require_number
 from ...backends.files import write_whole
-from .. import campaign, charts
-from ..catalogue import get_system
-from ..console import console, working
-from ..display import progress_bar, show_flows
-from ..export import SCHEMA, flow_rows, listing_json
-from ..flow import DEFAULT_SYSTEMS, SCALES, measure_flow
+from ...backends.registry import choose_backends
+from ..flow.charts import flow_figure
+from ..flow.display import show_flows
+from ..flow.export import flow_rows
+from ..flow.measurement import DEFAULT_SYSTEMS, SCALES, measure_flow
+from ..output.console import console, progress_bar, working
+from ..output.documents import SCHEMA, listing_json
+from ..output.pictures import require_drawable
+from ..systems.catalogue import get_system
 from .options import STANDARD_OUTPUT, BackendOption, JsonOption, require_targets, write
 
 
@@ -49,12 +52,12 @@ def flow_command(
     """
     require_targets(json, plot)
     if plot:
-        charts.require_drawable(plot)
+        require_drawable(plot)
     for value in scale or ():
         require_number("--scale", value)
     asked = [get_system(name) for name in systems or DEFAULT_SYSTEMS]
     with working("loading the backends"):
-        backends, notes = campaign.choose_backends(backend)
+        backends, notes = choose_backends(backend)
     scales = scale or list(SCALES)
     with progress_bar(len(asked) * len(scales)) as progress:
         flows = measure_flow(
@@ -66,7 +69,7 @@ def flow_command(
             gate_bias=gate_bias,
             progress=progress,
         )
-    drawn = charts.picture(flows, plot.suffix.lower()) if plot else b""
+    drawn = flow_figure(flows, plot.suffix.lower()) if plot else b""
     show_flows(flows, notes, console(stderr=json == STANDARD_OUTPUT))
     if plot:
         write_whole(plot, drawn)

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from ..console import console
-from ..display import listing_table
-from ..export import SCHEMA, listing_json
-from ..listings import backend_rows, mistake_rows, system_rows
+from typing import Any
+
+from ...backends import RequestError, backend_names, default_backend_names, get_backend
+from ...backends.registry import REFERENCES
+from ..mistakes import MISTAKES, forms_to_plant
+from ..output.console import console, listing_table
+from ..output.documents import SCHEMA, listing_json
+from ..output.environment import installed_version
+from ..systems.catalogue import SEEDS, SYSTEMS
 from .options import STANDARD_OUTPUT, JsonOption, write
 
 
@@ -29,3 +34,63 @@ def _show_listing(name: str, rows: list[dict[str, object]], json: str | None) ->
         console().print(listing_table(rows))
     if json is not None:
         write(json, listing_json({"schema": SCHEMA, name: rows}))
+
+
+def system_rows() -> list[dict[str, Any]]:
+    """One row for each system of the catalogue."""
+    return [
+        {
+            "system": system.name,
+            "what": system.summary,
+            "documents": " ".join(system.documents),
+            "model": system.model.words,
+            "sizes": " ".join(
+                [*(f"{letter}={size}" for letter, size in system.leading.items()), system.model.size_words]
+            ),
+        }
+        for system in SYSTEMS.values()
+    ]
+
+
+def mistake_rows() -> list[dict[str, Any]]:
+    """One row for each mistake of the catalogue: where it can be made, in how many forms, and what it violates."""
+    where: dict[str, dict[str, None]] = {mistake.name: {} for mistake in MISTAKES}
+    forms: dict[str, set[object]] = {mistake.name: set() for mistake in MISTAKES}
+    equations: dict[str, set[int]] = {mistake.name: set() for mistake in MISTAKES}
+    for system in SYSTEMS.values():
+        problem = system.problem(seed=SEEDS[0])
+        for mistake, form in forms_to_plant(problem):
+            where[mistake.name][problem.model.words.partition(" (")[0]] = None
+            forms[mistake.name].add((form.words, str(form.lines)))
+            equations[mistake.name] |= set(form.violates(problem))
+    return [
+        {
+            "mistake": mistake.name,
+            "in": ", ".join(where[mistake.name]),
+            "forms": len(forms[mistake.name]),
+            "equations": " ".join(map(str, sorted(equations[mistake.name]))),
+            "remedy": mistake.remedy,
+        }
+        for mistake in MISTAKES
+    ]
+
+
+def backend_rows() -> list[dict[str, Any]]:
+    """One row for each backend: whether it can be used, and if not, the reason. Loads them all."""
+    rows = []
+    for name in backend_names():
+        reference = REFERENCES.get(name)
+        what, status = "", "ready" if name in default_backend_names() else "on request"
+        try:
+            what = first_sentence(get_backend(name))
+        except RequestError as error:
+            status = str(error)
+        version = installed_version(reference.package or reference.framework or "numpy") if reference else None
+        rows.append({"backend": name, "what": what, "version": version, "status": status})
+    return rows
+
+
+def first_sentence(backend: object) -> str:
+    """The first line of a backend's docstring, as it describes itself."""
+    lines = (type(backend).__doc__ or "").strip().splitlines()
+    return lines[0].replace("`", "") if lines else ""

@@ -16,12 +16,11 @@ import numpy as np
 
 from ...backends import OrderedSystem, Problem, get_backend
 from ...backends.frameworks import require
-from ..check import own_verdict
-from ..derivation import Derivation
-from ..diagnosis import Diagnosis, diagnose, wrong_values
+from ..check.user_function import Derivation
+from ..diagnosis.search import Diagnosis, diagnose, wrong_values
 from ..mistakes import Values, values_of
-from ..referee import compare
-from ..results import Comparison
+from ..referee.comparison import compare
+from ..referee.results import Comparison, own_verdict
 
 STEP, LIMIT = 1e-5, 1e-4  # of the differences in tutorials
 Answer = Literal["wrong", "right", "undecided", "failed"]
@@ -97,7 +96,7 @@ def _below(problem: Problem) -> tuple[np.ndarray, ...]:
 def _gradcheck(program: Program) -> Answer:
     import torch
 
-    from ...backends.torch_common import isolated, tensor
+    from ...backends.references.torch_common import isolated, tensor
 
     names, gradients = list(program.at), program.gradients
 
@@ -125,7 +124,7 @@ def _check_grads(program: Program) -> Answer:
     import jax
     from jax.test_util import check_grads
 
-    from ...backends.jax_scan import isolated
+    from ...backends.references.jax_backend import isolated
 
     names, dtype = list(program.at), program.problem.dtype
     scalar = jax.ShapeDtypeStruct((), dtype)

@@ -8,9 +8,9 @@ from typing import Any
 
 from rich.console import Console
 
-from ..console import plain_table, say
-from ..environment import environment, installed_version
-from ..export import SCHEMA
+from ..output.console import plain_table, say
+from ..output.documents import SCHEMA
+from ..output.environment import environment, installed_version
 from .checks import CHECKS
 from .plants import SMALL
 from .run import Correct, Detection, Planted

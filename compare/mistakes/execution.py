@@ -10,7 +10,7 @@ from ...backends import FeedForward, Model, OrderedSystem, Problem, Recurrent
 from . import lines
 from .feedforward import run_feed_forward, run_ordered
 from .lines import Line
-from .names import Answer, Replaced
+from .namespace import Answer, Replaced
 from .recurrent import Network, cell_keys
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from ...backends import FeedForward, OrderedSystem, Problem
 from ...manual.losses import loss_weight
 from . import lines
-from .names import Answer, Names, Replaced, execute, functions, one_hot, with_replacements
+from .namespace import Answer, Names, Replaced, execute, functions, one_hot, with_replacements
 
 
 def run_feed_forward(problem: Problem, model: FeedForward, replaced: Replaced) -> Answer:

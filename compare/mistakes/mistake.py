@@ -11,7 +11,7 @@ import numpy as np
 from ...backends import Evaluation, Problem
 from .execution import lines_of, run
 from .lines import Line
-from .names import Replaced
+from .namespace import Replaced
 
 Values = dict[str, np.ndarray]  # `loss`, and gradients by the names of `Problem.differentiable`
 THE_RIGHT_SIDE = "…"  # stands in a statement for what should stand there

@@ -9,8 +9,8 @@ from itertools import permutations, product
 import numpy as np
 
 from ...backends import Chunks, FeedForward, LastSteps, OrderedSystem, Problem, Recurrent, Window
-from ...backends.recurrent import ACTIVATIONS
-from ...backends.truncation import Truncation
+from ...backends.models.recurrent import ACTIVATIONS
+from ...backends.models.truncation import Truncation
 from .execution import run
 from .mistake import Form, Mistake, Values, asks, with_model, with_params
 

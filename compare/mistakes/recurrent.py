@@ -11,12 +11,12 @@ from typing import NamedTuple
 import numpy as np
 
 from ...backends import Problem, Recurrent
-from ...backends.numpy_manual import options
-from ...backends.recurrent import CELLS, Place
+from ...backends.models.recurrent import CELLS, Place
+from ...backends.references.manual_backend import options
 from ...manual.losses import counted_steps, last_steps, loss_weight
 from ...manual.truncation import gradient_passes
 from . import lines
-from .names import Answer, Names, Replaced, execute, functions, one_hot, with_replacements
+from .namespace import Answer, Names, Replaced, execute, functions, one_hot, with_replacements
 
 State = tuple[np.ndarray, ...]  # (h,), or of the LSTM (h, c)
 

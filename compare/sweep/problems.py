@@ -25,8 +25,8 @@ import numpy as np
 
 from ...backends import FeedForward, OrderedSystem, Problem, Recurrent
 from ...backends.checks import DTYPES
-from ...backends.recurrent import ACTIVATIONS, CELLS, DIFFERENTIATIONS, LOSS_AT, LOSSES, REDUCTIONS, RESETS
-from ...backends.truncation import TRUNCATIONS
+from ...backends.models.recurrent import ACTIVATIONS, CELLS, DIFFERENTIATIONS, LOSS_AT, LOSSES, REDUCTIONS, RESETS
+from ...backends.models.truncation import TRUNCATIONS
 
 FAMILIES = (*CELLS, "feed-forward", "ordered")
 WEIGHTED = ("rnn", "rnn", "rnn", "lstm", "lstm", "gru", "gru", "feed-forward", "ordered")

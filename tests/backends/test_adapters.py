@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from gradparity.backends import Problem, Recurrent, UnsupportedProblemError, get_backend
 from gradparity.backends.checks import DTYPES
+from gradparity.backends.interface import answer_of
 from gradparity.compare import Training, compare
-from gradparity.compare.bench.verification import answer_of
-from gradparity.compare.explanation import explain
+from gradparity.compare.referee.explanation import explain
 
 ON_JAX = ("flax-linen", "flax-nnx", "equinox", "haiku")
 PLAIN = Recurrent("rnn", 3, 5, 2, activation="relu")
@@ -109,7 +109,7 @@ KERAS_PROGRAM = """
 import random, sys
 from gradparity.backends import Problem, Recurrent, get_backend
 from gradparity.compare import compare
-from gradparity.compare.explanation import explain
+from gradparity.compare.referee.explanation import explain
 
 engine, other = sys.argv[1:]
 keras = get_backend(f"keras-{engine}")

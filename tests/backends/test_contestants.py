@@ -20,10 +20,10 @@ from gradparity.backends import (
     get_backend,
 )
 from gradparity.backends.checks import DTYPES
-from gradparity.backends.recurrent import ACTIVATIONS, LOSSES
+from gradparity.backends.models.recurrent import ACTIVATIONS, LOSSES
 from gradparity.compare import compare
-from gradparity.compare.explanation import explain
-from gradparity.compare.strategies import problems
+from gradparity.compare.referee.explanation import explain
+from gradparity.compare.testing.strategies import problems
 from hypothesis import given, settings
 
 CONTESTANTS = ("autograd", "torch-compile")
@@ -170,7 +170,15 @@ def test_contestants_are_used_only_where_they_are_named():
     code = "import sys; from gradparity.backends import load_backends; load_backends(); print(*sys.modules)"
     loaded = in_a_fresh_process(code).split()
     assert "torch" in loaded
-    libraries = {"autograd", "gradparity.backends.torch_compile", "flax", "equinox", "haiku", "keras", "onnxruntime"}
+    libraries = {
+        "autograd",
+        "gradparity.backends.optional.torch_compile_backend",
+        "flax",
+        "equinox",
+        "haiku",
+        "keras",
+        "onnxruntime",
+    }
     assert not libraries & set(loaded)
 
 
@@ -212,7 +220,7 @@ def in_a_fresh_process(code, environment=None):
 @pytest.mark.parametrize("name", ["torch", "torch-nn", "torch-compile", "jax"])
 def test_a_device_that_is_not_there_is_told_in_one_line(name, monkeypatch):
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
-    monkeypatch.setattr("gradparity.backends.jax_scan._has_cuda", lambda: False)
+    monkeypatch.setattr("gradparity.backends.references.jax_backend._has_cuda", lambda: False)
     assert get_backend(name).devices == ("cpu", "cuda")
     with pytest.raises(RequestError, match=f"^backend '{name}': there is no CUDA device$"):
         get_backend(name).prepare(make(), device="cuda")
@@ -224,7 +232,7 @@ def test_a_device_that_is_not_there_is_told_in_one_line(name, monkeypatch):
 def test_tf32_is_off_on_a_gpu_and_afterwards_as_the_host_had_it(host):
     code = f"""
 import torch
-from gradparity.backends.torch_common import without_tf32
+from gradparity.backends.references.torch_common import without_tf32
 matmul, rnn = torch.backends.cuda.matmul, torch.backends.cudnn.rnn
 def check():
     before = matmul.fp32_precision, rnn.fp32_precision

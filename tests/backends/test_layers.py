@@ -20,7 +20,7 @@ from gradparity.backends.adapters import from_params, held_layers, to_params
 from gradparity.backends.adapters.keras import engine, keras_on
 from gradparity.backends.adapters.over_jax import on_jax
 from gradparity.compare import compare
-from gradparity.compare.explanation import explain
+from gradparity.compare.referee.explanation import explain
 from torch.nn.utils.parametrizations import weight_norm
 
 LIBRARIES = ("torch", "flax-linen", "flax-nnx", "equinox", "haiku")

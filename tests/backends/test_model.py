@@ -12,9 +12,9 @@ from gradparity.backends import (
     UnknownNameError,
     Window,
 )
-from gradparity.backends.model import describe, model_from
+from gradparity.backends.models.model import describe, model_from
 from gradparity.compare import SYSTEMS
-from gradparity.compare.strategies import models
+from gradparity.compare.testing.strategies import models
 from hypothesis import given
 
 

@@ -12,8 +12,8 @@ from gradparity.backends import (
     Recurrent,
     Window,
 )
-from gradparity.backends.recurrent import CELLS
-from gradparity.compare.strategies import problems
+from gradparity.backends.models.recurrent import CELLS
+from gradparity.compare.testing.strategies import problems
 from hypothesis import given, settings
 
 MODEL = Recurrent("rnn", 3, 5, 4)

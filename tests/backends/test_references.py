@@ -21,7 +21,7 @@ from gradparity.backends import (
     get_backend,
 )
 from gradparity.compare import compare
-from gradparity.compare.blocks import expected_shapes
+from gradparity.compare.answers.blocks import expected_shapes
 
 NAMES = default_backend_names()
 MODEL = Recurrent("rnn", 3, 5, 4)

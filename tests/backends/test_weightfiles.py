@@ -15,7 +15,7 @@ import torch
 from gradparity.backends import InvalidProblemError, RequestError
 from gradparity.backends.layouts import get_layout
 from gradparity.backends.layouts.finding import find_layer
-from gradparity.backends.weightfiles import read_weights, write_weights
+from gradparity.backends.layouts.weight_files import read_weights, write_weights
 
 TORCH = get_layout("torch")
 of_both_kinds = pytest.mark.parametrize("suffix", [".safetensors", ".npz"])

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from gradparity.backends import Problem
 from gradparity.backends.checks import DTYPES
-from gradparity.backends.recurrent import CELLS
+from gradparity.backends.models.recurrent import CELLS
 from gradparity.compare import SYSTEMS, assert_agree, compare
-from gradparity.compare.explanation import explain
-from gradparity.compare.strategies import problems
+from gradparity.compare.referee.explanation import explain
+from gradparity.compare.testing.strategies import problems
 from hypothesis import Phase, given, settings
 
 NUMBERS = 4  # drawn for each model, which JAX compiles once; that takes longer than all the rest

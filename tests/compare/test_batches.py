@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from faults import Faulty
 from gradparity.backends import Problem, Recurrent
-from gradparity.backends.numpy_manual import answer
+from gradparity.backends.references.manual_backend import answer
 from gradparity.compare import SYSTEMS, assert_agree, compare
-from gradparity.compare.strategies import problems
-from gradparity.compare.training import Training, accuracy, part
+from gradparity.compare.answers.training import Training, accuracy, part
+from gradparity.compare.testing.strategies import problems
 from hypothesis import given, settings
 from learners import ELMAN, MLP, of_every_kind
 

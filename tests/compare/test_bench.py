@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from gradparity.backends import RequestError, get_backend
-from gradparity.backends.numpy_manual import ManualBackend
+from gradparity.backends.references.manual_backend import ManualBackend
 from gradparity.compare.bench import SIZES, Measurement, Timing, Workload, run_bench, workloads
 from gradparity.compare.bench.against import changes, read_bench
 from gradparity.compare.bench.display import duration, ratio_tables, show_changes, show_measurement
@@ -22,7 +22,7 @@ from rich.console import Console
 TINY = Workload("lstm", "float64", 2, 3, 4, 5)
 CONTESTANTS = '''
 import os
-from gradparity.backends.numpy_manual import ManualBackend
+from gradparity.backends.references.manual_backend import ManualBackend
 
 class Right(ManualBackend):
     name = "right"

@@ -9,8 +9,8 @@ import pytest
 from faults import Faulty, in_adjoints, in_gate, in_gradients, with_one_entry_moved
 from gradparity.backends import FeedForward, OrderedSystem, Problem, Recurrent, get_backend
 from gradparity.compare import compare
-from gradparity.compare.blocks import derivative, expected_shapes, quantities
-from gradparity.compare.strategies import problems
+from gradparity.compare.answers.blocks import derivative, expected_shapes, quantities
+from gradparity.compare.testing.strategies import problems
 from hypothesis import given
 
 LSTM = Recurrent("lstm", 2, 3, 4)

@@ -12,14 +12,17 @@ import pytest
 from extended import extended_answer
 from faults import Faulty, in_gradients, move_one_entry
 from flint import ctx
-from gradparity.backends import Evaluation, Problem, Recurrent, frameworks, jax_recurrent, jax_scan, torch_recurrent
-from gradparity.compare import DisagreementError, assert_agree, certificate, cli, compare
-from gradparity.compare.blocks import quantities
-from gradparity.compare.catalogue import SYSTEMS
-from gradparity.compare.certificate import UncertifiableError, _enclose, certify
-from gradparity.compare.explanation import explain
-from gradparity.compare.strategies import problems
-from gradparity.compare.training import Training
+from gradparity.backends import Evaluation, Problem, Recurrent, frameworks
+from gradparity.backends.references import jax_backend as jax_scan
+from gradparity.backends.references import jax_recurrent, torch_recurrent
+from gradparity.compare import DisagreementError, assert_agree, cli, compare
+from gradparity.compare.answers.blocks import quantities
+from gradparity.compare.answers.training import Training
+from gradparity.compare.certificate import enclosure as certificate
+from gradparity.compare.certificate.enclosure import UncertifiableError, _enclose, certify
+from gradparity.compare.referee.explanation import explain
+from gradparity.compare.systems.catalogue import SYSTEMS
+from gradparity.compare.testing.strategies import problems
 from gradparity.manual import network
 from hypothesis import given, settings
 

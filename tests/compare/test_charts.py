@@ -7,8 +7,9 @@ import xml.etree.ElementTree as ElementTree
 import numpy as np
 import pytest
 from gradparity.backends import MissingFrameworkError, RequestError
-from gradparity.compare.charts import picture, require_drawable, terminal_chart
-from gradparity.compare.flow import Flow
+from gradparity.compare.flow.charts import picture, terminal_chart
+from gradparity.compare.flow.measurement import Flow
+from gradparity.compare.output.pictures import require_drawable
 
 
 def a_flow(*norms, system="mine", scale=1.0):

@@ -8,12 +8,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from gradparity.backends import Problem, RequestError, numpy_manual
-from gradparity.compare import SYSTEMS, check_derivation, cli, referee
-from gradparity.compare.certificate import UncertifiableError
-from gradparity.compare.check import small_problems
-from gradparity.compare.derivation import Derivation, load_function
-from gradparity.compare.diagnosis import Diagnosis
+from gradparity.backends import Problem, RequestError
+from gradparity.backends.references import manual_backend as numpy_manual
+from gradparity.compare import SYSTEMS, check_derivation, cli
+from gradparity.compare.certificate.enclosure import UncertifiableError
+from gradparity.compare.check.smaller import small_problems
+from gradparity.compare.check.user_function import Derivation, load_function
+from gradparity.compare.diagnosis.search import Diagnosis
+from gradparity.compare.referee import comparison as referee
 from gradparity.manual import feedforward, loss_and_gradients, ordered
 
 

@@ -11,7 +11,8 @@ import xml.etree.ElementTree as ElementTree
 
 import pytest
 from gradparity.backends import Problem, backend_names, default_backend_names
-from gradparity.compare import SYSTEMS, campaign
+from gradparity.compare import SYSTEMS
+from gradparity.compare.campaign import cases as campaign
 
 WRONG_BACKEND = """
 from faults import Faulty, in_gradients

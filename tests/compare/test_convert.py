@@ -11,8 +11,8 @@ import safetensors.torch
 import torch
 from gradparity.backends import RequestError
 from gradparity.backends.layouts import LAYOUTS
-from gradparity.backends.weightfiles import read_weights, write_weights
-from gradparity.compare.conversion import convert
+from gradparity.backends.layouts.weight_files import read_weights, write_weights
+from gradparity.compare.layers.conversion import convert
 
 OTHERS = [library for library in LAYOUTS if library != "torch"]
 FORWARD_ONLY = "onnx"

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from gradparity.backends import RequestError
 from gradparity.compare import SYSTEMS, assert_agree
-from gradparity.compare.datasets import load_dataset
+from gradparity.compare.systems.datasets import load_dataset
 
 
 @pytest.mark.parametrize("source", ["digits", "sunspots"])

@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 import torch
 from gradparity.backends import Problem, Recurrent, RequestError
-from gradparity.compare.catalogue import SYSTEMS
 from gradparity.compare.commands import detect as detect_module
 from gradparity.compare.detection import PART_OF, choose_checks, detect, mistake_of
 from gradparity.compare.detection import checks as detection_checks
@@ -26,6 +25,7 @@ from gradparity.compare.detection.plants import (
     with_small_gradients,
 )
 from gradparity.compare.mistakes import MISTAKES, run
+from gradparity.compare.systems.catalogue import SYSTEMS
 
 OF_SLOPES = ("gradcheck", "check_grads", "differences")
 OF_ANSWERS = ("allclose", "gradparity")

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from gradparity.backends import FeedForward, Problem, Recurrent, get_backend
 from gradparity.compare import SYSTEMS, compare
-from gradparity.compare.check import own_verdict
-from gradparity.compare.check_display import named
-from gradparity.compare.derivation import Derivation
-from gradparity.compare.diagnosis import Diagnosis, diagnose, wrong_values
+from gradparity.compare.check.user_function import Derivation
+from gradparity.compare.diagnosis.search import Diagnosis, diagnose, wrong_values
+from gradparity.compare.diagnosis.wording import named
 from gradparity.compare.mistakes import MISTAKES, attempt, forms_to_plant, together, values_of
+from gradparity.compare.referee.results import own_verdict
 
 SINGLE = [name for name, system in SYSTEMS.items() if not system.training]
 SMALL = Recurrent("rnn", 2, 3, 4)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import pytest
 from gradparity.compare import check_derivation
-from gradparity.compare.derivation import load_function
+from gradparity.compare.check.user_function import load_function
 from gradparity.compare.mistakes import MISTAKES
 
 FOLDER = Path(__file__).parents[1] / "examples"

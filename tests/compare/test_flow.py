@@ -9,17 +9,9 @@ import numpy as np
 import pytest
 import torch
 from faults import Faulty, in_adjoints
-from gradparity.backends import (
-    Chunks,
-    LastSteps,
-    Problem,
-    Recurrent,
-    RequestError,
-    Window,
-    get_backend,
-)
+from gradparity.backends import Chunks, LastSteps, Problem, Recurrent, RequestError, Window, get_backend
 from gradparity.compare import SYSTEMS, System
-from gradparity.compare.flow import Flow, measure_flow, remembering_bias
+from gradparity.compare.flow.measurement import Flow, measure_flow, remembering_bias
 from torch import nn
 
 MANUAL, TORCH = get_backend("manual"), get_backend("torch")

@@ -9,7 +9,7 @@ import pytest
 from faults import Faulty, in_adjoints, in_gradients, nothing
 from gradparity.backends import FeedForward, Problem, Recurrent
 from gradparity.compare import SYSTEMS, DisagreementError, assert_agree, compare
-from gradparity.compare.judgement import agreeing_groups, find_slip
+from gradparity.compare.referee.judgement import agreeing_groups, find_slip
 
 PROBLEM = Problem.from_seed(Recurrent("rnn", 3, 5, 4), seq_len=7, batch_size=2, seed=0)
 

@@ -18,7 +18,7 @@ import mine
 import numpy as np
 import pytest
 from gradparity.backends import Problem, Recurrent
-from gradparity.compare.fixture import Gradparity
+from gradparity.compare.testing.fixture import Gradparity
 
 own = Problem.from_seed(Recurrent("rnn", 2, 3, 2), seq_len=4, batch_size=1, seed=5)
 local = mine.Backend("local", factor=0.5)
@@ -227,7 +227,7 @@ def test_a_pytest_that_asks_for_nothing_loads_nothing():
     done = subprocess.run(
         [sys.executable, "-c", code + "; print('numpy' in sys.modules)"], capture_output=True, text=True
     )
-    assert done.stdout.split() == ["gradparity.compare", "gradparity.compare.pytest_plugin", "False"]
+    assert done.stdout.split() == ["gradparity.compare", "gradparity.compare.testing.pytest_plugin", "False"]
 
 
 def test_the_lazy_face_of_the_package_is_like_any_other():

@@ -17,7 +17,7 @@ from gradparity.backends import (
     get_backend,
 )
 from gradparity.compare import SYSTEMS, DisagreementError, assert_agree, compare
-from gradparity.compare.explanation import explain
+from gradparity.compare.referee.explanation import explain
 
 PROBLEM = Problem.from_seed(Recurrent("rnn", 3, 5, 4), seq_len=7, batch_size=2, seed=0)
 

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from gradparity.compare.rounding import RandomlyRounded, Roundings
+from gradparity.compare.tolerance.rounding import RandomlyRounded, Roundings
 
 EPS = np.finfo(float).eps
 

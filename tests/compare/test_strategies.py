@@ -21,8 +21,8 @@ from gradparity.backends import (
     Window,
 )
 from gradparity.backends import get_backend as backend_called
-from gradparity.compare import strategies
-from gradparity.compare.strategies import models, problems
+from gradparity.compare.testing import strategies
+from gradparity.compare.testing.strategies import models, problems
 from hypothesis import Phase, find, given, settings
 
 NAMES = vars(gradparity.backends)

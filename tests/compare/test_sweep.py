@@ -15,7 +15,15 @@ from dataclasses import fields
 import pytest
 from gradparity.backends import FeedForward, OrderedSystem, Problem, RequestError
 from gradparity.backends.checks import DTYPES
-from gradparity.backends.recurrent import ACTIVATIONS, CELLS, DIFFERENTIATIONS, LOSS_AT, LOSSES, REDUCTIONS, RESETS
+from gradparity.backends.models.recurrent import (
+    ACTIVATIONS,
+    CELLS,
+    DIFFERENTIATIONS,
+    LOSS_AT,
+    LOSSES,
+    REDUCTIONS,
+    RESETS,
+)
 from gradparity.compare.sweep import run_sweep, workers
 from gradparity.compare.sweep.problems import FAMILIES, GAINS, LONG_STEPS, LONG_UNITS, STACKS, draw_problem
 

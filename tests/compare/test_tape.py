@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from flint import arb, ctx
-from gradparity.compare import tape
-from gradparity.compare.tape import Variable, backward, balls
+from gradparity.compare.certificate import tape
+from gradparity.compare.certificate.tape import Variable, backward, balls
 
 BITS = 400
 STEP = arb(2) ** -100  # a central difference is off by STEP² of the third derivative: below 2**-190 here

@@ -10,7 +10,7 @@ from extended import extended_answer
 from faults import Faulty, in_gate, in_gradients, move_one_entry, with_one_entry_moved
 from gradparity.backends import FeedForward, Problem, Recurrent
 from gradparity.compare import compare, measure_tolerance
-from gradparity.compare.blocks import derivative, quantities
+from gradparity.compare.answers.blocks import derivative, quantities
 
 GAINS = (0.5, 1.0, 1.5, 2.0, 2.5, 3.0)  # from contracting to chaotic
 

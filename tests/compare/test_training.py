@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from faults import Faulty, Learner, from_step, in_gradients, nothing
 from gradparity.backends import FeedForward, InvalidProblemError, Problem, Recurrent, UnsupportedProblemError
-from gradparity.backends.numpy_manual import answer
+from gradparity.backends.references.manual_backend import answer
 from gradparity.compare import SYSTEMS, DisagreementError, assert_agree, compare, measure_tolerance
-from gradparity.compare.training import Training
+from gradparity.compare.answers.training import Training
 from gradparity.manual import descend
 from learners import ELMAN, of_every_kind
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from gradparity.backends import Chunks, Problem, Recurrent, Window
-from gradparity.backends.numpy_manual import ManualBackend, answer
+from gradparity.backends.references.manual_backend import ManualBackend, answer
 from gradparity.manual import Buffers
 
 MODELS = {

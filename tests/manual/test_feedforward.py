@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from extended import assert_gradients_are_slopes
 from gradparity.backends import FeedForward, Problem
-from gradparity.backends.numpy_manual import answer
-from gradparity.compare.strategies import problems
+from gradparity.backends.references.manual_backend import answer
+from gradparity.compare.testing.strategies import problems
 from hypothesis import given, settings
 
 SIZES = (3, 5, 4, 2)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from extended import without_shape_checks
 from gradparity.backends import Problem, Recurrent, Window
-from gradparity.backends.numpy_manual import answer
+from gradparity.backends.references.manual_backend import answer
 from gradparity.manual import jacobians, rnn
 from gradparity.manual.activations import ACTIVATIONS
 from gradparity.manual.losses import counted_steps

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from gradparity.backends import FeedForward, Problem, Recurrent
-from gradparity.backends.numpy_manual import answer
+from gradparity.backends.references.manual_backend import answer
 from gradparity.manual import descend
 from torch.nn.functional import cross_entropy
 

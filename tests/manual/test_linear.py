@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from gradparity.backends import Problem, Recurrent
-from gradparity.backends.numpy_manual import answer
+from gradparity.backends.references.manual_backend import answer
 
 T, H = 8, 5
 MODEL = Recurrent("rnn", 3, H, 4, activation="identity", loss="squared_error", reduction="mean", bias=False)

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from extended import assert_gradients_are_slopes
 from gradparity.backends import Problem
-from gradparity.backends.numpy_manual import answer
+from gradparity.backends.references.manual_backend import answer
 from gradparity.compare import SYSTEMS
-from gradparity.compare.strategies import problems
+from gradparity.compare.testing.strategies import problems
 from gradparity.manual import ordered
 from hypothesis import given, settings
 from hypothesis import strategies as st

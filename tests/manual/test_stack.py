@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from gradparity.backends import Problem, Recurrent
-from gradparity.backends.numpy_manual import answer
+from gradparity.backends.references.manual_backend import answer
 from gradparity.manual import through_time
 from gradparity.manual.losses import counted_steps
 from gradparity.manual.stack import CELLS

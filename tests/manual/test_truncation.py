@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from gradparity.backends import Chunks, LastSteps, Problem, Recurrent, Window
-from gradparity.backends.numpy_manual import answer
+from gradparity.backends.references.manual_backend import answer
 from gradparity.manual import rnn
 from gradparity.manual.stack import CELLS
 from gradparity.manual.truncation import window_backward

@@ -8,7 +8,7 @@ import numpy as np
 import programs
 import pytest
 from gradparity.backends import FeedForward, Problem, Recurrent, Window, get_backend
-from gradparity.compare.diagnosis import diagnose
+from gradparity.compare.diagnosis.search import diagnose
 from gradparity.compare.mistakes import MISTAKES
 from programs import elman, gru, lstm, perceptron, windowed
 

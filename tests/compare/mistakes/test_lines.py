@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from gradparity.backends import Evaluation, FeedForward, Problem, Recurrent
 from gradparity.compare import SYSTEMS, compare
-from gradparity.compare.blocks import quantities
-from gradparity.compare.derivation import Derivation
+from gradparity.compare.answers.blocks import quantities
+from gradparity.compare.check.user_function import Derivation
 from gradparity.compare.mistakes import MISTAKES, attempt, forms_to_plant, lines
 from gradparity.compare.mistakes.execution import lines_of, run
-from gradparity.compare.strategies import problems
-from gradparity.compare.tolerance import measure, measure_tolerance
+from gradparity.compare.testing.strategies import problems
+from gradparity.compare.tolerance.measurement import measure, measure_tolerance
 from hypothesis import given
 
 PAGES = Path(__file__).parents[3] / "manual"

@@ -1,0 +1,103 @@
+"""Files of weights: named arrays as safetensors or .npz. No pickle is ever loaded."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import InvalidProblemError, RequestError, first_line
+from ..files import write_whole
+from ..frameworks import require
+
+SUFFIXES = (".safetensors", ".npz")
+BFLOAT16 = "BF16"  # the upper half of a float32
+DTYPES = {
+    **{"F64": "<f8", "F32": "<f4", "F16": "<f2", BFLOAT16: "<u2", "BOOL": "?"},
+    **{f"{sign}{8 * size}": f"<{sign.lower()}{size}" for sign in "IU" for size in (1, 2, 4, 8)},
+}
+
+
+def require_suffix(path: Path) -> None:
+    """Raises RequestError unless the file's name says that it is of a known kind."""
+    if path.suffix not in SUFFIXES:
+        raise RequestError(
+            f"{path}: expected a file called {' or '.join(SUFFIXES)}; pickles, such as .pt, are not loaded"
+        )
+
+
+def read_weights(path: Path) -> dict[str, np.ndarray]:
+    """The arrays of a file by their names; those of bfloat16, which NumPy has not, as float32, which is exact.
+
+    Raises:
+        InvalidProblemError: the file is missing or damaged, needs pickle, or has numbers of another kind.
+        MissingFrameworkError: it is a .safetensors file, and safetensors is not installed.
+        RequestError: its name ends in neither .safetensors nor .npz.
+    """
+    require_suffix(path)
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        raise InvalidProblemError(f"{path}: no such file") from None
+    except OSError as error:
+        raise InvalidProblemError(f"{path}: cannot be read: {error.strerror or error}") from error
+    return _from_npz(path, content) if path.suffix == ".npz" else _from_safetensors(path, content)
+
+
+def write_weights(path: Path, arrays: Mapping[str, np.ndarray]) -> Path:
+    """Writes the arrays, the file whole or not at all; returns the path.
+
+    Raises:
+        RequestError: as for `read_weights`, or the file cannot be written.
+    """
+    require_suffix(path)
+    contiguous: dict[str, Any] = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    if path.suffix == ".npz":
+        content = io.BytesIO()
+        np.savez(content, **contiguous)
+        return write_whole(path, content.getvalue())
+    return write_whole(path, _safetensors().numpy.save(contiguous))
+
+
+def _from_npz(path: Path, content: bytes) -> dict[str, np.ndarray]:
+    try:
+        archive = np.load(io.BytesIO(content), allow_pickle=False)
+        if isinstance(archive, np.ndarray):
+            raise InvalidProblemError(f"{path}: a single array, expected an .npz file of several")
+        with archive:
+            found = {name: archive[name] for name in archive.files}
+    except InvalidProblemError:
+        raise
+    except Exception as error:  # whatever zip, zlib and NumPy make of damaged bytes, and of pickled objects
+        if "pickle" in str(error) and content[:2] == b"PK":
+            raise InvalidProblemError(f"{path}: holds pickled objects, which are not loaded") from error
+        raise InvalidProblemError(f"{path}: damaged, or not an .npz file without pickle") from error
+    for name, array in found.items():
+        if not isinstance(array, np.ndarray):  # NumPy gives bytes, as they are
+            raise InvalidProblemError(f"{path}: damaged: {name} is no array")
+    return found
+
+
+def _from_safetensors(path: Path, content: bytes) -> dict[str, np.ndarray]:
+    library = _safetensors()
+    try:
+        found = library.deserialize(content)
+    except library.SafetensorError as error:
+        raise InvalidProblemError(f"{path}: damaged, or not a safetensors file: {first_line(error)}") from error
+    arrays = {}
+    for name, held in found:
+        if held["dtype"] not in DTYPES:
+            raise InvalidProblemError(f"{path}: {name!r} is {held['dtype']}, expected one of {', '.join(DTYPES)}")
+        array = np.frombuffer(held["data"], DTYPES[held["dtype"]]).reshape(held["shape"])
+        arrays[name] = (array.astype("u4") << 16).view("f4") if held["dtype"] == BFLOAT16 else array
+    return arrays
+
+
+def _safetensors() -> Any:
+    require("safetensors", needed_by="a .safetensors file", extra="convert")
+    import safetensors.numpy
+
+    return safetensors

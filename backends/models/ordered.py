@@ -1,0 +1,94 @@
+"""A system of ordered variables (Werbos) as a model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from ..checks import as_array
+from ..errors import InvalidProblemError
+from .array_spec import Form, Variable
+
+
+@dataclass(frozen=True)
+class OrderedSystem:
+    """Variables that depend on earlier ones: z_i = Σ_{j<i} A_ij z_j for i > 1, with z_1 given, and E = Σ_i c_i z_i.
+
+    Asked for are E, the total derivatives d⁺E/dz_i of all variables, and dE/dA.
+
+    Attributes:
+        weights: A, (N, N), zero on and above the diagonal; kept as tuples.
+        objective: c, (N,), the partial derivatives ∂E/∂z_i.
+    """
+
+    LEADING: ClassVar[dict[str, str]] = {}
+
+    weights: tuple[tuple[float, ...], ...]
+    objective: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        A, c = as_array("weights", self.weights), as_array("objective", self.objective)
+        if c.ndim != 1 or not len(c):
+            raise InvalidProblemError(f"objective has shape {c.shape}, expected (N,) with N at least 1")
+        if A.shape != (len(c), len(c)):
+            raise InvalidProblemError(f"weights has shape {A.shape}, expected (N, N) = {(len(c), len(c))}")
+        if not (np.isfinite(A).all() and np.isfinite(c).all()):
+            raise InvalidProblemError("weights and objective are expected to be finite")
+        if np.triu(A).any():
+            i, j = (int(index) for index in np.argwhere(np.triu(A))[0])
+            raise InvalidProblemError(
+                f"weights[{i}, {j}] = {A[i, j]}, expected 0: a variable depends on earlier ones only"
+            )
+        object.__setattr__(self, "weights", tuple(tuple(float(each) for each in row) for row in A))
+        object.__setattr__(self, "objective", tuple(float(each) for each in c))
+
+    @property
+    def size(self) -> int:
+        """N, the number of variables."""
+        return len(self.objective)
+
+    @property
+    def differentiable(self) -> tuple[str, ...]:
+        """The arrays of a batch that have a gradient: z_1."""
+        return ("inputs",)
+
+    @property
+    def parameter_forms(self) -> dict[str, Form]:
+        """A."""
+        return {"A": Form((self.size, self.size), "(N, N)")}
+
+    @property
+    def parameter_shapes(self) -> dict[str, tuple[int, ...]]:
+        """The shape of A."""
+        return {name: form.shape for name, form in self.parameter_forms.items()}
+
+    def state_forms(self) -> dict[str, Form]:
+        """There is no state."""
+        return {}
+
+    def input_form(self) -> Form:
+        """z_1."""
+        return Form((1,), "(1,)")
+
+    def target_form(self) -> None:
+        """There are no targets."""
+
+    def output_form(self) -> Variable:
+        """All z_i."""
+        return Variable((self.size,), steps=True)
+
+    def variables(self) -> dict[str, Variable]:
+        """All z_i, whose adjoints are the total derivatives."""
+        return {"z": Variable((self.size,), steps=True)}
+
+    @property
+    def size_words(self) -> str:
+        """The size in a few words."""
+        return f"N={self.size}"
+
+    @property
+    def words(self) -> str:
+        """What the model is, in a few words."""
+        return "ordered system"

@@ -1,0 +1,48 @@
+"""Truncated backpropagation through time: its three meanings, which are not interchangeable.
+
+Each has a number n of steps; with n at least T, each is no truncation.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..checks import require_integer
+
+
+@dataclass(frozen=True)
+class Window:
+    """Each loss L_t flows back through at most n applications of the cell, those of the steps t−n+1 … t.
+
+    n = 1 keeps only the immediate term. (Several public programs implement n + 1 under the name n.) h_0 receives a
+    gradient from the windows that begin at the first step.
+    """
+
+    steps: int
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "steps", require_integer("steps", self.steps, at_least=1))
+
+
+@dataclass(frozen=True)
+class Chunks:
+    """The state is carried from chunk to chunk of n steps, and the gradient stops at each boundary."""
+
+    steps: int
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "steps", require_integer("steps", self.steps, at_least=1))
+
+
+@dataclass(frozen=True)
+class LastSteps:
+    """Only a sequence's last n applications of the cell are differentiated; earlier losses reach V and c only."""
+
+    steps: int
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "steps", require_integer("steps", self.steps, at_least=1))
+
+
+Truncation = Window | Chunks | LastSteps
+TRUNCATIONS: dict[str, type[Truncation]] = {"window": Window, "chunks": Chunks, "last_steps": LastSteps}

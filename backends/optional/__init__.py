@@ -1,0 +1,1 @@
+"""Optional candidates, used only where they are named: HIPS autograd and torch.compile."""

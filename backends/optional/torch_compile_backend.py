@@ -1,0 +1,128 @@
+"""PyTorch's compiler: one time step of the cell, compiled for its shape, and called in a loop under autograd.
+
+Loop, read-out, losses and cells are those of the backend `torch`: it is one framework, asked for its own speed, and
+no independent answer. A compiled loop would be compiled anew for every T, for longer than anything is computed.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from functools import lru_cache
+from types import FunctionType
+
+import torch
+from torch import Tensor
+from torch._dynamo.exc import BackendCompilerFailed
+
+from ..errors import UnsupportedProblemError, first_line
+from ..interface import Evaluation
+from ..models.model import Model
+from ..models.recurrent import Recurrent
+from ..problems.problem import Problem
+from ..references.devices import DEVICES
+from ..references.torch_common import (
+    Batch,
+    Params,
+    batch_of,
+    descend,
+    gradient,
+    isolated,
+    require_torch_device,
+    tensor,
+    timed,
+    with_gradients,
+    within_lengths,
+)
+from ..references.torch_recurrent import CELLS, Cell, State, forward, ignore
+
+
+class TorchCompileBackend:
+    """`torch.compile` of one time step. It has no adjoints."""
+
+    name = "torch-compile"
+    devices = DEVICES
+    descend = staticmethod(descend)
+
+    def supports(self, model: Model, dtype: str) -> str:
+        if not isinstance(model, Recurrent):
+            return "torch-compile has a time step to compile; the rest is compared with the other backends"
+        if model.truncation is not None:
+            return "torch-compile has a step that passes its gradient on, which a truncation stops"
+        if model.concatenated:
+            return "torch-compile has a step with U and W apart, not concatenated"
+        if model.differentiation == "forward":
+            return "torch-compile has a step for reverse mode, not for forward mode"
+        return ""
+
+    def evaluate(self, problem: Problem, *, trace: bool = False) -> Evaluation:
+        with isolated():
+            loss_and_outputs, given, batch = _converted(problem, "cpu")
+            loss, outputs = loss_and_outputs()
+            loss.backward()
+            return Evaluation(
+                loss=loss.item(),
+                gradients={name: gradient(leaf) for name, leaf in given.items()},
+                outputs=within_lengths(outputs, batch).detach().numpy(),
+            )
+
+    def prepare(self, problem: Problem, *, device: str = "cpu") -> Callable[[], tuple[Tensor, Params]]:
+        require_torch_device(self.name, device)
+        with isolated(device):
+            loss_and_outputs, given, _ = _converted(problem, device)
+        wanted = {name: given[name] for name in problem.params}
+        return timed(lambda: with_gradients(loss_and_outputs()[0], wanted), device)
+
+
+def _converted(problem: Problem, device: str) -> tuple[Callable[[], tuple[Tensor, Tensor]], Params, Batch]:
+    """The forward pass with a compiled cell, and the tensors on which it runs.
+
+    All of these are differentiated: a first step without a gradient of its state would be compiled on its own.
+    """
+    model = problem.model
+    assert isinstance(model, Recurrent)
+    batch = batch_of(problem, device)
+    given = {name: tensor(a, requires_grad=True, device=device) for name, a in problem.differentiable.items()}
+    small = Recurrent(
+        model.cell, 1, model.hidden_size, 1, activation=model.activation, reset=model.reset, bias=model.bias
+    )
+    cell = _compiled(small, problem.batch_size, given["V"].dtype, device, torch.get_num_threads())
+    return lambda: forward(model, given, batch, ignore, cell), given, batch
+
+
+@lru_cache(maxsize=64)
+def _compiled(model: Recurrent, B: int, dtype: torch.dtype, device: str, threads: int) -> Cell:
+    """The cell, compiled forward and backward for one shape, and for the number of threads that PyTorch has now.
+
+    Args:
+        model: the smallest that has the cell; other sizes, options and losses do not matter to a step.
+        B: the batch size.
+        dtype: of all tensors.
+        device: where they are.
+        threads: only tells one compiled form from another: the compiler reads PyTorch's own number.
+
+    Raises:
+        UnsupportedProblemError: there is nothing to compile with, such as no C++ compiler.
+    """
+
+    def step(p: Params, from_x: Tensor, state: State) -> State:
+        return CELLS[model.cell](model, p, from_x, state)
+
+    # PyTorch keeps the compiled forms with the function's code, and at most eight: so each has a copy of its own.
+    own_step = FunctionType(step.__code__.replace(), step.__globals__, closure=step.__closure__)
+    compiled = torch.compile(own_step, fullgraph=True, dynamic=False)
+
+    def zeros(*shape: int) -> Tensor:
+        return torch.zeros(shape, dtype=dtype, device=device, requires_grad=True)
+
+    p = {name: zeros(*shape) for name, shape in model.parameter_shapes.items() if name not in ("V", "c")}
+    with warnings.catch_warnings():  # the compiler's own, which a host may have made errors
+        warnings.simplefilter("ignore")
+        try:
+            state = compiled(
+                p, zeros(B, model.linear_size), tuple(zeros(B, model.hidden_size) for _ in model.state_names)
+            )
+            torch.stack(state).sum().backward()
+        except BackendCompilerFailed as error:
+            raise UnsupportedProblemError(f"torch.compile cannot compile here: {first_line(error)}") from error
+    return lambda _, p, from_x, state: compiled(p, from_x, state)

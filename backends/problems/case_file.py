@@ -1,0 +1,55 @@
+"""Case files: named arrays and a JSON header in one .npz, without pickle."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import InvalidProblemError
+from ..files import write_whole
+
+FORMAT = "gradparity-case"
+VERSION = 1
+
+
+def write(path: Path, header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Path:
+    """Writes the file whole or not at all; returns the path."""
+    text = json.dumps({"format": FORMAT, "version": VERSION, **header})
+    content = io.BytesIO()
+    np.savez(content, allow_pickle=False, header=np.array(text), **arrays)
+    return write_whole(path, content.getvalue())
+
+
+def read(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """The header and the arrays of a case file.
+
+    Raises:
+        InvalidProblemError: the file is missing, damaged, needs pickle, or is no case file.
+    """
+    try:
+        with open(path, "rb") as file:  # NumPy does not close a file that it fails to read
+            archive = np.load(file, allow_pickle=False)
+            if isinstance(archive, np.ndarray):
+                raise InvalidProblemError(f"{path}: not a gradparity case: a single array, expected an .npz file")
+            with archive:
+                arrays = {name: archive[name] for name in archive.files}
+    except FileNotFoundError:
+        raise InvalidProblemError(f"{path}: no such file") from None
+    except OSError as error:
+        raise InvalidProblemError(f"{path}: cannot be read: {error.strerror or error}") from error
+    except InvalidProblemError:
+        raise
+    except Exception as error:  # whatever zip, zlib and NumPy make of damaged bytes
+        raise InvalidProblemError(f"{path}: damaged, or not an .npz file without pickle") from error
+    try:
+        header = json.loads(str(arrays.pop("header")))
+        if (header["format"], header["version"]) != (FORMAT, VERSION):
+            raise ValueError
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
+        raise InvalidProblemError(f"{path}: not a gradparity case of version {VERSION}") from error
+    return header, arrays

@@ -1,0 +1,279 @@
+"""Problems: a model together with its parameters and one batch."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..checks import as_array, require_dtype, require_number
+from ..errors import InvalidProblemError
+from ..files import require_folder
+from ..models.model import Model, describe, model_from, require_model
+from . import case_file as casefile
+from .drawing import draw, draw_parameters, generator, leading_sizes_given, multiply_recurrent_weights
+from .validation import check_problem, leading_sizes
+
+if TYPE_CHECKING:
+    from jaxtyping import Float, Int
+    from numpy.typing import ArrayLike, DTypeLike
+
+
+BATCH = ("inputs", "targets", "h0", "c0", "lengths")
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """One question for every backend: the loss and the gradients of this model on these numbers.
+
+    The arrays are copied, checked (see Raises) and made read-only. All floating-point arrays have one
+    dtype, float64 or float32, which is the problem's.
+
+    Attributes:
+        model: what is computed.
+        params: the parameters by name, with the shapes of `model.parameter_shapes`.
+        inputs: x_t, (T, B, D); of a feed-forward network (B, N0); of an ordered system z_1, (1,).
+        targets: y_t, integer labels (T, B) or numbers (T, B, K), as `model.loss` needs, without the axis T for a
+            feed-forward network; None for an ordered system.
+        h0: the initial state of a recurrent network, (B, H), or (P, B, H) for P layers and directions.
+        c0: the initial cell state of an LSTM, likewise.
+        lengths: (B,), integers in 1…T; None means that all sequences have T steps. What lies past a
+            length has no influence on any result (but has to be valid: any label in range will do).
+
+    Raises:
+        InvalidProblemError: an array is missing, or has a wrong shape or dtype, or holds a NaN, an
+            infinity, or a label or length out of range.
+    """
+
+    model: Model
+    params: Mapping[str, np.ndarray]
+    inputs: Float[np.ndarray, "*leading D"]
+    targets: Int[np.ndarray, "*leading"] | Float[np.ndarray, "*leading K"] | None = None
+    h0: Float[np.ndarray, "*P B H"] | None = None
+    c0: Float[np.ndarray, "*P B H"] | None = None
+    lengths: Int[np.ndarray, " B"] | None = None
+
+    def __post_init__(self) -> None:
+        require_model(self.model)
+        if not isinstance(self.params, Mapping):
+            raise InvalidProblemError(f"params is a {type(self.params).__name__}, expected a dict of arrays by name")
+        params = {name: as_array(f"params[{name!r}]", array) for name, array in self.params.items()}
+        batch: dict[str, Any] = {
+            name: None if (given := getattr(self, name)) is None else as_array(name, given) for name in BATCH
+        }
+        check_problem(self.model, params, batch)
+        for name in ("targets", "lengths"):
+            if batch[name] is not None and batch[name].dtype.kind in "iu":
+                batch[name] = batch[name].astype("int64")  # every framework takes this one
+        for name, value in batch.items():
+            object.__setattr__(self, name, value)
+        ordered = {name: params[name] for name in self.model.parameter_forms}
+        object.__setattr__(self, "params", MappingProxyType(ordered))
+        for array in self.arrays().values():
+            array.flags.writeable = False
+
+    def __repr__(self) -> str:
+        return f"<Problem: {self.summary}, case {self.fingerprint[:12]}>"
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        """For Hypothesis and IPython, which otherwise show a dataclass field by field."""
+        printer.text(repr(self))
+
+    @classmethod
+    def from_seed(
+        cls,
+        model: Model,
+        *,
+        seed: int,
+        seq_len: int | None = None,
+        batch_size: int | None = None,
+        dtype: DTypeLike = "float64",
+        lengths: ArrayLike | None = None,
+        recurrent_gain: float = 1.0,
+    ) -> Problem:
+        """Draws a whole problem from one seed.
+
+        Everything comes from one `numpy.random.Generator(PCG64(seed))`, in float64, and is then rounded to
+        the dtype, in this order: the parameters in the order of `model.parameter_shapes` (weights normal
+        with variance 1 / fan-in, biases normal with standard deviation ½; but the weights of an ordered system
+        are the model's), h0 and c0 (normal, standard deviation ½), inputs (standard normal), targets (uniform
+        labels; or uniform in [0, 1); or standard normal).
+
+        Args:
+            model: what is computed.
+            seed: a non-negative integer.
+            seq_len: T, at least 1, for a recurrent network.
+            batch_size: B, at least 1, for a recurrent or a feed-forward network.
+            dtype: float64 or float32.
+            lengths: (B,), integers in 1…T.
+            recurrent_gain: multiplies every W. Below 1 the state contracts; well above 1 it is chaotic.
+        """
+        require_model(model)
+        leading = leading_sizes_given(model, {"seq_len": seq_len, "batch_size": batch_size})
+        rng = generator(seed)
+        params, states = draw_parameters(model, rng, leading)
+        multiply_recurrent_weights(model, params, require_number("recurrent_gain", recurrent_gain))
+        inputs = rng.standard_normal(model.input_form(*leading).shape)
+        target = model.target_form(*leading)
+        targets = None if target is None else draw(rng, target)
+        return cls._rounded(model, params, inputs, targets, states, lengths, dtype)
+
+    @classmethod
+    def from_data(
+        cls,
+        model: Model,
+        inputs: ArrayLike,
+        targets: ArrayLike | None,
+        *,
+        seed: int,
+        dtype: DTypeLike = "float64",
+        lengths: ArrayLike | None = None,
+    ) -> Problem:
+        """A given batch, with parameters and initial states drawn as `from_seed` draws them.
+
+        Args:
+            model: what is computed.
+            inputs: as in `Problem`; rounded to the dtype.
+            targets: as in `Problem`; numbers are rounded to the dtype.
+            seed: a non-negative integer.
+            dtype: float64 or float32.
+            lengths: (B,), integers in 1…T.
+        """
+        require_model(model)
+        inputs = as_array("inputs", inputs)
+        targets = None if targets is None else as_array("targets", targets)
+        params, states = draw_parameters(model, generator(seed), leading_sizes(model, inputs))
+        return cls._rounded(model, params, inputs, targets, states, lengths, dtype)
+
+    @classmethod
+    def _rounded(
+        cls,
+        model: Model,
+        params: dict[str, np.ndarray],
+        inputs: np.ndarray,
+        targets: np.ndarray | None,
+        states: dict[str, np.ndarray],
+        lengths: Any,
+        dtype: DTypeLike,
+    ) -> Problem:
+        to = require_dtype(dtype)
+        form = model.target_form(*leading_sizes(model, inputs))
+        if targets is not None and not (form and form.kind == "label"):
+            targets = targets.astype(to)
+        return cls(
+            model,
+            {name: array.astype(to) for name, array in params.items()},
+            inputs.astype(to),
+            targets,
+            **{name: array.astype(to) for name, array in states.items()},
+            lengths=lengths,
+        )
+
+    @property
+    def leading(self) -> tuple[int, ...]:
+        """The sizes T and B, or what of them the model has."""
+        return self.inputs.shape[:-1]
+
+    @property
+    def seq_len(self) -> int:
+        """T, the number of time steps; 1 where there is no time."""
+        return self.inputs.shape[0] if self.inputs.ndim == 3 else 1
+
+    @property
+    def batch_size(self) -> int:
+        """B, the number of sequences or samples; 1 where there is no batch."""
+        return self.inputs.shape[-2] if self.inputs.ndim > 1 else 1
+
+    @property
+    def sequence_lengths(self) -> np.ndarray:
+        """(B,): the length of every sequence, which is T where none is given."""
+        return np.full(self.batch_size, self.seq_len) if self.lengths is None else self.lengths
+
+    @property
+    def states(self) -> dict[str, np.ndarray]:
+        """The initial states by name."""
+        found = {"h0": self.h0, "c0": self.c0}
+        return {name: array for name, array in found.items() if array is not None}
+
+    @property
+    def differentiable(self) -> dict[str, np.ndarray]:
+        """Every array with a gradient, by the name of that: the parameters, the initial states and the inputs."""
+        return {**self.params, **self.states, "inputs": self.inputs}
+
+    @property
+    def summary(self) -> str:
+        """The model and all sizes in a few words."""
+        sizes = zip(self.model.LEADING.values(), self.leading, strict=True)
+        leading = "".join(f"{letter}={size} " for letter, size in sizes)
+        return f"{self.model.words}, {self.dtype.name}, {leading}{self.model.size_words}"
+
+    @property
+    def dtype(self) -> np.dtype:
+        """The dtype of every floating-point array, and of every answer."""
+        return self.inputs.dtype
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Every array by name, the parameters as `params.U` and so on, in a fixed order."""
+        arrays = {f"params.{name}": array for name, array in self.params.items()}
+        batch = {name: getattr(self, name) for name in BATCH}
+        return arrays | {name: array for name, array in batch.items() if array is not None}
+
+    def writable_copy(self) -> Problem:
+        """The same problem in arrays of its own that can be written to, to be given out of one's hands."""
+        return self.with_unchecked(**{name: _copied(value) for name, value in vars(self).items()})
+
+    def with_unchecked(self, **changes: Any) -> Problem:
+        """The problem with some fields replaced, neither checked nor copied: for numbers computed on the way."""
+        changed = object.__new__(type(self))
+        for name, value in {**vars(self), **changes}.items():
+            object.__setattr__(changed, name, value)
+        return changed
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 over the model and every array's name, dtype, shape and bytes, in hexadecimal."""
+        digest = hashlib.sha256(json.dumps(describe(self.model), sort_keys=True).encode())
+        for name, array in self.arrays().items():
+            little_endian = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<"))
+            digest.update(f"{name} {little_endian.dtype.str} {array.shape}\n".encode())
+            digest.update(little_endian.tobytes())
+        return digest.hexdigest()
+
+    def save(self, path: str | Path) -> Path:
+        """Writes the problem to an .npz file without pickle, whole or not at all; returns the path."""
+        header = {"model": describe(self.model), "fingerprint": self.fingerprint}
+        return casefile.write(Path(path), header, self.arrays())
+
+    def save_in(self, folder: str | Path, name: str = "case") -> Path:
+        """Saves the problem in a folder, which is made if need be, under the name and its fingerprint."""
+        return self.save(require_folder(Path(folder)) / f"{name}-{self.fingerprint[:12]}.npz")
+
+    @classmethod
+    def load(cls, path: str | Path) -> Problem:
+        """Reads a problem that `save` wrote.
+
+        Raises:
+            InvalidProblemError: the file is missing, damaged, or not a gradparity case.
+        """
+        header, arrays = casefile.read(Path(path))
+        params = {name.removeprefix("params."): a for name, a in arrays.items() if name.startswith("params.")}
+        batch: dict[str, Any] = {name: array for name, array in arrays.items() if not name.startswith("params.")}
+        try:
+            problem = cls(model_from(header["model"]), params, **batch)
+        except (TypeError, ValueError, LookupError) as error:
+            raise InvalidProblemError(f"{path}: not a valid gradparity case: {error}") from error
+        if problem.fingerprint != header.get("fingerprint"):
+            raise InvalidProblemError(f"{path}: damaged: its arrays do not match the fingerprint saved with them")
+        return problem
+
+
+def _copied(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: array.copy() for name, array in value.items()}
+    return value.copy() if isinstance(value, np.ndarray) else value

@@ -1,0 +1,108 @@
+"""Checks of a problem's arrays. Each failure names the array, the index and what was expected."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from ..checks import DTYPES
+from ..errors import InvalidProblemError, unknown_name
+from ..models.array_spec import Form
+from ..models.model import Model
+from ..models.ordered import OrderedSystem
+
+
+def leading_sizes(model: Model, inputs: np.ndarray) -> tuple[int, ...]:
+    """T and B, or what of them the model has; raises InvalidProblemError unless the inputs have these axes."""
+    letters = tuple(model.LEADING.values())
+    if inputs.ndim != len(letters) + 1:
+        expected = model.input_form(*[1] * len(letters)).letters
+        raise InvalidProblemError(f"inputs has shape {inputs.shape}, expected {expected}")
+    sizes = inputs.shape[:-1]
+    for letter, size in zip(letters, sizes, strict=True):
+        if size == 0:
+            what = "time steps (T)" if letter == "T" else "sequences (B)" if "T" in letters else "samples (B)"
+            raise InvalidProblemError(f"inputs has shape {inputs.shape}: it has no {what}, expected at least 1")
+    return sizes
+
+
+def check_problem(
+    model: Model,
+    params: Mapping[str, np.ndarray],
+    batch: Mapping[str, np.ndarray | None],
+) -> None:
+    """Raises InvalidProblemError unless the arrays fit the model and each other, and are finite.
+
+    Args:
+        model: what is computed.
+        params: the parameters by name.
+        batch: `inputs`, `targets`, `h0`, `c0` and `lengths`; None where there is none.
+    """
+    forms = model.parameter_forms
+    for name in params:
+        if name not in forms:
+            raise InvalidProblemError(f"params: {unknown_name('parameter', name, forms)}")
+    for name in forms:
+        if name not in params:
+            raise InvalidProblemError(f"params has no {name!r}, expected {', '.join(forms)}")
+
+    inputs = batch["inputs"]
+    if inputs is None:
+        raise InvalidProblemError("there are no inputs")
+    if inputs.dtype.name not in DTYPES:
+        raise InvalidProblemError(f"inputs is {inputs.dtype}, expected float64 or float32")
+    leading = leading_sizes(model, inputs)
+    for name, form in forms.items():
+        _check(f"params[{name!r}]", params[name], form, inputs.dtype)
+    if isinstance(model, OrderedSystem) and not np.array_equal(params["A"], np.array(model.weights, inputs.dtype)):
+        raise InvalidProblemError("params['A'] differs from the model's weights, expected the same numbers")
+
+    expected: dict[str, Form | None] = {"inputs": model.input_form(*leading), **model.state_forms(*leading)}
+    expected["targets"] = model.target_form(*leading)
+    if "T" in model.LEADING.values():
+        T, B = leading
+        expected["lengths"] = Form((B,), "(B,)")
+    for name, array in batch.items():
+        wanted = expected.get(name)
+        if array is None and wanted is not None and name != "lengths":
+            raise InvalidProblemError(f"there is no {name}, expected {wanted.letters} = {wanted.shape}")
+        if array is None:
+            continue
+        if wanted is None:
+            raise InvalidProblemError(f"{name} was given, but the model has none: {model.words}")
+        if name == "lengths":
+            _check_integers("lengths", array, wanted, 1, T, "a length")
+        else:
+            _check(name, array, wanted, inputs.dtype)
+
+
+def _check(name: str, array: np.ndarray, form: Form, dtype: np.dtype) -> None:
+    if form.kind == "label":
+        _check_integers(name, array, form, 0, form.labels - 1, "a label")
+        return
+    if array.dtype != dtype:
+        raise InvalidProblemError(f"{name} is {array.dtype}, expected {dtype}, the dtype of inputs")
+    _check_shape(name, array, form)
+    _refuse(~np.isfinite(array), name, array, "a finite number")
+    if form.kind == "probability":
+        outside = (array < 0) | (array > 1)
+        _refuse(outside, name, array, "a number in [0, 1] for sigmoid_cross_entropy")
+
+
+def _check_integers(name: str, array: np.ndarray, form: Form, low: int, high: int, what: str) -> None:
+    if array.dtype.kind not in "iu":
+        raise InvalidProblemError(f"{name} is {array.dtype}, expected integers")
+    _check_shape(name, array, form)
+    _refuse((array < low) | (array > high), name, array, f"{what} in {low}..{high}")
+
+
+def _check_shape(name: str, array: np.ndarray, form: Form) -> None:
+    if array.shape != form.shape:
+        raise InvalidProblemError(f"{name} has shape {array.shape}, expected {form.letters} = {form.shape}")
+
+
+def _refuse(wrong: np.ndarray, name: str, array: np.ndarray, expected: str) -> None:
+    if wrong.any():
+        index = tuple(int(i) for i in np.argwhere(wrong)[0])
+        raise InvalidProblemError(f"{name}[{', '.join(map(str, index))}] = {array[index]}, expected {expected}")

@@ -1,0 +1,80 @@
+"""The hand derivation (`gradparity.manual`), behind the interface. The one module that imports it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from ...manual import Answer, Buffers, descend, feedforward, loss_and_gradients, ordered
+from ..interface import Evaluation
+from ..models.feedforward import FeedForward
+from ..models.model import Model
+from ..models.ordered import OrderedSystem
+from ..models.recurrent import Recurrent
+from ..models.truncation import TRUNCATIONS
+from ..problems.problem import Problem
+
+
+def answer(problem: Problem, **wanted: Any) -> Answer:
+    """The hand derivation's answer. Overflow gives infinities, whatever the host's error state is.
+
+    Args:
+        problem: the question.
+        wanted: of a recurrent model, `buffers` and `params_only` of `loss_and_gradients`.
+    """
+    model = problem.model
+    with np.errstate(all="ignore"):
+        match model:
+            case Recurrent():
+                arrays: Any = (problem.params, problem.inputs, problem.targets, *problem.states.values())
+                return loss_and_gradients(*arrays, **{"lengths": problem.lengths, **options(model), **wanted})
+            case FeedForward():
+                arrays = (problem.params, problem.inputs, problem.targets)
+                same: Any = {"activation": model.activation, "loss": model.loss, "reduction": model.reduction}
+                return feedforward.loss_and_gradients(*arrays, **same)
+            case OrderedSystem():
+                objective = np.array(model.objective, problem.dtype)
+                return ordered.loss_and_gradients(problem.params["A"], objective, problem.inputs)
+
+
+def options(model: Recurrent) -> dict[str, Any]:
+    """A model's fields as the keyword arguments of `loss_and_gradients`."""
+    names = ("cell", "num_layers", "bidirectional", "differentiation", "loss", "reduction", "loss_at")
+    found = {name: getattr(model, name) for name in names}
+    of_the_cell = {"rnn": ("activation",), "gru": ("reset",)}
+    found |= {name: getattr(model, name) for name in of_the_cell.get(model.cell, ())}
+    if model.truncation:
+        kinds = {kind: name for name, kind in TRUNCATIONS.items()}
+        found["truncation"] = (kinds[type(model.truncation)], model.truncation.steps)
+    return found
+
+
+class ManualBackend:
+    """Backpropagation through time derived by hand, in NumPy."""
+
+    name = "manual"
+
+    def supports(self, model: Model, dtype: str) -> str:
+        return ""
+
+    def evaluate(self, problem: Problem, *, trace: bool = False) -> Evaluation:
+        found = answer(problem)
+        return Evaluation(float(found.loss), found.gradients, found.outputs, found.adjoints if trace else {})
+
+    def prepare(self, problem: Problem) -> Callable[[], tuple[np.floating, dict[str, np.ndarray]]]:
+        wanted: dict[str, Any] = {}
+        if isinstance(problem.model, Recurrent):
+            wanted = {"buffers": Buffers(), "params_only": True}
+
+        def run() -> tuple[np.floating, dict[str, np.ndarray]]:
+            found = answer(problem, **wanted)
+            return found.loss, {name: found.gradients[name] for name in problem.params}
+
+        return run
+
+    def descend(
+        self, params: Mapping[str, np.ndarray], gradients: Mapping[str, np.ndarray], learning_rate: float
+    ) -> dict[str, np.ndarray]:
+        return descend(params, gradients, learning_rate)

@@ -1,0 +1,144 @@
+"""PyTorch under autograd: the forward pass written out, and nothing of the backward pass."""
+
+from __future__ import annotations
+
+import warnings
+from collections import defaultdict
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..interface import Evaluation
+from ..models.feedforward import FeedForward
+from ..models.model import Model
+from ..models.ordered import OrderedSystem
+from ..models.recurrent import Recurrent
+from ..problems.problem import Problem
+from . import torch_feedforward, torch_recurrent
+from .devices import DEVICES
+from .torch_common import (
+    Batch,
+    Params,
+    batch_of,
+    descend,
+    gradient,
+    in_one_thread,
+    isolated,
+    require_torch_device,
+    tensor,
+    timed,
+    with_gradients,
+    within_lengths,
+)
+from .torch_recurrent import ignore
+
+FORWARD: dict[type[Model], Callable[..., tuple[Tensor, Tensor]]] = {
+    Recurrent: torch_recurrent.forward,
+    FeedForward: torch_feedforward.feedforward,
+    OrderedSystem: torch_feedforward.ordered,
+}
+
+
+class TorchBackend:
+    """The forward pass written out on tensors; its adjoints are retained gradients."""
+
+    name = "torch"
+    devices = DEVICES
+    descend = staticmethod(descend)
+
+    def supports(self, model: Model, dtype: str) -> str:
+        return ""
+
+    def evaluate(self, problem: Problem, *, trace: bool = False) -> Evaluation:
+        with isolated(), in_one_thread():
+            if _in_forward_mode(problem.model):
+                return _evaluate_in_forward_mode(problem)
+            given, batch = _tensors(problem, differentiated=problem.differentiable), batch_of(problem)
+            seen: dict[str, dict[int, list[Tensor]]] = defaultdict(lambda: defaultdict(list))
+
+            def record(name: str, step: int, value: Tensor) -> None:
+                if trace and value.requires_grad:
+                    value.retain_grad()
+                    seen[name][step].append(value)
+
+            loss, outputs = FORWARD[type(problem.model)](problem.model, given, batch, record)
+            loss.backward()
+            return Evaluation(
+                loss=loss.item(),
+                gradients={name: gradient(leaf) for name, leaf in given.items()},
+                outputs=_outputs(outputs, batch),
+                adjoints=_adjoints(problem, seen) if trace else {},
+            )
+
+    def prepare(self, problem: Problem, *, device: str = "cpu") -> Callable[[], tuple[Tensor, Params]]:
+        require_torch_device(self.name, device)
+        forward_mode = _in_forward_mode(problem.model)
+        with isolated():
+            differentiated = () if forward_mode else problem.params
+            given, batch = _tensors(problem, differentiated=differentiated, device=device), batch_of(problem, device)
+        wanted = {name: given[name] for name in problem.params}
+
+        def loss_of(params: Params) -> tuple[Tensor, Tensor]:
+            loss, _ = FORWARD[type(problem.model)](problem.model, {**given, **params}, batch, ignore)
+            return loss, loss
+
+        def compute() -> tuple[Tensor, Params]:
+            if forward_mode:
+                gradients, loss = _jacfwd(loss_of, wanted)
+                return loss, gradients
+            return with_gradients(loss_of(wanted)[0], wanted)
+
+        return timed(compute, device)
+
+
+def _tensors(problem: Problem, *, differentiated: Any, device: str = "cpu") -> Params:
+    return {
+        name: tensor(array, requires_grad=name in differentiated, device=device)
+        for name, array in problem.differentiable.items()
+    }
+
+
+def _outputs(outputs: Tensor, batch: Batch) -> np.ndarray:
+    return within_lengths(outputs, batch).detach().numpy()
+
+
+def _adjoints(problem: Problem, seen: dict[str, dict[int, list[Tensor]]]) -> dict[str, np.ndarray]:
+    """At every step the sum over all copies of a variable that were computed; a window computes several."""
+    found = {}
+    for name, (shape, steps) in problem.model.variables(*problem.leading).items():
+        total = np.zeros(shape if steps else (1, *shape), problem.dtype)
+        for step, copies in seen[name].items():
+            for copy in copies:
+                total[step] += gradient(copy)
+        found[name] = total if steps else total[0]
+    return found
+
+
+def _in_forward_mode(model: Model) -> bool:
+    return isinstance(model, Recurrent) and model.differentiation == "forward"
+
+
+def _evaluate_in_forward_mode(problem: Problem) -> Evaluation:
+    """By `torch.func.jacfwd`, which has no adjoints."""
+    batch = batch_of(problem)
+
+    def loss_of(given: Params) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        loss, outputs = FORWARD[type(problem.model)](problem.model, given, batch, ignore)
+        return loss, (loss, outputs)
+
+    gradients, (loss, outputs) = _jacfwd(loss_of, _tensors(problem, differentiated=()))
+    return Evaluation(
+        loss=loss.item(),
+        gradients={name: each.numpy() for name, each in gradients.items()},
+        outputs=_outputs(outputs, batch),
+    )
+
+
+def _jacfwd(function: Callable[[Params], tuple[Tensor, Any]], at: Params) -> tuple[Params, Any]:
+    """The derivatives of a function's first result, and its second result."""
+    with warnings.catch_warnings():  # PyTorch 2.13 deprecates what its own forward mode is made of
+        warnings.filterwarnings("ignore", message=".*torch.jit", category=DeprecationWarning)
+        return torch.func.jacfwd(function, has_aux=True)(at)

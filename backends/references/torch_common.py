@@ -1,0 +1,140 @@
+"""What the PyTorch backends share: conversion, runs to be timed, and isolation from the host. No mathematics."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..models.recurrent import Recurrent
+from ..problems.problem import Problem
+from .devices import require_device
+
+Params = dict[str, Tensor]
+Batch = dict[str, Tensor]
+
+
+@contextmanager
+def isolated(device: str = "cpu") -> Iterator[None]:
+    """Autograd in the tensors' own dtype and full precision, whatever modes the host is in."""
+    # A default device slows every call down by a few microseconds, so that none is set where none has to be undone.
+    is_usual = torch.get_default_device().type == "cpu"
+    with (
+        torch.inference_mode(False),
+        torch.enable_grad(),
+        torch.autocast(device, enabled=False),
+        nullcontext() if is_usual else torch.device("cpu"),
+        nullcontext() if device == "cpu" else without_tf32(),
+    ):
+        yield
+
+
+@contextmanager
+def in_one_thread() -> Iterator[None]:
+    """Whatever runs beside PyTorch has the other cores: its threads spin while they wait for one that has none."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@contextmanager
+def without_tf32() -> Iterator[None]:
+    """Products of float32 on a GPU in float32, and afterwards as the host had them."""
+    matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
+    with _in_full_precision(matmul, matmul), _in_full_precision(cudnn, cudnn.rnn):
+        yield
+
+
+@contextmanager
+def _in_full_precision(library: Any, operation: Any) -> Iterator[None]:
+    """PyTorch refuses to read `allow_tf32` where the host has set its successor, an operation's `fp32_precision`."""
+    off: object
+    try:
+        before, owner, name, off = library.allow_tf32, library, "allow_tf32", False
+    except RuntimeError:
+        before, owner, name, off = operation.fp32_precision, operation, "fp32_precision", "ieee"
+    if before == off:  # to set the one would change the other
+        yield
+        return
+    setattr(owner, name, off)
+    try:
+        yield
+    finally:
+        setattr(owner, name, before)
+
+
+def require_torch_device(backend: str, device: str) -> None:
+    """Raises RequestError unless PyTorch has the device here."""
+    require_device(backend, device, has_cuda=torch.cuda.is_available())
+
+
+def tensor(array: np.ndarray, *, requires_grad: bool = False, device: str = "cpu") -> Tensor:
+    """A copy of the array."""
+    return torch.tensor(array, requires_grad=requires_grad, device=device)
+
+
+def batch_of(problem: Problem, device: str = "cpu") -> Batch:
+    """What is not differentiated.
+
+    `targets`, y, if there are any; `in_length` (T, B), True where a step lies within its sequence's length, unless
+    all do; and `with_loss` (T, B), True where a step carries a loss, unless all do.
+    """
+    batch = {} if problem.targets is None else {"targets": problem.targets}
+    at_last_step = isinstance(problem.model, Recurrent) and problem.model.loss_at == "last_step"
+    t = np.arange(1, problem.seq_len + 1)[:, None]
+    lengths = problem.sequence_lengths
+    if problem.lengths is not None:
+        batch["in_length"] = t <= lengths
+    if problem.lengths is not None or at_last_step:
+        batch["with_loss"] = t == lengths if at_last_step else t <= lengths
+    return {name: tensor(array, device=device) for name, array in batch.items()}
+
+
+def within_lengths(values: Tensor, batch: Batch) -> Tensor:
+    """(T, B, ·), zero past each sequence's length."""
+    return torch.where(batch["in_length"][..., None], values, 0) if "in_length" in batch else values
+
+
+def gradient(of: Tensor) -> np.ndarray:
+    """The gradient that autograd left on a tensor; zeros if the loss does not depend on it."""
+    return (torch.zeros_like(of) if of.grad is None else of.grad).detach().numpy()
+
+
+def timed(compute: Callable[[], tuple[Tensor, Params]], device: str) -> Callable[[], tuple[Tensor, Params]]:
+    """The computation as a run that returns when the device has its results."""
+
+    def run() -> tuple[Tensor, Params]:
+        with isolated(device):
+            found = compute()
+        if device == "cuda":
+            torch.cuda.synchronize()
+        return found
+
+    return run
+
+
+def with_gradients(loss: Tensor, wanted: Params) -> tuple[Tensor, Params]:
+    """The loss, and its gradients by autograd with respect to what is wanted."""
+    if not loss.requires_grad:  # an ordered system of one variable does not depend on its weights
+        return loss, {name: torch.zeros_like(leaf) for name, leaf in wanted.items()}
+    found = torch.autograd.grad(loss, list(wanted.values()))
+    return loss.detach(), dict(zip(wanted, found, strict=True))
+
+
+def descend(
+    params: Mapping[str, np.ndarray], gradients: Mapping[str, np.ndarray], learning_rate: float
+) -> dict[str, np.ndarray]:
+    """The parameters after one step of `torch.optim.SGD`."""
+    with isolated():
+        leaves = {name: tensor(array, requires_grad=True) for name, array in params.items()}
+        for name, leaf in leaves.items():
+            leaf.grad = tensor(gradients[name])
+        torch.optim.SGD(leaves.values(), lr=learning_rate).step()
+        return {name: leaf.detach().numpy() for name, leaf in leaves.items()}

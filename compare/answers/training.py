@@ -1,0 +1,174 @@
+"""Learning by gradient descent: how, and the trajectory that it leads along.
+
+Every backend walks by its own gradients and its own update, θ ← θ − η ∂L/∂θ, on the same batches; what is compared
+is the whole way: the loss and the parameters at every step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from ...backends import FeedForward, InvalidProblemError, OrderedSystem, Problem, Recurrent
+from ...backends.checks import require_integer, require_number
+from .blocks import Quantity
+
+Descend = Callable[[Mapping[str, np.ndarray], Mapping[str, np.ndarray], float], dict[str, np.ndarray]]
+
+
+class Gradients(Protocol):
+    """What a step needs of an answer."""
+
+    @property
+    def loss(self) -> Any: ...
+
+    @property
+    def gradients(self) -> dict[str, np.ndarray]: ...
+
+
+@dataclass(frozen=True)
+class Training:
+    """How a system learns.
+
+    Attributes:
+        learning_rate: η.
+        steps: how many at most.
+        batch_size: samples in a batch, drawn anew in every pass over all samples, whose last batch is smaller if they
+            do not divide evenly; None means all samples.
+        until: the loss has settled, and learning ends, when it changes by less than this part of itself; the hand
+            derivation's loss decides for all, so that all trajectories have one length.
+        seed: of the order of the samples.
+    """
+
+    learning_rate: float
+    steps: int
+    batch_size: int | None = None
+    until: float | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        rate = require_number("learning_rate", self.learning_rate)
+        if rate <= 0:
+            raise InvalidProblemError(f"learning_rate = {rate}, expected a positive number")
+        require_integer("steps", self.steps, at_least=1)
+        if self.batch_size is not None:
+            require_integer("batch_size", self.batch_size, at_least=1)
+        if self.until is not None and require_number("until", self.until) <= 0:
+            raise InvalidProblemError(f"until = {self.until}, expected a positive number")
+
+    def batches_in_a_pass(self, problem: Problem) -> int:
+        """How many batches go through all samples once."""
+        return -(-problem.batch_size // min(self.batch_size or problem.batch_size, problem.batch_size))
+
+    def batches(self, problem: Problem) -> Iterator[np.ndarray]:
+        """The samples of every step."""
+        samples = problem.batch_size
+        size = min(self.batch_size or samples, samples)
+        rng = np.random.Generator(np.random.PCG64(self.seed))
+        done = 0
+        while True:
+            order = np.arange(samples) if size == samples else rng.permutation(samples)
+            for start in range(0, samples, size):
+                if done == self.steps:
+                    return
+                done += 1
+                yield np.sort(order[start : start + size])
+
+
+@dataclass(frozen=True, eq=False)
+class Trajectory:
+    """The way of one backend.
+
+    Attributes:
+        losses: L before every step, (S,).
+        params: θ after every step, (S, …) by the parameter's name.
+        accuracy: the part of the samples whose label has the largest output in the end; None without labels.
+    """
+
+    losses: np.ndarray
+    params: dict[str, np.ndarray]
+    accuracy: float | None = None
+
+    @property
+    def loss(self) -> float:
+        """The last one."""
+        return float(self.losses[-1])
+
+
+def require_trainable(problem: Problem) -> None:
+    """Raises InvalidProblemError for a problem without anything to learn."""
+    if isinstance(problem.model, OrderedSystem):
+        raise InvalidProblemError("an ordered system has no loss to minimize: learning needs a network")
+
+
+def follow(
+    problem: Problem,
+    training: Training,
+    evaluate: Callable[[Problem, int], Gradients],
+    descend: Descend,
+) -> Trajectory:
+    """Walks the whole way.
+
+    Args:
+        problem: where it begins.
+        training: how it goes on.
+        evaluate: the loss and the gradients of a problem at a step.
+        descend: the parameters after one step against their gradients.
+    """
+    params = dict(problem.params)
+    losses: list[Any] = []
+    path: dict[str, list[np.ndarray]] = {name: [] for name in params}
+    for step, samples in enumerate(training.batches(problem), start=1):
+        found = evaluate(part(problem, samples, params), step)
+        losses.append(found.loss)
+        params = descend(params, {name: found.gradients[name] for name in params}, training.learning_rate)
+        for name, values in params.items():
+            path[name].append(values)
+        if training.until is not None and _settled(losses, training.until, training.batches_in_a_pass(problem)):
+            break
+    return Trajectory(np.asarray(losses), {name: np.stack(each) for name, each in path.items()})
+
+
+def _settled(losses: list[Any], until: float, size: int) -> bool:
+    """Whether the loss over a pass of so many batches is what it was in the pass before."""
+    if len(losses) < 2 * size or len(losses) % size:
+        return False
+    now, before = (sum(map(float, each)) for each in (losses[-size:], losses[-2 * size : -size]))
+    return abs(now - before) <= until * abs(now)
+
+
+def part(problem: Problem, samples: np.ndarray, params: Mapping[str, np.ndarray]) -> Problem:
+    """Some samples of a problem, with other parameters. The numbers are not checked: they may have diverged."""
+    changes: dict[str, Any] = {"params": dict(params)}
+    if len(samples) < problem.batch_size:
+        axes = {"inputs": -2, "h0": -2, "c0": -2, "lengths": 0, "targets": problem.inputs.ndim - 2}
+        for name, axis in axes.items():
+            array = getattr(problem, name)
+            if array is not None:
+                changes[name] = np.take(array, samples, axis=axis)
+    return problem.with_unchecked(**changes)
+
+
+def training_quantities(trajectory: Trajectory) -> dict[str, Quantity]:
+    """Every step of the way as a block: `loss_3`, and `U_3` for the parameters after the step."""
+    values = {"loss": trajectory.losses, **trajectory.params}
+    return {
+        name: Quantity(array, tuple(f"{name}_{step}" for step in range(1, len(array) + 1)), True)
+        for name, array in values.items()
+    }
+
+
+def accuracy(problem: Problem, outputs: np.ndarray | None) -> float | None:
+    """The part of the samples whose label has the largest output: at each sequence's last step, where there is time."""
+    form = problem.model.target_form(*problem.leading)
+    if form is None or form.kind != "label" or problem.targets is None or outputs is None:
+        return None
+    right = outputs.argmax(axis=-1) == problem.targets
+    if isinstance(problem.model, FeedForward):
+        return float(right.mean())
+    assert isinstance(problem.model, Recurrent)
+    last = problem.sequence_lengths
+    return float(right[last - 1, np.arange(problem.batch_size)].mean())

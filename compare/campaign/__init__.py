@@ -1,0 +1,1 @@
+"""A campaign: many cases, planned, compared, summed up and shown."""

@@ -1,0 +1,54 @@
+"""JSON: the same rows, for programs. The schema number changes when the meaning of a key does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict
+from typing import Any
+
+from ...backends.models.model import describe
+from ..output.documents import SCHEMA, listing_json
+from ..output.environment import environment
+from .cases import CaseResult
+
+
+def campaign_json(results: Iterable[CaseResult]) -> str:
+    """The whole campaign as strict JSON: a number that is not finite becomes null."""
+    document = {
+        "schema": SCHEMA,
+        "environment": environment(),
+        "results": [_result(result) for result in results],
+    }
+    return listing_json(document)
+
+
+def _result(result: CaseResult) -> dict[str, Any]:
+    case, comparison = result.case, result.comparison
+    failures = {failure.backend: {"kind": failure.kind, "message": failure.message} for failure in comparison.failures}
+    names = dict.fromkeys([*comparison.answers, *failures])
+    return {
+        "system": case.system,
+        "data": case.data or None,
+        "model": describe(case.problem.model),
+        "seq_len": case.problem.seq_len,
+        "batch_size": case.problem.batch_size,
+        "dtype": case.problem.dtype.name,
+        "seed": case.seed,
+        "training": asdict(comparison.training) if comparison.training else None,
+        "fingerprint": case.problem.fingerprint,
+        "verdict": comparison.verdict,
+        "uncertified": result.uncertified or None,
+        "strength": comparison.strength or None,
+        "certificate_bits": comparison.bits,
+        "backends": {
+            name: {
+                "loss": comparison.answers[name].loss if name in comparison.answers else None,
+                "distance_ulp": comparison.distance_ulp(name),
+                "error_ulp": comparison.error_ulp(name),
+                "failure": failures.get(name),
+            }
+            for name in names
+        },
+        "skipped": comparison.skipped,
+        "blocks": comparison.rows(),
+    }

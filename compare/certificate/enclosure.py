@@ -1,0 +1,196 @@
+"""The certificate: a rigorous enclosure of the exact loss and of every exact derivative.
+
+A problem's numbers are taken for exactly what they are; the tape of balls encloses what follows from them in exact
+arithmetic. Precision rises by itself until the enclosures are far narrower than the dtype's rounding. What a backend
+answered is then measured against the truth, and not against the other backends.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from ...backends import Evaluation, FeedForward, OrderedSystem, Problem, Recurrent, RequestError, Window
+from ...backends.frameworks import require
+from ..answers.blocks import Quantity, quantities
+from ..answers.training import Training, follow, training_quantities
+
+FIRST_BITS = 128
+MOST_BITS = 1 << 15
+NARROW = 2.0**-10  # of a unit in the last place
+LIMIT_SECONDS = 300.0
+MOSTLY = 0.9  # of the progress: the first precision, which mostly is enough
+FORWARD = 0.3  # of an enclosure's time
+SECONDS_PER_PRODUCT = 4e-7  # of two balls at the first precision, with all that goes with it; measured, roughly
+
+Progress = Callable[[float], None]
+
+
+class UncertifiableError(RequestError):
+    """There is no enclosure: the problem has no definition on the tape, or it would take too long."""
+
+
+@dataclass(frozen=True, eq=False)
+class Certificate:
+    """What the exact answer is.
+
+    Attributes:
+        exact: every quantity of an answer as blocks of balls.
+        bits: the precision that was needed.
+    """
+
+    exact: dict[str, Quantity]
+    bits: int
+
+    def errors(self, name: str, answered: Quantity) -> np.ndarray:
+        """An upper bound of the true error of each block of an answer: (number of blocks,) floats."""
+        from flint import arb, ctx
+
+        with ctx.workprec(self.bits):
+            return np.array(
+                [
+                    max(
+                        _upper((arb(float(value)) - ball).abs_upper()) if np.isfinite(value) else np.inf
+                        for value, ball in zip(values, balls, strict=True)
+                    )
+                    for values, balls in zip(answered.blocks, self.exact[name].blocks, strict=True)
+                ]
+            )
+
+    def scale(self, name: str) -> np.ndarray:
+        """The magnitude of the largest exact entry of each block."""
+        return np.array([max(_upper(ball.abs_upper()) for ball in block) for block in self.exact[name].blocks])
+
+
+def certify(problem: Problem, training: Training | None = None, progress: Progress = lambda part: None) -> Certificate:
+    """Encloses the exact answer.
+
+    Args:
+        problem: the question.
+        training: enclose the trajectory of learning in its place.
+        progress: is called now and then with the part of the work that is done.
+
+    Raises:
+        MissingFrameworkError: python-flint is not installed.
+        UncertifiableError: its cell is not known here, it would take longer than the limit, or no precision is enough.
+    """
+    require("flint", needed_by="--certify", extra="certify", package="python-flint")
+    from flint import ctx
+
+    from .definitions import CELLS
+
+    if isinstance(problem.model, Recurrent) and problem.model.cell not in CELLS:
+        raise UncertifiableError(f"the certificate has no definition of the cell {problem.model.cell!r}")
+    seconds = SECONDS_PER_PRODUCT * products(problem) * (training.steps if training else 1)
+    bits, left = FIRST_BITS, 1.0  # what is left of the progress: mostly, the first precision is enough
+    while bits <= MOST_BITS:
+        if seconds > LIMIT_SECONDS:
+            raise UncertifiableError(
+                f"too large to certify: about {seconds / 60:.0f} minutes at {bits} bits, expected at most "
+                f"{LIMIT_SECONDS / 60:.0f}; take fewer steps, sequences or units"
+            )
+        started = time.monotonic()
+
+        def advance(part: float, left: float = left) -> None:
+            progress(1 - left * (1 - MOSTLY * part))
+
+        with ctx.workprec(bits):
+            exact = _enclose_trajectory(problem, training, advance) if training else _enclose(problem, advance)
+            if _narrow(exact, problem.dtype):
+                return Certificate(exact, bits)
+        bits, left = 2 * bits, left * (1 - MOSTLY)
+        seconds = 3 * (time.monotonic() - started)  # of twice as many bits
+    raise UncertifiableError(f"no precision up to {MOST_BITS} bits is enough for this problem")
+
+
+def products(problem: Problem) -> float:
+    """Roughly how many products of two numbers an enclosure takes, forward and backward."""
+    model = problem.model
+    match model:
+        case Recurrent():
+            weights = sum(array.size for array in problem.params.values()) / len(model.places)
+            return 3.0 * applications(problem) * problem.batch_size * weights
+        case FeedForward():
+            return 3.0 * problem.batch_size * sum(array.size for array in problem.params.values())
+        case OrderedSystem():
+            return 3.0 * model.size**2
+
+
+def applications(problem: Problem) -> int:
+    """How often a cell is applied; 0 where there is none."""
+    model = problem.model
+    if not isinstance(model, Recurrent):
+        return 0
+    T = problem.seq_len
+    again = sum(min(t, model.truncation.steps) for t in range(1, T + 1)) if isinstance(model.truncation, Window) else 0
+    return T * len(model.places) + again
+
+
+def _enclose(problem: Problem, progress: Progress) -> dict[str, Quantity]:
+    """Every quantity of an answer, in balls of the precision that is set."""
+    from .definitions import compute
+    from .tape import backward, balls
+
+    applied, of = 0, applications(problem)
+
+    def advance() -> None:
+        nonlocal applied
+        applied += 1
+        progress(FORWARD * applied / of)
+
+    computed = compute(problem, advance)
+    backward(computed.loss, lambda part: progress(FORWARD + (1 - FORWARD) * part))
+    adjoints = {}
+    for name, variable in problem.model.variables(*problem.leading).items():
+        total = balls(np.zeros(variable.shape if variable.steps else (1, *variable.shape)))
+        for step, copies in computed.steps[name].items():
+            for copy in copies:
+                total[step : step + 1] += copy.gradient
+        adjoints[name] = total if variable.steps else total[0]
+    gradients = {name: variable.gradient for name, variable in computed.given.items()}
+    answer = Evaluation(computed.loss.value.item(), gradients, computed.outputs, adjoints)
+    return quantities(answer, problem)
+
+
+def _enclose_trajectory(problem: Problem, training: Training, progress: Progress) -> dict[str, Quantity]:
+    """The loss and the parameters at every step, in balls of the precision that is set."""
+    from .definitions import compute
+    from .tape import backward, balls
+
+    def evaluate(at: Problem, step: int) -> Evaluation:
+        progress((step - 1) / (training.steps + 1))
+        computed = compute(at)
+        backward(computed.loss)
+        gradients = {name: computed.given[name].gradient for name in at.params}
+        return Evaluation(computed.loss.value.item(), gradients, computed.outputs)
+
+    def descend(
+        params: Mapping[str, np.ndarray], gradients: Mapping[str, np.ndarray], learning_rate: float
+    ) -> dict[str, np.ndarray]:
+        rate = balls(problem.dtype.type(learning_rate))  # a number of the dtype, as everybody's
+        return {name: theta - rate * gradients[name] for name, theta in params.items()}
+
+    start = problem.with_unchecked(params={name: balls(array) for name, array in problem.params.items()})
+    return training_quantities(follow(start, training, evaluate, descend))
+
+
+def _narrow(exact: dict[str, Quantity], dtype: np.dtype) -> bool:
+    """Whether every ball is far narrower than a unit in the last place of its block's largest entry."""
+    tiny = float(np.finfo(dtype).tiny)
+    for quantity in exact.values():
+        for block in quantity.blocks:
+            scale = max(_upper(ball.abs_lower()) for ball in block)
+            widest = max(_upper(ball.rad()) for ball in block)
+            if not widest <= NARROW * float(np.finfo(dtype).eps) * max(scale, tiny):
+                return False
+    return True
+
+
+def _upper(ball: object) -> float:
+    """A float that is no smaller than a ball of radius zero; infinity for one that is not finite."""
+    if ball.is_zero():  # type: ignore[attr-defined]
+        return 0.0
+    return float(np.nextafter(float(ball), np.inf))  # type: ignore[arg-type] # float() rounds to nearest

@@ -1,0 +1,106 @@
+"""What a person sees of a checked derivation: a line for each gradient, the story, the smallest failing problem."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from ..diagnosis.wording import named, shown_gradient
+from ..output.console import plain_table, say
+from ..referee.explanation import explain
+from ..referee.results import Comparison
+from .checking import Check, wrong_quantities
+
+STYLES = {"right": "green", "wrong": "bold red", "undecided": "yellow", "missing": "dim"}
+MOST_ENTRIES = 60
+
+
+def show_check(check: Check, case: Path | None, on: Console) -> None:
+    """The table, the story of the first problem that is no agreement, the smallest failure, and the conclusion."""
+    if check.rows():
+        on.print(_table(check))
+    if check.first_wrong:
+        say(on, f"\n{explain(check.first_wrong, case)}")
+    if check.sizes:
+        say(on, f"\n{sizes(check.sizes, hints=not check.diagnosis.suspects)}")
+    if check.smallest:
+        say(on, "\nThe smallest problem on which it is still wrong:", style="bold")
+        say(on, numbers(check.smallest, check.name))
+    elif check.sizes:
+        say(on, "\nOn none of the small problems that were tried is it wrong.")
+    if check.sizes or check.smallest:
+        heading, _, rest = named(check.diagnosis).partition("\n")
+        say(on, f"\n{heading}", style="bold")
+        if rest:
+            say(on, rest)
+    say(on, f"\n{conclusion(check)}", style="bold")
+
+
+def conclusion(check: Check) -> str:
+    """The verdict in a sentence."""
+    problems = len(check.comparisons)
+    asked = f"{check.system}, {problems} problem{'s' if problems > 1 else ''}"
+    verb = {"agree": "is right", "disagree": "is wrong", "undecidable": "cannot be decided"}[check.verdict]
+    certified = all(comparison.bits is not None for comparison in check.comparisons)
+    failed = any(comparison.failures for comparison in check.comparisons)
+    how = " (certified)" if certified and not failed and check.verdict != "undecidable" else ""
+    missing = (
+        f"; not given, and so not checked: {', '.join(map(shown_gradient, check.missing))}" if check.missing else ""
+    )
+    who = f"the loss of {check.name}" if len(check.rows()) == 1 else check.name
+    return f"{who} {verb} on {asked}{how}{missing}."
+
+
+def sizes(verdicts: Mapping[str, str], *, hints: bool) -> str:
+    """What becomes of it on smaller sizes, and what that hints at."""
+    words = {"agree": "right", "disagree": "wrong", "undecidable": "undecided", "failed": "it failed"}
+    found = "; ".join(f"{size}: {words[verdict]}" for size, verdict in verdicts.items())
+    lines = [f"With one size cut down: {found}."]
+    if not hints:
+        return lines[0]
+    if verdicts.get("T = 1") == "agree" and verdicts.get("T = 2") == "disagree":
+        lines.append("It takes two steps to show: look at what goes from step to step.")
+    if verdicts.get("one sample") == "agree":
+        lines.append("It takes several samples to show: look at the sums over the batch, and at what they share.")
+    if verdicts.get("one unit") == "agree":
+        lines.append("It takes several units to show: look for a transposed matrix, or an order of units or gates.")
+    return "\n".join(lines)
+
+
+def numbers(comparison: Comparison, name: str) -> str:
+    """A small problem with all its numbers, and what was answered beside what is right."""
+    problem = comparison.problem
+    lines = [problem.summary]
+    lines += [f"  {label} = {_written(array)}" for label, array in problem.arrays().items()]
+    if name not in comparison.answers:
+        return "\n".join(lines)
+    for quantity, (given, right) in wrong_quantities(comparison, name).items():
+        lines.append(f"  {quantity}: given {_written(given.values)}, right is {_written(right.values)}")
+    return "\n".join(lines)
+
+
+def _written(array: np.ndarray) -> str:
+    """An array on one line, if it is small enough to be looked at."""
+    if array.size > MOST_ENTRIES:
+        return f"an array of shape {array.shape}"
+    return np.array2string(array, precision=6, separator=", ", max_line_width=10_000).replace("\n", "")
+
+
+def _table(check: Check) -> Table:
+    table = plain_table()
+    certified = all(comparison.bits is not None for comparison in check.comparisons)
+    for heading in ("quantity", "verdict", "error (ulp)" if certified else "distance (ulp)", "worst block", "wrong in"):
+        table.add_column(heading, no_wrap=True, justify="right" if "ulp" in heading else "left")
+    for row in check.rows():
+        ulp = float(str(row["ulp"]))
+        shown = f"{ulp:.1f}" if ulp < 1000 else f"{ulp:.1e}"
+        verdict = Text(str(row["verdict"]), style=STYLES[str(row["verdict"])])
+        table.add_row(str(row["quantity"]), verdict, shown, str(row["worst"]), str(row["wrong_in"]))
+    for name in check.missing:
+        table.add_row(shown_gradient(name), Text("missing", style=STYLES["missing"]), "", "", "")
+    return table

@@ -1,0 +1,33 @@
+"""A checked derivation as JSON."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from ..output.documents import SCHEMA, listing_json
+from ..output.environment import environment
+from ..referee.explanation import explain
+from .checking import Check
+
+
+def check_json(check: Check) -> str:
+    """What was found about a derivation."""
+    smallest = check.smallest
+    return listing_json(
+        {
+            "schema": SCHEMA,
+            "environment": environment(),
+            "function": check.name,
+            "system": check.system,
+            "verdict": check.verdict,
+            "missing": list(check.missing),
+            "quantities": check.rows(),
+            "story": explain(check.first_wrong).splitlines() if check.first_wrong else [],
+            "sizes": dict(check.sizes),
+            "mistakes": [asdict(suspect) for suspect in check.diagnosis.suspects],
+            "mistakes_partly": [asdict(suspect) for suspect in check.diagnosis.partly],
+            "smallest": {"fingerprint": smallest.problem.fingerprint, "summary": smallest.problem.summary}
+            if smallest
+            else None,
+        }
+    )

@@ -1,0 +1,76 @@
+"""Smaller versions of a system, on which a mistake is easier to see."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from typing import Any
+
+from ...backends import (
+    FeedForward,
+    Model,
+    OrderedSystem,
+    Problem,
+    Recurrent,
+)
+from ..systems.catalogue import System
+
+SMALL_SIZES = (1, 2, 3)
+
+
+def cut_down(system: System) -> dict[str, System]:
+    """The system with one of its sizes cut down, by what that is."""
+    model = system.model
+    if isinstance(model, OrderedSystem):
+        return {}
+    one_unit = {"hidden_size": 1} if isinstance(model, Recurrent) else {"sizes": _one_unit(model.sizes)}
+    units: dict[str, System] = {"one unit": replace(system, model=replace(model, **one_unit))}
+    if system.batch_size > 1:
+        lengths = system.lengths[:1] if system.lengths else None
+        units = {"one sample": replace(system, batch_size=1, lengths=lengths), **units}
+    if isinstance(model, FeedForward):
+        return units
+    steps = {T: tuple(min(T, each) for each in system.lengths) if system.lengths else None for T in (1, 2)}
+    return {f"T = {T}": replace(system, seq_len=T, lengths=lengths) for T, lengths in steps.items()} | units
+
+
+def _one_unit(sizes: tuple[int, ...]) -> tuple[int, ...]:
+    return (sizes[0], *(1 for _ in sizes[1:-1]), sizes[-1])
+
+
+def small_problems(system: System, seed: int, dtype: str) -> Iterator[Problem]:
+    """The system's problems on small sizes, the smallest first."""
+    model = system.model
+    if isinstance(model, OrderedSystem):
+        for size in range(1, model.size + 1):
+            weights = tuple(row[:size] for row in model.weights[:size])
+            yield Problem.from_seed(OrderedSystem(weights, model.objective[:size]), seed=seed, dtype=dtype)
+        return
+    for leading, sizes in _sizes(model):
+        changed: Model
+        if isinstance(model, Recurrent):
+            D, H, K = sizes
+            cut = type(model.truncation)(1) if model.truncation else None
+            changed = replace(model, input_size=D, hidden_size=H, output_size=K, truncation=cut)
+        else:
+            changed = replace(model, sizes=sizes)
+        lengths = _short_lengths(*leading) if system.lengths else None
+        given: dict[str, Any] = dict(zip(model.LEADING, leading, strict=True))
+        yield Problem.from_seed(changed, seed=seed, dtype=dtype, lengths=lengths, **given)
+
+
+def _sizes(model: Recurrent | FeedForward) -> Iterable[tuple[tuple[int, ...], tuple[int, ...]]]:
+    """(T, B) and (D, H, K), or (B,) and the layers' sizes, in the order of how much there is to look at."""
+    layers = 3 if isinstance(model, Recurrent) else len(model.sizes)
+    K = 2 if model.loss == "softmax_cross_entropy" else 1  # of one output, the softmax is always 1
+    for steps in SMALL_SIZES:
+        for width in SMALL_SIZES[:2]:
+            for batch in SMALL_SIZES[:2]:
+                sizes = (*(width,) * (layers - 1), max(K, width))
+                yield ((steps, batch) if isinstance(model, Recurrent) else (batch,)), sizes
+        if isinstance(model, FeedForward):
+            return
+
+
+def _short_lengths(seq_len: int, batch_size: int) -> list[int]:
+    return [max(1, seq_len - b) for b in range(batch_size)]

@@ -1,0 +1,150 @@
+"""A person's own derivation: a function on NumPy arrays, judged like a backend.
+
+The function has the form in which people hand a derivation in:
+
+    def my_gradients(params, inputs, targets, h0):
+        ...
+        return loss, {"U": dU, "W": dW, "b": db, "V": dV, "c": dc}
+
+An LSTM's takes c0 after h0, and where sequences differ in length, the lengths come last. A feed-forward network's takes
+params, inputs and targets; an ordered system's takes params, z_1 and the objective c. It may leave gradients out, and
+may return the adjoints of every step as a third value.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+import sysconfig
+import traceback
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...backends import Evaluation, Model, OrderedSystem, Problem, RequestError
+from ...backends.errors import DerivationError, first_line, unknown_name
+
+Function = Callable[..., Any]
+NOT_THEIRS = (str(Path(__file__).parent), *(sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib")))
+
+
+class Derivation:
+    """A function behind the interface of a backend.
+
+    Attributes:
+        name: under which it is shown.
+        function: the derivation.
+        partial: it may leave gradients and outputs out.
+    """
+
+    partial = True
+
+    def __init__(self, function: Function, name: str = "") -> None:
+        if not callable(function):
+            raise RequestError(f"{function!r} is not a function")
+        self.function = function
+        self.name = name or getattr(function, "__name__", "derivation")
+        if self.name == "manual":  # which is the name of the hand derivation that it is compared with
+            self.name = "yours"
+
+    def supports(self, model: Model, dtype: str) -> str:
+        return ""
+
+    def evaluate(self, problem: Problem, *, trace: bool = False) -> Evaluation:
+        model = problem.model
+        given: list[Any] = [dict(problem.params), problem.inputs]
+        objective = np.array(model.objective, problem.dtype) if isinstance(model, OrderedSystem) else None
+        given.append(problem.targets if objective is None else objective)
+        given += problem.states.values()
+        given += [] if problem.lengths is None else [problem.lengths]
+        try:
+            returned = self.function(*given)
+        except (Exception, SystemExit) as error:
+            raise DerivationError(f"it raised {_own_lines(error)}") from error
+        return self._evaluation(returned, trace=trace)
+
+    def prepare(self, problem: Problem) -> Callable[[], Evaluation]:
+        return lambda: self.evaluate(problem)
+
+    def _evaluation(self, returned: object, *, trace: bool) -> Evaluation:
+        if returned is None:
+            raise DerivationError("it returned None, expected loss, or loss and gradients: is there a return?")
+        parts = tuple(returned) if isinstance(returned, tuple | list) else (returned,)
+        loss, gradients, adjoints = (*parts, {}, {})[:3]
+        what = "loss, loss and gradients, or loss, gradients and adjoints"
+        if len(parts) > 3 or not isinstance(gradients, Mapping) or not isinstance(adjoints, Mapping):
+            kinds = ", ".join(type(part).__name__ for part in parts)
+            raise DerivationError(f"it returned ({kinds}), expected {what}, the latter two as dicts of arrays by name")
+        number = np.asarray(loss)
+        if number.size != 1 or number.dtype.kind not in "fiu":
+            raise DerivationError(f"its loss is {first_words(loss)}, expected a number")
+        return Evaluation(float(number.item()), dict(gradients), None, dict(adjoints) if trace else {})
+
+
+def first_words(value: object) -> str:
+    """A value in a few words, for a message."""
+    if isinstance(value, np.ndarray):
+        return f"an array of shape {value.shape}"
+    return repr(value) if len(repr(value)) < 60 else f"a {type(value).__name__}"
+
+
+def load_function(target: str) -> Function:
+    """The function at `module:function`, or `FILE.py:function`.
+
+    Raises:
+        RequestError: there is no such file, module or function, or it fails to load.
+    """
+    source, colon, name = target.rpartition(":")
+    if not colon or not source or not name:
+        raise RequestError(f"{target!r} names no function: expected MODULE:FUNCTION or FILE.py:FUNCTION")
+    path = Path(source)
+    try:
+        module = _from_file(path) if path.suffix == ".py" else importlib.import_module(source)
+    except ModuleNotFoundError as error:
+        if error.name and f"{source}.".startswith(f"{error.name}."):
+            raise RequestError(
+                f"there is no module {error.name!r}: expected MODULE:FUNCTION or FILE.py:FUNCTION"
+            ) from None
+        raise RequestError(f"{source} fails to load: {_own_lines(error)}") from error
+    except (Exception, SystemExit) as error:
+        if isinstance(error, RequestError):
+            raise
+        raise RequestError(f"{source} fails to load: {first_line(error)}") from error
+    if not hasattr(module, name):
+        functions = [each for each, value in vars(module).items() if callable(value) and not each.startswith("_")]
+        raise RequestError(f"{source}: {unknown_name('function', name, functions)}")
+    function = getattr(module, name)
+    if not callable(function):
+        raise RequestError(f"{target}: {name} is a {type(function).__name__}, expected a function")
+    return function
+
+
+def _from_file(path: Path) -> Any:
+    if not path.is_file():
+        raise RequestError(f"{path}: no such file")
+    name = f"_gradparity_{path.stem}"  # a file may be called like a module that is in use
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # as an import would, for dataclasses and the like in it
+    sys.path.insert(0, str(path.parent))  # as python FILE.py would, for its neighbours
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    finally:
+        sys.path.remove(str(path.parent))
+    return module
+
+
+def _own_lines(error: BaseException) -> str:
+    """The error, and where in the person's own code it came from."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if not frame.filename.startswith((*NOT_THEIRS, "<"))]
+    places = [f"{Path(frame.filename).name}:{frame.lineno}, in {frame.name}: {frame.line}" for frame in own]
+    return "\n  ".join([first_line(error), *places])

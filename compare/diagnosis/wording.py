@@ -1,0 +1,58 @@
+"""A diagnosis in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from ..answers.blocks import derivative
+from .search import Diagnosis, Suspect
+
+MOST_EQUALS = 3
+
+
+def named(diagnosis: Diagnosis) -> str:
+    """The mistakes that give these numbers."""
+    if diagnosis.suspects:
+        first, *equal = diagnosis.suspects
+        what = "this mistake" if len(first.mistakes) == 1 else "two mistakes at once"
+        exactly = "Exactly these numbers come from" if first.exact else "Numbers of this kind come from"
+        lines = [f"{exactly} {what}:"]
+        lines += _suspect(first)
+        if equal:
+            lines.append("The same numbers come from:")
+            lines += [line for suspect in equal[:MOST_EQUALS] for line in _suspect(suspect)]
+        if len(equal) > MOST_EQUALS:
+            lines.append(f"… and {len(equal) - MOST_EQUALS} more.")
+        return "\n".join(lines)
+    if diagnosis.partly:
+        lines = [
+            "No mistake of the catalogue gives all of these numbers: there may be several. Some of them come from:"
+        ]
+        for suspect in diagnosis.partly[:MOST_EQUALS]:
+            leaves = f", but not {_listed(suspect.leaves)}" if suspect.leaves else ""
+            lines += [*_suspect(suspect), f"    It explains {_listed(suspect.explains)}{leaves}."]
+        return "\n".join(lines)
+    return "No mistake of the catalogue gives these numbers (`gradparity mistakes` lists them)."
+
+
+def _suspect(suspect: Suspect) -> list[str]:
+    violated = f" (violates {_equations(suspect.equations)})" if suspect.equations else ""
+    changed = [
+        f"    {who}: {line}" for right, given, _ in suspect.lines for who, line in (("right", right), ("wrong", given))
+    ]
+    remedies = [f"    Remedy: {remedy}." for remedy in suspect.remedies]
+    return [f"  {' AND '.join(suspect.mistakes)}{violated}", *changed, *remedies]
+
+
+def _equations(numbers: Sequence[int]) -> str:
+    shown = ", ".join(f"({number})" for number in numbers)
+    return f"equation{'s' if len(numbers) > 1 else ''} {shown} of the derivation"
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join("the loss" if name == "loss" else shown_gradient(name) for name in names)
+
+
+def shown_gradient(name: str) -> str:
+    """A gradient's name: dx for that of the inputs."""
+    return "dx" if name == "inputs" else derivative(name)

@@ -1,0 +1,89 @@
+"""Charts of gradient flow: in the terminal by plotext, in a file by matplotlib. Both on a logarithmic scale."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from itertools import cycle
+from math import floor, log10
+
+import numpy as np
+
+from ...backends.frameworks import require
+from .measurement import Flow
+
+TERMINAL_HEIGHT = 22
+WIDEST = 120
+TITLE = "Gradient flow: how far the loss of the last step reaches back"
+MARKS = "abcdefghijklmnopqrstuvwxyz"
+DASHES = ("-", "--", ":", "-.")
+MARKERS = ("o", "s", "^", "D", "v", "x")
+
+
+def terminal_chart(flows: Sequence[Flow], width: int) -> str:
+    """The flows as text, each drawn with a letter of its own."""
+    require("plotext", needed_by="the terminal chart", extra="plot")
+    import plotext
+
+    plotext.clear_figure()
+    plotext.theme("clear")
+    plotext.plot_size(min(width, WIDEST), TERMINAL_HEIGHT)
+    low, high = _decades(flows)
+    for flow, mark in zip(flows, cycle(MARKS), strict=False):
+        shown = [t for t in range(len(flow.norms)) if flow.norms[t] > 0 and np.isfinite(flow.norms[t])]
+        plotext.plot(shown, [log10(flow.norms[t]) for t in shown], marker=mark)
+    ticks = range(low, high + 1, max(1, (high - low) // 6))
+    plotext.yticks(list(ticks), [f"1e{tick:+03d}" for tick in ticks])
+    plotext.ylim(low, high)
+    plotext.xlabel("t")
+    plotext.title("‖∂L_T/∂h_t‖")
+    drawn = plotext.uncolorize(plotext.build())
+    plotext.clear_figure()
+    return "\n".join(line.rstrip() for line in drawn.splitlines())
+
+
+def flow_figure(flows: Sequence[Flow], suffix: str) -> bytes:
+    """The flows as a picture of the file format: lines differ by dash and marker, not by colour alone."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8, 5), dpi=150, layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    axes.set_yscale("log")
+    axes.set_ylim(*(10.0**decade for decade in _decades(flows)))  # beforehand, so that nothing is scaled to the data
+    systems = list(dict.fromkeys(flow.system for flow in flows))
+    scales = list(dict.fromkeys(flow.scale for flow in flows))
+    for flow in flows:
+        system, scale = systems.index(flow.system), scales.index(flow.scale)
+        t = np.arange(len(flow.norms))
+        axes.plot(
+            t,
+            np.where((flow.norms > 0) & (flow.norms < 1e300), flow.norms, np.nan),
+            linestyle=DASHES[scale % len(DASHES)],
+            marker=MARKERS[system % len(MARKERS)],
+            markevery=max(1, len(t) // 12),
+            markersize=5,
+            color=f"C{system}",
+            label=f"{flow.label} ({flow.character})",
+        )
+    axes.set_xlabel("time step $t$")
+    axes.set_ylabel(r"$\Vert \partial L_T / \partial h_t \Vert$")
+    axes.set_title(TITLE)
+    axes.grid(visible=True, which="major", linewidth=0.4)
+    axes.legend(fontsize="small", title="system × scale of W")
+    content = io.BytesIO()
+    with np.errstate(all="ignore"):  # matplotlib looks beyond the axes, which may be out of range
+        figure.savefig(content, format=suffix.removeprefix("."), metadata={"Date": None} if suffix == ".svg" else None)
+    return content.getvalue()
+
+
+def _decades(flows: Sequence[Flow]) -> tuple[int, int]:
+    """The exponents of ten between which all finite norms lie; at most 60 decades, the uppermost."""
+    norms = np.concatenate([flow.norms for flow in flows])
+    norms = norms[(norms > 0) & np.isfinite(norms)]
+    if not len(norms):
+        return -1, 1
+    low, high = floor(log10(norms.min())), floor(log10(norms.max())) + 1
+    high = min(high, 300)  # matplotlib computes beyond the axes
+    return max(low, high - 60), max(high, low + 1)

@@ -1,0 +1,1 @@
+"""Work in other processes, and logs of it that can be continued."""

@@ -1,0 +1,1 @@
+"""Two libraries' layers that should be the same, and weights that go from one to the other."""

@@ -1,0 +1,1 @@
+"""Output: the console, JSON documents, picture files, and the environment for the record."""

@@ -1,0 +1,77 @@
+"""The console, and how everything on it is written."""
+
+from __future__ import annotations
+
+import io
+import shlex
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as Bars
+from rich.status import Status
+from rich.table import Table
+from rich.text import Text
+
+PIPE_WIDTH = 200
+PICTURE_WIDTH = 108
+
+
+def console(*, stderr: bool = False) -> Console:
+    """A console as wide as the terminal; in a pipe, wide enough that no line is broken."""
+    found = Console(stderr=stderr)
+    return found if found.is_terminal else Console(stderr=stderr, width=PIPE_WIDTH)
+
+
+def working(what: str) -> Status:
+    """A spinner with what is being done, if standard error is a terminal."""
+    return Console(stderr=True).status(what)
+
+
+def say(on: Console, text: str, style: str | None = None) -> None:
+    """Writes a text as it is; the terminal breaks its lines, and a picture, which cannot, has them broken."""
+    on.print(text, style=style, markup=False, highlight=False, soft_wrap=not on.record)
+
+
+def terminal_svg(arguments: Sequence[str], svg: Path, draw: Callable[[Console], None]) -> str:
+    """What is drawn, as SVG, as a terminal shows it after the command (without the option that asks for it)."""
+    shown = [each for each in arguments if each not in ("--svg", str(svg), f"--svg={svg}")]
+    recorder = Console(record=True, file=io.StringIO(), width=PICTURE_WIDTH, force_terminal=True)
+    recorder.print(f"$ {shlex.join(['gradparity', *shown])}\n", style="bold", markup=False, highlight=False)
+    draw(recorder)
+    return recorder.export_svg(title="gradparity")
+
+
+def plain_table(*, gap: int = 2) -> Table:
+    """A table without lines."""
+    return Table(box=None, header_style="bold", pad_edge=False, padding=(0, gap, 0, 0))
+
+
+Progress = Callable[[str, float], None]  # a label, and how many cases are done
+
+
+MOST_STORIES = 5
+STYLES = {"agree": "green", "disagree": "bold red", "undecidable": "yellow"}
+
+
+@contextmanager
+def progress_bar(total: int) -> Iterator[Progress]:
+    """A function to report with, whose progress is shown if standard error is a terminal."""
+    terminal = Console(stderr=True)
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Bars(*columns, console=terminal, transient=True, disable=not terminal.is_terminal) as bar:
+        task = bar.add_task("starting", total=total)
+        yield lambda label, done: bar.update(task, completed=done, description=label)
+
+
+def listing_table(rows: Sequence[Mapping[str, Any]]) -> Table:
+    """A table of plain values, with the first row's keys as its columns."""
+    table = plain_table()
+    for name in rows[0] if rows else ():
+        table.add_column(name)
+    for row in rows:
+        table.add_row(*("–" if value in (None, "") else Text(str(value)) for value in row.values()))
+    return table

@@ -1,0 +1,51 @@
+"""Asks one backend one question, and copies its answer; or says why there is none."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from ...backends import Backend, Evaluation, Problem, UnsupportedProblemError
+from ...backends.errors import DerivationError, first_line
+from ..answers.training import Trajectory
+from .judgement import refusal
+from .results import Failure
+
+Answered = Evaluation | Trajectory | Failure | UnsupportedProblemError
+
+
+def ask_backend(
+    name: str, backend: Backend, problem: Problem, *, overflows: bool, trace: bool
+) -> Evaluation | Failure | UnsupportedProblemError:
+    """A backend's answer, in arrays of our own; or why it is not fit to be compared; or why there is none."""
+    given = problem.writable_copy()
+    try:
+        reason = backend.supports(problem.model, problem.dtype.name)
+        if not isinstance(reason, str):
+            kind = type(reason).__name__
+            return Failure(name, "error", f"supports returned a {kind}, expected a str, empty or with a reason")
+        if reason:
+            return UnsupportedProblemError(reason)
+        answer = backend.evaluate(given, trace=trace)
+    except UnsupportedProblemError as error:
+        return error
+    except DerivationError as error:
+        return Failure(name, "error", str(error))
+    except (Exception, SystemExit) as error:
+        return Failure(name, "error", f"it raised {first_line(error)}")
+    if not isinstance(answer, Evaluation):
+        return Failure(name, "error", f"it returned a {type(answer).__name__}, expected an Evaluation")
+    partial = getattr(backend, "partial", False)
+    failure = refusal(name, problem, given, answer, overflows=overflows, partial=partial)
+    # copied, since the next call may write its answer into the same arrays
+    return failure or Evaluation(
+        answer.loss,
+        copies(answer.gradients),
+        None if answer.outputs is None else answer.outputs.copy(),
+        copies(answer.adjoints),
+    )
+
+
+def copies(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    return {name: array.copy() for name, array in arrays.items()}

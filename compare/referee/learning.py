@@ -1,0 +1,64 @@
+"""Lets a backend learn by its own gradients."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from ...backends import Backend, Evaluation, Problem, UnsupportedProblemError
+from ...backends.errors import first_line
+from ...backends.references.manual_backend import ManualBackend
+from ..answers.training import Training, accuracy, follow
+from .asking import Answered, ask_backend, copies
+from .judgement import update_refusal
+from .results import Failure
+
+
+class _Stopped(Exception):  # noqa: N818 # not an error: it carries the reason why a walk ended early
+    def __init__(self, outcome: Failure | UnsupportedProblemError) -> None:
+        self.outcome = outcome
+
+
+def train_backend(name: str, backend: Backend, problem: Problem, training: Training, *, overflows: bool) -> Answered:
+    """A backend's trajectory, by its own update if it has one; or why there is none."""
+    at_step = 0
+
+    def evaluate(at: Problem, step: int) -> Evaluation:
+        nonlocal at_step
+        at_step = step
+        outcome = ask_backend(name, backend, at, overflows=overflows, trace=False)
+        if isinstance(outcome, Failure):
+            place = f"at step {step}" if step <= training.steps else "at the end"
+            outcome = replace(outcome, message=f"{place}: {outcome.message}")
+        if not isinstance(outcome, Evaluation):
+            raise _Stopped(outcome)
+        if not at.params.keys() <= outcome.gradients.keys():
+            raise _Stopped(UnsupportedProblemError("it does not give all gradients, and so it cannot learn"))
+        return outcome
+
+    own_descend = getattr(backend, "descend", None)
+
+    def descend(
+        params: Mapping[str, np.ndarray], gradients: Mapping[str, np.ndarray], learning_rate: float
+    ) -> dict[str, np.ndarray]:
+        if own_descend is None:
+            return ManualBackend().descend(params, gradients, learning_rate)
+        try:
+            returned = own_descend(copies(params), copies(gradients), learning_rate)
+        except (Exception, SystemExit) as error:
+            message = f"at step {at_step}: its descend raised {first_line(error)}"
+            raise _Stopped(Failure(name, "error", message)) from error
+        failure = update_refusal(name, params, returned)
+        if failure:
+            raise _Stopped(replace(failure, message=f"at step {at_step}: {failure.message}"))
+        return copies(returned)
+
+    try:
+        trajectory = follow(problem, training, evaluate, descend)
+        learned = {parameter: path[-1] for parameter, path in trajectory.params.items()}
+        outputs = evaluate(problem.with_unchecked(params=learned), training.steps + 1).outputs
+    except _Stopped as stopped:
+        return stopped.outcome
+    return replace(trajectory, accuracy=accuracy(problem, outputs))

@@ -1,0 +1,1 @@
+"""The systems: the catalogue, real data, and how a system learns."""

@@ -1,0 +1,4 @@
+"""For the tests of a library: the pytest plugin, the conformance suite and Hypothesis strategies.
+
+This face loads nothing: pytest imports it whenever it starts.
+"""

@@ -1,0 +1,1 @@
+"""The tolerance: measured for each block of each problem, by stochastic arithmetic."""
