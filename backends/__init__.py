@@ -9,12 +9,8 @@ from .errors import (
     UnsupportedProblemError,
 )
 from .interface import Backend, Evaluation
-from .models.feedforward import FeedForward
-from .models.model import Model
-from .models.ordered import OrderedSystem
-from .models.recurrent import Recurrent
-from .models.truncation import Chunks, LastSteps, Window
-from .problems.problem import Problem
+from .models import Chunks, FeedForward, LastSteps, Model, OrderedSystem, Recurrent, Window
+from .problems import Problem
 from .registry import backend_names, default_backend_names, get_backend, load_backends
 
 __all__ = [

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 
-from .models.model import Model
-from .problems.problem import Problem
+from .models import Model
+from .problems import Problem
 
 if TYPE_CHECKING:
     from jaxtyping import Float

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from .answers.training import Training
-from .check.checking import Check, check_derivation
-from .layers.same_layer import assert_same_layer
-from .referee.comparison import DisagreementError, assert_agree, compare
-from .referee.results import BlockResult, Comparison, Failure
-from .systems.catalogue import SYSTEMS, System
-from .tolerance.measurement import Tolerance, measure_tolerance
+from .answers import Training
+from .check import Check, check_derivation
+from .layers import assert_same_layer
+from .referee import BlockResult, Comparison, DisagreementError, Failure, assert_agree, compare
+from .systems import SYSTEMS, System
+from .tolerance import Tolerance, measure_tolerance
 
 __all__ = [
     "SYSTEMS",

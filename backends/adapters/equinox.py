@@ -12,7 +12,7 @@ import numpy as np
 from jax import Array, lax
 
 from ..layouts import get_layout
-from ..models.recurrent import Recurrent
+from ..models import Recurrent
 from .held import HeldLayers, model_of
 from .over_jax import Library, States, Weights, on_jax
 from .over_jax import hold as hold_on_jax

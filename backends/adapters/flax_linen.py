@@ -13,7 +13,7 @@ from jax import Array
 
 from ..errors import InvalidProblemError
 from ..layouts import get_layout
-from ..models.recurrent import Recurrent
+from ..models import Recurrent
 from .held import HeldLayers, model_of, require_forward
 from .over_jax import Library, States, Weights, on_jax
 from .over_jax import hold as hold_on_jax

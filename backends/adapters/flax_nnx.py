@@ -12,10 +12,8 @@ from flax.traverse_util import flatten_dict, unflatten_dict
 from jax import Array
 
 from ..errors import InvalidProblemError
-from ..layouts import get_layout
-from ..layouts.flax_nnx import NO_B_HN
-from ..models.model import Model
-from ..models.recurrent import Recurrent
+from ..layouts import NO_B_HN, get_layout
+from ..models import Model, Recurrent
 from .held import HeldLayers, model_of, require_forward
 from .over_jax import Library, States, Weights, on_jax
 from .over_jax import hold as hold_on_jax

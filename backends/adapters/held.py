@@ -11,9 +11,8 @@ import numpy as np
 from ..errors import InvalidProblemError, UnsupportedProblemError, unknown_name
 from ..interface import Evaluation
 from ..layouts import Layout
-from ..models.model import Model
-from ..models.recurrent import Recurrent
-from ..problems.problem import Problem
+from ..models import Model, Recurrent
+from ..problems import Problem
 from .networks import refusal_of_networks
 
 TOLD = ("activation", "reset", "num_layers", "bidirectional")  # what weights do not tell

@@ -22,9 +22,8 @@ from ..errors import InvalidProblemError, UnsupportedProblemError
 from ..frameworks import require, require_installed
 from ..interface import Evaluation
 from ..layouts import get_layout
-from ..models.model import Model
-from ..models.recurrent import Recurrent
-from ..problems.problem import Problem
+from ..models import Model, Recurrent
+from ..problems import Problem
 from .held import HeldLayers, model_of
 from .networks import layer_sizes, refusal_of_networks
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from ..models.model import Model
-from ..models.recurrent import Recurrent
+from ..models import Model, Recurrent
 
 
 def refusal_of_networks(model: Model) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 from ..checks import as_array, require_one_dtype
 from ..errors import InvalidProblemError, RequestError, UnsupportedProblemError, unknown_name
 from ..layouts import get_layout
-from ..models.recurrent import Recurrent
+from ..models import Recurrent
 from ..registry import get_backend
 from .held import HeldLayers
 from .networks import refusal_of_networks

@@ -13,9 +13,8 @@ from onnx import TensorProto, helper
 from ..errors import UnsupportedProblemError
 from ..interface import Evaluation
 from ..layouts import get_layout
-from ..models.model import Model
-from ..models.recurrent import Recurrent
-from ..problems.problem import Problem
+from ..models import Model, Recurrent
+from ..problems import Problem
 from .held import HeldLayers
 from .networks import refusal_of_networks
 

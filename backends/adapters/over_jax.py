@@ -18,9 +18,8 @@ from jax import Array
 
 from ..interface import Evaluation
 from ..layouts import Layout
-from ..models.model import Model
-from ..models.recurrent import Recurrent
-from ..problems.problem import Problem
+from ..models import Model, Recurrent
+from ..problems import Problem
 from ..references.jax_backend import isolated, options_to_compile_quickly
 from ..references.jax_functions import each_loss
 from .held import HeldLayers

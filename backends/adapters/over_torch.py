@@ -11,8 +11,8 @@ from torch import Tensor
 
 from ..interface import Evaluation
 from ..layouts import Layout
-from ..models.recurrent import Recurrent
-from ..problems.problem import Problem
+from ..models import Recurrent
+from ..problems import Problem
 from ..references.torch_common import (
     Batch,
     Params,

@@ -11,9 +11,9 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from ..errors import InvalidProblemError, UnsupportedProblemError
-from ..layouts.torch_nn import LAYOUT, placed
-from ..models.recurrent import Recurrent
-from ..problems.problem import Problem
+from ..layouts import LAYOUT, placed
+from ..models import Recurrent
+from ..problems import Problem
 from ..references.torch_nn_backend import empty_layer
 from .held import HeldLayers, model_of
 from .over_torch import Network, States, Weights

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..models.recurrent import Recurrent
+from ..models import Recurrent
 from .gates import cell_of, require_names, reset_refusal, size_of
 from .layout import Arrays, Given, Layout
 

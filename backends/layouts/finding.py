@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from ..errors import InvalidProblemError
-from ..models.recurrent import RESETS, Recurrent
+from ..models import RESETS, Recurrent
 from .layout import Arrays, Layout
 
 MOST_LAYERS = 64  # whose names are known

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..models.recurrent import CELLS, Recurrent
+from ..models import CELLS, Recurrent
 from .gates import require_names, reset_refusal, size_of
 from .layout import Arrays, Given, Layout
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from ..errors import InvalidProblemError, UnsupportedProblemError
-from ..models.recurrent import Recurrent
+from ..models import Recurrent
 
 CELL_OF_BLOCKS = {1: "rnn", 3: "gru", 4: "lstm"}  # by the number of blocks of H
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..models.recurrent import Recurrent
+from ..models import Recurrent
 from .gates import reordered, require_names, reset_refusal, size_of, turned
 from .layout import Arrays, Given, Layout
 

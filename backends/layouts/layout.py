@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import InvalidProblemError
-from ..models.recurrent import Place, Recurrent
+from ..models import Place, Recurrent
 
 Arrays = dict[str, np.ndarray]
 Given = Mapping[str, np.ndarray]

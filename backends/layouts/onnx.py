@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..models.recurrent import Recurrent
+from ..models import Recurrent
 from .gates import cell_of, reordered, require_names, size_of
 from .layout import Arrays, Given, Layout
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..models.recurrent import Place, Recurrent
+from ..models import Place, Recurrent
 from .gates import cell_of, require_names, reset_refusal, size_of
 from .layout import Arrays, Given, Layout
 

@@ -1,1 +1,27 @@
 """Models: what is computed, in three families, and what a model has to know of itself."""
+
+from .array_spec import Form
+from .feedforward import FeedForward
+from .model import Model, describe, model_from, require_model
+from .ordered import OrderedSystem
+from .recurrent import CELLS, RESETS, Place, Recurrent
+from .truncation import TRUNCATIONS, Chunks, LastSteps, Truncation, Window
+
+__all__ = [
+    "CELLS",
+    "RESETS",
+    "TRUNCATIONS",
+    "Chunks",
+    "FeedForward",
+    "Form",
+    "LastSteps",
+    "Model",
+    "OrderedSystem",
+    "Place",
+    "Recurrent",
+    "Truncation",
+    "Window",
+    "describe",
+    "model_from",
+    "require_model",
+]

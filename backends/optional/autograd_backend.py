@@ -9,9 +9,8 @@ from autograd import value_and_grad
 from autograd.tracer import getval
 
 from ..interface import Evaluation
-from ..models.model import Model
-from ..models.recurrent import Recurrent
-from ..problems.problem import Problem
+from ..models import Model, Recurrent
+from ..problems import Problem
 from .autograd_functions import Array
 from .autograd_recurrent import Arrays, forward
 

@@ -10,8 +10,8 @@ from collections.abc import Callable
 import autograd.numpy as anp
 import numpy as np
 
-from ..models.recurrent import Place, Recurrent
-from ..problems.problem import Problem
+from ..models import Place, Recurrent
+from ..problems import Problem
 from .autograd_functions import ACTIVATIONS, Array, each_loss, sigmoid, where
 
 Arrays = dict[str, Array]

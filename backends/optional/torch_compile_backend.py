@@ -17,9 +17,8 @@ from torch._dynamo.exc import BackendCompilerFailed
 
 from ..errors import UnsupportedProblemError, first_line
 from ..interface import Evaluation
-from ..models.model import Model
-from ..models.recurrent import Recurrent
-from ..problems.problem import Problem
+from ..models import Model, Recurrent
+from ..problems import Problem
 from ..references.devices import DEVICES
 from ..references.torch_common import (
     Batch,

@@ -8,10 +8,7 @@ import numpy as np
 
 from ..checks import require_integer
 from ..errors import InvalidProblemError
-from ..models.array_spec import Form
-from ..models.model import Model
-from ..models.ordered import OrderedSystem
-from ..models.recurrent import Recurrent
+from ..models import Form, Model, OrderedSystem, Recurrent
 
 
 def generator(seed: int) -> np.random.Generator:

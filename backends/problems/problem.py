@@ -15,7 +15,7 @@ import numpy as np
 from ..checks import as_array, require_dtype, require_number
 from ..errors import InvalidProblemError
 from ..files import require_folder
-from ..models.model import Model, describe, model_from, require_model
+from ..models import Model, describe, model_from, require_model
 from . import case_file as casefile
 from .drawing import draw, draw_parameters, generator, leading_sizes_given, multiply_recurrent_weights
 from .validation import check_problem, leading_sizes

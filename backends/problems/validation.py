@@ -8,9 +8,7 @@ import numpy as np
 
 from ..checks import DTYPES
 from ..errors import InvalidProblemError, unknown_name
-from ..models.array_spec import Form
-from ..models.model import Model
-from ..models.ordered import OrderedSystem
+from ..models import Form, Model, OrderedSystem
 
 
 def leading_sizes(model: Model, inputs: np.ndarray) -> tuple[int, ...]:

@@ -13,11 +13,8 @@ from jax import Array
 
 from ..errors import first_line
 from ..interface import Evaluation
-from ..models.feedforward import FeedForward
-from ..models.model import Model
-from ..models.ordered import OrderedSystem
-from ..models.recurrent import Recurrent
-from ..problems.problem import Problem
+from ..models import FeedForward, Model, OrderedSystem, Recurrent
+from ..problems import Problem
 from . import jax_feedforward, jax_recurrent
 from .devices import DEVICES, require_device
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import jax.numpy as jnp
 from jax import Array, lax
 
-from ..models.feedforward import FeedForward
-from ..models.ordered import OrderedSystem
+from ..models import FeedForward, OrderedSystem
 from .jax_functions import ACTIVATIONS, each_loss
 from .jax_recurrent import Arrays
 

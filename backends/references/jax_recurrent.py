@@ -13,8 +13,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
-from ..models.recurrent import Recurrent
-from ..models.truncation import Chunks, LastSteps, Window
+from ..models import Chunks, LastSteps, Recurrent, Window
 from .jax_functions import ACTIVATIONS, each_loss
 
 PARAMETERS = ("U", "W", "Wcat", "b", "b_hn")

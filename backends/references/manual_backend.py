@@ -9,12 +9,8 @@ import numpy as np
 
 from ...manual import Answer, Buffers, descend, feedforward, loss_and_gradients, ordered
 from ..interface import Evaluation
-from ..models.feedforward import FeedForward
-from ..models.model import Model
-from ..models.ordered import OrderedSystem
-from ..models.recurrent import Recurrent
-from ..models.truncation import TRUNCATIONS
-from ..problems.problem import Problem
+from ..models import TRUNCATIONS, FeedForward, Model, OrderedSystem, Recurrent
+from ..problems import Problem
 
 
 def answer(problem: Problem, **wanted: Any) -> Answer:

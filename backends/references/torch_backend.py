@@ -12,11 +12,8 @@ import torch
 from torch import Tensor
 
 from ..interface import Evaluation
-from ..models.feedforward import FeedForward
-from ..models.model import Model
-from ..models.ordered import OrderedSystem
-from ..models.recurrent import Recurrent
-from ..problems.problem import Problem
+from ..models import FeedForward, Model, OrderedSystem, Recurrent
+from ..problems import Problem
 from . import torch_feedforward, torch_recurrent
 from .devices import DEVICES
 from .torch_common import (

@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..models.recurrent import Recurrent
-from ..problems.problem import Problem
+from ..models import Recurrent
+from ..problems import Problem
 from .devices import require_device
 
 Params = dict[str, Tensor]

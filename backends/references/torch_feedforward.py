@@ -6,8 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ..models.feedforward import FeedForward
-from ..models.ordered import OrderedSystem
+from ..models import FeedForward, OrderedSystem
 from .torch_common import Batch, Params
 from .torch_functions import ACTIVATIONS, each_loss
 from .torch_recurrent import Record

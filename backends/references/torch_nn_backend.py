@@ -11,10 +11,9 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from ..interface import Evaluation
-from ..layouts.torch_nn import LAYOUT, WEIGHTS, placed
-from ..models.model import Model
-from ..models.recurrent import Recurrent
-from ..problems.problem import Problem
+from ..layouts import LAYOUT, WEIGHTS, placed
+from ..models import Model, Recurrent
+from ..problems import Problem
 from .devices import DEVICES
 from .torch_common import (
     Batch,

@@ -13,8 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ..models.recurrent import Place, Recurrent
-from ..models.truncation import Chunks, LastSteps, Truncation, Window
+from ..models import Chunks, LastSteps, Place, Recurrent, Truncation, Window
 from .torch_common import Batch, Params, within_lengths
 from .torch_functions import ACTIVATIONS, each_loss
 

@@ -1,7 +1,30 @@
 """The benchmark: verified, then timed. The method and the results are in `bench.md`, beside this file."""
 
+from .against import changes, read_bench
+from .as_pyperf import pyperf_suite
+from .display import show_bench, show_changes, show_measurement
+from .markdown import markdown_tables
+from .plot import bench_figure
 from .results import Measurement, Timing
-from .run import Bench, run_bench
+from .run import ROUNDS, Bench, contestants, run_bench
 from .workloads import SIZES, Workload, workloads
 
-__all__ = ["SIZES", "Bench", "Measurement", "Timing", "Workload", "run_bench", "workloads"]
+__all__ = [
+    "ROUNDS",
+    "SIZES",
+    "Bench",
+    "Measurement",
+    "Timing",
+    "Workload",
+    "bench_figure",
+    "changes",
+    "contestants",
+    "markdown_tables",
+    "pyperf_suite",
+    "read_bench",
+    "run_bench",
+    "show_bench",
+    "show_changes",
+    "show_measurement",
+    "workloads",
+]

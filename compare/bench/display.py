@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ..output.console import PIPE_WIDTH, plain_table, say
+from ..output import PIPE_WIDTH, plain_table, say
 from .against import Change
 from .results import FLOOR, Measurement, Timing, by_cell_and_dtype
 from .run import Bench

@@ -16,9 +16,8 @@ from typing import Any
 from ...backends import Backend, MissingFrameworkError, RequestError, backend_names, default_backend_names, get_backend
 from ...backends.checks import require_choice, require_integer
 from ...backends.references.devices import DEVICES
-from ..jobs.journal import not_a_journal, opened, read_journal
-from ..jobs.processes import end_process, start_process, thread_limits
-from ..output.environment import environment
+from ..jobs import end_process, not_a_journal, opened, read_journal, start_process, thread_limits
+from ..output import environment
 from .results import FLOOR, Measurement, Timing, measurement_from
 from .verification import verify
 from .worker import Begun, work

@@ -9,9 +9,9 @@ import numpy as np
 from ...backends import Evaluation, Problem
 from ...backends.interface import Answer
 from ...backends.references.manual_backend import answer
-from ..answers.blocks import Quantity, quantities
-from ..referee.judgement import agreeing_groups, judge_values, refusal
-from ..tolerance.measurement import measure
+from ..answers import Quantity, quantities
+from ..referee import agreeing_groups, judge_values, refusal
+from ..tolerance import measure
 
 PROBES = 3  # a spread over thousands of entries needs few, and the largest workloads take seconds for each
 

@@ -12,11 +12,9 @@ from ...backends import (
     RequestError,
 )
 from ...backends.checks import DTYPES, require_dtype
-from ..answers.training import Training
-from ..referee.results import Comparison
-from ..systems.catalogue import SEEDS, SYSTEMS, System, get_system
-from ..systems.datasets import BUILT_IN, load_dataset
-from ..systems.learning import Learning
+from ..answers import Training
+from ..referee import Comparison
+from ..systems import BUILT_IN, SEEDS, SYSTEMS, Learning, System, get_system, load_dataset
 
 
 @dataclass(frozen=True, eq=False)

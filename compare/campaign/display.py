@@ -11,11 +11,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ..diagnosis.search import diagnose_backends
-from ..diagnosis.wording import named
-from ..output.console import MOST_STORIES, PIPE_WIDTH, STYLES, plain_table, say
-from ..referee.explanation import explain
-from ..referee.results import BlockResult, Comparison
+from ..diagnosis import diagnose_backends, named
+from ..output import MOST_STORIES, PIPE_WIDTH, STYLES, plain_table, say
+from ..referee import BlockResult, Comparison, explain
 from .cases import CaseResult
 from .summary import SummaryRow, learned, summarize
 

@@ -7,8 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from ...backends.models.model import describe
-from ..output.documents import SCHEMA, listing_json
-from ..output.environment import environment
+from ..output import SCHEMA, environment, listing_json
 from .cases import CaseResult
 
 

@@ -12,9 +12,9 @@ from ...backends import (
     Backend,
     UnsupportedProblemError,
 )
-from ..certificate.enclosure import UncertifiableError
-from ..output.console import Progress
-from ..referee.comparison import compare
+from ..certificate import UncertifiableError
+from ..output import Progress
+from ..referee import compare
 from .cases import Case, CaseResult, LeftOut
 
 

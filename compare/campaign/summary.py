@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from ..answers.training import Trajectory
-from ..referee.results import BlockResult, Comparison, Verdict
+from ..answers import Trajectory
+from ..referee import BlockResult, Comparison, Verdict
 from .cases import CaseResult, case_label
 
 WEAKEST_FIRST = ("", "alone", "within 1 %", "rounding", "bitwise", "certified")

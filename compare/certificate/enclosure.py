@@ -15,8 +15,7 @@ import numpy as np
 
 from ...backends import Evaluation, FeedForward, OrderedSystem, Problem, Recurrent, RequestError, Window
 from ...backends.frameworks import require
-from ..answers.blocks import Quantity, quantities
-from ..answers.training import Training, follow, training_quantities
+from ..answers import Quantity, Training, follow, quantities, training_quantities
 
 FIRST_BITS = 128
 MOST_BITS = 1 << 15

@@ -15,13 +15,12 @@ from ...backends import (
     Problem,
     RequestError,
 )
-from ..answers.blocks import Quantity, quantities
-from ..certificate.enclosure import UncertifiableError
-from ..diagnosis.search import Diagnosis, diagnose, wrong_values
+from ..answers import Quantity, quantities
+from ..certificate import UncertifiableError
+from ..diagnosis import Diagnosis, diagnose, wrong_values
 from ..mistakes import values_of
-from ..referee.comparison import compare
-from ..referee.results import Comparison, Verdict, has_wrong_numbers, own_verdict
-from ..systems.catalogue import SEEDS, System, get_system
+from ..referee import Comparison, Verdict, compare, has_wrong_numbers, own_verdict
+from ..systems import SEEDS, System, get_system
 from .smaller import cut_down, small_problems
 from .user_function import Derivation, Function
 

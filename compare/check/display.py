@@ -10,10 +10,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ..diagnosis.wording import named, shown_gradient
-from ..output.console import plain_table, say
-from ..referee.explanation import explain
-from ..referee.results import Comparison
+from ..diagnosis import named, shown_gradient
+from ..output import plain_table, say
+from ..referee import Comparison, explain
 from .checking import Check, wrong_quantities
 
 STYLES = {"right": "green", "wrong": "bold red", "undecided": "yellow", "missing": "dim"}

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
-from ..output.documents import SCHEMA, listing_json
-from ..output.environment import environment
-from ..referee.explanation import explain
+from ..output import SCHEMA, environment, listing_json
+from ..referee import explain
 from .checking import Check
 
 

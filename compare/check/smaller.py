@@ -13,7 +13,7 @@ from ...backends import (
     Problem,
     Recurrent,
 )
-from ..systems.catalogue import System
+from ..systems import System
 
 SMALL_SIZES = (1, 2, 3)
 

@@ -8,16 +8,21 @@ from typing import Annotated
 import typer
 
 from ...backends.files import write_whole
-from ..bench.against import changes, read_bench
-from ..bench.as_pyperf import pyperf_suite
-from ..bench.display import show_bench, show_changes, show_measurement
-from ..bench.markdown import markdown_tables
-from ..bench.plot import bench_figure
-from ..bench.run import ROUNDS, contestants, run_bench
-from ..bench.workloads import workloads
-from ..output.console import console, progress_bar, working
-from ..output.documents import listing_json
-from ..output.pictures import require_drawable
+from ..bench import (
+    ROUNDS,
+    bench_figure,
+    changes,
+    contestants,
+    markdown_tables,
+    pyperf_suite,
+    read_bench,
+    run_bench,
+    show_bench,
+    show_changes,
+    show_measurement,
+    workloads,
+)
+from ..output import console, listing_json, progress_bar, require_drawable, working
 from .options import STANDARD_OUTPUT, JsonOption, LogOption, require_targets, write
 
 QUICK_ROUNDS = 3

@@ -12,12 +12,19 @@ from ...backends import RequestError
 from ...backends.files import require_folder
 from ...backends.frameworks import require
 from ...backends.registry import choose_backends
-from ..campaign.cases import CaseResult, LeftOut, plan
-from ..campaign.display import CampaignReport, show
-from ..campaign.export import campaign_json
-from ..campaign.run import run_cases, save_cases, without_gradients
-from ..output.console import console, progress_bar, terminal_svg, working
-from ..systems.learning import Learning
+from ..campaign import (
+    CampaignReport,
+    CaseResult,
+    LeftOut,
+    campaign_json,
+    plan,
+    run_cases,
+    save_cases,
+    show,
+    without_gradients,
+)
+from ..output import console, progress_bar, terminal_svg, working
+from ..systems import Learning
 from .options import STANDARD_OUTPUT, JsonOption, SvgOption, require_targets, write
 
 

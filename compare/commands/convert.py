@@ -12,9 +12,9 @@ from ...backends import InvalidProblemError, MissingFrameworkError, RequestError
 from ...backends.files import require_writable
 from ...backends.layouts import LAYOUTS
 from ...backends.layouts.weight_files import read_weights, require_suffix, write_weights
-from ..layers.conversion import convert
-from ..output.console import console, say, working
-from ..referee.explanation import explain
+from ..layers import convert
+from ..output import console, say, working
+from ..referee import explain
 
 LIBRARIES = ", ".join(LAYOUTS)
 

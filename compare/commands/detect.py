@@ -8,12 +8,8 @@ from typing import Annotated
 
 import typer
 
-from ..detection import choose_checks, detect
-from ..detection.checks import CHECKS
-from ..detection.display import as_values, page, show_detection
-from ..detection.plants import plants, right_problems
-from ..output.console import console, progress_bar, working
-from ..output.documents import listing_json
+from ..detection import CHECKS, as_values, choose_checks, detect, page, plants, right_problems, show_detection
+from ..output import console, listing_json, progress_bar, working
 from .options import STANDARD_OUTPUT, JsonOption, require_targets, write
 
 SEEDS, QUICK_SEEDS = 20, 5  # of each kind of right gradient

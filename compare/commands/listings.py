@@ -7,10 +7,8 @@ from typing import Any
 from ...backends import RequestError, backend_names, default_backend_names, get_backend
 from ...backends.registry import REFERENCES
 from ..mistakes import MISTAKES, forms_to_plant
-from ..output.console import console, listing_table
-from ..output.documents import SCHEMA, listing_json
-from ..output.environment import installed_version
-from ..systems.catalogue import SEEDS, SYSTEMS
+from ..output import SCHEMA, console, installed_version, listing_json, listing_table
+from ..systems import SEEDS, SYSTEMS
 from .options import STANDARD_OUTPUT, JsonOption, write
 
 

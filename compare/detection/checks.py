@@ -16,11 +16,10 @@ import numpy as np
 
 from ...backends import OrderedSystem, Problem, get_backend
 from ...backends.frameworks import require
-from ..check.user_function import Derivation
-from ..diagnosis.search import Diagnosis, diagnose, wrong_values
+from ..check import Derivation
+from ..diagnosis import Diagnosis, diagnose, wrong_values
 from ..mistakes import Values, values_of
-from ..referee.comparison import compare
-from ..referee.results import Comparison, own_verdict
+from ..referee import Comparison, compare, own_verdict
 
 STEP, LIMIT = 1e-5, 1e-4  # of the differences in tutorials
 Answer = Literal["wrong", "right", "undecided", "failed"]

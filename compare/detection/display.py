@@ -8,9 +8,7 @@ from typing import Any
 
 from rich.console import Console
 
-from ..output.console import plain_table, say
-from ..output.documents import SCHEMA
-from ..output.environment import environment, installed_version
+from ..output import SCHEMA, environment, installed_version, plain_table, say
 from .checks import CHECKS
 from .plants import SMALL
 from .run import Correct, Detection, Planted

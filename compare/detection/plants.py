@@ -16,9 +16,9 @@ from typing import Any, cast
 import numpy as np
 
 from ...backends import Evaluation, FeedForward, OrderedSystem, Problem, Recurrent, Window
-from ..answers.blocks import quantities
+from ..answers import quantities
 from ..mistakes import Form, Mistake, Values, attempt, forms_to_plant, run
-from ..systems.catalogue import SYSTEMS, System
+from ..systems import SYSTEMS, System
 from .checks import Program, moved
 
 SEED = 101

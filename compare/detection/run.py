@@ -10,12 +10,8 @@ from typing import Any
 
 from ...backends import MissingFrameworkError, RequestError
 from ...backends.errors import unknown_name
-from ..mistakes import MISTAKES, run
-from ..mistakes.answers import ANSWERS
-from ..mistakes.cells import GRU, LSTM, PLAIN, TIME
-from ..mistakes.questions import QUESTIONS
-from ..mistakes.readouts import ORDERED, READOUTS
-from ..output.console import Progress
+from ..mistakes import ANSWERS, GRU, LSTM, MISTAKES, ORDERED, PLAIN, QUESTIONS, READOUTS, TIME, run
+from ..output import Progress
 from .checks import CHECKS, Program, Verdict, ask, diagnosis_of, require_check, torch_answer
 from .plants import Plant, RightLoss, RightProblem
 

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...backends import Evaluation, Problem, Recurrent
-from ..answers.blocks import Quantity, derivative, quantities
+from ..answers import Quantity, derivative, quantities
 from ..mistakes import MISTAKES, Form, Mistake, Values, attempt, has_lines, run, together, values_of
-from ..referee.results import Comparison
-from ..tolerance.measurement import SPOILT, measure
+from ..referee import Comparison
+from ..tolerance import SPOILT, measure
 
 NEAR = 1e-3  # of the deviation, or of a right block: worth a measurement
 ROUNDED = 1e3  # units in the last place of that: nearer than this, rounding may be what is left

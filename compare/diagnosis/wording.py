@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from ..answers.blocks import derivative
+from ..answers import derivative
 from .search import Diagnosis, Suspect
 
 MOST_EQUALS = 3

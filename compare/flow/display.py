@@ -9,9 +9,9 @@ from rich.console import Console
 from rich.text import Text
 
 from ...backends import MissingFrameworkError
-from ..campaign.display import verdict_text
-from ..output.console import MOST_STORIES, plain_table, say
-from ..referee.explanation import explain
+from ..campaign import verdict_text
+from ..output import MOST_STORIES, plain_table, say
+from ..referee import explain
 from .charts import MARKS, terminal_chart
 from .measurement import Flow
 

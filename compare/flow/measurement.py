@@ -13,9 +13,8 @@ from math import log
 import numpy as np
 
 from ...backends import Backend, Evaluation, Problem, Recurrent, RequestError
-from ..referee.comparison import compare
-from ..referee.results import Comparison
-from ..systems.catalogue import System
+from ..referee import Comparison, compare
+from ..systems import System
 
 DEFAULT_SYSTEMS = ("elman-softmax", "elman-relu", "lstm", "gru")
 SCALES = (0.5, 1.0, 1.5)

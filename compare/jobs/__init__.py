@@ -1,1 +1,14 @@
 """Work in other processes, and logs of it that can be continued."""
+
+from .journal import not_a_journal, opened, read_journal
+from .processes import THREAD_VARIABLES, end_process, start_process, thread_limits
+
+__all__ = [
+    "THREAD_VARIABLES",
+    "end_process",
+    "not_a_journal",
+    "opened",
+    "read_journal",
+    "start_process",
+    "thread_limits",
+]

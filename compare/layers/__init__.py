@@ -1,1 +1,6 @@
 """Two libraries' layers that should be the same, and weights that go from one to the other."""
+
+from .conversion import convert
+from .same_layer import assert_same_layer
+
+__all__ = ["assert_same_layer", "convert"]

@@ -14,7 +14,7 @@ from ...backends.adapters.held import model_of
 from ...backends.checks import require_one_dtype
 from ...backends.layouts import get_layout
 from ...backends.layouts.finding import find_layer
-from ..referee.results import Comparison
+from ..referee import Comparison
 from .same_layer import compare_held
 
 Arrays = Mapping[str, np.ndarray]

@@ -11,8 +11,7 @@ from ...backends import Problem
 from ...backends.adapters import held_layers
 from ...backends.adapters.held import HeldLayers
 from ...backends.errors import RequestError
-from ..referee.comparison import DisagreementError, compare
-from ..referee.results import Comparison
+from ..referee import Comparison, DisagreementError, compare
 
 OUTPUTS = 3  # of the read-out that makes a loss of the states
 

@@ -1,11 +1,23 @@
 """The catalogue of mistakes that people make in deriving and writing a gradient, each as a change of a few lines."""
 
+from .answers import ANSWERS
+from .cells import GRU, LSTM, PLAIN, TIME
 from .execution import has_lines, run
 from .known import MISTAKES, forms_to_plant
 from .mistake import Form, Mistake, Values, attempt, together, values_of
+from .questions import QUESTIONS
+from .readouts import ORDERED, READOUTS
 
 __all__ = [
+    "ANSWERS",
+    "GRU",
+    "LSTM",
     "MISTAKES",
+    "ORDERED",
+    "PLAIN",
+    "QUESTIONS",
+    "READOUTS",
+    "TIME",
     "Form",
     "Mistake",
     "Values",

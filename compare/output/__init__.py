@@ -1,1 +1,37 @@
 """Output: the console, JSON documents, picture files, and the environment for the record."""
+
+from .console import (
+    MOST_STORIES,
+    PIPE_WIDTH,
+    STYLES,
+    Progress,
+    console,
+    listing_table,
+    plain_table,
+    progress_bar,
+    say,
+    terminal_svg,
+    working,
+)
+from .documents import SCHEMA, listing_json
+from .environment import environment, installed_version
+from .pictures import require_drawable
+
+__all__ = [
+    "MOST_STORIES",
+    "PIPE_WIDTH",
+    "SCHEMA",
+    "STYLES",
+    "Progress",
+    "console",
+    "environment",
+    "installed_version",
+    "listing_json",
+    "listing_table",
+    "plain_table",
+    "progress_bar",
+    "require_drawable",
+    "say",
+    "terminal_svg",
+    "working",
+]

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..jobs.processes import THREAD_VARIABLES
+from ..jobs import THREAD_VARIABLES
 
 PACKAGES = ("gradparity", "numpy", "torch", "jax", "jaxlib")
 

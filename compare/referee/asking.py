@@ -8,7 +8,7 @@ import numpy as np
 
 from ...backends import Backend, Evaluation, Problem, UnsupportedProblemError
 from ...backends.errors import DerivationError, first_line
-from ..answers.training import Trajectory
+from ..answers import Trajectory
 from .judgement import refusal
 from .results import Failure
 

@@ -8,10 +8,9 @@ from pathlib import Path
 
 from ...backends import Backend, Evaluation, Problem, RequestError, UnsupportedProblemError, get_backend
 from ...backends.registry import resolve
-from ..answers.blocks import Quantity, quantities
-from ..answers.training import Training, Trajectory, require_trainable, training_quantities
-from ..certificate.enclosure import certify as certify_problem
-from ..tolerance.measurement import PROBES, hand_trajectory, measure_tolerance
+from ..answers import Quantity, Training, Trajectory, quantities, require_trainable, training_quantities
+from ..certificate import certify as certify_problem
+from ..tolerance import PROBES, hand_trajectory, measure_tolerance
 from .asking import Answered, ask_backend
 from .explanation import explain
 from .judgement import bitwise_equal, judge_values

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 
 from ...backends import Evaluation, Problem
-from ..answers.blocks import Quantity, expected_shapes
-from ..certificate.enclosure import Certificate
-from ..tolerance.measurement import FLOOR_ULP, SPOILT, Tolerance, units_in_the_last_place
+from ..answers import Quantity, expected_shapes
+from ..certificate import Certificate
+from ..tolerance import FLOOR_ULP, SPOILT, Tolerance, units_in_the_last_place
 from .results import BlockResult, Failure, Pair, Truth, Verdict
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from ...backends import Backend, Evaluation, Problem, UnsupportedProblemError
 from ...backends.errors import first_line
 from ...backends.references.manual_backend import ManualBackend
-from ..answers.training import Training, accuracy, follow
+from ..answers import Training, accuracy, follow
 from .asking import Answered, ask_backend, copies
 from .judgement import update_refusal
 from .results import Failure

@@ -9,7 +9,7 @@ from ...backends import (
     Evaluation,
     Problem,
 )
-from ..answers.training import Training, Trajectory
+from ..answers import Training, Trajectory
 
 Verdict = Literal["agree", "disagree", "undecidable"]
 Pair = tuple[str, str]

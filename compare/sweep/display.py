@@ -11,8 +11,10 @@ from rich.table import Table
 from rich.text import Text
 
 from ...backends.checks import DTYPES
-from ..output.console import MOST_STORIES, STYLES, plain_table, say
-from . import FAMILIES, Outcome, Sweep
+from ..output import MOST_STORIES, STYLES, plain_table, say
+from .log import Outcome
+from .problems import FAMILIES
+from .run import Sweep
 
 WRONG = ("disagree", "failed")
 VERDICTS = ("agree", "undecidable", "disagree", "failed", "unsupported")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ...backends import RequestError
-from ..jobs.journal import not_a_journal, read_journal
+from ..jobs import not_a_journal, read_journal
 from .problems import draw_problem
 
 

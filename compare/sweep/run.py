@@ -14,10 +14,8 @@ from ...backends import RequestError
 from ...backends.checks import require_integer
 from ...backends.files import require_folder
 from ...backends.registry import choose_backends
-from ..jobs.journal import opened
-from ..jobs.processes import thread_limits
-from ..output.console import Progress
-from ..output.environment import environment
+from ..jobs import opened, thread_limits
+from ..output import Progress, environment
 from .log import Outcome, read_log
 from .problems import draw_problem
 from .workers import in_workers, outcome_of, start_worker

@@ -16,9 +16,8 @@ from typing import Any
 from ...backends import BrokenBackendError, UnsupportedProblemError
 from ...backends.errors import first_line
 from ...backends.registry import resolve
-from ..jobs.processes import end_process, start_process
-from ..referee.comparison import compare
-from ..referee.explanation import explain
+from ..jobs import end_process, start_process
+from ..referee import compare, explain
 from .log import Outcome
 from .problems import Drawn, draw_problem
 

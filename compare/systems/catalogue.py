@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...backends import Chunks, FeedForward, LastSteps, Model, OrderedSystem, Problem, Recurrent, Window
 from ...backends.errors import unknown_name
-from ..answers.training import Training
+from ..answers import Training
 
 if TYPE_CHECKING:
     from numpy.typing import DTypeLike

@@ -8,7 +8,7 @@ from ...backends import (
     OrderedSystem,
     RequestError,
 )
-from ..answers.training import Training
+from ..answers import Training
 from .catalogue import System
 
 LEARNING_RATE = 0.5  # of a system that has none of its own

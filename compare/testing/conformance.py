@@ -20,7 +20,7 @@ from ...backends import Backend, BrokenBackendError, Evaluation, Model, Problem,
 from ...backends.errors import first_line
 from ...backends.interface import answer_of
 from ...backends.registry import resolve
-from ..answers.blocks import quantities
+from ..answers import quantities
 from .fixture import Gradparity, for_test
 from .questions import Question, questions, refused_as
 

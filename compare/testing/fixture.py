@@ -23,14 +23,11 @@ from ...backends import (
 from ...backends.files import require_folder
 from ...backends.frameworks import require
 from ...backends.registry import resolve
-from ..certificate.enclosure import UncertifiableError
-from ..check.checking import Check, check_derivation
-from ..check.display import numbers
-from ..check.user_function import Function
-from ..diagnosis.wording import named
-from ..referee.comparison import DisagreementError, compare, require_answered
-from ..referee.results import Comparison
-from ..systems.catalogue import SYSTEMS, System
+from ..certificate import UncertifiableError
+from ..check import Check, Function, check_derivation, numbers
+from ..diagnosis import named
+from ..referee import Comparison, DisagreementError, compare, require_answered
+from ..systems import SYSTEMS, System
 from .questions import Question, refused_as
 from .reproduction import next_step_of_test, path_of_a_new_process, reference, source_of
 from .session import NOTE

@@ -18,7 +18,7 @@ from ...backends import (
 )
 from ...backends.checks import DTYPES, require_dtype, require_integer
 from ...backends.errors import unknown_name
-from ..systems.catalogue import SYSTEMS, System, get_system
+from ..systems import SYSTEMS, System, get_system
 
 
 @dataclass(frozen=True)

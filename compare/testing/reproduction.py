@@ -15,7 +15,7 @@ import pytest
 from ...backends import (
     Backend,
 )
-from ..check.user_function import Function
+from ..check import Function
 from .session import STARTED_WITH
 
 

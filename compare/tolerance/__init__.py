@@ -1,1 +1,23 @@
 """The tolerance: measured for each block of each problem, by stochastic arithmetic."""
+
+from .measurement import (
+    FLOOR_ULP,
+    PROBES,
+    SPOILT,
+    Tolerance,
+    hand_trajectory,
+    measure,
+    measure_tolerance,
+    units_in_the_last_place,
+)
+
+__all__ = [
+    "FLOOR_ULP",
+    "PROBES",
+    "SPOILT",
+    "Tolerance",
+    "hand_trajectory",
+    "measure",
+    "measure_tolerance",
+    "units_in_the_last_place",
+]

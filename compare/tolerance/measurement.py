@@ -16,8 +16,7 @@ import numpy as np
 from ...backends import Evaluation, Problem, Recurrent
 from ...backends.problems.problem import BATCH
 from ...backends.references.manual_backend import ManualBackend, answer
-from ..answers.blocks import Quantity, quantities
-from ..answers.training import Training, Trajectory, follow, training_quantities
+from ..answers import Quantity, Training, Trajectory, follow, quantities, training_quantities
 from .rounding import Roundings
 
 PROBES = 8
