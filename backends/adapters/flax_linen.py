@@ -14,9 +14,9 @@ from jax import Array
 from ..errors import InvalidProblemError
 from ..layouts import get_layout
 from ..models import Recurrent
-from .held import HeldLayers, model_of, require_forward
-from .over_jax import Library, States, Weights, on_jax
-from .over_jax import hold as hold_on_jax
+from .jax_library import Library, States, Weights, on_jax
+from .jax_library import hold as hold_on_jax
+from .wrapped_layer import HeldLayers, model_of, require_forward
 
 LAYOUT = get_layout("flax-linen")
 ACTIVATIONS = {"tanh": nn.tanh, "relu": nn.relu, "sigmoid": nn.sigmoid, "identity": lambda a: a}

@@ -13,9 +13,9 @@ from jax import Array
 from ..errors import InvalidProblemError
 from ..layouts import get_layout
 from ..models import Recurrent
-from .held import HeldLayers, model_of
-from .over_jax import Library, States, Weights, on_jax
-from .over_jax import hold as hold_on_jax
+from .jax_library import Library, States, Weights, on_jax
+from .jax_library import hold as hold_on_jax
+from .wrapped_layer import HeldLayers, model_of
 
 LAYOUT = get_layout("haiku")
 CORES = {"rnn": hk.VanillaRNN, "lstm": hk.LSTM, "gru": hk.GRU}

@@ -24,8 +24,8 @@ from ..interface import Evaluation
 from ..layouts import get_layout
 from ..models import Model, Recurrent
 from ..problems import Problem
-from .held import HeldLayers, model_of
-from .networks import layer_sizes, refusal_of_networks
+from .supported_networks import layer_sizes, refusal_of_networks
+from .wrapped_layer import HeldLayers, model_of
 
 LAYOUT = get_layout("keras")
 ENGINES = ("jax", "torch")
@@ -61,12 +61,12 @@ class KerasTorchBackend:
         return _refusal(model, "torch")
 
     def evaluate(self, problem: Problem, *, trace: bool = False) -> Evaluation:
-        from .over_torch import answer
+        from .torch_library import answer
 
         return answer(problem, LAYOUT, *_weights_and_network(problem), trace=trace)
 
     def prepare(self, problem: Problem) -> Callable[[], object]:
-        from .over_torch import prepared
+        from .torch_library import prepared
 
         return prepared(problem, LAYOUT, *_weights_and_network(problem))
 
@@ -157,7 +157,7 @@ def hold(layer: Any, **told: Any) -> HeldLayers:
     name, calls = f"keras-{on} {type(layer).__name__}", [partial(call, layer)]
     if on == "torch":
         return _hold_on_torch(name, model, [held], calls)
-    from .over_jax import hold as hold_on_jax
+    from .jax_library import hold as hold_on_jax
 
     return hold_on_jax(name, LAYOUT, model, [held], calls)
 
@@ -173,7 +173,7 @@ def hold_weights(model: Recurrent, weights: Sequence[Mapping[str, np.ndarray]]) 
 def _hold_on_torch(
     name: str, model: Recurrent, weights: Sequence[Mapping[str, np.ndarray]], calls: Sequence[Any]
 ) -> HeldLayers:
-    from .over_torch import composed, hold
+    from .torch_library import composed, hold
 
     return hold(name, LAYOUT, model, weights, lambda problem: composed(problem, calls))
 
@@ -218,7 +218,7 @@ def _on_jax() -> Any:
     """Keras as a library of layers for JAX."""
     import jax
 
-    from .over_jax import Library
+    from .jax_library import Library
 
     keras = keras_on("jax")
 
@@ -234,7 +234,7 @@ def _on_jax() -> Any:
 
 
 def _weights_and_network(problem: Problem) -> tuple[Any, Any]:
-    from .over_torch import composed
+    from .torch_library import composed
 
     model = problem.model
     assert isinstance(model, Recurrent)

@@ -15,8 +15,8 @@ from ..interface import Evaluation
 from ..layouts import get_layout
 from ..models import Model, Recurrent
 from ..problems import Problem
-from .held import HeldLayers
-from .networks import refusal_of_networks
+from .supported_networks import refusal_of_networks
+from .wrapped_layer import HeldLayers
 
 LAYOUT = get_layout("onnx")
 OPSET, IR_VERSION = 22, 10

@@ -15,9 +15,9 @@ from ..layouts import LAYOUT, placed
 from ..models import Recurrent
 from ..problems import Problem
 from ..references.torch_nn_backend import empty_layer
-from .held import HeldLayers, model_of
-from .over_torch import Network, States, Weights
-from .over_torch import hold as hold_on_torch
+from .torch_library import Network, States, Weights
+from .torch_library import hold as hold_on_torch
+from .wrapped_layer import HeldLayers, model_of
 
 
 def build(model: Recurrent, weights: Sequence[Mapping[str, np.ndarray]]) -> nn.RNNBase:

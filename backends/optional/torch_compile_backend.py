@@ -16,6 +16,7 @@ from torch import Tensor
 from torch._dynamo.exc import BackendCompilerFailed
 
 from ..errors import UnsupportedProblemError, first_line
+from ..frameworks.torch_isolation import isolated
 from ..interface import Evaluation
 from ..models import Model, Recurrent
 from ..problems import Problem
@@ -26,7 +27,6 @@ from ..references.torch_common import (
     batch_of,
     descend,
     gradient,
-    isolated,
     require_torch_device,
     tensor,
     timed,

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..frameworks.torch_isolation import in_one_thread, isolated
 from ..interface import Evaluation
 from ..models import FeedForward, Model, OrderedSystem, Recurrent
 from ..problems import Problem
@@ -22,8 +23,6 @@ from .torch_common import (
     batch_of,
     descend,
     gradient,
-    in_one_thread,
-    isolated,
     require_torch_device,
     tensor,
     timed,

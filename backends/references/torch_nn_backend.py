@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
+from ..frameworks.torch_isolation import in_one_thread, isolated
 from ..interface import Evaluation
 from ..layouts import LAYOUT, WEIGHTS, placed
 from ..models import Model, Recurrent
@@ -21,8 +22,6 @@ from .torch_common import (
     batch_of,
     descend,
     gradient,
-    in_one_thread,
-    isolated,
     require_torch_device,
     tensor,
     timed,

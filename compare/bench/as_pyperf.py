@@ -6,7 +6,7 @@ import json
 import tempfile
 from pathlib import Path
 
-from ...backends.frameworks import require
+from ...backends.frameworks.loading import require
 from .run import Bench
 
 

@@ -6,11 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ...backends import (
-    MissingFrameworkError,
-    Problem,
-    RequestError,
-)
+from ...backends import MissingFrameworkError, Problem, RequestError
 from ...backends.checks import DTYPES, require_dtype
 from ..answers import Training
 from ..referee import Comparison

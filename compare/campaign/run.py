@@ -8,10 +8,7 @@ from contextlib import redirect_stdout
 from functools import partial
 from pathlib import Path
 
-from ...backends import (
-    Backend,
-    UnsupportedProblemError,
-)
+from ...backends import Backend, UnsupportedProblemError
 from ..certificate import UncertifiableError
 from ..output import Progress
 from ..referee import compare

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...backends import Evaluation, FeedForward, OrderedSystem, Problem, Recurrent, RequestError, Window
-from ...backends.frameworks import require
+from ...backends.frameworks.loading import require
 from ..answers import Quantity, Training, follow, quantities, training_quantities
 
 FIRST_BITS = 128

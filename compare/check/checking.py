@@ -8,13 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ...backends import (
-    BrokenBackendError,
-    Evaluation,
-    MissingFrameworkError,
-    Problem,
-    RequestError,
-)
+from ...backends import BrokenBackendError, Evaluation, MissingFrameworkError, Problem, RequestError
 from ..answers import Quantity, quantities
 from ..certificate import UncertifiableError
 from ..diagnosis import Diagnosis, diagnose, wrong_values

@@ -6,13 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
-from ...backends import (
-    FeedForward,
-    Model,
-    OrderedSystem,
-    Problem,
-    Recurrent,
-)
+from ...backends import FeedForward, Model, OrderedSystem, Problem, Recurrent
 from ..systems import System
 
 SMALL_SIZES = (1, 2, 3)

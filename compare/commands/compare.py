@@ -10,7 +10,7 @@ import typer
 
 from ...backends import RequestError
 from ...backends.files import require_folder
-from ...backends.frameworks import require
+from ...backends.frameworks.loading import require
 from ...backends.registry import choose_backends
 from ..campaign import (
     CampaignReport,

@@ -15,7 +15,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from ...backends import OrderedSystem, Problem, get_backend
-from ...backends.frameworks import require
+from ...backends.frameworks.loading import require
 from ..check import Derivation
 from ..diagnosis import Diagnosis, diagnose, wrong_values
 from ..mistakes import Values, values_of
@@ -95,7 +95,8 @@ def _below(problem: Problem) -> tuple[np.ndarray, ...]:
 def _gradcheck(program: Program) -> Answer:
     import torch
 
-    from ...backends.references.torch_common import isolated, tensor
+    from ...backends.frameworks.torch_isolation import isolated
+    from ...backends.references.torch_common import tensor
 
     names, gradients = list(program.at), program.gradients
 
@@ -123,7 +124,7 @@ def _check_grads(program: Program) -> Answer:
     import jax
     from jax.test_util import check_grads
 
-    from ...backends.references.jax_backend import isolated
+    from ...backends.frameworks.jax_isolation import isolated
 
     names, dtype = list(program.at), program.problem.dtype
     scalar = jax.ShapeDtypeStruct((), dtype)

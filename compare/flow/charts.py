@@ -9,7 +9,7 @@ from math import floor, log10
 
 import numpy as np
 
-from ...backends.frameworks import require
+from ...backends.frameworks.loading import require
 from .measurement import Flow
 
 TERMINAL_HEIGHT = 22

@@ -10,10 +10,10 @@ import numpy as np
 
 from ...backends import InvalidProblemError, Recurrent, RequestError, UnsupportedProblemError
 from ...backends.adapters import held_weights
-from ...backends.adapters.held import model_of
+from ...backends.adapters.wrapped_layer import model_of
 from ...backends.checks import require_one_dtype
 from ...backends.layouts import get_layout
-from ...backends.layouts.finding import find_layer
+from ...backends.layouts.layer_search import find_layer
 from ..referee import Comparison
 from .same_layer import compare_held
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from ...backends import Problem
 from ...backends.adapters import held_layers
-from ...backends.adapters.held import HeldLayers
+from ...backends.adapters.wrapped_layer import HeldLayers
 from ...backends.errors import RequestError
 from ..referee import Comparison, DisagreementError, compare
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ...backends import RequestError
-from ...backends.frameworks import require
+from ...backends.frameworks.loading import require
 
 FILE_FORMATS = (".png", ".svg", ".pdf")
 

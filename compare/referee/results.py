@@ -5,10 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from ...backends import (
-    Evaluation,
-    Problem,
-)
+from ...backends import Evaluation, Problem
 from ..answers import Training, Trajectory
 
 Verdict = Literal["agree", "disagree", "undecidable"]

@@ -12,7 +12,7 @@ import numpy as np
 
 from ...backends import Problem, Recurrent, RequestError
 from ...backends.errors import unknown_name
-from ...backends.frameworks import require
+from ...backends.frameworks.loading import require
 from .catalogue import System
 
 if TYPE_CHECKING:

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from ...backends import (
-    OrderedSystem,
-    RequestError,
-)
+from ...backends import OrderedSystem, RequestError
 from ..answers import Training
 from .catalogue import System
 

@@ -21,7 +21,7 @@ from ...backends import (
     load_backends,
 )
 from ...backends.files import require_folder
-from ...backends.frameworks import require
+from ...backends.frameworks.loading import require
 from ...backends.registry import resolve
 from ..certificate import UncertifiableError
 from ..check import Check, Function, check_derivation, numbers

@@ -11,11 +11,7 @@ from typing import Any
 
 import pytest
 
-from ...backends import (
-    InvalidProblemError,
-    Problem,
-    RequestError,
-)
+from ...backends import InvalidProblemError, Problem, RequestError
 from ...backends.checks import DTYPES, require_dtype, require_integer
 from ...backends.errors import unknown_name
 from ..systems import SYSTEMS, System, get_system

@@ -12,9 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from ...backends import (
-    Backend,
-)
+from ...backends import Backend
 from ..check import Function
 from .session import STARTED_WITH
 

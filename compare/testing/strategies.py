@@ -33,7 +33,7 @@ from ...backends import (
     RequestError,
 )
 from ...backends.checks import DTYPES, require_choice, require_dtype, require_flag, require_integer
-from ...backends.frameworks import require
+from ...backends.frameworks.loading import require
 from ...backends.models.model import FAMILIES
 from ...backends.models.recurrent import ACTIVATIONS, CELLS, DIFFERENTIATIONS, LOSS_AT, LOSSES, REDUCTIONS, RESETS
 from ...backends.models.truncation import TRUNCATIONS

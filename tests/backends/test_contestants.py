@@ -232,7 +232,7 @@ def test_a_device_that_is_not_there_is_told_in_one_line(name, monkeypatch):
 def test_tf32_is_off_on_a_gpu_and_afterwards_as_the_host_had_it(host):
     code = f"""
 import torch
-from gradparity.backends.references.torch_common import without_tf32
+from gradparity.backends.frameworks.torch_isolation import without_tf32
 matmul, rnn = torch.backends.cuda.matmul, torch.backends.cudnn.rnn
 def check():
     before = matmul.fp32_precision, rnn.fp32_precision

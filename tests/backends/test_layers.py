@@ -17,8 +17,8 @@ import torch
 from flax import nnx
 from gradparity.backends import Problem, Recurrent, RequestError, UnsupportedProblemError, Window
 from gradparity.backends.adapters import from_params, held_layers, to_params
+from gradparity.backends.adapters.jax_library import on_jax
 from gradparity.backends.adapters.keras import engine, keras_on
-from gradparity.backends.adapters.over_jax import on_jax
 from gradparity.compare import compare
 from gradparity.compare.referee.explanation import explain
 from torch.nn.utils.parametrizations import weight_norm

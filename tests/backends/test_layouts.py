@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from gradparity.backends import InvalidProblemError, Problem, Recurrent, UnknownNameError, UnsupportedProblemError
 from gradparity.backends.layouts import LAYOUTS, get_layout
-from gradparity.backends.layouts.finding import find_layer
+from gradparity.backends.layouts.layer_search import find_layer
 
 SHAPES = {"single": {}, "stack": {"num_layers": 2, "bidirectional": True}}
 CELLS = {

@@ -14,7 +14,7 @@ import safetensors.torch
 import torch
 from gradparity.backends import InvalidProblemError, RequestError
 from gradparity.backends.layouts import get_layout
-from gradparity.backends.layouts.finding import find_layer
+from gradparity.backends.layouts.layer_search import find_layer
 from gradparity.backends.layouts.weight_files import read_weights, write_weights
 
 TORCH = get_layout("torch")

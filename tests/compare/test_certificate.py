@@ -12,7 +12,8 @@ import pytest
 from extended import extended_answer
 from faults import Faulty, in_gradients, move_one_entry
 from flint import ctx
-from gradparity.backends import Evaluation, Problem, Recurrent, frameworks
+from gradparity.backends import Evaluation, Problem, Recurrent
+from gradparity.backends.frameworks import loading as frameworks
 from gradparity.backends.references import jax_backend as jax_scan
 from gradparity.backends.references import jax_recurrent, torch_recurrent
 from gradparity.compare import DisagreementError, assert_agree, cli, compare

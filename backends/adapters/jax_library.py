@@ -16,14 +16,15 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from ..frameworks.jax_isolation import isolated
 from ..interface import Evaluation
 from ..layouts import Layout
 from ..models import Model, Recurrent
 from ..problems import Problem
-from ..references.jax_backend import isolated, options_to_compile_quickly
+from ..references.jax_compilation import options_to_compile_quickly
 from ..references.jax_functions import each_loss
-from .held import HeldLayers
-from .networks import layer_sizes, refusal_of_networks
+from .supported_networks import layer_sizes, refusal_of_networks
+from .wrapped_layer import HeldLayers
 
 Weights = Mapping[str, Array]
 States = tuple[Array, ...]  # (h,), or (h, c)

@@ -14,8 +14,8 @@ from ..errors import InvalidProblemError, RequestError, UnsupportedProblemError,
 from ..layouts import get_layout
 from ..models import Recurrent
 from ..registry import get_backend
-from .held import HeldLayers
-from .networks import refusal_of_networks
+from .supported_networks import refusal_of_networks
+from .wrapped_layer import HeldLayers
 
 ADAPTERS = {
     "torch": "torch_layers",

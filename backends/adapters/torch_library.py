@@ -9,23 +9,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..frameworks.torch_isolation import in_one_thread, isolated
 from ..interface import Evaluation
 from ..layouts import Layout
 from ..models import Recurrent
 from ..problems import Problem
-from ..references.torch_common import (
-    Batch,
-    Params,
-    batch_of,
-    gradient,
-    in_one_thread,
-    isolated,
-    tensor,
-    timed,
-    within_lengths,
-)
+from ..references.torch_common import Batch, Params, batch_of, gradient, tensor, timed, within_lengths
 from ..references.torch_nn_backend import criterion
-from .held import HeldLayers
+from .wrapped_layer import HeldLayers
 
 Weights = Mapping[str, Tensor]
 States = tuple[Tensor, ...]  # (h,), or (h, c)

@@ -6,7 +6,7 @@ import importlib
 import importlib.util
 from functools import cache
 
-from .errors import BrokenBackendError, MissingFrameworkError, first_line
+from ..errors import BrokenBackendError, MissingFrameworkError, first_line
 
 
 @cache

@@ -13,7 +13,7 @@ from ..interface import Evaluation
 from ..layouts import Layout
 from ..models import Model, Recurrent
 from ..problems import Problem
-from .networks import refusal_of_networks
+from .supported_networks import refusal_of_networks
 
 TOLD = ("activation", "reset", "num_layers", "bidirectional")  # what weights do not tell
 

@@ -1,0 +1,5 @@
+"""Frameworks: whether they are there, and how their state and the host's are kept apart."""
+
+from .loading import require, require_installed
+
+__all__ = ["require", "require_installed"]

@@ -1,0 +1,58 @@
+"""JAX's programs: a model's loss and gradients, compiled once for each model, shape and dtype."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache, lru_cache
+from typing import Any
+
+import jax
+from jax import Array
+
+from ..models import FeedForward, Model, OrderedSystem, Recurrent
+from . import jax_feedforward, jax_recurrent
+
+FORWARD: dict[type[Model], Callable[..., tuple[Array, Array]]] = {
+    Recurrent: jax_recurrent.forward,
+    FeedForward: jax_feedforward.feedforward,
+    OrderedSystem: jax_feedforward.ordered,
+}
+# Code that runs a few times takes longer to compile than to run. Like this it compiles in a quarter of the time.
+FAST_COMPILE: dict[str, bool | int] = {"xla_backend_optimization_level": 0, "xla_cpu_use_fusion_emitters": False}
+
+
+def in_forward_mode(model: Model) -> bool:
+    return isinstance(model, Recurrent) and model.differentiation == "forward"
+
+
+@lru_cache(maxsize=256)
+def value_and_grad(model: Model, *, quickly: bool = False) -> Callable[..., Any]:
+    """Compiled once per model, and by `jit` once per shape and dtype; quickly, or to run fast."""
+    options = options_to_compile_quickly() if quickly else {}
+
+    def loss(differentiated: Any, given: Any, batch: Any) -> tuple[Array, Array]:
+        wanted, nudges = differentiated
+        return FORWARD[type(model)](model, {**wanted, **given}, nudges, batch)
+
+    if not in_forward_mode(model):
+        return jax.jit(jax.value_and_grad(loss, has_aux=True), compiler_options=options)
+
+    def with_value(*arguments: Any) -> tuple[Array, tuple[Array, Array]]:
+        value, outputs = loss(*arguments)
+        return value, (value, outputs)
+
+    def value_and_forward_gradient(*arguments: Any) -> Any:
+        gradients, found = jax.jacfwd(with_value, has_aux=True)(*arguments)
+        return found, gradients
+
+    return jax.jit(value_and_forward_gradient, compiler_options=options)
+
+
+@cache
+def options_to_compile_quickly() -> dict[str, bool | int]:
+    """None where this version of XLA does not know them."""
+    try:
+        jax.jit(lambda: 0, compiler_options=FAST_COMPILE).lower().compile()
+    except jax.errors.JaxRuntimeError:
+        return {}
+    return FAST_COMPILE
