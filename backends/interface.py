@@ -71,10 +71,10 @@ class Backend(Protocol):
         """
 
 
-Answer = tuple[float, dict[str, np.ndarray]]
+PreparedAnswer = tuple[float, dict[str, np.ndarray]]
 
 
-def answer_of(found: Any) -> Answer:
+def prepared_answer(found: Any) -> PreparedAnswer:
     """What a run returned, copied into NumPy's arrays; a tensor of PyTorch may be on another device.
 
     Raises:

@@ -25,7 +25,7 @@ class Reference:
         framework: the module that it needs; empty for NumPy alone, and for what looks after itself.
         extra: the extra of gradparity that installs the framework, if it is not called so.
         package: the name under which the framework is installed, if that is another one.
-        on_request: whether it is used only where it is named: a contestant, which is slow to load or to compile,
+        on_request: whether it is used only where it is named: a candidate, which is slow to load or to compile,
             and adds no independent answer.
     """
 

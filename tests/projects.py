@@ -51,9 +51,9 @@ def told(result, test):
     return text[start : text.find("\n___", start + 1)]
 
 
-def tried(story):
-    """The command of a story's next step."""
-    (line,) = (line for line in story.splitlines() if "Try: " in line)
+def tried(report):
+    """The command of a report's next step."""
+    (line,) = (line for line in report.splitlines() if "Try: " in line)
     return shlex.split(line.partition("Try: ")[2])
 
 

@@ -158,6 +158,19 @@ def test_every_room_stands_in_the_drawing(floor):
     assert {room for row in rows(floor) for room in row} == there - {"__init__", "__main__"}
 
 
+def test_every_file_of_a_room_stands_in_the_list_and_no_other():
+    listed, folder = set(), ""
+    block = re.search(r"^```\n(compare/testing/.*?)^```$", ARCHITECTURE.read_text(), re.DOTALL | re.MULTILINE)
+    assert block
+    for line in block[1].splitlines():
+        *first, names = re.split(r" {2,}", line.strip())
+        folder = first[0] if first else folder
+        listed |= {f"{folder}{name}" for name in names.split(" · ")}
+    there = {path.relative_to(ROOT).with_suffix("") for floor in ALLOWED for path in (ROOT / floor).rglob("*.py")}
+    in_rooms = {path.as_posix() for path in there if len(path.parts) > 2 or path.parts[0] == "manual"}
+    assert listed == {name for name in in_rooms if not name.endswith("__init__")}
+
+
 @pytest.mark.parametrize(
     ("module", "source", "violation"),
     [

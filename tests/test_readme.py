@@ -88,20 +88,3 @@ def test_the_detection_tables_are_those_that_the_command_wrote():
     rows = [line for line in section.splitlines() if line.startswith("|")]
     assert len(rows) > 15
     assert [row for row in rows if row not in page] == []
-
-
-def test_every_module_stands_in_the_architecture_and_no_other():
-    root = Path(__file__).parent.parent
-    (drawing,) = (block for block in blocks("") if block.startswith("compare/"))
-    drawn, floor, folder = set(), "", ""
-    for line in drawing.splitlines():
-        first, indent = re.split(r"\s{2,}", line.strip())[0], len(line) - len(line.lstrip())
-        if first.endswith("/"):
-            floor, folder = (first, "") if indent == 0 else (floor, first)
-        else:
-            folder = folder if indent == 4 else ""
-            drawn |= {f"{floor}{folder}{name}" for name in first.split(" · ")}
-    floors = ("manual", "backends", "compare")
-    modules = {path.relative_to(root).with_suffix("") for each in floors for path in (root / each).rglob("*.py")}
-    expected = {path.as_posix() for path in modules if path.name not in ("__init__", "__main__")}
-    assert drawn - {"manual/derivation.md and three more pages"} == expected

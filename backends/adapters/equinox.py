@@ -14,8 +14,8 @@ from jax import Array, lax
 from ..layouts import get_layout
 from ..models import Recurrent
 from .jax_library import Library, States, Weights, on_jax
-from .jax_library import hold as hold_on_jax
-from .wrapped_layer import HeldLayers, model_of
+from .jax_library import wrap as wrap_on_jax
+from .wrapped_layer import WrappedLayer, model_of
 
 LAYOUT = get_layout("equinox")
 CELLS = {"lstm": eqx.nn.LSTMCell, "gru": eqx.nn.GRUCell}
@@ -49,7 +49,7 @@ def _with(cell: Any, weights: Weights) -> Any:
     return eqx.tree_at(lambda held: [getattr(held, name) for name in weights], cell, list(weights.values()))
 
 
-def hold(cell: Any, **told: Any) -> HeldLayers:
+def wrap(cell: Any, **stated: Any) -> WrappedLayer:
     """A cell as a backend.
 
     Raises:
@@ -57,9 +57,9 @@ def hold(cell: Any, **told: Any) -> HeldLayers:
     """
     names = [name for name in ("weight_ih", "weight_hh", "bias", "bias_n") if getattr(cell, name, None) is not None]
     held = {name: np.asarray(getattr(cell, name)) for name in names}
-    model = model_of(LAYOUT, [held], **told)
-    return hold_on_jax(f"equinox {type(cell).__name__}", LAYOUT, model, [held], [partial(call, cell)])
+    model = model_of(LAYOUT, [held], **stated)
+    return wrap_on_jax(f"equinox {type(cell).__name__}", LAYOUT, model, [held], [partial(call, cell)])
 
 
 BACKEND = Library("equinox", LAYOUT, make)
-hold_weights = BACKEND.hold_weights
+wrap_weights = BACKEND.wrap_weights

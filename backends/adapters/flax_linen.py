@@ -15,8 +15,8 @@ from ..errors import InvalidProblemError
 from ..layouts import get_layout
 from ..models import Recurrent
 from .jax_library import Library, States, Weights, on_jax
-from .jax_library import hold as hold_on_jax
-from .wrapped_layer import HeldLayers, model_of, require_forward
+from .jax_library import wrap as wrap_on_jax
+from .wrapped_layer import WrappedLayer, model_of, require_forward
 
 LAYOUT = get_layout("flax-linen")
 ACTIVATIONS = {"tanh": nn.tanh, "relu": nn.relu, "sigmoid": nn.sigmoid, "identity": lambda a: a}
@@ -47,7 +47,7 @@ def build(model: Recurrent, weights: Mapping[str, np.ndarray]) -> tuple[nn.RNNCe
     return make(model, model.input_size).args[0], unflatten_dict(arrays)
 
 
-def hold(cell: nn.RNNCellBase | nn.RNN, variables: Any, **told: Any) -> HeldLayers:
+def wrap(cell: nn.RNNCellBase | nn.RNN, variables: Any, **stated: Any) -> WrappedLayer:
     """A cell, or an `nn.RNN` over one, with its variables (those of `init`) as a backend.
 
     Raises:
@@ -62,9 +62,9 @@ def hold(cell: nn.RNNCellBase | nn.RNN, variables: Any, **told: Any) -> HeldLaye
     if isinstance(cell, nn.RNN):
         require_forward(cell, nn.RNN)
         cell, flat = cell.cell, {name.removeprefix("cell."): array for name, array in flat.items()}
-    model = model_of(LAYOUT, [flat], **told)
-    return hold_on_jax(f"flax-linen {type(cell).__name__}", LAYOUT, model, [flat], [partial(call, cell)])
+    model = model_of(LAYOUT, [flat], **stated)
+    return wrap_on_jax(f"flax-linen {type(cell).__name__}", LAYOUT, model, [flat], [partial(call, cell)])
 
 
 BACKEND = Library("flax-linen", LAYOUT, make)
-hold_weights = BACKEND.hold_weights
+wrap_weights = BACKEND.wrap_weights

@@ -15,8 +15,8 @@ from ..errors import InvalidProblemError
 from ..layouts import NO_B_HN, get_layout
 from ..models import Model, Recurrent
 from .jax_library import Library, States, Weights, on_jax
-from .jax_library import hold as hold_on_jax
-from .wrapped_layer import HeldLayers, model_of, require_forward
+from .jax_library import wrap as wrap_on_jax
+from .wrapped_layer import WrappedLayer, model_of, require_forward
 
 LAYOUT = get_layout("flax-nnx")
 CELLS = {"rnn": nnx.SimpleCell, "lstm": nnx.OptimizedLSTMCell, "gru": nnx.GRUCell}
@@ -24,7 +24,7 @@ ACTIVATIONS = {"tanh": nnx.tanh, "relu": nnx.relu, "sigmoid": nnx.sigmoid, "iden
 
 
 def make(model: Recurrent, input_size: int) -> partial[Array]:
-    """The layer of a model. `SimpleCell` computes in float32 unless it is told not to."""
+    """The layer of a model. `SimpleCell` computes in float32 unless it is stated not to."""
     options = {"activation_fn": ACTIVATIONS[model.activation], "dtype": None} if model.cell == "rnn" else {}
     cell = CELLS[model.cell]
     shapes = nnx.eval_shape(lambda: cell(input_size, model.hidden_size, rngs=nnx.Rngs(0), **options))
@@ -49,7 +49,7 @@ def _cell(graph: Any, state: Any, weights: Weights) -> Any:
     return nnx.merge(graph, state)
 
 
-def hold(layer: nnx.Module, **told: Any) -> HeldLayers:
+def wrap(layer: nnx.Module, **stated: Any) -> WrappedLayer:
     """A cell, or an `nnx.RNN` over one, as a backend.
 
     Raises:
@@ -62,9 +62,9 @@ def hold(layer: nnx.Module, **told: Any) -> HeldLayers:
         raise InvalidProblemError("flax.nnx.LSTMCell is not known here, expected OptimizedLSTMCell")
     params = nnx.to_pure_dict(nnx.state(cell, nnx.Param))
     flat = {".".join(map(str, name)): np.asarray(array) for name, array in flatten_dict(params).items()}
-    model = model_of(LAYOUT, [flat], **told)
+    model = model_of(LAYOUT, [flat], **stated)
     graph, state = nnx.split(cell)
-    return hold_on_jax(f"flax-nnx {type(cell).__name__}", LAYOUT, model, [flat], [partial(call, graph, state)])
+    return wrap_on_jax(f"flax-nnx {type(cell).__name__}", LAYOUT, model, [flat], [partial(call, graph, state)])
 
 
 class FlaxNnx(Library):
@@ -76,4 +76,4 @@ class FlaxNnx(Library):
 
 
 BACKEND = FlaxNnx("flax-nnx", LAYOUT, make)
-hold_weights = BACKEND.hold_weights
+wrap_weights = BACKEND.wrap_weights

@@ -14,8 +14,8 @@ from ..errors import InvalidProblemError
 from ..layouts import get_layout
 from ..models import Recurrent
 from .jax_library import Library, States, Weights, on_jax
-from .jax_library import hold as hold_on_jax
-from .wrapped_layer import HeldLayers, model_of
+from .jax_library import wrap as wrap_on_jax
+from .wrapped_layer import WrappedLayer, model_of
 
 LAYOUT = get_layout("haiku")
 CORES = {"rnn": hk.VanillaRNN, "lstm": hk.LSTM, "gru": hk.GRU}
@@ -50,7 +50,7 @@ def _nested(weights: Weights, core: str) -> dict[str, dict[str, Array]]:
     return params
 
 
-def hold(core: Callable[[], hk.RNNCore], params: Any, **told: Any) -> HeldLayers:
+def wrap(core: Callable[[], hk.RNNCore], params: Any, **stated: Any) -> WrappedLayer:
     """A core, by the function that makes it, and its parameters (those of `init`) as a backend.
 
     Raises:
@@ -64,10 +64,10 @@ def hold(core: Callable[[], hk.RNNCore], params: Any, **told: Any) -> HeldLayers
         raise InvalidProblemError(f"haiku's parameters are of {' and '.join(sorted(names))}, expected one core")
     (name,) = names
     held = {weight.removeprefix(f"{name}."): array for weight, array in flat.items()}
-    model = model_of(LAYOUT, [held], **{"activation": "relu", **told})
+    model = model_of(LAYOUT, [held], **{"activation": "relu", **stated})
     shown = f"haiku {getattr(getattr(core, 'func', core), '__name__', 'core')}"
-    return hold_on_jax(shown, LAYOUT, model, [held], [partial(call, core, name=name)])
+    return wrap_on_jax(shown, LAYOUT, model, [held], [partial(call, core, name=name)])
 
 
 BACKEND = Library("haiku", LAYOUT, make)
-hold_weights = BACKEND.hold_weights
+wrap_weights = BACKEND.wrap_weights

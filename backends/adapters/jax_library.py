@@ -23,8 +23,8 @@ from ..models import Model, Recurrent
 from ..problems import Problem
 from ..references.jax_compilation import options_to_compile_quickly
 from ..references.jax_functions import each_loss
-from .supported_networks import layer_sizes, refusal_of_networks
-from .wrapped_layer import HeldLayers
+from .supported_networks import layer_sizes, unsupported_network
+from .wrapped_layer import WrappedLayer
 
 Weights = Mapping[str, Array]
 States = tuple[Array, ...]  # (h,), or (h, c)
@@ -46,7 +46,7 @@ class Library:
     make: Callable[[Recurrent, int], Call]
 
     def supports(self, model: Model, dtype: str) -> str:
-        return refusal_of_networks(model) or (self.layout.refusal(model) if isinstance(model, Recurrent) else "")
+        return unsupported_network(model) or (self.layout.unsupported(model) if isinstance(model, Recurrent) else "")
 
     def evaluate(self, problem: Problem, *, trace: bool = False) -> Evaluation:
         weights = self.layout.from_params(_network(problem), problem.params)
@@ -69,10 +69,10 @@ class Library:
 
         return run
 
-    def hold_weights(self, model: Recurrent, weights: Sequence[Mapping[str, np.ndarray]]) -> HeldLayers:
+    def wrap_weights(self, model: Recurrent, weights: Sequence[Mapping[str, np.ndarray]]) -> WrappedLayer:
         """New layers with these weights as a backend."""
         calls = [self.make(model, size) for size in layer_sizes(model)]
-        return hold(self.name, self.layout, model, weights, calls)
+        return wrap(self.name, self.layout, model, weights, calls)
 
 
 def answer(
@@ -104,9 +104,9 @@ def on_jax(weights: Mapping[str, np.ndarray]) -> dict[str, Array]:
         return {name: jnp.asarray(array) for name, array in weights.items()}
 
 
-def hold(
+def wrap(
     name: str, layout: Layout, model: Recurrent, weights: Sequence[Mapping[str, np.ndarray]], calls: Sequence[Call]
-) -> HeldLayers:
+) -> WrappedLayer:
     """Layers with weights of their own as a backend."""
 
     @cache
@@ -116,7 +116,7 @@ def hold(
     def respond(problem: Problem, trace: bool) -> Evaluation:
         return answer(problem, layout, weights, compiled(_network(problem)), trace=trace)
 
-    return HeldLayers(name, layout, model, weights, respond)
+    return WrappedLayer(name, layout, model, weights, respond)
 
 
 def value_and_grad(model: Recurrent, calls: Sequence[Call], *, quickly: bool = False) -> Callable[..., Any]:
@@ -146,7 +146,7 @@ def _readout(problem: Problem) -> list[str]:
 
 def _arguments(problem: Problem, weights: Sequence[Mapping[str, np.ndarray]]) -> tuple[dict[str, Any], dict[str, Any]]:
     """What is differentiated: weights, read-out, initial states, inputs, and zeros added to o_t; and what is not."""
-    zeros = np.zeros(problem.model.output_form(*problem.leading).shape, problem.dtype)
+    zeros = np.zeros(problem.model.output_spec(*problem.leading).shape, problem.dtype)
     wanted = {"weights": [dict(held) for held in weights], "o": zeros, "inputs": problem.inputs, **problem.states}
     wanted |= {name: problem.params[name] for name in _readout(problem)}
     return wanted, {"targets": problem.targets, "lengths": problem.sequence_lengths}

@@ -24,8 +24,8 @@ from ..interface import Evaluation
 from ..layouts import get_layout
 from ..models import Model, Recurrent
 from ..problems import Problem
-from .supported_networks import layer_sizes, refusal_of_networks
-from .wrapped_layer import HeldLayers, model_of
+from .supported_networks import layer_sizes, unsupported_network
+from .wrapped_layer import WrappedLayer, model_of
 
 LAYOUT = get_layout("keras")
 ENGINES = ("jax", "torch")
@@ -40,7 +40,7 @@ class KerasJaxBackend:
         _require(self.name, "jax")
 
     def supports(self, model: Model, dtype: str) -> str:
-        return _refusal(model, "jax")
+        return _unsupported(model, "jax")
 
     def evaluate(self, problem: Problem, *, trace: bool = False) -> Evaluation:
         return _on_jax().evaluate(problem, trace=trace)
@@ -58,7 +58,7 @@ class KerasTorchBackend:
         _require(self.name, "torch")
 
     def supports(self, model: Model, dtype: str) -> str:
-        return _refusal(model, "torch")
+        return _unsupported(model, "torch")
 
     def evaluate(self, problem: Problem, *, trace: bool = False) -> Evaluation:
         from .torch_library import answer
@@ -130,7 +130,7 @@ def build(model: Recurrent, weights: Mapping[str, np.ndarray]) -> Any:
     return layer
 
 
-def hold(layer: Any, **told: Any) -> HeldLayers:
+def wrap(layer: Any, **stated: Any) -> WrappedLayer:
     """A built layer as a backend, on the engine that Keras has in this process.
 
     Raises:
@@ -149,33 +149,33 @@ def hold(layer: Any, **told: Any) -> HeldLayers:
     if len(held) < len(layer.weights):
         raise InvalidProblemError(f"keras layer {layer.name} has several cells, expected one")
     if hasattr(layer.cell, "reset_after"):
-        told["reset"] = "after" if layer.cell.reset_after else "before"
+        stated["reset"] = "after" if layer.cell.reset_after else "before"
     elif isinstance(layer.cell, keras.layers.SimpleRNNCell):
         activation = getattr(layer.cell.activation, "__name__", type(layer.cell.activation).__name__)
-        told["activation"] = {"linear": "identity"}.get(activation, activation)
-    model = model_of(LAYOUT, [held], **told)
+        stated["activation"] = {"linear": "identity"}.get(activation, activation)
+    model = model_of(LAYOUT, [held], **stated)
     name, calls = f"keras-{on} {type(layer).__name__}", [partial(call, layer)]
     if on == "torch":
-        return _hold_on_torch(name, model, [held], calls)
-    from .jax_library import hold as hold_on_jax
+        return _wrap_on_torch(name, model, [held], calls)
+    from .jax_library import wrap as wrap_on_jax
 
-    return hold_on_jax(name, LAYOUT, model, [held], calls)
+    return wrap_on_jax(name, LAYOUT, model, [held], calls)
 
 
-def hold_weights(model: Recurrent, weights: Sequence[Mapping[str, np.ndarray]]) -> HeldLayers:
+def wrap_weights(model: Recurrent, weights: Sequence[Mapping[str, np.ndarray]]) -> WrappedLayer:
     """New layers with these weights as a backend, on the engine that Keras has or will have in this process."""
     if engine() == "jax":
-        found: HeldLayers = _on_jax().hold_weights(model, weights)
+        found: WrappedLayer = _on_jax().wrap_weights(model, weights)
         return found
-    return _hold_on_torch("keras-torch", model, weights, _calls_on_torch(model, weights[0]["kernel"].dtype.name))
+    return _wrap_on_torch("keras-torch", model, weights, _calls_on_torch(model, weights[0]["kernel"].dtype.name))
 
 
-def _hold_on_torch(
+def _wrap_on_torch(
     name: str, model: Recurrent, weights: Sequence[Mapping[str, np.ndarray]], calls: Sequence[Any]
-) -> HeldLayers:
-    from .torch_library import composed, hold
+) -> WrappedLayer:
+    from .torch_library import composed, wrap
 
-    return hold(name, LAYOUT, model, weights, lambda problem: composed(problem, calls))
+    return wrap(name, LAYOUT, model, weights, lambda problem: composed(problem, calls))
 
 
 def layer_for(keras: Any, model: Recurrent, input_size: int, dtype: str) -> Any:
@@ -205,12 +205,12 @@ def _require(name: str, engine: str) -> None:
     require(engine, needed_by=f"backend {name!r}", extra=f"keras,{engine}")
 
 
-def _refusal(model: Model, engine: str) -> str:
+def _unsupported(model: Model, engine: str) -> str:
     try:
         keras_on(engine)
     except UnsupportedProblemError as error:
         return str(error)
-    return refusal_of_networks(model)
+    return unsupported_network(model)
 
 
 @cache

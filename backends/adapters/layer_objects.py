@@ -14,8 +14,8 @@ from ..errors import InvalidProblemError, RequestError, UnsupportedProblemError,
 from ..layouts import get_layout
 from ..models import Recurrent
 from ..registry import get_backend
-from .supported_networks import refusal_of_networks
-from .wrapped_layer import HeldLayers
+from .supported_networks import unsupported_network
+from .wrapped_layer import WrappedLayer
 
 ADAPTERS = {
     "torch": "torch_layers",
@@ -39,16 +39,16 @@ KNOWN = (
 )
 
 
-def to_params(layer: object, **told: Any) -> dict[str, np.ndarray]:
+def to_params(layer: object, **stated: Any) -> dict[str, np.ndarray]:
     """U, W, b and b_hn of a library's layer, by their names in a problem.
 
     To the bit, but for two biases that become one (their sum), and for the 1 that Haiku adds to the forget gate's.
 
     Args:
-        layer: as for `held_layers`.
-        told: as for `held_layers`.
+        layer: as for `wrap_layer`.
+        stated: as for `wrap_layer`.
     """
-    return held_layers(layer, **told).params
+    return wrap_layer(layer, **stated).params
 
 
 def from_params(library: str, model: Recurrent, params: Mapping[str, np.ndarray]) -> Any:
@@ -67,9 +67,9 @@ def from_params(library: str, model: Recurrent, params: Mapping[str, np.ndarray]
     if library not in able:
         raise unknown_name("library", library, able)
     layout = get_layout(library)
-    refusal = refusal_of_networks(model) or layout.refusal(model)
-    if refusal:
-        raise UnsupportedProblemError(refusal)
+    reason = unsupported_network(model) or layout.unsupported(model)
+    if reason:
+        raise UnsupportedProblemError(reason)
     weights = layout.from_params(model, _fitting(model, params))
     if library == "torch":
         return _adapter("torch_layers").build(model, weights)
@@ -78,7 +78,7 @@ def from_params(library: str, model: Recurrent, params: Mapping[str, np.ndarray]
     return _adapter(ADAPTERS[library]).build(model, weights[0])
 
 
-def held_weights(library: str, model: Recurrent, weights: Sequence[Mapping[str, np.ndarray]]) -> HeldLayers:
+def wrap_library_weights(library: str, model: Recurrent, weights: Sequence[Mapping[str, np.ndarray]]) -> WrappedLayer:
     """New layers of a library, with exactly these weights, as a backend.
 
     Args:
@@ -94,16 +94,16 @@ def held_weights(library: str, model: Recurrent, weights: Sequence[Mapping[str, 
     layout = get_layout(library)
     zeros = layout.zeros(model, next(iter(weights[0].values())).dtype.name)
     complete = [{**no_bias, **held} for no_bias, held in zip(zeros, weights, strict=True)]
-    held: HeldLayers = _adapter(ADAPTERS[library]).hold_weights(model, complete)
+    held: WrappedLayer = _adapter(ADAPTERS[library]).wrap_weights(model, complete)
     return held
 
 
-def held_layers(layer: object, **told: Any) -> HeldLayers:
+def wrap_layer(layer: object, **stated: Any) -> WrappedLayer:
     """The object as a backend that answers with the object's own weights.
 
     Args:
         layer: see `KNOWN`.
-        told: fields of the model that the object does not tell, such as `activation` of a plain cell of Flax.
+        stated: fields of the model that the object does not tell, such as `activation` of a plain cell of Flax.
 
     Raises:
         RequestError: it is nothing of the kind.
@@ -111,12 +111,12 @@ def held_layers(layer: object, **told: Any) -> HeldLayers:
     if isinstance(layer, tuple) and len(layer) == 2 and isinstance(layer[1], Mapping):
         first, held = layer
         if _is_a(first, "flax.linen", "Module"):
-            return _adapter("flax_linen").hold(first, held, **told)
+            return _adapter("flax_linen").wrap(first, held, **stated)
         if callable(first) and not _is_a(first, "torch.nn", "Module") and "haiku" in sys.modules:
-            return _adapter("haiku").hold(first, held, **told)
+            return _adapter("haiku").wrap(first, held, **stated)
     for module, names, adapter in CLASSES:
         if any(_is_a(layer, module, name) for name in names):
-            return _adapter(adapter).hold(layer, **told)
+            return _adapter(adapter).wrap(layer, **stated)
     raise RequestError(f"no layer that is known here: {type(layer).__name__}, expected {KNOWN}")
 
 

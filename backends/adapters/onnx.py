@@ -15,8 +15,8 @@ from ..interface import Evaluation
 from ..layouts import get_layout
 from ..models import Model, Recurrent
 from ..problems import Problem
-from .supported_networks import refusal_of_networks
-from .wrapped_layer import HeldLayers
+from .supported_networks import unsupported_network
+from .wrapped_layer import WrappedLayer
 
 LAYOUT = get_layout("onnx")
 OPSET, IR_VERSION = 22, 10
@@ -33,7 +33,7 @@ class OnnxRuntimeBackend:
     partial: ClassVar[bool] = True  # it has no gradients
 
     def supports(self, model: Model, dtype: str) -> str:
-        return FLOAT32_ONLY if dtype != "float32" else refusal_of_networks(model)
+        return FLOAT32_ONLY if dtype != "float32" else unsupported_network(model)
 
     def evaluate(self, problem: Problem, *, trace: bool = False) -> Evaluation:
         model = problem.model
@@ -44,11 +44,11 @@ class OnnxRuntimeBackend:
         raise UnsupportedProblemError("ONNX Runtime gives forward values only, and no gradients")
 
 
-def hold_weights(model: Recurrent, weights: Weights) -> HeldLayers:
+def wrap_weights(model: Recurrent, weights: Weights) -> WrappedLayer:
     """Layers with these weights as a backend."""
     if any(array.dtype != np.float32 for held in weights for array in held.values()):
         raise UnsupportedProblemError(FLOAT32_ONLY)
-    return HeldLayers(
+    return WrappedLayer(
         f"onnxruntime {OPERATORS[model.cell]}", LAYOUT, model, weights, lambda problem, trace: answer(problem, weights)
     )
 

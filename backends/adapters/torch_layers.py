@@ -16,8 +16,8 @@ from ..models import Recurrent
 from ..problems import Problem
 from ..references.torch_nn_backend import empty_layer
 from .torch_library import Network, States, Weights
-from .torch_library import hold as hold_on_torch
-from .wrapped_layer import HeldLayers, model_of
+from .torch_library import wrap as wrap_on_torch
+from .wrapped_layer import WrappedLayer, model_of
 
 
 def build(model: Recurrent, weights: Sequence[Mapping[str, np.ndarray]]) -> nn.RNNBase:
@@ -29,12 +29,12 @@ def build(model: Recurrent, weights: Sequence[Mapping[str, np.ndarray]]) -> nn.R
     return layer
 
 
-def hold_weights(model: Recurrent, weights: Sequence[Mapping[str, np.ndarray]]) -> HeldLayers:
+def wrap_weights(model: Recurrent, weights: Sequence[Mapping[str, np.ndarray]]) -> WrappedLayer:
     """A new layer with these weights as a backend."""
-    return hold(build(model, weights))
+    return wrap(build(model, weights))
 
 
-def hold(module: nn.RNNBase | nn.RNNCellBase, **told: Any) -> HeldLayers:
+def wrap(module: nn.RNNBase | nn.RNNCellBase, **stated: Any) -> WrappedLayer:
     """An `nn.RNN`, `LSTM` or `GRU`, of any number of layers and directions, or a cell, as a backend.
 
     Raises:
@@ -45,16 +45,16 @@ def hold(module: nn.RNNBase | nn.RNNCellBase, **told: Any) -> HeldLayers:
     if isinstance(module, nn.RNNBase) and module.training and module.dropout and module.num_layers > 1:
         raise InvalidProblemError("the torch layer has dropout and is in training mode: call its eval() first")
     if hasattr(module, "nonlinearity"):
-        told["activation"] = module.nonlinearity
+        stated["activation"] = module.nonlinearity
     own = ["weight_ih", "weight_hh", *(["bias_ih", "bias_hh"] if module.bias else [])]
     if isinstance(module, nn.RNNBase):
         stack: dict[str, Any] = {"num_layers": module.num_layers, "bidirectional": module.bidirectional}
-        told |= stack
+        stated |= stack
         names = [{name: placed(place, name) for name in own} for place in Recurrent("rnn", 1, 1, 1, **stack).places]
     else:
         names = [{name: name for name in own}]
     weights = [{name: _numbers(module, theirs) for name, theirs in each.items()} for each in names]
-    model = model_of(LAYOUT, weights, **told)
+    model = model_of(LAYOUT, weights, **stated)
     run: Callable[[Any, Weights, Tensor, States], Tensor] = _run_cell
     if isinstance(module, nn.RNNBase):
         run = _run_layers
@@ -69,7 +69,7 @@ def hold(module: nn.RNNBase | nn.RNNCellBase, **told: Any) -> HeldLayers:
 
         return network
 
-    return hold_on_torch(f"torch {type(module).__name__}", LAYOUT, model, weights, network_for)
+    return wrap_on_torch(f"torch {type(module).__name__}", LAYOUT, model, weights, network_for)
 
 
 def _numbers(module: nn.Module, name: str) -> np.ndarray:
@@ -80,8 +80,8 @@ def _numbers(module: nn.Module, name: str) -> np.ndarray:
             f"the torch layer has no parameter {name}: if it is parametrized, take that off first"
         )
     if parameter.dtype not in (torch.float64, torch.float32) or parameter.is_meta:
-        told = "on the meta device, without numbers" if parameter.is_meta else parameter.dtype
-        raise InvalidProblemError(f"the torch layer's {name} is {told}, expected float64 or float32")
+        stated = "on the meta device, without numbers" if parameter.is_meta else parameter.dtype
+        raise InvalidProblemError(f"the torch layer's {name} is {stated}, expected float64 or float32")
     found: np.ndarray = parameter.detach().cpu().numpy()
     return found
 

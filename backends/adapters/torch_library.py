@@ -16,7 +16,7 @@ from ..models import Recurrent
 from ..problems import Problem
 from ..references.torch_common import Batch, Params, batch_of, gradient, tensor, timed, within_lengths
 from ..references.torch_nn_backend import criterion
-from .wrapped_layer import HeldLayers
+from .wrapped_layer import WrappedLayer
 
 Weights = Mapping[str, Tensor]
 States = tuple[Tensor, ...]  # (h,), or (h, c)
@@ -44,19 +44,19 @@ def answer(
         )
 
 
-def hold(
+def wrap(
     name: str,
     layout: Layout,
     model: Recurrent,
     weights: Sequence[Mapping[str, np.ndarray]],
     network_for: Callable[[Problem], Network],
-) -> HeldLayers:
+) -> WrappedLayer:
     """Layers with weights of their own as a backend."""
 
     def respond(problem: Problem, trace: bool) -> Evaluation:
         return answer(problem, layout, weights, network_for(problem), trace=trace)
 
-    return HeldLayers(name, layout, model, weights, respond)
+    return WrappedLayer(name, layout, model, weights, respond)
 
 
 def prepared(

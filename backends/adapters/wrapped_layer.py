@@ -13,13 +13,13 @@ from ..interface import Evaluation
 from ..layouts import Layout
 from ..models import Model, Recurrent
 from ..problems import Problem
-from .supported_networks import refusal_of_networks
+from .supported_networks import unsupported_network
 
-TOLD = ("activation", "reset", "num_layers", "bidirectional")  # what weights do not tell
+STATED = ("activation", "reset", "num_layers", "bidirectional")  # what weights do not tell
 
 
 @dataclass(frozen=True, eq=False)
-class HeldLayers:
+class WrappedLayer:
     """A library's own object, which answers with the weights that it has: of a problem it takes the rest.
 
     Attributes:
@@ -56,8 +56,8 @@ class HeldLayers:
         return found[0]
 
     def supports(self, model: Model, dtype: str) -> str:
-        if refusal := refusal_of_networks(model):
-            return refusal
+        if reason := unsupported_network(model):
+            return reason
         same = isinstance(model, Recurrent) and _kind(model) == _kind(self.model)
         return "" if same else f"it is one layer and no other: {self.model.words}"
 
@@ -72,16 +72,16 @@ class HeldLayers:
         return run
 
 
-def model_of(layout: Layout, weights: Sequence[Mapping[str, np.ndarray]], **told: Any) -> Recurrent:
-    """The model of layers with these weights, and with what else is told of them.
+def model_of(layout: Layout, weights: Sequence[Mapping[str, np.ndarray]], **stated: Any) -> Recurrent:
+    """The model of layers with these weights, and with what else is stated of them.
 
     Raises:
-        RequestError: the weights are not those of such layers, or something else is told.
+        RequestError: the weights are not those of such layers, or something else is stated.
     """
-    for name in told:
-        if name not in TOLD:
-            raise unknown_name("field of the model", name, TOLD)
-    fields: dict[str, Any] = {"output_size": 1, "loss": "squared_error"} | layout.describe(weights[0]) | told
+    for name in stated:
+        if name not in STATED:
+            raise unknown_name("field of the model", name, STATED)
+    fields: dict[str, Any] = {"output_size": 1, "loss": "squared_error"} | layout.describe(weights[0]) | stated
     if fields["cell"] != "rnn":
         fields.pop("activation", None)
     if fields["cell"] != "gru":

@@ -30,10 +30,10 @@ def describe(weights: Given) -> dict[str, Any]:
     return {"cell": cell, **sizes, "bias": "bias" in weights, "reset": "after"}
 
 
-def refusal(model: Recurrent) -> str:
+def unsupported(model: Recurrent) -> str:
     if model.cell == "rnn":
         return "Equinox has no plain recurrent cell"
     return reset_refusal("equinox.nn.GRUCell", model, has="after")
 
 
-LAYOUT = Layout(pack, unpack, describe, refusal)
+LAYOUT = Layout(pack, unpack, describe, unsupported)

@@ -46,7 +46,7 @@ def describe(weights: Given) -> dict[str, Any]:
     return {"cell": cell, **sizes, "bias": True, "reset": "after"}
 
 
-def refusal(model: Recurrent) -> str:
+def unsupported(model: Recurrent) -> str:
     return reset_refusal("flax.linen.GRUCell", model, has="after")
 
 
@@ -60,4 +60,4 @@ def _weight_names(cell: str) -> set[str]:
     return names | ({"hn.bias"} if cell == "gru" else set())
 
 
-LAYOUT = Layout(pack, unpack, describe, refusal)
+LAYOUT = Layout(pack, unpack, describe, unsupported)

@@ -36,8 +36,8 @@ def describe(weights: Given) -> dict[str, Any]:
     return {"cell": cell, **sizes, "bias": True, "reset": "after"}
 
 
-def refusal(model: Recurrent) -> str:
+def unsupported(model: Recurrent) -> str:
     return reset_refusal("flax.nnx.GRUCell", model, has="after")
 
 
-LAYOUT = Layout(pack, unpack, describe, refusal)
+LAYOUT = Layout(pack, unpack, describe, unsupported)

@@ -58,10 +58,10 @@ def describe(weights: Given) -> dict[str, Any]:
     return {"cell": "rnn", **sizes, "bias": True}
 
 
-def refusal(model: Recurrent) -> str:
+def unsupported(model: Recurrent) -> str:
     if model.cell == "rnn" and model.activation != "relu":
         return f"haiku.VanillaRNN has relu, not {model.activation}"
     return reset_refusal("haiku.GRU", model, has="before")
 
 
-LAYOUT = Layout(pack, unpack, describe, refusal, added_to_forget_gate=1.0)
+LAYOUT = Layout(pack, unpack, describe, unsupported, added_to_forget_gate=1.0)

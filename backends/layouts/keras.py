@@ -49,8 +49,8 @@ def describe(weights: Given) -> dict[str, Any]:
     return found
 
 
-def refusal(model: Recurrent) -> str:
+def unsupported(model: Recurrent) -> str:
     return ""
 
 
-LAYOUT = Layout(pack, unpack, describe, refusal)
+LAYOUT = Layout(pack, unpack, describe, unsupported)

@@ -62,7 +62,7 @@ def _known_names(layout: Layout) -> Known:
     own: dict[str, None] = {}
     grus = [Recurrent("gru", 1, 1, 1, reset=reset) for reset in RESETS]
     for model in (Recurrent("rnn", 1, 1, 1, activation="relu"), Recurrent("lstm", 1, 1, 1), *grus):
-        if not layout.refusal(model):
+        if not layout.unsupported(model):
             own |= dict.fromkeys(layout.zeros(model)[0])
     known: dict[str, tuple[Spot, str]] = {}
     for stack in (

@@ -35,7 +35,7 @@ class Layout:
             is `b_h`.
         describe: the fields `cell`, `input_size`, `hidden_size` and `bias` of the model, and its `reset` where the
             weights tell it. Raises InvalidProblemError for other weights.
-        refusal: why the library has no layer for a model; empty if it has one.
+        unsupported: why the library has no layer for a model; empty if it has one.
         added_to_forget_gate: what the library adds to the LSTM's b_f when it runs.
         placed: the name in a stack of what is called so in a single layer.
         directions_in_one: whether the first axis of an array in a file is that of the directions.
@@ -44,7 +44,7 @@ class Layout:
     pack: Callable[[Recurrent, Given], Arrays]
     unpack: Callable[[Recurrent, Given], Arrays]
     describe: Callable[[Given], dict[str, Any]]
-    refusal: Callable[[Recurrent], str]
+    unsupported: Callable[[Recurrent], str]
     added_to_forget_gate: float = 0.0
     placed: Callable[[Place, str], str] = one_by_one
     directions_in_one: bool = False

@@ -47,8 +47,8 @@ def describe(weights: Given) -> dict[str, Any]:
     return {"cell": cell, **sizes, "bias": "B" in weights}
 
 
-def refusal(model: Recurrent) -> str:
+def unsupported(model: Recurrent) -> str:
     return ""
 
 
-LAYOUT = Layout(pack, unpack, describe, refusal, directions_in_one=True)
+LAYOUT = Layout(pack, unpack, describe, unsupported, directions_in_one=True)

@@ -41,7 +41,7 @@ def describe(weights: Given) -> dict[str, Any]:
     return {"cell": cell, **sizes, "bias": "bias_ih" in weights, "reset": "after"}
 
 
-def refusal(model: Recurrent) -> str:
+def unsupported(model: Recurrent) -> str:
     if model.cell == "rnn" and model.activation not in ("tanh", "relu"):
         return f"torch.nn.RNN has tanh and relu, not {model.activation}"
     return reset_refusal("torch.nn.GRU", model, has="after")
@@ -52,4 +52,4 @@ def placed(place: Place, name: str) -> str:
     return f"{name}_l{place.prefix.removeprefix('layer').removesuffix('.') or 0}{place.suffix.replace('.', '_')}"
 
 
-LAYOUT = Layout(pack, unpack, describe, refusal, placed=placed)
+LAYOUT = Layout(pack, unpack, describe, unsupported, placed=placed)

@@ -1,6 +1,6 @@
 """Models: what is computed, in three families, and what a model has to know of itself."""
 
-from .array_spec import Form
+from .array_spec import ArraySpec
 from .feedforward import FeedForward
 from .model import Model, describe, model_from, require_model
 from .ordered import OrderedSystem
@@ -11,9 +11,9 @@ __all__ = [
     "CELLS",
     "RESETS",
     "TRUNCATIONS",
+    "ArraySpec",
     "Chunks",
     "FeedForward",
-    "Form",
     "LastSteps",
     "Model",
     "OrderedSystem",

@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 Kind = Literal["number", "probability", "label"]
 
 
-class Form(NamedTuple):
+class ArraySpec(NamedTuple):
     """The form of one array.
 
     Attributes:
@@ -35,12 +35,12 @@ class Variable(NamedTuple):
     steps: bool
 
 
-def target_form(loss: str, leading: tuple[int, ...], letters: tuple[str, ...], output_size: int) -> Form:
+def target_spec(loss: str, leading: tuple[int, ...], letters: tuple[str, ...], output_size: int) -> ArraySpec:
     """The targets that a loss needs, for outputs of the shape (*leading, K)."""
     if loss == "softmax_cross_entropy":
-        return Form(leading, _tuple(letters), "label", output_size)
+        return ArraySpec(leading, _tuple(letters), "label", output_size)
     kind: Kind = "probability" if loss == "sigmoid_cross_entropy" else "number"
-    return Form((*leading, output_size), _tuple((*letters, "K")), kind)
+    return ArraySpec((*leading, output_size), _tuple((*letters, "K")), kind)
 
 
 def _tuple(letters: tuple[str, ...]) -> str:

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from ..checks import require_choice, require_integer
 from ..errors import InvalidProblemError
-from .array_spec import Form, Variable, target_form
+from .array_spec import ArraySpec, Variable, target_spec
 from .recurrent import ACTIVATIONS, LOSSES, REDUCTIONS
 
 
@@ -49,33 +49,33 @@ class FeedForward:
         return ("inputs",)
 
     @property
-    def parameter_forms(self) -> dict[str, Form]:
+    def parameter_specs(self) -> dict[str, ArraySpec]:
         """`W1` (N1, N0), `b1` (N1,), `W2` (N2, N1) …"""
         forms = {}
         for layer in range(1, len(self.sizes)):
             before, after = self.sizes[layer - 1 : layer + 1]
-            forms[f"W{layer}"] = Form((after, before), f"(N{layer}, N{layer - 1})")
-            forms[f"b{layer}"] = Form((after,), f"(N{layer},)")
+            forms[f"W{layer}"] = ArraySpec((after, before), f"(N{layer}, N{layer - 1})")
+            forms[f"b{layer}"] = ArraySpec((after,), f"(N{layer},)")
         return forms
 
     @property
     def parameter_shapes(self) -> dict[str, tuple[int, ...]]:
         """The shape of each parameter."""
-        return {name: form.shape for name, form in self.parameter_forms.items()}
+        return {name: form.shape for name, form in self.parameter_specs.items()}
 
-    def state_forms(self, B: int) -> dict[str, Form]:
+    def state_specs(self, B: int) -> dict[str, ArraySpec]:
         """There is no state."""
         return {}
 
-    def input_form(self, B: int) -> Form:
+    def input_spec(self, B: int) -> ArraySpec:
         """A sample in each row."""
-        return Form((B, self.sizes[0]), "(B, N0)")
+        return ArraySpec((B, self.sizes[0]), "(B, N0)")
 
-    def target_form(self, B: int) -> Form:
+    def target_spec(self, B: int) -> ArraySpec:
         """A label, or K numbers, for each sample."""
-        return target_form(self.loss, (B,), ("B",), self.sizes[-1])
+        return target_spec(self.loss, (B,), ("B",), self.sizes[-1])
 
-    def output_form(self, B: int) -> Variable:
+    def output_spec(self, B: int) -> Variable:
         """z^L."""
         return Variable((B, self.sizes[-1]), steps=False)
 

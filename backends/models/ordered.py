@@ -9,7 +9,7 @@ import numpy as np
 
 from ..checks import as_array
 from ..errors import InvalidProblemError
-from .array_spec import Form, Variable
+from .array_spec import ArraySpec, Variable
 
 
 @dataclass(frozen=True)
@@ -55,27 +55,27 @@ class OrderedSystem:
         return ("inputs",)
 
     @property
-    def parameter_forms(self) -> dict[str, Form]:
+    def parameter_specs(self) -> dict[str, ArraySpec]:
         """A."""
-        return {"A": Form((self.size, self.size), "(N, N)")}
+        return {"A": ArraySpec((self.size, self.size), "(N, N)")}
 
     @property
     def parameter_shapes(self) -> dict[str, tuple[int, ...]]:
         """The shape of A."""
-        return {name: form.shape for name, form in self.parameter_forms.items()}
+        return {name: form.shape for name, form in self.parameter_specs.items()}
 
-    def state_forms(self) -> dict[str, Form]:
+    def state_specs(self) -> dict[str, ArraySpec]:
         """There is no state."""
         return {}
 
-    def input_form(self) -> Form:
+    def input_spec(self) -> ArraySpec:
         """z_1."""
-        return Form((1,), "(1,)")
+        return ArraySpec((1,), "(1,)")
 
-    def target_form(self) -> None:
+    def target_spec(self) -> None:
         """There are no targets."""
 
-    def output_form(self) -> Variable:
+    def output_spec(self) -> Variable:
         """All z_i."""
         return Variable((self.size,), steps=True)
 

@@ -7,7 +7,7 @@ from typing import ClassVar, NamedTuple
 
 from ..checks import require_choice, require_flag, require_integer
 from ..errors import InvalidProblemError
-from .array_spec import Form, Variable, target_form
+from .array_spec import ArraySpec, Variable, target_spec
 from .truncation import Truncation
 
 ACTIVATIONS = ("tanh", "relu", "sigmoid", "identity")
@@ -175,46 +175,46 @@ class Recurrent:
         return (*self.state_names, "inputs")
 
     @property
-    def parameter_forms(self) -> dict[str, Form]:
+    def parameter_specs(self) -> dict[str, ArraySpec]:
         """The form of each parameter, in the order in which `Problem.from_seed` draws them."""
         H, K, G = self.hidden_size, self.output_size, self.linear_size
         g = f"{len(self.gates)}H" if self.gates else "H"
-        forms: dict[str, Form] = {}
+        forms: dict[str, ArraySpec] = {}
         width, letter = self.input_size, "D"
         for layer in self.layers:
             for place in layer:
                 if self.concatenated:
-                    own = {"Wcat": Form((G, width + H), f"({g}, {letter}+H)")}
+                    own = {"Wcat": ArraySpec((G, width + H), f"({g}, {letter}+H)")}
                 else:
-                    own = {"U": Form((G, width), f"({g}, {letter})"), "W": Form((G, H), f"({g}, H)")}
-                own["b"] = Form((G,), f"({g},)")
+                    own = {"U": ArraySpec((G, width), f"({g}, {letter})"), "W": ArraySpec((G, H), f"({g}, H)")}
+                own["b"] = ArraySpec((G,), f"({g},)")
                 if self.cell == "gru" and self.reset == "after":
-                    own["b_hn"] = Form((H,), "(H,)")
+                    own["b_hn"] = ArraySpec((H,), "(H,)")
                 forms |= {place.name(name): form for name, form in own.items()}
             width, letter = H * len(layer), "2H" if self.bidirectional else "H"
-        forms |= {"V": Form((K, width), f"(K, {letter})"), "c": Form((K,), "(K,)")}
+        forms |= {"V": ArraySpec((K, width), f"(K, {letter})"), "c": ArraySpec((K,), "(K,)")}
         return forms if self.bias else {name: form for name, form in forms.items() if len(form.shape) > 1}
 
     @property
     def parameter_shapes(self) -> dict[str, tuple[int, ...]]:
         """The shape of each parameter."""
-        return {name: form.shape for name, form in self.parameter_forms.items()}
+        return {name: form.shape for name, form in self.parameter_specs.items()}
 
-    def state_forms(self, T: int, B: int) -> dict[str, Form]:
+    def state_specs(self, T: int, B: int) -> dict[str, ArraySpec]:
         """The initial states: (B, H), or (P, B, H) where there are P layers and directions."""
         P, H = len(self.places), self.hidden_size
-        form = Form((B, H), "(B, H)") if P == 1 else Form((P, B, H), "(P, B, H)")
+        form = ArraySpec((B, H), "(B, H)") if P == 1 else ArraySpec((P, B, H), "(P, B, H)")
         return dict.fromkeys(self.state_names, form)
 
-    def input_form(self, T: int, B: int) -> Form:
+    def input_spec(self, T: int, B: int) -> ArraySpec:
         """x_t."""
-        return Form((T, B, self.input_size), "(T, B, D)")
+        return ArraySpec((T, B, self.input_size), "(T, B, D)")
 
-    def target_form(self, T: int, B: int) -> Form:
+    def target_spec(self, T: int, B: int) -> ArraySpec:
         """y_t."""
-        return target_form(self.loss, (T, B), ("T", "B"), self.output_size)
+        return target_spec(self.loss, (T, B), ("T", "B"), self.output_size)
 
-    def output_form(self, T: int, B: int) -> Variable:
+    def output_spec(self, T: int, B: int) -> Variable:
         """o_t."""
         return Variable((T, B, self.output_size), steps=True)
 

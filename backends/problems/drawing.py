@@ -8,7 +8,7 @@ import numpy as np
 
 from ..checks import require_integer
 from ..errors import InvalidProblemError
-from ..models import Form, Model, OrderedSystem, Recurrent
+from ..models import ArraySpec, Model, OrderedSystem, Recurrent
 
 
 def generator(seed: int) -> np.random.Generator:
@@ -34,11 +34,11 @@ def draw_parameters(
     for name, shape in model.parameter_shapes.items():
         scale = shape[-1] ** -0.5 if len(shape) == 2 else 0.5
         params[name] = scale * rng.standard_normal(shape)
-    forms = model.state_forms(*leading)
+    forms = model.state_specs(*leading)
     return params, {name: 0.5 * rng.standard_normal(form.shape) for name, form in forms.items()}
 
 
-def draw(rng: np.random.Generator, form: Form) -> np.ndarray:
+def draw(rng: np.random.Generator, form: ArraySpec) -> np.ndarray:
     """An array of the form: standard normal numbers, uniform probabilities, or uniform labels."""
     match form.kind:
         case "label":

@@ -73,7 +73,7 @@ class Problem:
                 batch[name] = batch[name].astype("int64")  # every framework takes this one
         for name, value in batch.items():
             object.__setattr__(self, name, value)
-        ordered = {name: params[name] for name in self.model.parameter_forms}
+        ordered = {name: params[name] for name in self.model.parameter_specs}
         object.__setattr__(self, "params", MappingProxyType(ordered))
         for array in self.arrays().values():
             array.flags.writeable = False
@@ -119,8 +119,8 @@ class Problem:
         rng = generator(seed)
         params, states = draw_parameters(model, rng, leading)
         multiply_recurrent_weights(model, params, require_number("recurrent_gain", recurrent_gain))
-        inputs = rng.standard_normal(model.input_form(*leading).shape)
-        target = model.target_form(*leading)
+        inputs = rng.standard_normal(model.input_spec(*leading).shape)
+        target = model.target_spec(*leading)
         targets = None if target is None else draw(rng, target)
         return cls._rounded(model, params, inputs, targets, states, lengths, dtype)
 
@@ -163,7 +163,7 @@ class Problem:
         dtype: DTypeLike,
     ) -> Problem:
         to = require_dtype(dtype)
-        form = model.target_form(*leading_sizes(model, inputs))
+        form = model.target_spec(*leading_sizes(model, inputs))
         if targets is not None and not (form and form.kind == "label"):
             targets = targets.astype(to)
         return cls(

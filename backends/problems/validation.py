@@ -8,14 +8,14 @@ import numpy as np
 
 from ..checks import DTYPES
 from ..errors import InvalidProblemError, unknown_name
-from ..models import Form, Model, OrderedSystem
+from ..models import ArraySpec, Model, OrderedSystem
 
 
 def leading_sizes(model: Model, inputs: np.ndarray) -> tuple[int, ...]:
     """T and B, or what of them the model has; raises InvalidProblemError unless the inputs have these axes."""
     letters = tuple(model.LEADING.values())
     if inputs.ndim != len(letters) + 1:
-        expected = model.input_form(*[1] * len(letters)).letters
+        expected = model.input_spec(*[1] * len(letters)).letters
         raise InvalidProblemError(f"inputs has shape {inputs.shape}, expected {expected}")
     sizes = inputs.shape[:-1]
     for letter, size in zip(letters, sizes, strict=True):
@@ -37,7 +37,7 @@ def check_problem(
         params: the parameters by name.
         batch: `inputs`, `targets`, `h0`, `c0` and `lengths`; None where there is none.
     """
-    forms = model.parameter_forms
+    forms = model.parameter_specs
     for name in params:
         if name not in forms:
             raise InvalidProblemError(f"params: {unknown_name('parameter', name, forms)}")
@@ -56,11 +56,11 @@ def check_problem(
     if isinstance(model, OrderedSystem) and not np.array_equal(params["A"], np.array(model.weights, inputs.dtype)):
         raise InvalidProblemError("params['A'] differs from the model's weights, expected the same numbers")
 
-    expected: dict[str, Form | None] = {"inputs": model.input_form(*leading), **model.state_forms(*leading)}
-    expected["targets"] = model.target_form(*leading)
+    expected: dict[str, ArraySpec | None] = {"inputs": model.input_spec(*leading), **model.state_specs(*leading)}
+    expected["targets"] = model.target_spec(*leading)
     if "T" in model.LEADING.values():
         T, B = leading
-        expected["lengths"] = Form((B,), "(B,)")
+        expected["lengths"] = ArraySpec((B,), "(B,)")
     for name, array in batch.items():
         wanted = expected.get(name)
         if array is None and wanted is not None and name != "lengths":
@@ -75,7 +75,7 @@ def check_problem(
             _check(name, array, wanted, inputs.dtype)
 
 
-def _check(name: str, array: np.ndarray, form: Form, dtype: np.dtype) -> None:
+def _check(name: str, array: np.ndarray, form: ArraySpec, dtype: np.dtype) -> None:
     if form.kind == "label":
         _check_integers(name, array, form, 0, form.labels - 1, "a label")
         return
@@ -88,14 +88,14 @@ def _check(name: str, array: np.ndarray, form: Form, dtype: np.dtype) -> None:
         _refuse(outside, name, array, "a number in [0, 1] for sigmoid_cross_entropy")
 
 
-def _check_integers(name: str, array: np.ndarray, form: Form, low: int, high: int, what: str) -> None:
+def _check_integers(name: str, array: np.ndarray, form: ArraySpec, low: int, high: int, what: str) -> None:
     if array.dtype.kind not in "iu":
         raise InvalidProblemError(f"{name} is {array.dtype}, expected integers")
     _check_shape(name, array, form)
     _refuse((array < low) | (array > high), name, array, f"{what} in {low}..{high}")
 
 
-def _check_shape(name: str, array: np.ndarray, form: Form) -> None:
+def _check_shape(name: str, array: np.ndarray, form: ArraySpec) -> None:
     if array.shape != form.shape:
         raise InvalidProblemError(f"{name} has shape {array.shape}, expected {form.letters} = {form.shape}")
 

@@ -33,16 +33,16 @@ class JaxBackend:
     def evaluate(self, problem: Problem, *, trace: bool = False) -> Evaluation:
         model = problem.model
         variables = model.variables(*problem.leading) if trace and not in_forward_mode(model) else {}
-        nudges = {name: np.zeros(variable.shape, problem.dtype) for name, variable in variables.items()}
+        perturbations = {name: np.zeros(variable.shape, problem.dtype) for name, variable in variables.items()}
         wanted = problem.differentiable
         with isolated(problem.dtype):
             compute = value_and_grad(model, quickly=True)
-            (loss, outputs), (gradients, adjoints) = compute((wanted, nudges), {}, _batch(problem))
+            (loss, outputs), (gradients, adjoints) = compute((wanted, perturbations), {}, _batch(problem))
             return Evaluation(
                 loss=float(loss),
                 gradients={name: np.array(gradients[name]) for name in wanted},
                 outputs=np.array(outputs),
-                adjoints={name: np.array(adjoints[name]) for name in nudges},
+                adjoints={name: np.array(adjoints[name]) for name in perturbations},
             )
 
     def prepare(self, problem: Problem, *, device: str = "cpu") -> Callable[[], tuple[Array, dict[str, Array]]]:

@@ -31,8 +31,8 @@ def value_and_grad(model: Model, *, quickly: bool = False) -> Callable[..., Any]
     options = options_to_compile_quickly() if quickly else {}
 
     def loss(differentiated: Any, given: Any, batch: Any) -> tuple[Array, Array]:
-        wanted, nudges = differentiated
-        return FORWARD[type(model)](model, {**wanted, **given}, nudges, batch)
+        wanted, perturbations = differentiated
+        return FORWARD[type(model)](model, {**wanted, **given}, perturbations, batch)
 
     if not in_forward_mode(model):
         return jax.jit(jax.value_and_grad(loss, has_aux=True), compiler_options=options)

@@ -1,6 +1,6 @@
 """Recurrent networks in JAX: the forward pass as a `lax.scan` over time.
 
-A cell takes what the inputs add to a_t, the state before a step, and zeros (nudges) that are added to the step's
+A cell takes what the inputs add to a_t, the state before a step, and zeros (perturbations) that are added to the step's
 variables, to the state after it.
 """
 
@@ -22,32 +22,32 @@ State = tuple[Array, ...]  # (h,), or (h, c)
 Cell = Callable[[Recurrent, Arrays, Array, State, Arrays], State]
 
 
-def rnn(model: Recurrent, p: Arrays, from_x: Array, state: State, nudge: Arrays) -> State:
+def rnn(model: Recurrent, p: Arrays, from_x: Array, state: State, perturbation: Arrays) -> State:
     (h,) = state
-    return (ACTIVATIONS[model.activation](from_x + h @ p["W"].T) + nudge.get("h", 0),)
+    return (ACTIVATIONS[model.activation](from_x + h @ p["W"].T) + perturbation.get("h", 0),)
 
 
-def concatenated_rnn(model: Recurrent, p: Arrays, x: Array, state: State, nudge: Arrays) -> State:
+def concatenated_rnn(model: Recurrent, p: Arrays, x: Array, state: State, perturbation: Arrays) -> State:
     """One matrix on [x ; h]: here x is the input itself."""
     (h,) = state
-    a = jnp.concatenate([x, h], axis=-1) @ p["Wcat"].T + p.get("b", 0) + nudge.get("a", 0)
-    return (ACTIVATIONS[model.activation](a) + nudge.get("h", 0),)
+    a = jnp.concatenate([x, h], axis=-1) @ p["Wcat"].T + p.get("b", 0) + perturbation.get("a", 0)
+    return (ACTIVATIONS[model.activation](a) + perturbation.get("h", 0),)
 
 
-def lstm(model: Recurrent, p: Arrays, from_x: Array, state: State, nudge: Arrays) -> State:
+def lstm(model: Recurrent, p: Arrays, from_x: Array, state: State, perturbation: Arrays) -> State:
     h, c = state
     i, f, g, o = jnp.split(from_x + h @ p["W"].T, 4, axis=-1)
-    c = jax.nn.sigmoid(f) * c + jax.nn.sigmoid(i) * jnp.tanh(g) + nudge.get("c", 0)
-    return jax.nn.sigmoid(o) * jnp.tanh(c) + nudge.get("h", 0), c
+    c = jax.nn.sigmoid(f) * c + jax.nn.sigmoid(i) * jnp.tanh(g) + perturbation.get("c", 0)
+    return jax.nn.sigmoid(o) * jnp.tanh(c) + perturbation.get("h", 0), c
 
 
-def gru(model: Recurrent, p: Arrays, from_x: Array, state: State, nudge: Arrays) -> State:
+def gru(model: Recurrent, p: Arrays, from_x: Array, state: State, perturbation: Arrays) -> State:
     (h,) = state
     H = h.shape[-1]
     rz = jax.nn.sigmoid(from_x[:, : 2 * H] + h @ p["W"][: 2 * H].T)
     r, z, W_n = rz[:, :H], rz[:, H:], p["W"][2 * H :]
     from_h = r * (h @ W_n.T + p.get("b_hn", 0)) if model.reset == "after" else (r * h) @ W_n.T
-    return ((1 - z) * jnp.tanh(from_x[:, 2 * H :] + from_h) + z * h + nudge.get("h", 0),)
+    return ((1 - z) * jnp.tanh(from_x[:, 2 * H :] + from_h) + z * h + perturbation.get("h", 0),)
 
 
 CELLS: dict[str, Cell] = {
@@ -57,8 +57,8 @@ CELLS: dict[str, Cell] = {
 }
 
 
-def forward(model: Recurrent, given: Arrays, nudges: Arrays, batch: Arrays) -> tuple[Array, Array]:
-    """The loss, and o_t (T, B, K), zero past a length. The nudges are zeros added to the variables of every step."""
+def forward(model: Recurrent, given: Arrays, perturbations: Arrays, batch: Arrays) -> tuple[Array, Array]:
+    """The loss, and o_t (T, B, K), zero past a length. `perturbations` are zeros that are added at every step."""
     h, y = given["inputs"], batch["targets"]
     T, B = h.shape[:2]
     lengths = batch.get("lengths", jnp.full(B, T))
@@ -73,21 +73,23 @@ def forward(model: Recurrent, given: Arrays, nudges: Arrays, batch: Arrays) -> t
         for place in layer:
             turned = slice(None, None, -1 if place.suffix else 1)
             own = {name: given[place.name(name)] for name in PARAMETERS if place.name(name) in given}
-            own_nudges = {name: nudges[place.name(name)][turned] for name in "ahc" if place.name(name) in nudges}
+            own_perturbations = {
+                name: perturbations[place.name(name)][turned] for name in "ahc" if place.name(name) in perturbations
+            }
             initial = tuple(given[s].reshape(-1, *given[s].shape[-2:])[place.number] for s in model.state_names)
-            states = _states(model, own, h[turned], initial, in_length[turned], own_nudges)
+            states = _states(model, own, h[turned], initial, in_length[turned], own_perturbations)
             directions.append(states[turned])
         h = jnp.concatenate(directions, axis=-1)
-    o = h @ given["V"].T + given.get("c", 0) + nudges.get("o", 0)
+    o = h @ given["V"].T + given.get("c", 0) + perturbations.get("o", 0)
     total = jnp.where(with_loss, each_loss(model.loss, o, y), 0).sum()
     outputs = jnp.where(in_length[..., None], o, 0)
     return total if model.reduction == "sum" else total / with_loss.sum().astype(total.dtype), outputs
 
 
-def _states(model: Recurrent, p: Arrays, x: Array, initial: State, in_length: Array, nudges: Arrays) -> Array:
+def _states(model: Recurrent, p: Arrays, x: Array, initial: State, in_length: Array, perturbations: Arrays) -> Array:
     """h_1 … h_T of one layer in one direction; the gradient stops where a truncation stops it."""
     cell = concatenated_rnn if model.concatenated else CELLS[model.cell]
-    from_x = x if model.concatenated else x @ p["U"].T + p.get("b", 0) + nudges.get("a", 0)
+    from_x = x if model.concatenated else x @ p["U"].T + p.get("b", 0) + perturbations.get("a", 0)
     T, cut = len(x), model.truncation
     t = jnp.arange(T)
     # The gradient is stopped before a step in chunks and windows, and after it where only last steps count.
@@ -96,17 +98,17 @@ def _states(model: Recurrent, p: Arrays, x: Array, initial: State, in_length: Ar
     stop_after = steps_left > cut.steps if isinstance(cut, LastSteps) else jnp.zeros_like(in_length)
 
     def step(state: State, at_t: Any) -> tuple[State, Array]:
-        from_x_t, in_length_t, nudge, before, after = at_t
+        from_x_t, in_length_t, perturbation, before, after = at_t
         if isinstance(cut, Chunks | Window):
             state = _stopped(before, state)
-        new = cell(model, p, from_x_t, state, nudge)
+        new = cell(model, p, from_x_t, state, perturbation)
         if isinstance(cut, LastSteps):
             new = _stopped(after[:, None], new)
         state = tuple(jnp.where(in_length_t[:, None], *pair) for pair in zip(new, state, strict=True))
         return state, state[0]
 
     def run(stop_before: Array) -> Array:
-        return lax.scan(step, initial, (from_x, in_length, nudges, stop_before, stop_after))[1]
+        return lax.scan(step, initial, (from_x, in_length, perturbations, stop_before, stop_after))[1]
 
     if not isinstance(cut, Window):
         return run(stop_before)

@@ -53,7 +53,7 @@ class TorchNNBackend:
         }.items():
             if is_so:
                 return reason
-        return LAYOUT.refusal(model)
+        return LAYOUT.unsupported(model)
 
     def evaluate(self, problem: Problem, *, trace: bool = False) -> Evaluation:
         with isolated(), in_one_thread():

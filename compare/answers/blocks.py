@@ -47,7 +47,7 @@ def expected_shapes(problem: Problem) -> dict[str, dict[str, tuple[int, ...]]]:
     model, leading = problem.model, problem.leading
     return {
         "gradients": {name: array.shape for name, array in problem.differentiable.items()},
-        "outputs": {"outputs": model.output_form(*leading).shape},
+        "outputs": {"outputs": model.output_spec(*leading).shape},
         "adjoints": {name: variable.shape for name, variable in model.variables(*leading).items()},
     }
 
@@ -60,7 +60,7 @@ def quantities(answer: Evaluation, problem: Problem) -> dict[str, Quantity]:
     """
     model = problem.model
     found = {"loss": Quantity(np.asarray(answer.loss), ("loss",), False)}
-    output = model.output_form(*problem.leading)
+    output = model.output_spec(*problem.leading)
     if answer.outputs is not None:
         found |= _quantity("z" if isinstance(model, OrderedSystem) else "o", answer.outputs, output.steps)
     for name, values in answer.gradients.items():

@@ -19,7 +19,7 @@ from .blocks import Quantity
 Descend = Callable[[Mapping[str, np.ndarray], Mapping[str, np.ndarray], float], dict[str, np.ndarray]]
 
 
-class Gradients(Protocol):
+class HasGradients(Protocol):
     """What a step needs of an answer."""
 
     @property
@@ -107,7 +107,7 @@ def require_trainable(problem: Problem) -> None:
 def follow(
     problem: Problem,
     training: Training,
-    evaluate: Callable[[Problem, int], Gradients],
+    evaluate: Callable[[Problem, int], HasGradients],
     descend: Descend,
 ) -> Trajectory:
     """Walks the whole way.
@@ -163,7 +163,7 @@ def training_quantities(trajectory: Trajectory) -> dict[str, Quantity]:
 
 def accuracy(problem: Problem, outputs: np.ndarray | None) -> float | None:
     """The part of the samples whose label has the largest output: at each sequence's last step, where there is time."""
-    form = problem.model.target_form(*problem.leading)
+    form = problem.model.target_spec(*problem.leading)
     if form is None or form.kind != "label" or problem.targets is None or outputs is None:
         return None
     right = outputs.argmax(axis=-1) == problem.targets

@@ -6,7 +6,7 @@ from .display import show_bench, show_changes, show_measurement
 from .markdown import markdown_tables
 from .plot import bench_figure
 from .results import Measurement, Timing
-from .run import ROUNDS, Bench, contestants, run_bench
+from .run import ROUNDS, Bench, candidates, run_bench
 from .workloads import SIZES, Workload, workloads
 
 __all__ = [
@@ -17,8 +17,8 @@ __all__ = [
     "Timing",
     "Workload",
     "bench_figure",
+    "candidates",
     "changes",
-    "contestants",
     "markdown_tables",
     "pyperf_suite",
     "read_bench",

@@ -46,7 +46,7 @@ def _table(measurement: Measurement, first: int, last: int) -> Table:
     table.add_column("backend", no_wrap=True)
     for heading in COLUMNS[first:last]:
         table.add_column(heading, no_wrap=True, justify="right")
-    for timing in (*measurement.contestants, measurement.floor):
+    for timing in (*measurement.candidates, measurement.floor):
         if timing.seconds:
             table.add_row(timing.backend, *_cells(timing, measurement)[first:last])
         else:
@@ -95,7 +95,7 @@ def ratio_tables(measurements: Sequence[Measurement]) -> list[Table]:
 
 
 def _ratio_table(title: str, measurements: Sequence[Measurement]) -> Table:
-    names = list(dict.fromkeys(timing.backend for each in measurements for timing in each.contestants))
+    names = list(dict.fromkeys(timing.backend for each in measurements for timing in each.candidates))
     table = plain_table()
     table.add_column(f"{title}, × fastest", no_wrap=True)
     for name in (*names, "manual × floor"):
@@ -148,8 +148,8 @@ def show_changes(changes: Sequence[Change], on: Console) -> None:
 
 def conclusion(bench: Bench) -> str:
     """`6 workloads: 24 of 24 answers accepted; manual is the fastest on 5 (48 s)`."""
-    contestants = [timing for each in bench.measurements for timing in each.contestants]
-    accepted = sum(timing.verdict == "accepted" for timing in contestants)
+    candidates = [timing for each in bench.measurements for timing in each.candidates]
+    accepted = sum(timing.verdict == "accepted" for timing in candidates)
     manual_first = sum(
         timing.backend == "manual" and timing.median == each.fastest
         for each in bench.measurements
@@ -158,7 +158,7 @@ def conclusion(bench: Bench) -> str:
     end = ", interrupted" if bench.interrupted else ""
     count = len(bench.measurements)
     return (
-        f"{count} workload{'s' * (count != 1)}: {accepted} of {len(contestants)} answers accepted; "
+        f"{count} workload{'s' * (count != 1)}: {accepted} of {len(candidates)} answers accepted; "
         f"manual is the fastest on {manual_first} ({bench.seconds:.0f} s{end})"
     )
 

@@ -14,7 +14,7 @@ def markdown_tables(measurements: Sequence[Measurement]) -> str:
 
 
 def _table(title: str, measurements: Sequence[Measurement]) -> str:
-    names = list(dict.fromkeys(timing.backend for each in measurements for timing in each.contestants))
+    names = list(dict.fromkeys(timing.backend for each in measurements for timing in each.candidates))
     headings = [f"{title}: B, T, D, H", "floor", *names, "manual ÷ fastest other", "manual ÷ floor"]
     lines = [headings, ["---", *["---:"] * (len(headings) - 1)]]
     lines += [_cells(measurement, names) for measurement in measurements]

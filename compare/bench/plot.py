@@ -17,7 +17,7 @@ def bench_figure(measurements: Sequence[Measurement], suffix: str) -> bytes:
 
     cells = list(dict.fromkeys(each.workload.cell for each in measurements))
     dtypes = list(dict.fromkeys(each.workload.dtype for each in measurements))
-    names = list(dict.fromkeys(timing.backend for each in measurements for timing in each.contestants))
+    names = list(dict.fromkeys(timing.backend for each in measurements for timing in each.candidates))
     figure = Figure(figsize=(1 + 3.6 * len(cells), 1 + 3.1 * len(dtypes)), dpi=150, layout="constrained")
     FigureCanvasAgg(figure)
     panels = figure.subplots(len(dtypes), len(cells), squeeze=False, sharex="col")

@@ -66,14 +66,14 @@ class Measurement:
         return next(timing for timing in self.timings if timing.backend == FLOOR)
 
     @property
-    def contestants(self) -> list[Timing]:
+    def candidates(self) -> list[Timing]:
         """Without the floor, in the order in which they were named."""
         return [timing for timing in self.timings if timing.backend != FLOOR]
 
     @property
     def accepted(self) -> list[Timing]:
-        """The contestants that have times."""
-        return [timing for timing in self.contestants if timing.seconds]
+        """The candidates that have times."""
+        return [timing for timing in self.candidates if timing.seconds]
 
     @property
     def fastest(self) -> float:
@@ -81,7 +81,7 @@ class Measurement:
         return min((timing.median for timing in self.accepted), default=float("nan"))
 
     def rows(self) -> list[dict[str, Any]]:
-        """One for each contestant and the floor: what was measured, and its ratios."""
+        """One for each candidate and the floor: what was measured, and its ratios."""
         return [self._row(timing) for timing in self.timings]
 
     def _row(self, timing: Timing) -> dict[str, Any]:

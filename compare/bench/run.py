@@ -16,7 +16,7 @@ from typing import Any
 from ...backends import Backend, MissingFrameworkError, RequestError, backend_names, default_backend_names, get_backend
 from ...backends.checks import require_choice, require_integer
 from ...backends.references.devices import DEVICES
-from ..jobs import end_process, not_a_journal, opened, read_journal, start_process, thread_limits
+from ..jobs import CaseProgress, end_process, not_a_journal, opened, read_journal, start_process, thread_limits
 from ..output import environment
 from .results import FLOOR, Measurement, Timing, measurement_from
 from .verification import verify
@@ -25,7 +25,6 @@ from .workloads import Workload
 
 SCHEMA = 1
 ROUNDS = 7
-Progress = Callable[[str, float], None]
 
 
 @dataclass(frozen=True)
@@ -57,7 +56,7 @@ class Bench:
         return {"schema": SCHEMA, "environment": dict(self.environment), "results": results}
 
 
-def contestants(names: Sequence[str], *, quick: bool = False) -> tuple[list[str], list[str]]:
+def candidates(names: Sequence[str], *, quick: bool = False) -> tuple[list[str], list[str]]:
     """Whom to time, and notes on those that are not installed.
 
     Args:
@@ -92,7 +91,7 @@ def run_bench(
     log: Path | None = None,
     notes: Sequence[str] = (),
     measured: Callable[[Measurement], None] = lambda measurement: None,
-    progress: Progress = lambda label, done: None,
+    progress: CaseProgress = lambda label, done: None,
 ) -> Bench:
     """Verifies and times all backends on all workloads. Ctrl-C ends it early, with what was measured until then.
 
@@ -181,7 +180,7 @@ def measure(
     return Measurement(workload, tuple(timings.values()))
 
 
-def _share(progress: Progress, label: str, done: int, part: float) -> None:
+def _share(progress: CaseProgress, label: str, done: int, part: float) -> None:
     progress(label, done + part)
 
 

@@ -7,18 +7,18 @@ from collections.abc import Mapping
 import numpy as np
 
 from ...backends import Evaluation, Problem
-from ...backends.interface import Answer
+from ...backends.interface import PreparedAnswer
 from ...backends.references.manual_backend import answer
 from ..answers import Quantity, quantities
-from ..referee import agreeing_groups, judge_values, refusal
+from ..referee import agreeing_groups, answer_failure, judge_values
 from ..tolerance import measure
 
-PROBES = 3  # a spread over thousands of entries needs few, and the largest workloads take seconds for each
+VERIFICATION_PROBES = 3  # a spread over thousands of entries needs few, and the largest workloads take seconds for each
 
 Refused = tuple[str, str]  # a verdict, and the reason
 
 
-def verify(problem: Problem, answers: Mapping[str, Answer]) -> dict[str, Refused]:
+def verify(problem: Problem, answers: Mapping[str, PreparedAnswer]) -> dict[str, Refused]:
     """The backends that are not accepted, and why.
 
     Accepted are those that agree with each other in every block, if they are at least two and more than any others
@@ -33,13 +33,13 @@ def verify(problem: Problem, answers: Mapping[str, Answer]) -> dict[str, Refused
         found = answer(on, params_only=True)
         return quantities(_evaluation(float(found.loss), {name: found.gradients[name] for name in on.params}), problem)
 
-    tolerance = measure(problem, computed, probes=PROBES)
+    tolerance = measure(problem, computed, probes=VERIFICATION_PROBES)
     refused: dict[str, Refused] = {}
     compared = {}
     for name, (loss, gradients) in answers.items():
         evaluation = _evaluation(loss, gradients)
         missing = [parameter for parameter in problem.params if parameter not in gradients]
-        failure = refusal(name, problem, problem, evaluation, overflows=tolerance.overflows, partial=True)
+        failure = answer_failure(name, problem, problem, evaluation, overflows=tolerance.overflows, partial=True)
         if failure or missing:
             reason = failure.message if failure else f"its run returned no gradient of {missing[0]}"
             refused[name] = ("disagrees", reason)

@@ -17,7 +17,7 @@ from typing import Any
 
 from ...backends import Backend, UnsupportedProblemError, get_backend
 from ...backends.errors import first_line
-from ...backends.interface import Answer, answer_of
+from ...backends.interface import PreparedAnswer, prepared_answer
 from .floor import prepare_floor
 from .results import FLOOR, Timing
 from .workloads import Workload
@@ -31,7 +31,7 @@ class Begun:
     """What a worker says first: its timing so far, and its answer if it has one."""
 
     timing: Timing
-    answer: Answer | None = None
+    answer: PreparedAnswer | None = None
 
 
 def work(pipe: Connection, name: str, workload: Workload, device: str, threads: int) -> None:
@@ -71,7 +71,7 @@ def _begin(name: str, workload: Workload, device: str) -> tuple[Begun, Callable[
     prepared = time.perf_counter()
     found = run()
     first = time.perf_counter()
-    answer = answer_of(found) if backend else None
+    answer = prepared_answer(found) if backend else None
     for _ in range(WARM_UPS):
         before_call = time.perf_counter()
         run()

@@ -1,4 +1,4 @@
-"""What a person sees of a campaign: progress, the table, the stories of what went wrong, the conclusion."""
+"""What a person sees of a campaign: progress, the table, the reports of what went wrong, the conclusion."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..diagnosis import diagnose_backends, named
-from ..output import MOST_STORIES, PIPE_WIDTH, STYLES, plain_table, say
+from ..output import MAX_REPORTS, PIPE_WIDTH, STYLES, plain_table, say
 from ..referee import BlockResult, Comparison, explain
 from .cases import CaseResult
 from .summary import SummaryRow, learned, summarize
@@ -53,7 +53,7 @@ class CampaignReport:
 
 
 def show(report: CampaignReport, on: Console) -> None:
-    """The table, notes, the stories of the first few cases that are no agreement, and the conclusion."""
+    """The table, notes, the reports of the first few cases that are no agreement, and the conclusion."""
     rows = summarize(report.results)
     table = _campaign_table(rows, report.backends, narrow=False)
     if on.is_terminal and Console(width=PIPE_WIDTH).measure(table).maximum > on.width:
@@ -68,15 +68,15 @@ def show(report: CampaignReport, on: Console) -> None:
         on.print(line, markup=False, highlight=False)
     for note in dict.fromkeys([*report.notes, *_skipped(report.results)]):
         say(on, f"note: {note}", style="dim")
-    for result in report.wrong[:MOST_STORIES]:
+    for result in report.wrong[:MAX_REPORTS]:
         seed = "" if result.case.seed is None else f", seed {result.case.seed}"
         say(on, f"\n{result.case.label}, {result.case.problem.dtype}{seed}", style="bold")
         say(on, explain(result.comparison, report.saved.get(result.case.problem.fingerprint)))
         for name, diagnosis in diagnose_backends(result.comparison).items():
             if diagnosis.suspects or diagnosis.partly:
                 say(on, f"{name}: {named(diagnosis)}")
-    if len(report.wrong) > MOST_STORIES:
-        say(on, f"\n… and {len(report.wrong) - MOST_STORIES} more cases that are no agreement.")
+    if len(report.wrong) > MAX_REPORTS:
+        say(on, f"\n… and {len(report.wrong) - MAX_REPORTS} more cases that are no agreement.")
     say(on, f"\n{_conclusion(report)}", style="bold")
     if any(result.comparison.strength == "alone" for result in report.results):
         say(on, "Only one backend answered: the form of its answers was checked, but nothing could agree with them.")

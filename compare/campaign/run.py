@@ -10,13 +10,13 @@ from pathlib import Path
 
 from ...backends import Backend, UnsupportedProblemError
 from ..certificate import UncertifiableError
-from ..output import Progress
+from ..jobs import CaseProgress
 from ..referee import compare
 from .cases import Case, CaseResult, LeftOut
 
 
 def run_cases(
-    cases: Sequence[Case], backends: Mapping[str, Backend], progress: Progress, *, certify: bool = False
+    cases: Sequence[Case], backends: Mapping[str, Backend], progress: CaseProgress, *, certify: bool = False
 ) -> list[CaseResult | LeftOut]:
     """Compares case after case; one that is too large to be certified is compared without.
 

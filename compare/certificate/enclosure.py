@@ -8,7 +8,7 @@ answered is then measured against the truth, and not against the other backends.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,16 +16,15 @@ import numpy as np
 from ...backends import Evaluation, FeedForward, OrderedSystem, Problem, Recurrent, RequestError, Window
 from ...backends.frameworks.loading import require
 from ..answers import Quantity, Training, follow, quantities, training_quantities
+from ..jobs import ShareProgress
 
 FIRST_BITS = 128
 MOST_BITS = 1 << 15
 NARROW = 2.0**-10  # of a unit in the last place
 LIMIT_SECONDS = 300.0
-MOSTLY = 0.9  # of the progress: the first precision, which mostly is enough
+FIRST_PASS_SHARE = 0.9  # of the progress: the first precision, which mostly is enough
 FORWARD = 0.3  # of an enclosure's time
 SECONDS_PER_PRODUCT = 4e-7  # of two balls at the first precision, with all that goes with it; measured, roughly
-
-Progress = Callable[[float], None]
 
 
 class UncertifiableError(RequestError):
@@ -64,7 +63,9 @@ class Certificate:
         return np.array([max(_upper(ball.abs_upper()) for ball in block) for block in self.exact[name].blocks])
 
 
-def certify(problem: Problem, training: Training | None = None, progress: Progress = lambda part: None) -> Certificate:
+def certify(
+    problem: Problem, training: Training | None = None, progress: ShareProgress = lambda part: None
+) -> Certificate:
     """Encloses the exact answer.
 
     Args:
@@ -94,13 +95,13 @@ def certify(problem: Problem, training: Training | None = None, progress: Progre
         started = time.monotonic()
 
         def advance(part: float, left: float = left) -> None:
-            progress(1 - left * (1 - MOSTLY * part))
+            progress(1 - left * (1 - FIRST_PASS_SHARE * part))
 
         with ctx.workprec(bits):
             exact = _enclose_trajectory(problem, training, advance) if training else _enclose(problem, advance)
             if _narrow(exact, problem.dtype):
                 return Certificate(exact, bits)
-        bits, left = 2 * bits, left * (1 - MOSTLY)
+        bits, left = 2 * bits, left * (1 - FIRST_PASS_SHARE)
         seconds = 3 * (time.monotonic() - started)  # of twice as many bits
     raise UncertifiableError(f"no precision up to {MOST_BITS} bits is enough for this problem")
 
@@ -128,7 +129,7 @@ def applications(problem: Problem) -> int:
     return T * len(model.places) + again
 
 
-def _enclose(problem: Problem, progress: Progress) -> dict[str, Quantity]:
+def _enclose(problem: Problem, progress: ShareProgress) -> dict[str, Quantity]:
     """Every quantity of an answer, in balls of the precision that is set."""
     from .definitions import compute
     from .tape import backward, balls
@@ -154,7 +155,7 @@ def _enclose(problem: Problem, progress: Progress) -> dict[str, Quantity]:
     return quantities(answer, problem)
 
 
-def _enclose_trajectory(problem: Problem, training: Training, progress: Progress) -> dict[str, Quantity]:
+def _enclose_trajectory(problem: Problem, training: Training, progress: ShareProgress) -> dict[str, Quantity]:
     """The loss and the parameters at every step, in balls of the precision that is set."""
     from .definitions import compute
     from .tape import backward, balls

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,13 +12,12 @@ from ...backends import BrokenBackendError, Evaluation, MissingFrameworkError, P
 from ..answers import Quantity, quantities
 from ..certificate import UncertifiableError
 from ..diagnosis import Diagnosis, diagnose, wrong_values
+from ..jobs import StageProgress
 from ..mistakes import values_of
 from ..referee import Comparison, Verdict, compare, has_wrong_numbers, own_verdict
 from ..systems import SEEDS, System, get_system
 from .smaller import cut_down, small_problems
 from .user_function import Derivation, Function
-
-Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,7 +72,7 @@ class Check:
                 reached = block.truth.error_ulp if block.truth else block.distance_ulp
                 if reached[self.name] >= float(row["ulp"]):  # type: ignore[arg-type]
                     row |= {"ulp": reached[self.name], "worst": block.label}
-                if block.accuses(self.name):
+                if block.is_wrong(self.name):
                     row["verdict"] = "wrong"
                 elif block.verdict == "undecidable" and row["verdict"] == "right":
                     row["verdict"] = "undecided"
@@ -91,7 +90,7 @@ def check_derivation(
     dtype: str = "float64",
     certify: bool | None = None,
     name: str = "",
-    progress: Progress = lambda doing: None,
+    progress: StageProgress = lambda doing: None,
 ) -> Check:
     """Judges a derivation by hand.
 
@@ -163,8 +162,8 @@ def wrong_places(comparisons: Iterable[Comparison], name: str, quantity: str) ->
     for comparison in comparisons:
         of_quantity = [block for block in comparison.blocks if block.name == quantity and name in block.distance_ulp]
         for block in of_quantity:
-            blocks[block.label] = blocks.get(block.label, False) or block.accuses(name)
-        if len(of_quantity) == 1 and of_quantity[0].accuses(name):
+            blocks[block.label] = blocks.get(block.label, False) or block.is_wrong(name)
+        if len(of_quantity) == 1 and of_quantity[0].is_wrong(name):
             given, right = wrong_quantities(comparison, name)[quantity]
             apart = np.abs(np.atleast_1d(given.values.astype("f8") - right.values))
             height = len(apart)
@@ -184,7 +183,7 @@ def wrong_places(comparisons: Iterable[Comparison], name: str, quantity: str) ->
 def wrong_quantities(comparison: Comparison, name: str) -> dict[str, tuple[Quantity, Quantity]]:
     """What the derivation answered wrongly, and what is right, by the quantity's name."""
     answer, right = comparison.answers[name], comparison.answers["manual"]
-    wrong = {block.name for block in comparison.blocks if block.accuses(name)}
+    wrong = {block.name for block in comparison.blocks if block.is_wrong(name)}
     given: dict[str, Any] = quantities(answer, comparison.problem)  # type: ignore[arg-type]
     truth = quantities(right, comparison.problem)  # type: ignore[arg-type]
     return {each: (given[each], truth[each]) for each in truth if each in wrong and each in given}

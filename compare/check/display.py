@@ -1,4 +1,4 @@
-"""What a person sees of a checked derivation: a line for each gradient, the story, the smallest failing problem."""
+"""What a person sees of a checked derivation: a line for each gradient, the report, the smallest failing problem."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MOST_ENTRIES = 60
 
 
 def show_check(check: Check, case: Path | None, on: Console) -> None:
-    """The table, the story of the first problem that is no agreement, the smallest failure, and the conclusion."""
+    """The table, the report of the first problem that is no agreement, the smallest failure, and the conclusion."""
     if check.rows():
         on.print(_table(check))
     if check.first_wrong:

@@ -21,7 +21,7 @@ def check_json(check: Check) -> str:
             "verdict": check.verdict,
             "missing": list(check.missing),
             "quantities": check.rows(),
-            "story": explain(check.first_wrong).splitlines() if check.first_wrong else [],
+            "report": explain(check.first_wrong).splitlines() if check.first_wrong else [],
             "sizes": dict(check.sizes),
             "mistakes": [asdict(suspect) for suspect in check.diagnosis.suspects],
             "mistakes_partly": [asdict(suspect) for suspect in check.diagnosis.partly],

@@ -11,8 +11,8 @@ from ...backends.files import write_whole
 from ..bench import (
     ROUNDS,
     bench_figure,
+    candidates,
     changes,
-    contestants,
     markdown_tables,
     pyperf_suite,
     read_bench,
@@ -87,7 +87,7 @@ def bench_command(
     before = read_bench(against) if against else []
     chosen = workloads(cell or (), dtype or (), size or (), quick=quick)
     with working("looking for the backends"):
-        names, notes = contestants(backend or (), quick=quick)
+        names, notes = candidates(backend or (), quick=quick)
     shown = console(stderr=json == STANDARD_OUTPUT)
     with progress_bar(len(chosen)) as progress:
         bench = run_bench(

@@ -6,7 +6,7 @@ from typing import Any
 
 from ...backends import RequestError, backend_names, default_backend_names, get_backend
 from ...backends.registry import REFERENCES
-from ..mistakes import MISTAKES, forms_to_plant
+from ..mistakes import MISTAKES, variants_to_plant
 from ..output import SCHEMA, console, installed_version, listing_json, listing_table
 from ..systems import SEEDS, SYSTEMS
 from .options import STANDARD_OUTPUT, JsonOption, write
@@ -51,21 +51,21 @@ def system_rows() -> list[dict[str, Any]]:
 
 
 def mistake_rows() -> list[dict[str, Any]]:
-    """One row for each mistake of the catalogue: where it can be made, in how many forms, and what it violates."""
+    """One row for each mistake of the catalogue: where it can be made, in how many variants, and what it violates."""
     where: dict[str, dict[str, None]] = {mistake.name: {} for mistake in MISTAKES}
-    forms: dict[str, set[object]] = {mistake.name: set() for mistake in MISTAKES}
+    variants: dict[str, set[object]] = {mistake.name: set() for mistake in MISTAKES}
     equations: dict[str, set[int]] = {mistake.name: set() for mistake in MISTAKES}
     for system in SYSTEMS.values():
         problem = system.problem(seed=SEEDS[0])
-        for mistake, form in forms_to_plant(problem):
+        for mistake, variant in variants_to_plant(problem):
             where[mistake.name][problem.model.words.partition(" (")[0]] = None
-            forms[mistake.name].add((form.words, str(form.lines)))
-            equations[mistake.name] |= set(form.violates(problem))
+            variants[mistake.name].add((variant.words, str(variant.lines)))
+            equations[mistake.name] |= set(variant.violates(problem))
     return [
         {
             "mistake": mistake.name,
             "in": ", ".join(where[mistake.name]),
-            "forms": len(forms[mistake.name]),
+            "variants": len(variants[mistake.name]),
             "equations": " ".join(map(str, sorted(equations[mistake.name]))),
             "remedy": mistake.remedy,
         }

@@ -146,7 +146,7 @@ def page(found: Detection, command: str) -> str:
     parts = [
         "# Which gradient checks detect which mistakes",
         f"Written by `{command} --markdown FILE`, with {versions}, in float64 where nothing else is said.",
-        "Every mistake of the catalogue (`compare/mistakes`) was planted, in every form, on problems of sizes and "
+        "Every mistake of the catalogue (`compare/mistakes`) was planted, in every variant, on problems of sizes and "
         "numbers that nothing else here uses, and each check was asked whether the gradient is wrong. Then each was "
         "asked the same of gradients that are right. Each is used as it is documented, at its defaults:",
         "\n".join(f"- **{name}**: {CHECKS[name].does}." for name in found.checks),
@@ -160,7 +160,7 @@ def page(found: Detection, command: str) -> str:
         *(["## What gradparity does not detect or name", "\n".join(f"- {line}" for line in listed)] if listed else []),
         *(f"Note: {note}" for note in notes(found)),
         "## Every mistake",
-        "Of all forms that were planted, how many each check detects; on ordinary gradients · on small ones.",
+        "Of all variants that were planted, how many each check detects; on ordinary gradients · on small ones.",
         _table([each for each in part_headings(found, "mistake") if each != "planted"], by_mistake),
     ]
     return "\n\n".join(parts) + "\n"

@@ -1,6 +1,6 @@
 """What the detection matrix is made of: mistakes on problems, and problems whose gradients are right.
 
-Planted is every form of every mistake whose answer is not the right one, on systems of sizes that nothing else here
+Planted is every variant of every mistake whose answer is not the right one, on systems of sizes that nothing else here
 uses: each on the first system to which it applies, and once more where the read-out makes most gradients small.
 """
 
@@ -17,7 +17,7 @@ import numpy as np
 
 from ...backends import Evaluation, FeedForward, OrderedSystem, Problem, Recurrent, Window
 from ..answers import quantities
-from ..mistakes import Form, Mistake, Values, attempt, forms_to_plant, run
+from ..mistakes import Mistake, Values, Variant, attempt, run, variants_to_plant
 from ..systems import SYSTEMS, System
 from .checks import Program, moved
 
@@ -43,16 +43,16 @@ SYSTEMS_TO_PLANT = (
 
 @dataclass(frozen=True, eq=False)
 class Plant:
-    """A mistake in one of its forms, on a problem.
+    """A mistake in one of its variants, on a problem.
 
     Attributes:
-        mistake, form, system, problem: which, and where.
+        mistake, variant, system, problem: which, and where.
         small: whether the gradients were made small.
         program: of a person who made it.
     """
 
     mistake: Mistake
-    form: Form
+    variant: Variant
     system: str
     problem: Problem
     small: bool
@@ -119,7 +119,7 @@ def plants(*, everywhere: bool = False, quick: bool = False) -> Iterator[Plant]:
 
     Args:
         everywhere: on every system, and not on the first alone.
-        quick: only the first form of each mistake.
+        quick: only the first variant of each mistake.
     """
     for small in (False, True):
         seen: set[tuple[object, ...]] = set()
@@ -130,15 +130,15 @@ def plants(*, everywhere: bool = False, quick: bool = False) -> Iterator[Plant]:
                 continue
             right = RightLoss(problem)
             same: Counter[tuple[object, ...]] = Counter()
-            for mistake, form in forms_to_plant(problem):
-                words = NUMBER.sub("#", form.words)  # which is read off the answer
-                key: tuple[object, ...] = (mistake.name, words, *(text for _, text in form.changed_lines(problem)))
+            for mistake, variant in variants_to_plant(problem):
+                words = NUMBER.sub("#", variant.words)  # which is read off the answer
+                key: tuple[object, ...] = (mistake.name, words, *(text for _, text in variant.changed_lines(problem)))
                 same[key] += 1
                 key = (mistake.name,) if quick else (*key, same[key], name if everywhere else "")
-                predicted = None if key in seen else attempt(form, problem)
+                predicted = None if key in seen else attempt(variant, problem)
                 if predicted is not None and _differs(predicted, problem):
                     seen.add(key)
-                    yield Plant(mistake, form, name, problem, small, _program(form, predicted, right))
+                    yield Plant(mistake, variant, name, problem, small, _program(variant, predicted, right))
 
 
 def _differs(predicted: Values, problem: Problem) -> bool:
@@ -174,14 +174,14 @@ class RightLoss:
         return self._known[key]
 
 
-def _program(form: Form, predicted: Values, right: RightLoss) -> Program:
+def _program(variant: Variant, predicted: Values, right: RightLoss) -> Program:
     """A person's program with a mistake; its loss is its own at changed numbers, too."""
 
     def own_loss(problem: Problem) -> float:
-        return float(form.predict(problem)["loss"])
+        return float(variant.predict(problem)["loss"])
 
     # Where three problems nearby have the right loss to the last bit, every other one has.
-    is_right = form.recognizes is not None or all(
+    is_right = variant.recognizes is not None or all(
         own_loss(nearby) == right(nearby) for nearby in map(partial(_nearby, right.problem), range(3))
     )
     return Program(right.problem, predicted, right if is_right else own_loss)

@@ -10,8 +10,8 @@ from typing import Any
 
 from ...backends import MissingFrameworkError, RequestError
 from ...backends.errors import unknown_name
+from ..jobs import CaseProgress
 from ..mistakes import ANSWERS, GRU, LSTM, MISTAKES, ORDERED, PLAIN, QUESTIONS, READOUTS, TIME, run
-from ..output import Progress
 from .checks import CHECKS, Program, Verdict, ask, diagnosis_of, require_check, torch_answer
 from .plants import Plant, RightLoss, RightProblem
 
@@ -33,7 +33,7 @@ class Planted:
     """What became of a mistake that was planted.
 
     Attributes:
-        part, mistake, form, system: which, and where.
+        part, mistake, variant, system: which, and where.
         small: whether the gradients were made small.
         verdicts: by the checks' names.
         suspects: whom the diagnosis names first, if gradparity calls it wrong; each as `Suspect.mistakes`.
@@ -42,7 +42,7 @@ class Planted:
 
     part: str
     mistake: str
-    form: str
+    variant: str
     system: str
     small: bool
     verdicts: Mapping[str, Verdict]
@@ -52,8 +52,8 @@ class Planted:
     @property
     def label(self) -> str:
         """What was planted, and where."""
-        form = f" ({self.form})" if self.form else ""
-        return f"{self.mistake}{form}, on {self.system}{', small gradients' if self.small else ''}"
+        variant = f" ({self.variant})" if self.variant else ""
+        return f"{self.mistake}{variant}, on {self.system}{', small gradients' if self.small else ''}"
 
 
 @dataclass(frozen=True)
@@ -149,7 +149,7 @@ def detect(
     shown: Sequence[Plant | RightProblem],
     checks: Sequence[str] = (),
     *,
-    progress: Progress = lambda label, done: None,
+    progress: CaseProgress = lambda label, done: None,
 ) -> Detection:
     """Asks every check about mistakes, and about gradients that are right.
 
@@ -200,11 +200,11 @@ def _planted(plant: Plant, checks: Sequence[str]) -> Planted:
         suspects = tuple(suspect.mistakes for suspect in diagnosis_of(plant.program).suspects)
     name = plant.mistake.name
     named = any(len(each) == 1 and mistake_of(each[0]) == name for each in suspects)
-    return Planted(PART_OF[name], name, plant.form.words, plant.system, plant.small, verdicts, suspects, named)
+    return Planted(PART_OF[name], name, plant.variant.words, plant.system, plant.small, verdicts, suspects, named)
 
 
 def mistake_of(suspect: str) -> str:
-    """A mistake's name out of that of one of its forms; a mistake's name may begin with another's."""
+    """A mistake's name out of that of one of its variants; a mistake's name may begin with another's."""
     names = [each.name for each in MISTAKES if suspect == each.name or suspect.startswith(f"{each.name}: ")]
     return max(names, key=len, default="")
 

@@ -13,13 +13,13 @@ import numpy as np
 
 from ...backends import Evaluation, Problem, Recurrent
 from ..answers import Quantity, derivative, quantities
-from ..mistakes import MISTAKES, Form, Mistake, Values, attempt, has_lines, run, together, values_of
+from ..mistakes import MISTAKES, Mistake, Values, Variant, attempt, has_lines, run, together, values_of
 from ..referee import Comparison
-from ..tolerance import SPOILT, measure
+from ..tolerance import MAX_RELATIVE_TOLERANCE, measure
 
 NEAR = 1e-3  # of the deviation, or of a right block: worth a measurement
 ROUNDED = 1e3  # units in the last place of that: nearer than this, rounding may be what is left
-PROBES = 3  # of a measurement
+DIAGNOSIS_PROBES = 3  # of a measurement
 AS_TIGHT = 1e3  # evidence is as good as other evidence if its tolerance is within this factor
 COARSE = 0.05  # how far differences may be from the derivative
 SMALL_NOISE, LARGE_NOISE = 0.05, 100.0  # in units of float32's rounding, as a root mean square
@@ -32,7 +32,7 @@ class Suspect:
     """A mistake, or several at once, that would give what was handed in.
 
     Attributes:
-        mistakes: by their names, each with what distinguishes its form.
+        mistakes: by their names, each with what distinguishes its variant.
         remedies: one for each.
         equations: the numbers of those in `manual/derivation.md` that are violated.
         lines: of every changed line: as it should be, as it would have to be, and its equation.
@@ -72,13 +72,13 @@ class _Submission:
         self.right = run(problem).values
         self.largest = {name: _largest(array) for name, array in self.right.items()}
 
-    def near(self, form: Form) -> frozenset[str]:
-        """What a form seems to give, before it is measured: of what is wrong, it has to give the deviation itself."""
-        if form.recognizes:
-            return self._near_right() if form.recognizes(self.answered, self.problem) else frozenset()
-        if form.rounds_more and not self._is_noise():
+    def near(self, variant: Variant) -> frozenset[str]:
+        """What a variant seems to give, before it is measured: of what is wrong, the deviation itself."""
+        if variant.recognizes:
+            return self._near_right() if variant.recognizes(self.answered, self.problem) else frozenset()
+        if variant.rounds_more and not self._is_noise():
             return frozenset()
-        predicted = attempt(form, self.problem)
+        predicted = attempt(variant, self.problem)
         if predicted is None:
             return frozenset()
         found = set()
@@ -86,7 +86,7 @@ class _Submission:
             if array.shape != predicted[name].shape:
                 continue
             limit = NEAR * max(self.largest[name], _largest(array))
-            if name in self.wrong and not form.rounds_more:
+            if name in self.wrong and not variant.rounds_more:
                 limit = NEAR * _largest(array - self.right[name]) + ROUNDED * float(np.spacing(limit))
             if _largest(array - predicted[name].astype("f8")) <= limit:
                 found.add(name)
@@ -112,22 +112,22 @@ class _Submission:
                 return False
         return True
 
-    def is_changed_by(self, form: Form) -> bool:
-        """Whether a form makes a difference on this problem."""
-        predicted = attempt(form, self.problem)
+    def is_changed_by(self, variant: Variant) -> bool:
+        """Whether a variant makes a difference on this problem."""
+        predicted = attempt(variant, self.problem)
         return predicted is not None and any(
             _largest(predicted[name] - array) > ROUNDED * float(np.spacing(self.largest[name]))
             for name, array in self.right.items()
         )
 
-    def measured(self, form: Form) -> dict[str, float]:
-        """What a form gives to the last digits, each with the part of its block by which rounding may move it."""
-        if form.recognizes:
-            return dict.fromkeys(self.near(form), float(np.finfo(self.problem.dtype).eps))
-        predicted = attempt(form, self.problem)
+    def measured(self, variant: Variant) -> dict[str, float]:
+        """What a variant gives to the last digits, each with the part of its block by which rounding may move it."""
+        if variant.recognizes:
+            return dict.fromkeys(self.near(variant), float(np.finfo(self.problem.dtype).eps))
+        predicted = attempt(variant, self.problem)
         if predicted is None:
             return {}
-        tolerance = measure(self.problem, lambda on: self._quantities(form.predict(on)), probes=PROBES)
+        tolerance = measure(self.problem, lambda on: self._quantities(variant.predict(on)), probes=DIAGNOSIS_PROBES)
         given, of_form = self._quantities(self.answered), self._quantities(predicted)
         found = {}
         for name, quantity in self._names().items():
@@ -150,19 +150,21 @@ class _Submission:
 
 @dataclass(frozen=True, eq=False)
 class _Candidate:
-    """Mistakes, a form of each, and what they seem to give on the first problem."""
+    """Mistakes, a variant of each, and what they seem to give on the first problem."""
 
     mistakes: tuple[Mistake, ...]
-    forms: tuple[Form, ...]
+    variants: tuple[Variant, ...]
     near: frozenset[str]
 
     @property
-    def form(self) -> Form:
-        return self.forms[0] if len(self.forms) == 1 else together(*self.forms)
+    def variant(self) -> Variant:
+        return self.variants[0] if len(self.variants) == 1 else together(*self.variants)
 
     def called(self) -> tuple[str, ...]:
-        pairs = zip(self.mistakes, self.forms, strict=True)
-        return tuple(f"{mistake.name}: {form.words}" if form.words else mistake.name for mistake, form in pairs)
+        pairs = zip(self.mistakes, self.variants, strict=True)
+        return tuple(
+            f"{mistake.name}: {variant.words}" if variant.words else mistake.name for mistake, variant in pairs
+        )
 
 
 def diagnose_backends(comparison: Comparison) -> dict[str, Diagnosis]:
@@ -170,9 +172,9 @@ def diagnose_backends(comparison: Comparison) -> dict[str, Diagnosis]:
     accused = {
         name: answer
         for name, answer in comparison.answers.items()
-        if isinstance(answer, Evaluation) and any(block.accuses(name) for block in comparison.blocks)
+        if isinstance(answer, Evaluation) and any(block.is_wrong(name) for block in comparison.blocks)
     }
-    unsure = not any(block.odd for block in comparison.blocks if block.verdict == "disagree")
+    unsure = not any(block.outliers for block in comparison.blocks if block.verdict == "disagree")
     return {
         name: diagnose([(comparison.problem, values_of(answer))], wrong_values([comparison], name))
         for name, answer in accused.items()
@@ -182,7 +184,7 @@ def diagnose_backends(comparison: Comparison) -> dict[str, Diagnosis]:
 
 def wrong_values(comparisons: Sequence[Comparison], name: str) -> set[str]:
     """The loss and the gradients in which an answer is wrong, by their names in `Problem.differentiable`."""
-    wrong = {block.name for each in comparisons for block in each.blocks if block.accuses(name)}
+    wrong = {block.name for each in comparisons for block in each.blocks if block.is_wrong(name)}
     return {each for each, quantity in quantity_names(comparisons[0].problem).items() if quantity in wrong}
 
 
@@ -207,7 +209,9 @@ def diagnose(answers: Sequence[tuple[Problem, Values]], wrong: Collection[str]) 
         candidates = list(_candidates(submissions[0]))
         whole, parts = _judged([each for each in candidates if each.near >= wrong], submissions)
         if not whole:
-            predictable = (each for each in candidates if not (each.forms[0].recognizes or each.forms[0].rounds_more))
+            predictable = (
+                each for each in candidates if not (each.variants[0].recognizes or each.variants[0].rounds_more)
+            )
             partly = [each for each in predictable if each.near & wrong]
             partly.sort(key=lambda each: -len(each.near & wrong))
             pairs = [each for each in _pairs(partly[:MOST_PARTLY], submissions[0]) if each.near >= wrong]
@@ -222,30 +226,30 @@ def diagnose(answers: Sequence[tuple[Problem, Values]], wrong: Collection[str]) 
 
 
 def _candidates(submission: _Submission) -> Iterator[_Candidate]:
-    """Every form of every mistake that applies, with what it seems to give."""
+    """Every variant of every mistake that applies, with what it seems to give."""
     problem = submission.problem
     seen: set[object] = set()
     for mistake in MISTAKES:
-        for form in mistake.on(problem, submission.answered):
-            key = (mistake.name, form.words, str(form.replaced(problem)))
-            if key not in seen or not (form.lines or form.recognizes):
+        for variant in mistake.on(problem, submission.answered):
+            key = (mistake.name, variant.words, str(variant.replaced(problem)))
+            if key not in seen or not (variant.lines or variant.recognizes):
                 seen.add(key)
-                yield _Candidate((mistake,), (form,), submission.near(form))
+                yield _Candidate((mistake,), (variant,), submission.near(variant))
 
 
 def _pairs(partly: Sequence[_Candidate], submission: _Submission) -> Iterator[_Candidate]:
     """Two mistakes at once, of which one gives a part by itself."""
     of_all = [
-        (mistake, form)
+        (mistake, variant)
         for mistake in MISTAKES
-        for form in mistake.on(submission.problem, submission.answered)
-        if not (form.recognizes or form.rounds_more) and submission.is_changed_by(form)
+        for variant in mistake.on(submission.problem, submission.answered)
+        if not (variant.recognizes or variant.rounds_more) and submission.is_changed_by(variant)
     ]
     for one in partly:
-        for mistake, form in of_all:
+        for mistake, variant in of_all:
             if mistake is not one.mistakes[0]:
-                both = together(one.forms[0], form)
-                yield _Candidate((*one.mistakes, mistake), (*one.forms, form), submission.near(both))
+                both = together(one.variants[0], variant)
+                yield _Candidate((*one.mistakes, mistake), (*one.variants, variant), submission.near(both))
 
 
 def _judged(
@@ -256,9 +260,9 @@ def _judged(
     whole: dict[_Candidate, float] = {}
     parts: dict[_Candidate, frozenset[str]] = {}
     for each in candidates:
-        measured = [submission.measured(each.form) for submission in submissions]
+        measured = [submission.measured(each.variant) for submission in submissions]
         given = frozenset.intersection(*(frozenset(found) for found in measured))
-        tight = {name for name in given & wrong if max(found[name] for found in measured) <= SPOILT}
+        tight = {name for name in given & wrong if max(found[name] for found in measured) <= MAX_RELATIVE_TOLERANCE}
         if not tight:
             continue
         if tight >= wrong and all(given >= submission.answered.keys() for submission in submissions):
@@ -284,13 +288,17 @@ def _largest(array: np.ndarray) -> float:
 def _suspect(candidate: _Candidate, problem: Problem, explains: Iterable[str], wrong: frozenset[str]) -> Suspect:
     order = ["loss", *problem.differentiable]
     explained = set(explains)
-    lines = [(line.text, text, line.equation) for form in candidate.forms for line, text in form.changed_lines(problem)]
+    lines = [
+        (line.text, text, line.equation)
+        for variant in candidate.variants
+        for line, text in variant.changed_lines(problem)
+    ]
     return Suspect(
         candidate.called(),
         tuple(mistake.remedy for mistake in candidate.mistakes),
-        tuple(dict.fromkeys(number for form in candidate.forms for number in form.violates(problem))),
+        tuple(dict.fromkeys(number for variant in candidate.variants for number in variant.violates(problem))),
         tuple(lines),
         tuple(name for name in order if name in explained),
         tuple(name for name in order if name in wrong - explained),
-        exact=not any(form.rounds_more or form.recognizes for form in candidate.forms),
+        exact=not any(variant.rounds_more or variant.recognizes for variant in candidate.variants),
     )

@@ -10,14 +10,14 @@ from rich.text import Text
 
 from ...backends import MissingFrameworkError
 from ..campaign import verdict_text
-from ..output import MOST_STORIES, plain_table, say
+from ..output import MAX_REPORTS, plain_table, say
 from ..referee import explain
 from .charts import MARKS, terminal_chart
 from .measurement import Flow
 
 
 def show_flows(flows: Sequence[Flow], notes: Iterable[str], on: Console) -> None:
-    """The chart, a table with what became of each gradient, and the stories of those that do not agree."""
+    """The chart, a table with what became of each gradient, and the reports of those that do not agree."""
     try:
         on.print(Text(terminal_chart(flows, on.width)), soft_wrap=True)
     except MissingFrameworkError as error:
@@ -37,6 +37,6 @@ def show_flows(flows: Sequence[Flow], notes: Iterable[str], on: Console) -> None
     on.print(table)
     for note in notes:
         say(on, f"note: {note}", style="dim")
-    for flow in [each for each in flows if each.comparison.verdict != "agree"][:MOST_STORIES]:
+    for flow in [each for each in flows if each.comparison.verdict != "agree"][:MAX_REPORTS]:
         say(on, f"\n{flow.label}", style="bold")
         say(on, explain(flow.comparison))

@@ -2,9 +2,13 @@
 
 from .journal import not_a_journal, opened, read_journal
 from .processes import THREAD_VARIABLES, end_process, start_process, thread_limits
+from .progress import CaseProgress, ShareProgress, StageProgress
 
 __all__ = [
     "THREAD_VARIABLES",
+    "CaseProgress",
+    "ShareProgress",
+    "StageProgress",
     "end_process",
     "not_a_journal",
     "opened",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -12,13 +12,20 @@ from ...backends import RequestError
 from ...backends.files import require_writable
 
 
-def read_journal(path: Path, header: Mapping[str, Any], *, of: str) -> tuple[list[Any], int]:
+def read_journal(
+    path: Path,
+    header: Mapping[str, Any],
+    *,
+    of: str,
+    earlier: Mapping[str, Collection[Any]] = {},  # read only
+) -> tuple[list[Any], int]:
     """The lines of a journal after its header, and how many of its bytes are whole lines; writes nothing.
 
     Args:
         path: the file, which need not exist.
         header: what was asked for, which has to be what the journal was begun with.
         of: what it is a journal of, such as `a sweep`.
+        earlier: by the header's names, values of earlier versions that are read too.
 
     Raises:
         RequestError: it is of something else, or cannot be written.
@@ -34,7 +41,7 @@ def read_journal(path: Path, header: Mapping[str, Any], *, of: str) -> tuple[lis
     except (ValueError, TypeError, LookupError):
         raise not_a_journal(path, of) from None
     for name, value in header.items():
-        if theirs[name] != value:
+        if theirs[name] != value and theirs[name] not in earlier.get(name, ()):
             raise RequestError(f"{path}: is the log of {of} with {name} {theirs[name]}, but {value} was asked for")
     return lines, len(whole)
 

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 
 from ...backends import InvalidProblemError, Recurrent, RequestError, UnsupportedProblemError
-from ...backends.adapters import held_weights
+from ...backends.adapters import wrap_library_weights
 from ...backends.adapters.wrapped_layer import model_of
 from ...backends.checks import require_one_dtype
 from ...backends.layouts import get_layout
 from ...backends.layouts.layer_search import find_layer
 from ..referee import Comparison
-from .same_layer import compare_held
+from .same_layer import compare_wrapped
 
 Arrays = Mapping[str, np.ndarray]
 
@@ -51,7 +51,9 @@ class Conversion:
             UnsupportedProblemError: a library does not compute in the weights' dtype.
         """
         sides = (self.source, self.given), (self.target, self.made)
-        return compare_held([held_weights(library, self.model, weights) for library, weights in sides], seed=seed)
+        return compare_wrapped(
+            [wrap_library_weights(library, self.model, weights) for library, weights in sides], seed=seed
+        )
 
 
 def convert(
@@ -77,18 +79,18 @@ def convert(
         raise RequestError(f"the weights are of {source} already, expected two libraries")
     found, stack = find_layer(layouts[0], arrays, prefix)
     given = _single_or_double(found)
-    told: dict[str, Any] = dict(stack)
+    stated: dict[str, Any] = dict(stack)
     described = layouts[0].describe(given[0])
     if described["cell"] == "rnn":
         raise RequestError("a plain cell's weights do not tell its activation: an LSTM or a GRU can be converted")
     if reset and described["cell"] != "gru":
         raise RequestError(f"reset = {reset!r} is for a GRU, and these are weights of an LSTM")
     if described["cell"] == "gru":
-        told["reset"] = _reset(source, described.get("reset"), reset)
-    model = model_of(layouts[0], given, **told)
-    refusal = layouts[1].refusal(model)
-    if refusal:
-        raise UnsupportedProblemError(refusal)
+        stated["reset"] = _reset(source, described.get("reset"), reset)
+    model = model_of(layouts[0], given, **stated)
+    reason = layouts[1].unsupported(model)
+    if reason:
+        raise UnsupportedProblemError(reason)
     with np.errstate(over="ignore"):  # of two biases that are added
         made = layouts[1].from_params(model, layouts[0].to_params(model, given))
     if not all(np.isfinite(array).all() for held in made for array in held.values()):

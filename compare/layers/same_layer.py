@@ -8,8 +8,8 @@ from dataclasses import replace
 import numpy as np
 
 from ...backends import Problem
-from ...backends.adapters import held_layers
-from ...backends.adapters.wrapped_layer import HeldLayers
+from ...backends.adapters import wrap_layer
+from ...backends.adapters.wrapped_layer import WrappedLayer
 from ...backends.errors import RequestError
 from ..referee import Comparison, DisagreementError, compare
 
@@ -19,7 +19,7 @@ OUTPUTS = 3  # of the read-out that makes a loss of the states
 def assert_same_layer(
     *layers: object, seq_len: int = 7, batch_size: int = 3, seed: int = 0, activation: str = "tanh"
 ) -> Comparison:
-    """Passes if layers of any libraries, with the weights that they hold, have the same outputs and gradients.
+    """Passes if layers of any libraries, with the weights that they wrap, have the same outputs and gradients.
 
     Each is asked on a random sequence, from random initial states, by its own forward pass and its own autograd: for
     the states through a random read-out and the squared error, and for the gradients of the weights (mapped to U, W, b
@@ -41,20 +41,22 @@ def assert_same_layer(
     """
     if len(layers) < 2:
         raise RequestError(f"{len(layers)} layers were given, expected at least two")
-    held = _with_different_names([held_layers(layer, activation=activation) for layer in layers])
+    held = _with_different_names([wrap_layer(layer, activation=activation) for layer in layers])
     for what in ("kind", "dtype"):
         told = {each.name: _kind(each) if what == "kind" else each.dtype for each in held}
         if len(set(told.values())) > 1:
             raise AssertionError(
                 "not the same layer: " + "; ".join(f"{name} is {value}" for name, value in told.items())
             )
-    comparison = compare_held(held, seq_len=seq_len, batch_size=batch_size, seed=seed)
+    comparison = compare_wrapped(held, seq_len=seq_len, batch_size=batch_size, seed=seed)
     if comparison.verdict != "agree":
         raise DisagreementError(comparison, next_step="" if comparison.failures else _about_the_weights(held))
     return comparison
 
 
-def compare_held(held: Sequence[HeldLayers], *, seq_len: int = 7, batch_size: int = 3, seed: int = 0) -> Comparison:
+def compare_wrapped(
+    held: Sequence[WrappedLayer], *, seq_len: int = 7, batch_size: int = 3, seed: int = 0
+) -> Comparison:
     """Layers on a random batch; by the weights of the first it is measured how far rounding reaches."""
     model = replace(held[0].model, bias=any(each.model.bias for each in held), output_size=OUTPUTS)
     drawn = Problem.from_seed(model, seq_len=seq_len, batch_size=batch_size, seed=seed, dtype=held[0].dtype)
@@ -63,7 +65,7 @@ def compare_held(held: Sequence[HeldLayers], *, seq_len: int = 7, batch_size: in
     return compare(replace(drawn, params=zeros | held[0].params | own), held)
 
 
-def _kind(layer: HeldLayers) -> str:
+def _kind(layer: WrappedLayer) -> str:
     model = layer.model
     options = [f"reset {model.reset}"] if model.cell == "gru" else []
     options += [f"{model.num_layers} layers"] if model.num_layers > 1 else []
@@ -72,7 +74,7 @@ def _kind(layer: HeldLayers) -> str:
     return f"{words} of D={model.input_size} H={model.hidden_size}"
 
 
-def _with_different_names(held: Sequence[HeldLayers]) -> list[HeldLayers]:
+def _with_different_names(held: Sequence[WrappedLayer]) -> list[WrappedLayer]:
     names = [each.name for each in held]
     return [
         replace(each, name=f"{each.name} {names[: i + 1].count(each.name)}") if names.count(each.name) > 1 else each
@@ -80,7 +82,7 @@ def _with_different_names(held: Sequence[HeldLayers]) -> list[HeldLayers]:
     ]
 
 
-def _about_the_weights(held: Sequence[HeldLayers]) -> str:
+def _about_the_weights(held: Sequence[WrappedLayer]) -> str:
     """Whether the weights differ already, once they have the same names."""
     ulp = np.finfo(held[0].dtype).eps  # of 1, which Haiku adds to the forget gate's bias, so that it may round
     differing = []

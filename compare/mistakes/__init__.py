@@ -3,8 +3,8 @@
 from .answers import ANSWERS
 from .cells import GRU, LSTM, PLAIN, TIME
 from .execution import has_lines, run
-from .known import MISTAKES, forms_to_plant
-from .mistake import Form, Mistake, Values, attempt, together, values_of
+from .known import MISTAKES, variants_to_plant
+from .mistake import Mistake, Values, Variant, attempt, together, values_of
 from .questions import QUESTIONS
 from .readouts import ORDERED, READOUTS
 
@@ -18,13 +18,13 @@ __all__ = [
     "QUESTIONS",
     "READOUTS",
     "TIME",
-    "Form",
     "Mistake",
     "Values",
+    "Variant",
     "attempt",
-    "forms_to_plant",
     "has_lines",
     "run",
     "together",
     "values_of",
+    "variants_to_plant",
 ]

@@ -10,7 +10,7 @@ import numpy as np
 
 from ...backends import OrderedSystem, Problem
 from .execution import run
-from .mistake import Form, Mistake, Values, with_model
+from .mistake import Mistake, Values, Variant, with_model
 
 STEPS = [10.0**-k for k in range(3, 11)]  # of finite differences
 LEAST_DECAY = 1e-10  # less is what rounding leaves
@@ -26,10 +26,10 @@ def _gradients(problem: Problem) -> tuple[str, ...]:
     return tuple(problem.differentiable)
 
 
-def _factors(problem: Problem, answered: Values) -> Iterator[Form]:
+def _factors(problem: Problem, answered: Values) -> Iterator[Variant]:
     if isinstance(problem.model, OrderedSystem):
         return
-    T, B, K = problem.seq_len, problem.batch_size, problem.model.output_form(*problem.leading).shape[-1]
+    T, B, K = problem.seq_len, problem.batch_size, problem.model.output_spec(*problem.leading).shape[-1]
     named: dict[str, float] = {"B": B, "T": T, "T B": T * B, "K": K, "2": 2}
     if problem.lengths is not None:
         named["T B / the number of counted steps"] = T * B / int(problem.lengths.sum())
@@ -38,13 +38,13 @@ def _factors(problem: Problem, answered: Values) -> Iterator[Form]:
             for shown, each in ((words, factor), (f"1/({words})" if " " in words else f"1/{words}", 1 / factor)):
                 only = partial(_scaled, factor=each, names=_gradients(problem))
                 both = partial(_scaled, factor=each, names=("loss", *_gradients(problem)))
-                yield Form(f"{shown}, the gradients", answer=only, equations=(22,))
-                yield Form(f"{shown}, loss and gradients", answer=both, equations=(22,))
+                yield Variant(f"{shown}, the gradients", answer=only, equations=(22,))
+                yield Variant(f"{shown}, loss and gradients", answer=both, equations=(22,))
                 loss = partial(_scaled, factor=each, names=("loss",))
-                yield Form(f"{shown}, the loss alone", answer=loss, equations=(23,))
+                yield Variant(f"{shown}, the loss alone", answer=loss, equations=(23,))
 
 
-def _single_factors(problem: Problem, answered: Values) -> Iterator[Form]:
+def _single_factors(problem: Problem, answered: Values) -> Iterator[Variant]:
     """A factor of one gradient alone, which is read off the answer."""
     right = run(problem).values
     for name in _gradients(problem):
@@ -55,19 +55,19 @@ def _single_factors(problem: Problem, answered: Values) -> Iterator[Form]:
         if np.isfinite(factor) and abs(factor - 1) > 1e-6:
             words = "zeros" if abs(factor) < 1e-12 else f"{factor:.6g}"
             factor = 0.0 if words == "zeros" else factor
-            yield Form(f"d{name} by {words}", answer=partial(_scaled, factor=factor, names=(name,)))
+            yield Variant(f"d{name} by {words}", answer=partial(_scaled, factor=factor, names=(name,)))
 
 
-def _signs(problem: Problem, answered: Values) -> Iterator[Form]:
+def _signs(problem: Problem, answered: Values) -> Iterator[Variant]:
     names = _gradients(problem)
-    yield Form("all gradients", answer=partial(_scaled, factor=-1.0, names=names), equations=(28,))
-    yield Form("of the loss", answer=partial(_scaled, factor=-1.0, names=("loss",)), equations=(23,))
-    yield Form(
+    yield Variant("all gradients", answer=partial(_scaled, factor=-1.0, names=names), equations=(28,))
+    yield Variant("of the loss", answer=partial(_scaled, factor=-1.0, names=("loss",)), equations=(23,))
+    yield Variant(
         "of the loss and all gradients", answer=partial(_scaled, factor=-1.0, names=("loss", *names)), equations=(23,)
     )
 
 
-def _clipped(problem: Problem, answered: Values) -> Iterator[Form]:
+def _clipped(problem: Problem, answered: Values) -> Iterator[Variant]:
     """Where all are clipped at the same value, it is the largest that was answered."""
     gradients = [array for name, array in answered.items() if name != "loss" and array.size]
     largest = max(map(_largest, gradients), default=0.0)
@@ -76,13 +76,13 @@ def _clipped(problem: Problem, answered: Values) -> Iterator[Form]:
         def clip(values: Values, asked: Problem, names: tuple[str, ...]) -> Values:
             return values | {name: np.clip(values[name], -largest, largest) for name in names}
 
-        yield Form(f"at ±{largest:.6g}", answer=partial(clip, names=_gradients(problem)))
+        yield Variant(f"at ±{largest:.6g}", answer=partial(clip, names=_gradients(problem)))
         for name in answered.keys() & problem.differentiable.keys():
             own = _largest(answered[name])
             if own > 0 and answered[name].size > 1:
-                yield Form(f"d{name} at ±{own:.6g}", answer=partial(_clipped_one, name=name, at=own))
+                yield Variant(f"d{name} at ±{own:.6g}", answer=partial(_clipped_one, name=name, at=own))
         if problem.params.keys() != problem.differentiable.keys():
-            yield Form(f"at ±{largest:.6g}, the parameters'", answer=partial(clip, names=tuple(problem.params)))
+            yield Variant(f"at ±{largest:.6g}, the parameters'", answer=partial(clip, names=tuple(problem.params)))
 
 
 def _clipped_one(values: Values, problem: Problem, name: str, at: float) -> Values:
@@ -93,7 +93,7 @@ def _largest(array: np.ndarray) -> float:
     return float(np.abs(array).max(initial=0))
 
 
-def _norm_clipped(problem: Problem, answered: Values) -> Iterator[Form]:
+def _norm_clipped(problem: Problem, answered: Values) -> Iterator[Variant]:
     given = [name for name in problem.params if name in answered]
     norm = _norm(answered, given)
     for each in {norm, float(f"{norm:.3g}")} if norm > 0 and np.isfinite(norm) else ():
@@ -103,7 +103,7 @@ def _norm_clipped(problem: Problem, answered: Values) -> Iterator[Form]:
                 factor = norm / _norm(values, given)
                 return _scaled(values, asked, factor=factor, names=names) if factor < 1 else values
 
-            yield Form(f"to a norm of {each:.6g}", answer=clip)
+            yield Variant(f"to a norm of {each:.6g}", answer=clip)
 
 
 def _norm(values: Values, names: list[str]) -> float:
@@ -119,7 +119,7 @@ def _penalized(values: Values, problem: Problem, by: float, of: tuple[str, ...],
     return found
 
 
-def _penalties(problem: Problem, answered: Values) -> Iterator[Form]:
+def _penalties(problem: Problem, answered: Values) -> Iterator[Variant]:
     """λθ added to every gradient, to the matrices' or to one, where λ is read off each of them."""
     right = run(problem).values
     for name in problem.params:
@@ -132,8 +132,8 @@ def _penalties(problem: Problem, answered: Values) -> Iterator[Form]:
         matrices = tuple(each for each in problem.params if problem.params[each].ndim > 1)
         for of in dict.fromkeys([tuple(problem.params), matrices, (name,)]):
             to = f"{strength:.6g} to {', '.join(f'd{each}' for each in of)}"
-            yield Form(to, answer=partial(_penalized, by=strength, of=of, in_loss=False))
-            yield Form(f"{to} and the loss", answer=partial(_penalized, by=strength, of=of, in_loss=True))
+            yield Variant(to, answer=partial(_penalized, by=strength, of=of, in_loss=False))
+            yield Variant(f"{to} and the loss", answer=partial(_penalized, by=strength, of=of, in_loss=True))
 
 
 def _of_last_sample(values: Values, problem: Problem, names: tuple[str, ...]) -> Values:
@@ -149,7 +149,7 @@ def _of_last_sample(values: Values, problem: Problem, names: tuple[str, ...]) ->
     return values | {name: (weight * alone[name]).astype(values[name].dtype) for name in names}
 
 
-def _last_sample_alone(problem: Problem, answered: Values) -> Iterator[Form]:
+def _last_sample_alone(problem: Problem, answered: Values) -> Iterator[Variant]:
     """Where a loop over the samples assigns to a gradient: all of them, those of a layer, or one."""
     if isinstance(problem.model, OrderedSystem) or problem.batch_size == 1:
         return
@@ -158,31 +158,31 @@ def _last_sample_alone(problem: Problem, answered: Values) -> Iterator[Form]:
     biases = tuple(name for name in names if problem.params[name].ndim == 1)
     for group in dict.fromkeys([names, weights, biases, *((name,) for name in names)]):
         if group:
-            yield Form(", ".join(f"d{name}" for name in group), answer=partial(_of_last_sample, names=group))
+            yield Variant(", ".join(f"d{name}" for name in group), answer=partial(_of_last_sample, names=group))
 
 
 def _exchanged(values: Values, problem: Problem, one: str, other: str) -> Values:
     return values | {one: values[other], other: values[one]}
 
 
-def _exchanges(problem: Problem, answered: Values) -> Iterator[Form]:
+def _exchanges(problem: Problem, answered: Values) -> Iterator[Variant]:
     shapes = {name: array.shape for name, array in problem.differentiable.items()}
     for one, other in combinations(shapes, 2):
         if shapes[one] == shapes[other]:
-            yield Form(f"d{one} and d{other}", answer=partial(_exchanged, one=one, other=other))
+            yield Variant(f"d{one} and d{other}", answer=partial(_exchanged, one=one, other=other))
 
 
-def _reversed_in_time(problem: Problem, answered: Values) -> Iterator[Form]:
+def _reversed_in_time(problem: Problem, answered: Values) -> Iterator[Variant]:
     if problem.seq_len > 1:
-        yield Form("", answer=lambda values, asked: values | {"inputs": values["inputs"][::-1]}, equations=(38,))
+        yield Variant("", answer=lambda values, asked: values | {"inputs": values["inputs"][::-1]}, equations=(38,))
 
 
-def _differences(problem: Problem, answered: Values) -> Iterator[Form]:
+def _differences(problem: Problem, answered: Values) -> Iterator[Variant]:
     """Differences of two losses are whole multiples of a loss's last place, which no derivative is."""
     for step in STEPS:
         for back in (step, 0.0):
             recognizes = partial(_are_differences, step=step)
-            yield Form(f"steps of {step:.0e}", answer=partial(_taken, step=step, back=back), recognizes=recognizes)
+            yield Variant(f"steps of {step:.0e}", answer=partial(_taken, step=step, back=back), recognizes=recognizes)
 
 
 def _taken(values: Values, problem: Problem, *, step: float, back: float) -> Values:

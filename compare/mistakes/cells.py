@@ -15,7 +15,7 @@ def _has_activation(name: str) -> Callable[[Problem], bool]:
 
 
 def _of_gates(**right_sides: str) -> tuple[dict[str, str], ...]:
-    """The forms of a mistake that can be made in one gate of an LSTM, or in all of these at once."""
+    """The variants of a mistake that can be made in one gate of an LSTM, or in all of these at once."""
     each = [f"da_{gate} = {right_side}" for gate, right_side in right_sides.items()]
     return tuple({"lstm": text} for text in (*each, " ; ".join(each)))
 

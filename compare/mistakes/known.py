@@ -1,4 +1,4 @@
-"""All mistakes, and the forms in which each can be planted into a problem's answer."""
+"""All mistakes, and the variants in which each can be planted into a problem's answer."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from ...backends import Problem
 from .answers import ANSWERS
 from .cells import GRU, LSTM, PLAIN, TIME
 from .execution import run
-from .mistake import Form, Mistake
+from .mistake import Mistake, Variant
 from .questions import QUESTIONS
 from .readouts import ORDERED, READOUTS
 
 MISTAKES = (*PLAIN, *TIME, *LSTM, *GRU, *READOUTS, *ORDERED, *QUESTIONS, *ANSWERS)
 
 
-def forms_to_plant(problem: Problem) -> Iterator[tuple[Mistake, Form]]:
-    """Every form of every mistake that applies to a problem; what is read off an answer is read off half of it."""
+def variants_to_plant(problem: Problem) -> Iterator[tuple[Mistake, Variant]]:
+    """Every variant of every mistake that applies to a problem; what is read off an answer is read off half of it."""
     half = {name: array / 2 for name, array in run(problem).values.items()}
     for mistake in MISTAKES:
-        for form in mistake.on(problem, half):
-            yield mistake, form
+        for variant in mistake.on(problem, half):
+            yield mistake, variant

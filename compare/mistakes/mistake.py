@@ -18,11 +18,11 @@ THE_RIGHT_SIDE = "…"  # stands in a statement for what should stand there
 
 
 @dataclass(frozen=True)
-class Form:
-    """One definite form of a mistake.
+class Variant:
+    """One definite variant of a mistake.
 
     Attributes:
-        words: what distinguishes it from the mistake's other forms; empty where there is one.
+        words: what distinguishes it from the mistake's other variants; empty where there is one.
         lines: statements in place of others, several separated by ` ; `, by the keys of `lines_of`. Those of which
             a problem knows nothing are left out.
         question: what is computed in place of the problem.
@@ -30,7 +30,7 @@ class Form:
         keeps_loss: whether the loss is right nevertheless.
         equations: those that are violated, beside those of the lines.
         rounds_more: whether it computes in a coarser dtype, so that its own rounding is what is seen.
-        recognizes: tells the form by the answer alone, where that cannot be predicted to the last digits.
+        recognizes: tells the variant by the answer alone, where that cannot be predicted to the last digits.
     """
 
     words: str = ""
@@ -79,17 +79,17 @@ class Form:
         return {name: values[name].astype(problem.dtype) for name in ("loss", *problem.differentiable)}
 
 
-def attempt(form: Form, problem: Problem) -> Values | None:
-    """What a form predicts; None where its products do not fit together on a problem of these sizes."""
+def attempt(variant: Variant, problem: Problem) -> Values | None:
+    """What a variant predicts; None where its products do not fit together on a problem of these sizes."""
     try:
-        predicted = form.predict(problem)
+        predicted = variant.predict(problem)
     except ValueError:  # of NumPy: shapes that do not match
         return None
     expected = {"loss": ()} | {name: array.shape for name, array in problem.differentiable.items()}
     return predicted if all(predicted[name].shape == shape for name, shape in expected.items()) else None
 
 
-def together(one: Form, other: Form) -> Form:
+def together(one: Variant, other: Variant) -> Variant:
     """Two mistakes at once, as far as they can be predicted."""
 
     def question(problem: Problem) -> Problem:
@@ -104,7 +104,7 @@ def together(one: Form, other: Form) -> Form:
         key: " ; ".join(filter(None, (one.lines.get(key), other.lines.get(key))))
         for key in {**one.lines, **other.lines}
     }
-    return Form(
+    return Variant(
         lines=lines,
         question=question,
         answer=answer,
@@ -120,27 +120,27 @@ class Mistake:
     Attributes:
         name: in a few words, as one would say it.
         remedy: what to do, in one line.
-        forms: all that it can be on a problem; the answer may tell a number, such as where it was clipped.
+        variants: all that it can be on a problem; the answer may tell a number, such as where it was clipped.
     """
 
     name: str
     remedy: str
-    forms: Callable[[Problem, Values], Iterable[Form]]
+    variants: Callable[[Problem, Values], Iterable[Variant]]
 
-    def on(self, problem: Problem, answered: Values) -> list[Form]:
-        """The forms that it can have on a problem."""
-        return [form for form in self.forms(problem, answered) if form.applies(problem)]
+    def on(self, problem: Problem, answered: Values) -> list[Variant]:
+        """The variants that it can have on a problem."""
+        return [variant for variant in self.variants(problem, answered) if variant.applies(problem)]
 
 
 def lines(
     name: str,
     remedy: str,
-    *forms: Mapping[str, str],
+    *variants: Mapping[str, str],
     equations: tuple[int, ...] = (),
     where: Callable[[Problem], bool] = lambda problem: True,
 ) -> Mistake:
-    """A mistake that consists of other lines; several forms are told apart by what stands in them."""
-    found = tuple(Form("", form, equations=equations) for form in forms)
+    """A mistake that consists of other lines; several variants are told apart by what stands in them."""
+    found = tuple(Variant("", variant, equations=equations) for variant in variants)
     return Mistake(name, remedy, lambda problem, answered: found if where(problem) else ())
 
 
@@ -154,8 +154,8 @@ def asks(
     keeps_loss: bool = False,
 ) -> Mistake:
     """A mistake that answers another question."""
-    form = Form("", question=question, equations=equations, keeps_loss=keeps_loss)
-    return Mistake(name, remedy, lambda problem, answered: [form] if where(problem) else [])
+    variant = Variant("", question=question, equations=equations, keeps_loss=keeps_loss)
+    return Mistake(name, remedy, lambda problem, answered: [variant] if where(problem) else [])
 
 
 def with_params(problem: Problem, change: Callable[[str, np.ndarray], np.ndarray]) -> Problem:

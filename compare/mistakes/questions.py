@@ -12,7 +12,7 @@ from ...backends import Chunks, FeedForward, LastSteps, OrderedSystem, Problem, 
 from ...backends.models.recurrent import ACTIVATIONS
 from ...backends.models.truncation import Truncation
 from .execution import run
-from .mistake import Form, Mistake, Values, asks, with_model, with_params
+from .mistake import Mistake, Values, Variant, asks, with_model, with_params
 
 GATED = ("U", "W", "b")
 STEPS_AWAY = {1: "the next step's", -1: "the step's before"}
@@ -52,7 +52,7 @@ def _with_rows_reordered(values: Values, problem: Problem, order: tuple[int, ...
     return {name: _reordered(name, array, order) for name, array in values.items()}
 
 
-def _gate_orders(problem: Problem, answered: Values) -> Iterator[Form]:
+def _gate_orders(problem: Problem, answered: Values) -> Iterator[Variant]:
     """Where somebody takes our rows for those of the gates in another order; or hands in the gradient in one."""
     model = problem.model
     if not isinstance(model, Recurrent) or not model.gates:
@@ -64,13 +64,13 @@ def _gate_orders(problem: Problem, answered: Values) -> Iterator[Form]:
         places = tuple(theirs.index(number) for number in ours)  # of our gates among theirs
         shown = " ".join(model.gates[number] for number in theirs)
         equations = (54,) if model.cell == "lstm" else (65, 67) if model.reset == "after" else (65, 68)
-        yield Form(
+        yield Variant(
             f"rows taken for those of {shown}",
             question=partial(_with_gates_reordered, order=places),
             answer=partial(_with_rows_reordered, order=theirs),
             equations=equations,
         )
-        yield Form(f"gradient handed in as {shown}", answer=partial(_with_rows_reordered, order=theirs))
+        yield Variant(f"gradient handed in as {shown}", answer=partial(_with_rows_reordered, order=theirs))
 
 
 def _shifted(problem: Problem, by: int, wraps: bool) -> Problem:
@@ -84,14 +84,14 @@ def _shifted(problem: Problem, by: int, wraps: bool) -> Problem:
     return problem.with_unchecked(targets=moved)
 
 
-def _label_shifts(problem: Problem, answered: Values) -> Iterator[Form]:
+def _label_shifts(problem: Problem, answered: Values) -> Iterator[Variant]:
     if not _is_recurrent(problem) or problem.seq_len == 1:
         return
     ends = {True: "wrapping round", False: "the one at the end repeated"}
     for (by, step), (wraps, end), keeps_loss in product(STEPS_AWAY.items(), ends.items(), (False, True)):
         only = ", in the gradient only" if keeps_loss else ""
         question = partial(_shifted, by=by, wraps=wraps)
-        yield Form(f"{step}, {end}{only}", question=question, keeps_loss=keeps_loss, equations=(28,))
+        yield Variant(f"{step}, {end}{only}", question=question, keeps_loss=keeps_loss, equations=(28,))
 
 
 def _forget_bias(problem: Problem) -> Problem:
@@ -108,11 +108,11 @@ def _from_zero(problem: Problem, names: tuple[str, ...]) -> Problem:
     return problem.with_unchecked(**{name: 0 * problem.states[name] for name in names})
 
 
-def _states_ignored(problem: Problem, answered: Values) -> Iterator[Form]:
+def _states_ignored(problem: Problem, answered: Values) -> Iterator[Variant]:
     names = tuple(problem.states)
     for ignored in dict.fromkeys([*((name,) for name in names), names]) if names else ():
         equations = tuple(number for name in ignored for number in _uses(problem, name))
-        yield Form(" and ".join(ignored), question=partial(_from_zero, names=ignored), equations=equations)
+        yield Variant(" and ".join(ignored), question=partial(_from_zero, names=ignored), equations=equations)
 
 
 def _uses(problem: Problem, name: str) -> tuple[int, ...]:
@@ -134,9 +134,9 @@ def _carried_over(problem: Problem) -> Problem:
     return problem
 
 
-def _states_carried_over(problem: Problem, answered: Values) -> Iterator[Form]:
+def _states_carried_over(problem: Problem, answered: Values) -> Iterator[Variant]:
     if _is_recurrent(problem) and problem.batch_size > 1:
-        yield Form("", question=_carried_over, equations=_uses(problem, "h0"))
+        yield Variant("", question=_carried_over, equations=_uses(problem, "h0"))
 
 
 def _other_reduction(problem: Problem) -> Problem:
@@ -147,7 +147,7 @@ def _truncated(problem: Problem, truncation: Truncation | None) -> Problem:
     return with_model(problem, truncation=truncation, differentiation="reverse")
 
 
-def _truncations(problem: Problem, answered: Values) -> Iterator[Form]:
+def _truncations(problem: Problem, answered: Values) -> Iterator[Variant]:
     model = problem.model
     if not isinstance(model, Recurrent) or model.num_layers > 1 or model.bidirectional:
         return
@@ -155,13 +155,13 @@ def _truncations(problem: Problem, answered: Values) -> Iterator[Form]:
         if model.truncation != kind(n):
             steps = f"{n} steps" if n > 1 else "1 step"
             question = partial(_truncated, truncation=kind(n))
-            yield Form(words.format(steps), question=question, equations=(equation,))
+            yield Variant(words.format(steps), question=question, equations=(equation,))
             if kind is LastSteps and not model.truncation:
                 cut = {"cell": f"dh = dh_above + dh_later * (left <= {n})"}
-                yield Form(f"what comes from later reaches the last {steps} alone", cut)
+                yield Variant(f"what comes from later reaches the last {steps} alone", cut)
     if model.truncation:
         equation = TRUNCATIONS[type(model.truncation)][1]
-        yield Form("not truncated", question=partial(_truncated, truncation=None), equations=(equation,))
+        yield Variant("not truncated", question=partial(_truncated, truncation=None), equations=(equation,))
 
 
 def _activated(problem: Problem, activation: str) -> Problem:
@@ -169,14 +169,14 @@ def _activated(problem: Problem, activation: str) -> Problem:
     return with_model(problem, activation=activation, **by)
 
 
-def _activations(problem: Problem, answered: Values) -> Iterator[Form]:
+def _activations(problem: Problem, answered: Values) -> Iterator[Variant]:
     model = problem.model
     if isinstance(model, OrderedSystem) or (isinstance(model, Recurrent) and model.cell != "rnn"):
         return
     equation = 82 if isinstance(model, FeedForward) else 2
     for name in ACTIVATIONS:
         if name != model.activation:
-            yield Form(name, question=partial(_activated, activation=name), equations=(equation,))
+            yield Variant(name, question=partial(_activated, activation=name), equations=(equation,))
 
 
 def _are_singles(answered: Values, problem: Problem) -> bool:
@@ -186,7 +186,7 @@ def _are_singles(answered: Values, problem: Problem) -> bool:
     return len(np.unique(values)) >= 8 and np.array_equal(values, values.astype("f4").astype("f8"))
 
 
-def _single_precision(problem: Problem, answered: Values) -> Iterator[Form]:
+def _single_precision(problem: Problem, answered: Values) -> Iterator[Variant]:
     if problem.dtype == np.float32 or not _is_network(problem):
         return
 
@@ -195,26 +195,26 @@ def _single_precision(problem: Problem, answered: Values) -> Iterator[Form]:
         changed = {name: a.astype("f4") for name, a in arrays.items() if a is not None and a.dtype.kind == "f"}
         return with_params(asked, lambda name, array: array.astype("f4")).with_unchecked(**changed)
 
-    yield Form("handed in", question=question, recognizes=_are_singles)
-    yield Form("as large as the error is", question=question, rounds_more=True)
+    yield Variant("handed in", question=question, recognizes=_are_singles)
+    yield Variant("as large as the error is", question=question, rounds_more=True)
 
 
 def _with_loss_at(problem: Problem, loss_at: str) -> Problem:
     return with_model(problem, loss_at=loss_at)
 
 
-def _last_step_only(problem: Problem, answered: Values) -> Iterator[Form]:
+def _last_step_only(problem: Problem, answered: Values) -> Iterator[Variant]:
     model = problem.model
     if not isinstance(model, Recurrent) or problem.seq_len == 1:
         return
     if model.loss_at == "every_step":
         at_last = partial(_with_loss_at, loss_at="last_step")
-        yield Form("only its loss is differentiated", question=at_last, keeps_loss=True, equations=(21, 28))
-        yield Form("there is no other loss", question=at_last, equations=(21,))
-        yield Form("the others' losses do not reach their states", {"cell": "dh = dh_above if last else dh_later"})
+        yield Variant("only its loss is differentiated", question=at_last, keeps_loss=True, equations=(21, 28))
+        yield Variant("there is no other loss", question=at_last, equations=(21,))
+        yield Variant("the others' losses do not reach their states", {"cell": "dh = dh_above if last else dh_later"})
     else:
         every_step = partial(_with_loss_at, loss_at="every_step")
-        yield Form("forgotten: every step has a loss", question=every_step, equations=(21,))
+        yield Variant("forgotten: every step has a loss", question=every_step, equations=(21,))
 
 
 QUESTIONS = (

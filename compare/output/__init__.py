@@ -1,10 +1,9 @@
 """Output: the console, JSON documents, picture files, and the environment for the record."""
 
 from .console import (
-    MOST_STORIES,
+    MAX_REPORTS,
     PIPE_WIDTH,
     STYLES,
-    Progress,
     console,
     listing_table,
     plain_table,
@@ -18,11 +17,10 @@ from .environment import environment, installed_version
 from .pictures import require_drawable
 
 __all__ = [
-    "MOST_STORIES",
+    "MAX_REPORTS",
     "PIPE_WIDTH",
     "SCHEMA",
     "STYLES",
-    "Progress",
     "console",
     "environment",
     "installed_version",

@@ -16,6 +16,8 @@ from rich.status import Status
 from rich.table import Table
 from rich.text import Text
 
+from ..jobs import CaseProgress
+
 PIPE_WIDTH = 200
 PICTURE_WIDTH = 108
 
@@ -50,15 +52,12 @@ def plain_table(*, gap: int = 2) -> Table:
     return Table(box=None, header_style="bold", pad_edge=False, padding=(0, gap, 0, 0))
 
 
-Progress = Callable[[str, float], None]  # a label, and how many cases are done
-
-
-MOST_STORIES = 5
+MAX_REPORTS = 5
 STYLES = {"agree": "green", "disagree": "bold red", "undecidable": "yellow"}
 
 
 @contextmanager
-def progress_bar(total: int) -> Iterator[Progress]:
+def progress_bar(total: int) -> Iterator[CaseProgress]:
     """A function to report with, whose progress is shown if standard error is a terminal."""
     terminal = Console(stderr=True)
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())

@@ -6,7 +6,7 @@ import json
 import math
 from typing import Any
 
-SCHEMA = 1
+SCHEMA = 2
 
 
 def listing_json(document: Any) -> str:

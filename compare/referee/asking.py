@@ -9,7 +9,7 @@ import numpy as np
 from ...backends import Backend, Evaluation, Problem, UnsupportedProblemError
 from ...backends.errors import DerivationError, first_line
 from ..answers import Trajectory
-from .judgement import refusal
+from .judgement import answer_failure
 from .results import Failure
 
 Answered = Evaluation | Trajectory | Failure | UnsupportedProblemError
@@ -37,7 +37,7 @@ def ask_backend(
     if not isinstance(answer, Evaluation):
         return Failure(name, "error", f"it returned a {type(answer).__name__}, expected an Evaluation")
     partial = getattr(backend, "partial", False)
-    failure = refusal(name, problem, given, answer, overflows=overflows, partial=partial)
+    failure = answer_failure(name, problem, given, answer, overflows=overflows, partial=partial)
     # copied, since the next call may write its answer into the same arrays
     return failure or Evaluation(
         answer.loss,

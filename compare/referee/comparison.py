@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +10,7 @@ from ...backends import Backend, Evaluation, Problem, RequestError, UnsupportedP
 from ...backends.registry import resolve
 from ..answers import Quantity, Training, Trajectory, quantities, require_trainable, training_quantities
 from ..certificate import certify as certify_problem
+from ..jobs import ShareProgress
 from ..tolerance import PROBES, hand_trajectory, measure_tolerance
 from .asking import Answered, ask_backend
 from .explanation import explain
@@ -17,12 +18,11 @@ from .judgement import bitwise_equal, judge_values
 from .learning import train_backend
 from .results import Comparison, Failure, Verdict
 
-Progress = Callable[[float], None]
-ENCLOSING = 40.0  # the work of a certificate, in that of a probe
+CERTIFICATE_COST = 40.0  # the work of a certificate, in that of a probe
 
 
 class DisagreementError(AssertionError):
-    """The answers were not shown to agree. The message tells the whole story.
+    """The answers were not shown to agree. The message tells the whole report.
 
     Attributes:
         comparison: what was found.
@@ -40,7 +40,7 @@ def compare(
     trace: bool = True,
     training: Training | None = None,
     certify: bool = False,
-    progress: Progress = lambda part: None,
+    progress: ShareProgress = lambda part: None,
 ) -> Comparison:
     """Asks every backend for the loss and the gradients of a problem, and judges the answers.
 
@@ -64,13 +64,13 @@ def compare(
     """
     if not isinstance(problem, Problem):
         raise RequestError(f"problem is a {type(problem).__name__}, expected a Problem")
-    entrants = resolve(backends)
+    candidates = resolve(backends)
     if training:
         require_trainable(problem)
         if training.until is not None:  # the hand derivation says when the loss has settled; all go as far
             training = replace(training, steps=len(hand_trajectory(problem, training).losses), until=None)
-    enclosing = ENCLOSING if certify else 0.0
-    work = enclosing + PROBES + len(entrants)
+    enclosing = CERTIFICATE_COST if certify else 0.0
+    work = enclosing + PROBES + len(candidates)
     certificate = None
     if certify:
         certificate = certify_problem(problem, training, lambda part: progress(part * enclosing / work))
@@ -82,7 +82,7 @@ def compare(
         return ask_backend(name, backend, problem, overflows=tolerance.overflows, trace=trace)
 
     found: dict[str, Answered] = {}
-    for name, backend in entrants.items():
+    for name, backend in candidates.items():
         found[name] = ask(name, backend)
         progress((enclosing + PROBES + len(found)) / work)
     able = [name for name, outcome in found.items() if not isinstance(outcome, UnsupportedProblemError)]

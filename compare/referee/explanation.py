@@ -1,4 +1,4 @@
-"""The story of a comparison that is no agreement: what, where, how bad, the limit, the next step."""
+"""The report of a comparison that is no agreement: what, where, how bad, the limit, the next step."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ADJOINT = re.compile(r"(?:layer(?P<layer>\d+)\.)?d(?:(?P<letter>[ohca])_t|z_t|z(
 
 
 def explain(comparison: Comparison, case: Path | None = None, *, next_step: str = "") -> str:
-    """The story, a line for each finding.
+    """The report, a line for each finding.
 
     Args:
         comparison: what was found.
@@ -44,7 +44,7 @@ def _hidden_float32(comparison: Comparison, wrong: Sequence[BlockResult]) -> lis
     ratios = [block.ratio for block in wrong]
     if comparison.problem.dtype.name != "float64" or not max(ratios) > 1e3 or not max(ratios) <= FLOAT32_IN_FLOAT64:
         return []
-    accused = {name for block in wrong for name in block.odd or block.between}
+    accused = {name for block in wrong for name in block.outliers or block.between}
     who = _list([name for name in comparison.answers if name in accused])
     return [f"No difference is larger than rounding to float32 explains: {who} may compute in float32 inside."]
 
@@ -67,13 +67,14 @@ def _headline(comparison: Comparison) -> str:
 def _difference(block: BlockResult) -> str:
     if block.truth:
         return _falsehood(block, block.truth)
-    if block.odd:
-        who = f"{_list(block.odd)} {'differs' if len(block.odd) == 1 else 'differ'} from {_list(block.groups[0])}"
+    if block.outliers:
+        verb = "differs" if len(block.outliers) == 1 else "differ"
+        who = f"{_list(block.outliers)} {verb} from {_list(block.groups[0])}"
     else:
         who = f"{_list([' = '.join(group) for group in block.groups])} differ"
     at = f" at {list(block.index)}" if block.index else ""
-    slip = f" Likely slip: {block.slip}." if block.slip else ""
-    return f"{block.label}: {who}{at}: {block.difference:.1e}, {block.ratio:.1g} times what rounding explains.{slip}"
+    cause = f" Likely cause: {block.likely_cause}." if block.likely_cause else ""
+    return f"{block.label}: {who}{at}: {block.difference:.1e}, {block.ratio:.1g} times what rounding explains.{cause}"
 
 
 def _falsehood(block: BlockResult, truth: Truth) -> str:
@@ -83,9 +84,9 @@ def _falsehood(block: BlockResult, truth: Truth) -> str:
     verb = "is" if len(truth.wrong) == 1 else "are"
     others = f"{_list(right)} {'is' if len(right) == 1 else 'are'} right" if right else "nobody is right"
     at = f" at {list(block.index)}" if block.index and right else ""
-    slip = f" Likely slip: {block.slip}." if block.slip and right else ""
+    cause = f" Likely cause: {block.likely_cause}." if block.likely_cause and right else ""
     by = f"{truth.error[worst]:.1e}, {truth.error[worst] / block.allowed:.1g} times what rounding allows"
-    return f"{block.label}: {_list(truth.wrong)} {verb} wrong{at} by {by}; {others} (certified).{slip}"
+    return f"{block.label}: {_list(truth.wrong)} {verb} wrong{at} by {by}; {others} (certified).{cause}"
 
 
 def _place(comparison: Comparison, wrong: Sequence[BlockResult]) -> str:
@@ -109,7 +110,7 @@ def _place(comparison: Comparison, wrong: Sequence[BlockResult]) -> str:
         last = max(inputs, key=lambda block: block.step or 0)
         return f"The forward pass agrees. Going backwards, the gradient of the inputs differs from {last.label} on."
     traced = {name for name, answer in comparison.answers.items() if getattr(answer, "adjoints", None)}
-    if set(wrong[0].odd or wrong[0].between) <= traced:
+    if set(wrong[0].outliers or wrong[0].between) <= traced:
         return "The forward pass and the adjoints of every step agree: look at how the gradient is summed from them."
     return "The forward pass agrees. If it gave its adjoints too, the first wrong step could be told."
 

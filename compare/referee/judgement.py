@@ -16,11 +16,11 @@ import numpy as np
 from ...backends import Evaluation, Problem
 from ..answers import Quantity, expected_shapes
 from ..certificate import Certificate
-from ..tolerance import FLOOR_ULP, SPOILT, Tolerance, units_in_the_last_place
+from ..tolerance import FLOOR_ULP, MAX_RELATIVE_TOLERANCE, Tolerance, units_in_the_last_place
 from .results import BlockResult, Failure, Pair, Truth, Verdict
 
 
-def refusal(
+def answer_failure(
     backend: str,
     problem: Problem,
     given: Problem,
@@ -83,7 +83,7 @@ def refusal(
     return Failure(backend, "mutation", f"it changed {changed}, which it was given") if changed else None
 
 
-def update_refusal(backend: str, params: Mapping[str, np.ndarray], updated: object) -> Failure | None:
+def update_failure(backend: str, params: Mapping[str, np.ndarray], updated: object) -> Failure | None:
     """The first reason to refuse what a backend's `descend` returned."""
     if not isinstance(updated, Mapping) or set(updated) != set(params):
         what = f"the names {', '.join(map(str, updated))}" if isinstance(updated, Mapping) else type(updated).__name__
@@ -156,7 +156,7 @@ def judge_values(
                     index=tuple(int(j) for j in np.unravel_index(entry, quantity.values.shape)),
                     groups=agreeing_groups(list(present), apart),
                     distance_ulp={backend: float(distance[i]) for backend, distance in distances.items()},
-                    slip=_slip(present, pairs[worst], i, allowed) if apart else "",
+                    likely_cause=_likely_cause(present, pairs[worst], i, allowed) if apart else "",
                 )
             )
     return _by_the_truth(results, by_backend, tolerance, certificate) if certificate else tuple(results)
@@ -187,21 +187,21 @@ def _by_the_truth(
         ulp = float(units_in_the_last_place(np.array(scale), tolerance.dtype))
         error = {backend: float(of[i]) for backend, of in errors[block.name].items()}
         wrong = tuple(backend for backend, reached in error.items() if not reached <= block.allowed)
-        small = max(SPOILT * scale, FLOOR_ULP * (ulp + float(np.finfo(tolerance.dtype).tiny)))
-        vague = tolerance.overflows or tolerance.undecidable[block.name][i]
-        spoilt = tuple(backend for backend, reached in error.items() if vague and not reached <= small)
+        small = max(MAX_RELATIVE_TOLERANCE * scale, FLOOR_ULP * (ulp + float(np.finfo(tolerance.dtype).tiny)))
+        rounding_dominated = tolerance.overflows or tolerance.undecidable[block.name][i]
+        spoilt = tuple(backend for backend, reached in error.items() if rounding_dominated and not reached <= small)
         in_ulp = {backend: reached / ulp for backend, reached in error.items()}
         verdict: Verdict = "agree"
         if tolerance.overflows or (spoilt and not wrong):
             verdict = "undecidable"
         elif wrong:
             verdict = "disagree"
-        truth = Truth(scale, error, in_ulp, wrong, bool(vague), spoilt)
+        truth = Truth(scale, error, in_ulp, wrong, bool(rounding_dominated), spoilt)
         decided.append(replace(block, verdict=verdict, truth=truth))
     return tuple(decided)
 
 
-def find_slip(one: np.ndarray, other: np.ndarray, allowed: float) -> str:
+def find_likely_cause(one: np.ndarray, other: np.ndarray, allowed: float) -> str:
     """The simple mistake that turns one of two differing blocks into the other, if there is one."""
     one, other = one.astype("float64"), other.astype("float64")
     if one.size == 1:
@@ -223,9 +223,9 @@ def find_slip(one: np.ndarray, other: np.ndarray, allowed: float) -> str:
     return ""
 
 
-def _slip(present: Mapping[str, Quantity], pair: Pair, i: int, allowed: float) -> str:
+def _likely_cause(present: Mapping[str, Quantity], pair: Pair, i: int, allowed: float) -> str:
     one, other = pair
-    return find_slip(present[one].block(i), present[other].block(i), allowed)
+    return find_likely_cause(present[one].block(i), present[other].block(i), allowed)
 
 
 def agreeing_groups(backends: Sequence[str], apart: Iterable[Pair]) -> tuple[tuple[str, ...], ...]:

@@ -12,7 +12,7 @@ from ...backends.errors import first_line
 from ...backends.references.manual_backend import ManualBackend
 from ..answers import Training, accuracy, follow
 from .asking import Answered, ask_backend, copies
-from .judgement import update_refusal
+from .judgement import update_failure
 from .results import Failure
 
 
@@ -50,7 +50,7 @@ def train_backend(name: str, backend: Backend, problem: Problem, training: Train
         except (Exception, SystemExit) as error:
             message = f"at step {at_step}: its descend raised {first_line(error)}"
             raise _Stopped(Failure(name, "error", message)) from error
-        failure = update_refusal(name, params, returned)
+        failure = update_failure(name, params, returned)
         if failure:
             raise _Stopped(replace(failure, message=f"at step {at_step}: {failure.message}"))
         return copies(returned)

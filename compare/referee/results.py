@@ -37,7 +37,7 @@ class Truth:
         error: how far each backend is at most, as an upper bound.
         error_ulp: the same in units in the last place of `scale`.
         wrong: the backends that are further from the truth than rounding explains.
-        vague: rounding can spoil this block: an error is allowed up to a small part of it, whatever its cause.
+        rounding_dominated: rounding can spoil this block; so an error up to a small part of it is allowed.
         spoilt: the backends whose error is larger than that there.
     """
 
@@ -45,7 +45,7 @@ class Truth:
     error: dict[str, float]
     error_ulp: dict[str, float]
     wrong: tuple[str, ...]
-    vague: bool
+    rounding_dominated: bool
     spoilt: tuple[str, ...]
 
 
@@ -66,7 +66,7 @@ class BlockResult:
         index: where they do, as an index into the quantity's array.
         groups: the backends in groups that agree among themselves, the largest first.
         distance_ulp: how far each backend is from the median of all, in units in the last place of `scale`.
-        slip: the simple mistake that turns one of the two answers into the other, such as `transposed`; or empty.
+        likely_cause: the simple mistake that turns one of the two answers into the other; or empty.
         truth: with a certificate, how far each backend is from the truth.
     """
 
@@ -82,21 +82,23 @@ class BlockResult:
     index: tuple[int, ...]
     groups: tuple[tuple[str, ...], ...]
     distance_ulp: dict[str, float]
-    slip: str = ""
+    likely_cause: str = ""
     truth: Truth | None = None
 
     @property
-    def odd(self) -> tuple[str, ...]:
+    def outliers(self) -> tuple[str, ...]:
         """The backends that are wrong, if that is certified; else those outside the majority, if there is one."""
         if self.truth:
             return self.truth.wrong
         others = tuple(name for group in self.groups[1:] for name in group)
         return others if len(self.groups[0]) > len(others) else ()
 
-    def accuses(self, backend: str) -> bool:
+    def is_wrong(self, backend: str) -> bool:
         """Whether a backend is wrong here, or one of those that differ, if nobody knows which."""
         return (
-            self.verdict == "disagree" and backend in self.distance_ulp and backend in (self.odd or self.distance_ulp)
+            self.verdict == "disagree"
+            and backend in self.distance_ulp
+            and backend in (self.outliers or self.distance_ulp)
         )
 
     @property
@@ -144,7 +146,11 @@ class Comparison:
         if self.verdict != "agree":
             return ""
         if self.bits is not None:
-            return "within 1 %" if any(block.truth and block.truth.vague for block in self.blocks) else "certified"
+            return (
+                "within 1 %"
+                if any(block.truth and block.truth.rounding_dominated for block in self.blocks)
+                else "certified"
+            )
         if len(self.answers) < 2:
             return "alone"
         return "bitwise" if self.bitwise else "rounding"
@@ -188,9 +194,9 @@ class Comparison:
                 "difference": block.difference,
                 "between": list(block.between),
                 "index": list(block.index),
-                "odd": list(block.odd),
+                "outliers": list(block.outliers),
                 "distance_ulp": block.distance_ulp,
-                "slip": block.slip or None,
+                "likely_cause": block.likely_cause or None,
                 "error_ulp": block.truth.error_ulp if block.truth else None,
                 "wrong": list(block.truth.wrong) if block.truth else None,
             }
@@ -208,4 +214,4 @@ def own_verdict(comparison: Comparison, name: str) -> Verdict:
 
 def has_wrong_numbers(comparison: Comparison, name: str) -> bool:
     """Whether an answer was fit to be compared, and is wrong."""
-    return any(block.accuses(name) for block in comparison.blocks)
+    return any(block.is_wrong(name) for block in comparison.blocks)

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ...backends.checks import DTYPES
-from ..output import MOST_STORIES, STYLES, plain_table, say
+from ..output import MAX_REPORTS, STYLES, plain_table, say
 from .log import Outcome
 from .problems import FAMILIES
 from .run import Sweep
@@ -21,7 +21,7 @@ VERDICTS = ("agree", "undecidable", "disagree", "failed", "unsupported")
 
 
 def show_sweep(sweep: Sweep, on: Console) -> None:
-    """The table, notes, the stories of the first few problems that went wrong, and the conclusion."""
+    """The table, notes, the reports of the first few problems that went wrong, and the conclusion."""
     on.print(_table(sweep.outcomes))
     on.print()
     on.print(
@@ -30,15 +30,15 @@ def show_sweep(sweep: Sweep, on: Console) -> None:
     for note in sweep.notes:
         say(on, f"note: {note}", style="dim")
     wrong = [outcome for outcome in sweep.outcomes if outcome.verdict in WRONG]
-    for outcome in wrong[:MOST_STORIES]:
+    for outcome in wrong[:MAX_REPORTS]:
         gain = "" if outcome.gain is None else f", gain {outcome.gain:.3g}"
         say(on, f"\nproblem {outcome.number}: {outcome.model}{gain}", style="bold")
-        say(on, outcome.story)
+        say(on, outcome.report)
         where = f"{outcome.number}, seed={sweep.seed}, numbers={sweep.numbers}"
         say(on, f"It is gradparity.compare.sweep.draw_problem({where}).problem.")
-    if len(wrong) > MOST_STORIES:
-        numbers = ", ".join(str(outcome.number) for outcome in wrong[MOST_STORIES:])
-        say(on, f"\n… and {len(wrong) - MOST_STORIES} more: {numbers}.")
+    if len(wrong) > MAX_REPORTS:
+        numbers = ", ".join(str(outcome.number) for outcome in wrong[MAX_REPORTS:])
+        say(on, f"\n… and {len(wrong) - MAX_REPORTS} more: {numbers}.")
     say(on, f"\n{_conclusion(sweep)}", style="bold")
 
 

@@ -11,6 +11,9 @@ from ...backends import RequestError
 from ..jobs import not_a_journal, read_journal
 from .problems import draw_problem
 
+EARLIER_SCHEMAS = (1,)
+NEW_NAMES = {"story": "report"}  # by their names in schema 1
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -23,7 +26,7 @@ class Outcome:
         verdict: the comparison's; or `failed` if there was none, or `unsupported` if no two backends can compute it.
         strength: of an agreement.
         share: of its limit, that the closest of the decided blocks used.
-        story: what went wrong.
+        report: what went wrong.
     """
 
     number: int
@@ -35,15 +38,15 @@ class Outcome:
     verdict: str
     strength: str = ""
     share: float | None = None
-    story: str = ""
+    report: str = ""
 
 
 def read_log(path: Path, header: Mapping[str, Any]) -> tuple[dict[int, Outcome], int]:
     """The outcomes in a log by number, and how many of its bytes are whole lines; writes nothing."""
-    lines, kept = read_journal(path, header, of="a sweep")
+    lines, kept = read_journal(path, header, of="a sweep", earlier={"schema": EARLIER_SCHEMAS})
     try:
-        outcomes = [Outcome(**line) for line in lines]
-    except TypeError:
+        outcomes = [Outcome(**{NEW_NAMES.get(name, name): value for name, value in line.items()}) for line in lines]
+    except (TypeError, AttributeError):
         raise not_a_journal(path, "a sweep") from None
     for known in outcomes[:1]:
         again = draw_problem(known.number, seed=header["seed"], numbers=header["numbers"])

@@ -14,13 +14,13 @@ from ...backends import RequestError
 from ...backends.checks import require_integer
 from ...backends.files import require_folder
 from ...backends.registry import choose_backends
-from ..jobs import opened, thread_limits
-from ..output import Progress, environment
+from ..jobs import CaseProgress, opened, thread_limits
+from ..output import environment
 from .log import Outcome, read_log
 from .problems import draw_problem
 from .workers import in_workers, outcome_of, start_worker
 
-SCHEMA = 1
+SCHEMA = 2
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def run_sweep(
     jobs: int | None = None,
     log: Path | None = None,
     save_case: Path | None = None,
-    progress: Progress = lambda label, done: None,
+    progress: CaseProgress = lambda label, done: None,
 ) -> Sweep:
     """Compares the first `count` problems of a sweep, except for those whose outcomes are in the log.
 
@@ -91,7 +91,7 @@ def run_sweep(
         progress("starting", earlier)
         for number, outcome in outcomes:
             if isinstance(outcome, str):
-                outcome = outcome_of(draw_problem(number, seed=seed, numbers=numbers), "failed", story=outcome)
+                outcome = outcome_of(draw_problem(number, seed=seed, numbers=numbers), "failed", report=outcome)
             write(asdict(outcome))
             found[number] = outcome
             progress(outcome.family, len(found))

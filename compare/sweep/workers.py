@@ -106,15 +106,15 @@ def _judge(drawn: Drawn, backends: Sequence[Any], save_case: Path | None) -> Out
         with redirect_stdout(sys.stderr):  # what a backend prints is no result
             comparison = compare(drawn.problem, backends, trace=True)
     except UnsupportedProblemError as error:
-        return outcome_of(drawn, "unsupported", story=str(error))
+        return outcome_of(drawn, "unsupported", report=str(error))
     except (Exception, SystemExit) as error:
-        return outcome_of(drawn, "failed", story=f"the comparison raised {first_line(error)}")
+        return outcome_of(drawn, "failed", report=f"the comparison raised {first_line(error)}")
     closest = comparison.closest
     share = float(closest.ratio) if closest and math.isfinite(closest.ratio) else None
-    story = ""
+    report = ""
     if comparison.verdict == "disagree":
-        story = explain(comparison, drawn.problem.save_in(save_case, f"sweep-{drawn.number}") if save_case else None)
-    return outcome_of(drawn, comparison.verdict, strength=comparison.strength, share=share, story=story)
+        report = explain(comparison, drawn.problem.save_in(save_case, f"sweep-{drawn.number}") if save_case else None)
+    return outcome_of(drawn, comparison.verdict, strength=comparison.strength, share=share, report=report)
 
 
 def outcome_of(drawn: Drawn, verdict: str, **found: Any) -> Outcome:

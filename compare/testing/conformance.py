@@ -18,7 +18,7 @@ import pytest
 
 from ...backends import Backend, BrokenBackendError, Evaluation, Model, Problem, RequestError, UnsupportedProblemError
 from ...backends.errors import first_line
-from ...backends.interface import answer_of
+from ...backends.interface import prepared_answer
 from ...backends.registry import resolve
 from ..answers import quantities
 from .fixture import Gradparity, for_test
@@ -28,12 +28,12 @@ Ask = Callable[[Backend, Problem, bool], Evaluation]
 PROPERTY = "gradparity_backend"  # of a test's report: of which backend it is
 
 
-def test_its_answer_agrees(referee: Gradparity, entrant: Entrant) -> None:
+def test_its_answer_agrees(referee: Gradparity, candidate: Candidate) -> None:
     """With the hand derivation: loss, gradients, outputs and adjoints; of a system that learns, the trajectory."""
-    referee.assert_agree(Variant(entrant.backend, evaluate))
+    referee.assert_agree(AskedBackend(candidate.backend, evaluate))
 
 
-def test_its_prepared_run_agrees(referee: Gradparity, entrant: Entrant, other: Problem) -> None:
+def test_its_prepared_run_agrees(referee: Gradparity, candidate: Candidate, other: Problem) -> None:
     """The losses and the parameters' gradients of two runs, of which the first is called again after the second."""
     of_other: list[Evaluation] = []
 
@@ -42,20 +42,20 @@ def test_its_prepared_run_agrees(referee: Gradparity, entrant: Entrant, other: P
         of_other.append(between)
         return again
 
-    referee.assert_agree(Variant(entrant.backend, ask, run_only=True), problem=referee.problem)
-    referee.assert_agree(Variant(entrant.backend, lambda *_: of_other[0], run_only=True), problem=other)
+    referee.assert_agree(AskedBackend(candidate.backend, ask, run_only=True), problem=referee.problem)
+    referee.assert_agree(AskedBackend(candidate.backend, lambda *_: of_other[0], run_only=True), problem=other)
 
 
 def test_its_later_answers_agree_and_leave_the_first_as_it_was(
-    referee: Gradparity, entrant: Entrant, other: Problem
+    referee: Gradparity, candidate: Candidate, other: Problem
 ) -> None:
     """Other numbers are asked twice: nothing is left over from one answer in the next, and no array is shared."""
-    referee.assert_agree(Variant(entrant.backend, evaluate_after(referee.problem)), problem=other)
+    referee.assert_agree(AskedBackend(candidate.backend, evaluate_after(referee.problem)), problem=other)
 
 
-def test_it_says_what_it_supports(entrant: Entrant) -> None:
+def test_it_says_what_it_supports(candidate: Candidate) -> None:
     """`supports` returns a string, empty or with a reason; it is empty at least once, and not in vain."""
-    backend = entrant.backend
+    backend = candidate.backend
     for question in questions():
         try:
             reason_of(backend, question)
@@ -69,7 +69,7 @@ def test_it_says_what_it_supports(entrant: Entrant) -> None:
 
 
 @dataclass(frozen=True, eq=False)
-class Entrant:
+class Candidate:
     """A backend, and the name under which it was given."""
 
     given: str
@@ -77,7 +77,7 @@ class Entrant:
 
 
 @dataclass(frozen=True, eq=False)
-class Variant:
+class AskedBackend:
     """A backend that is asked in a way of its own, and watched for what it leaves behind."""
 
     backend: Backend
@@ -147,7 +147,7 @@ def returned(found: object, backend: Backend, problem: Problem) -> Evaluation:
         TypeError: it is no pair of a loss and gradients by name.
         ValueError: the backend is not partial, and these are not those of the parameters.
     """
-    loss, gradients = answer_of(found)
+    loss, gradients = prepared_answer(found)
     if not is_partial(backend) and gradients.keys() != problem.params.keys():
         raise ValueError(f"its run returned the gradients of {list(gradients)}, expected {list(problem.params)}")
     return Evaluation(loss, gradients, outputs=None)
@@ -188,7 +188,7 @@ def is_partial(backend: Backend) -> bool:
 def answers(backend: Backend, problem: Problem) -> bool:
     """Whether the backend takes the problem on. An error is told where the answer is judged."""
     try:
-        Variant(backend, evaluate).evaluate(problem.writable_copy())
+        AskedBackend(backend, evaluate).evaluate(problem.writable_copy())
     except UnsupportedProblemError:
         return False
     except (Exception, SystemExit):
@@ -196,29 +196,29 @@ def answers(backend: Backend, problem: Problem) -> bool:
     return True
 
 
-ENTRANTS = pytest.StashKey[list[Entrant]]()
+CANDIDATES = pytest.StashKey[list[Candidate]]()
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    entrants = entrants_of(metafunc.config)
+    candidates = candidates_of(metafunc.config)
     if "question" in metafunc.fixturenames:
-        asked = [(entrant, question) for entrant in entrants for question in supported(entrant.backend)]
-        ids = [f"{entrant.backend.name}-{question.id}" for entrant, question in asked]
-        metafunc.parametrize(("entrant", "question"), asked, ids=ids)
+        asked = [(candidate, question) for candidate in candidates for question in supported(candidate.backend)]
+        ids = [f"{candidate.backend.name}-{question.id}" for candidate, question in asked]
+        metafunc.parametrize(("candidate", "question"), asked, ids=ids)
     else:
-        metafunc.parametrize("entrant", entrants, ids=[entrant.backend.name for entrant in entrants])
+        metafunc.parametrize("candidate", candidates, ids=[candidate.backend.name for candidate in candidates])
 
 
 @pytest.fixture
 def referee(
     request: pytest.FixtureRequest,
-    entrant: Entrant,
+    candidate: Candidate,
     question: Question,
     record_property: Callable[[str, object], None],
 ) -> Gradparity:
     """The referee, which asks one backend at a time."""
-    record_property(PROPERTY, entrant.backend.name)
-    test = ("--pyargs", f"{__name__}::{request.node.name}", f"--gradparity-backend={entrant.given}")
+    record_property(PROPERTY, candidate.backend.name)
+    test = ("--pyargs", f"{__name__}::{request.node.name}", f"--gradparity-backend={candidate.given}")
     return replace(for_test(request, question), backends=(), test=test)
 
 
@@ -228,35 +228,35 @@ def other(question: Question) -> Problem:
     return replace(question, seed=question.seed + 1).problem
 
 
-def entrants_of(config: pytest.Config) -> list[Entrant]:
+def candidates_of(config: pytest.Config) -> list[Candidate]:
     """The backends that were given, each loaded once.
 
     Raises:
         RequestError: there are none, or one does not load.
     """
-    if ENTRANTS in config.stash:
-        return config.stash[ENTRANTS]
+    if CANDIDATES in config.stash:
+        return config.stash[CANDIDATES]
     names = list(dict.fromkeys(config.getoption("gradparity_backend")))
     if not names:
         raise RequestError("the conformance suite needs a backend: add --gradparity-backend NAME, or module:object")
-    config.stash[ENTRANTS] = [Entrant(*each) for each in zip(names, resolve(names).values(), strict=True)]
-    return config.stash[ENTRANTS]
+    config.stash[CANDIDATES] = [Candidate(*each) for each in zip(names, resolve(names).values(), strict=True)]
+    return config.stash[CANDIDATES]
 
 
 def check_options(config: pytest.Config) -> None:
     """Refuses, before anything is collected, a run without backends, or with one that does not load."""
     with refused_as(pytest.UsageError):
-        names = [entrant.backend.name for entrant in entrants_of(config)]
+        names = [candidate.backend.name for candidate in candidates_of(config)]
         if "manual" in names and not config.getoption("gradparity_certify"):
             raise RequestError("manual is what backends are compared with: add --gradparity-certify")
 
 
 def supported(backend: Backend) -> list[Question]:
     """The questions that the backend says it can answer."""
-    return [question for question in questions() if not refusal(backend, question)]
+    return [question for question in questions() if not reason_left_out(backend, question)]
 
 
-def refusal(backend: Backend, question: Question) -> str:
+def reason_left_out(backend: Backend, question: Question) -> str:
     """Why the backend is not asked the question; empty if it is."""
     try:
         return reason_of(backend, question)
@@ -284,9 +284,9 @@ def left_out(config: pytest.Config) -> Iterator[str]:
     """For each backend the lines on what was not run, and why."""
     reporter: Any = config.pluginmanager.get_plugin("terminalreporter")
     skipped = reporter.stats.get("skipped", [])
-    for backend in (entrant.backend for entrant in entrants_of(config)):
+    for backend in (candidate.backend for candidate in candidates_of(config)):
         name = backend.name
-        unsupported = Counter(filter(None, (refusal(backend, question) for question in questions())))
+        unsupported = Counter(filter(None, (reason_left_out(backend, question) for question in questions())))
         told = [report.longrepr[2] for report in skipped if (PROPERTY, name) in report.user_properties]
         refused = Counter(text.partition(f"{name}: ")[2] or text for text in told)
         for reasons, what in (

@@ -56,7 +56,7 @@ class Entry:
         """
         file, colons, test = self.pattern.partition("::")
         if file == CONFORMANCE:  # which is run for one backend or another
-            names = _entrants(items)
+            names = _candidates(items)
             bracket = test.partition("[")[2]
             return bool(names) and (not bracket or bracket.startswith(tuple(f"{name}-" for name in names)))
         if everything or not colons:
@@ -140,11 +140,11 @@ class StaleEntry(pytest.Item):
         return self.path, None, self.nodeid
 
 
-def _entrants(items: Sequence[pytest.Item]) -> set[str]:
+def _candidates(items: Sequence[pytest.Item]) -> set[str]:
     """The names of the backends for which the conformance suite is run."""
     given = [getattr(item, "callspec", None) for item in items if item.nodeid.startswith(f"{CONFORMANCE}::")]
-    entrants = [callspec.params.get("entrant") for callspec in given if callspec]
-    return {entrant.backend.name for entrant in entrants if hasattr(entrant, "backend")}
+    candidates = [callspec.params.get("candidate") for callspec in given if callspec]
+    return {candidate.backend.name for candidate in candidates if hasattr(candidate, "backend")}
 
 
 def _is_of_everything(config: pytest.Config) -> bool:

@@ -85,7 +85,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         raise pytest.Collector.CollectError(
             f"{metafunc.definition.name}: it has several markers gradparity: name all systems in one"
         )
-    questions = import_module(".fixture", __package__).questions_of(marker, metafunc.definition.name)
+    questions = import_module(".questions", __package__).questions_of(marker, metafunc.definition.name)
     metafunc.parametrize("gradparity", questions, ids=[question.id for question in questions], indirect=True)
 
 

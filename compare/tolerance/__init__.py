@@ -2,8 +2,8 @@
 
 from .measurement import (
     FLOOR_ULP,
+    MAX_RELATIVE_TOLERANCE,
     PROBES,
-    SPOILT,
     Tolerance,
     hand_trajectory,
     measure,
@@ -13,8 +13,8 @@ from .measurement import (
 
 __all__ = [
     "FLOOR_ULP",
+    "MAX_RELATIVE_TOLERANCE",
     "PROBES",
-    "SPOILT",
     "Tolerance",
     "hand_trajectory",
     "measure",

@@ -22,7 +22,7 @@ from .rounding import Roundings
 PROBES = 8
 MULTIPLE = 8.0
 FLOOR_ULP = 8.0
-SPOILT = 0.01
+MAX_RELATIVE_TOLERANCE = 0.01
 HEADROOM = 2.0**-8
 
 
@@ -98,7 +98,7 @@ def measure(
         floor = {name: FLOOR_ULP * (units_in_the_last_place(scale[name], problem.dtype) + info.tiny) for name in scale}
         allowed = {name: MULTIPLE * spread[name] + floor[name] for name in scale}
         # negated, so that a NaN makes a block undecidable; a block that is exactly zero is not
-        spoilt = {name: ~(allowed[name] <= SPOILT * scale[name]) for name in scale}
+        spoilt = {name: ~(allowed[name] <= MAX_RELATIVE_TOLERANCE * scale[name]) for name in scale}
         undecidable = {name: spoilt[name] & ~((scale[name] == 0) & (spread[name] == 0)) for name in scale}
     return Tolerance(problem.dtype, scale, spread, allowed, undecidable, overflows=not largest < HEADROOM * info.max)
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from gradparity.backends import Problem, Recurrent, UnsupportedProblemError, get_backend
 from gradparity.backends.checks import DTYPES
-from gradparity.backends.interface import answer_of
+from gradparity.backends.interface import prepared_answer
 from gradparity.compare import Training, compare
 from gradparity.compare.referee.explanation import explain
 
@@ -67,7 +67,7 @@ def test_an_adapter_agrees_with_the_hand_derivation_or_refuses_with_its_reason(n
 @pytest.mark.parametrize("name", ON_JAX)
 def test_a_prepared_run_gives_the_loss_and_the_gradients_of_the_parameters(name):
     backend, problem = get_backend(name), make(STACK)
-    loss, gradients = answer_of(backend.prepare(problem)())
+    loss, gradients = prepared_answer(backend.prepare(problem)())
     answer = backend.evaluate(problem)
     assert loss == pytest.approx(answer.loss, rel=1e-14)  # compiled otherwise, which rounds otherwise
     assert set(gradients) == set(problem.params)

@@ -16,7 +16,7 @@ import pytest
 import torch
 from flax import nnx
 from gradparity.backends import Problem, Recurrent, RequestError, UnsupportedProblemError, Window
-from gradparity.backends.adapters import from_params, held_layers, to_params
+from gradparity.backends.adapters import from_params, to_params, wrap_layer
 from gradparity.backends.adapters.jax_library import on_jax
 from gradparity.backends.adapters.keras import engine, keras_on
 from gradparity.compare import compare
@@ -77,7 +77,7 @@ def test_a_stack_of_torch_comes_back_to_the_bit():
 @pytest.mark.parametrize("library", LIBRARIES)
 def test_a_layer_answers_with_the_weights_that_it_holds(library):
     problem = make(LSTM)
-    held = held_layers(from_params(library, LSTM, own(problem)))
+    held = wrap_layer(from_params(library, LSTM, own(problem)))
     comparison = compare(problem, ["manual", held])
     assert comparison.verdict == "agree", explain(comparison)
     doubled = problem.params | {"U": 2 * problem.params["U"]}
@@ -146,7 +146,7 @@ def test_every_kind_of_object_answers_as_the_hand_derivation_does(kind):
     problem = make(LSTM, dtype)
     if "no bias" in kind:
         problem = replace(problem, params=problem.params | {"b": np.zeros(20)})
-    held = held_layers(OBJECTS[kind](make(LSTM).params))
+    held = wrap_layer(OBJECTS[kind](make(LSTM).params))
     assert (held.dtype, held.model.bias) == (dtype, "no bias" not in kind)
     comparison = compare(problem, ["manual", held])
     assert comparison.verdict == "agree", explain(comparison)
@@ -159,12 +159,12 @@ def test_every_kind_of_object_answers_as_the_hand_derivation_does(kind):
 def test_a_plain_layer_tells_its_activation():
     model = MODELS["rnn"]
     for library in ("torch", "keras"):
-        assert held_layers(from_params(library, model, own(make(model, "float32")))).model.activation == "relu"
-    assert held_layers(torch.nn.RNNCell(3, 5, nonlinearity="relu")).model.activation == "relu"
+        assert wrap_layer(from_params(library, model, own(make(model, "float32")))).model.activation == "relu"
+    assert wrap_layer(torch.nn.RNNCell(3, 5, nonlinearity="relu")).model.activation == "relu"
 
 
 def test_a_layer_is_asked_what_it_computes_and_nothing_else():
-    held = held_layers(from_params("torch", MODELS["rnn"], own(make(MODELS["rnn"]))))
+    held = wrap_layer(from_params("torch", MODELS["rnn"], own(make(MODELS["rnn"]))))
     assert not held.supports(MODELS["rnn"], "float64")
     for change in (
         {"activation": "tanh"},
@@ -268,7 +268,7 @@ NO_LAYERS = {
 def test_what_is_no_layer_is_refused_in_one_line(kind):
     made, told = NO_LAYERS[kind]
     with pytest.raises(RequestError, match=rf"^[^\n]*{told}[^\n]*$"):
-        held_layers(made())
+        wrap_layer(made())
 
 
 def test_keras_takes_its_engine_from_the_environment_and_leaves_that_alone(monkeypatch):
@@ -289,12 +289,12 @@ def test_keras_takes_its_engine_from_the_environment_and_leaves_that_alone(monke
 
 def test_layers_of_two_dtypes_have_none():
     with pytest.raises(RequestError, match="has weights of float32 and float64, expected one dtype"):
-        _ = held_layers(of_two_dtypes()).dtype
+        _ = wrap_layer(of_two_dtypes()).dtype
 
 
 def test_what_cannot_be_told_is_refused():
     with pytest.raises(RequestError, match="unknown field of the model 'activaton': did you mean 'activation'"):
-        held_layers(torch.nn.RNN(3, 5), activaton="relu")
+        wrap_layer(torch.nn.RNN(3, 5), activaton="relu")
 
 
 @pytest.mark.parametrize(

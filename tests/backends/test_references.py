@@ -61,7 +61,7 @@ def of_a_kind(kind, dtype="float64"):
 
 
 @cache
-def answer_of(name, kind, dtype="float64"):
+def prepared_answer(name, kind, dtype="float64"):
     return get_backend(name).evaluate(of_a_kind(kind, dtype), trace=True)
 
 
@@ -105,7 +105,7 @@ def test_only_torch_nn_refuses_anything():
     ],
 )
 def test_an_answer_is_whole_and_right_and_zero_past_every_length(name, kind, dtype):
-    problem, answer = of_a_kind(kind, dtype), answer_of(name, kind, dtype)
+    problem, answer = of_a_kind(kind, dtype), prepared_answer(name, kind, dtype)
     assert_whole(answer, problem, visible(name, problem.model))
     assert_right(answer, problem)
     if isinstance(problem.model, Recurrent):
@@ -147,7 +147,7 @@ def assert_zero_past_the_second_step(answer):
 @of_every_reference
 @pytest.mark.parametrize("kind", ["rnn", "both directions"])
 def test_the_trace_changes_nothing_but_the_adjoints(name, kind):
-    plain, traced = get_backend(name).evaluate(of_a_kind(kind)), answer_of(name, kind)
+    plain, traced = get_backend(name).evaluate(of_a_kind(kind)), prepared_answer(name, kind)
     assert plain.adjoints == {}
     assert plain.loss == pytest.approx(traced.loss, rel=1e-14)  # jax compiles the two apart
     for field, array in plain.gradients.items():
@@ -212,7 +212,7 @@ def test_a_prepared_run_stays_in_single_precision(name):
 
 
 def check_prepared_run(name, kind, dtype):
-    problem, answer = of_a_kind(kind, dtype), answer_of(name, kind, dtype)
+    problem, answer = of_a_kind(kind, dtype), prepared_answer(name, kind, dtype)
     run = get_backend(name).prepare(problem)
     few = 64 * float(np.finfo(dtype).eps)  # jax compiles the two apart, and each rounds in an order of its own
     for _ in range(2):
@@ -302,7 +302,7 @@ def test_to_descend_is_one_step_against_the_gradients(name, dtype):
 @of_every_reference
 def test_to_descend_needs_no_more_than_an_answer(name):
     """Whose gradients are also those of the inputs and the initial state, which stay where they are."""
-    found = get_backend(name).descend(make().params, answer_of(name, "rnn").gradients, 0.3)
+    found = get_backend(name).descend(make().params, prepared_answer(name, "rnn").gradients, 0.3)
     assert found.keys() == make().params.keys()
 
 

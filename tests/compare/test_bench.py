@@ -44,7 +44,7 @@ class Silent(ManualBackend):
         return lambda: (run()[0], {})
 
 class Odd(ManualBackend):
-    name = "odd"
+    name = "outliers"
     def prepare(self, problem):
         return lambda: self.evaluate(problem)
 
@@ -66,12 +66,12 @@ class Unable(ManualBackend):
 
 
 @pytest.fixture
-def contestants(tmp_path, monkeypatch):
+def candidates(tmp_path, monkeypatch):
     """The names of the backends above, in a module in the current folder."""
-    (tmp_path / "contestants.py").write_text(CONTESTANTS)
+    (tmp_path / "candidates.py").write_text(CONTESTANTS)
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend("")
-    return lambda *names: [f"contestants:{name}" for name in names]
+    return lambda *names: [f"candidates:{name}" for name in names]
 
 
 def bench(*names, given=(TINY,), **options):
@@ -82,7 +82,7 @@ def by_name(measurement):
     return {timing.backend: timing for timing in measurement.timings}
 
 
-def answer_of(problem):
+def prepared_answer(problem):
     loss, gradients = ManualBackend().prepare(problem)()
     return float(loss), {name: array.copy() for name, array in gradients.items()}
 
@@ -135,7 +135,7 @@ def test_the_floor_multiplies_as_often_as_the_gradient_needs(cell, monkeypatch):
 
 def test_those_who_agree_are_accepted_and_a_wrong_one_is_not():
     problem = TINY.problem()
-    right, wrong = answer_of(problem), answer_of(problem)
+    right, wrong = prepared_answer(problem), prepared_answer(problem)
     wrong[1]["U"][0, 0] *= 1 + 1e-6
     assert verify(problem, {"one": right, "other": right}) == {}
     refused = verify(problem, {"one": right, "other": right, "third": wrong})
@@ -146,7 +146,7 @@ def test_those_who_agree_are_accepted_and_a_wrong_one_is_not():
 
 def test_of_two_who_differ_neither_is_accepted():
     problem = TINY.problem()
-    right, wrong = answer_of(problem), answer_of(problem)
+    right, wrong = prepared_answer(problem), prepared_answer(problem)
     wrong[1]["U"][0, 0] *= 1 + 1e-6
     assert set(verify(problem, {"one": right, "other": wrong})) == {"one", "other"}
     assert len(verify(problem, {"a": right, "b": right, "c": wrong, "d": wrong})) == 4
@@ -157,7 +157,7 @@ def test_of_two_who_differ_neither_is_accepted():
 )
 def test_what_is_missing_not_finite_or_misshapen_is_not_accepted(spoil):
     problem = TINY.problem()
-    right, spoilt = answer_of(problem), answer_of(problem)
+    right, spoilt = prepared_answer(problem), prepared_answer(problem)
     spoil(spoilt[1])
     assert list(verify(problem, {"one": right, "other": right, "third": spoilt})) == ["third"]
 
@@ -166,7 +166,7 @@ def test_where_rounding_can_spoil_everything_nobody_is_accepted():
     chaotic = TINY.problem()
     params = {name: array * (40 if name in "UWV" else 1) for name, array in chaotic.params.items()}
     chaotic = replace(chaotic, params={**params, "V": np.full_like(params["V"], 1e307)})
-    right = answer_of(chaotic)
+    right = prepared_answer(chaotic)
     assert {verdict for verdict, _ in verify(chaotic, {"one": right, "other": right}).values()} <= {
         "undecidable",
         "disagrees",
@@ -177,9 +177,9 @@ def test_where_rounding_can_spoil_everything_nobody_is_accepted():
 # What happens to whom
 
 
-def test_everybody_who_is_right_is_timed_in_every_round(contestants):
-    found = bench("manual", *contestants("Right"), rounds=3).measurements[0]
-    assert [each.backend for each in found.timings] == ["floor", "manual", "contestants:Right"]
+def test_everybody_who_is_right_is_timed_in_every_round(candidates):
+    found = bench("manual", *candidates("Right"), rounds=3).measurements[0]
+    assert [each.backend for each in found.timings] == ["floor", "manual", "candidates:Right"]
     for each in found.timings:
         assert each.verdict == "accepted"
         assert len(each.seconds) == 3
@@ -188,8 +188,8 @@ def test_everybody_who_is_right_is_timed_in_every_round(contestants):
         assert each.memory >= 0
 
 
-def test_who_disagrees_fails_or_dies_has_no_time_and_a_reason(contestants):
-    names = contestants("Right", "Wrong", "Silent", "Odd", "Telling", "Dying", "Unable")
+def test_who_disagrees_fails_or_dies_has_no_time_and_a_reason(candidates):
+    names = candidates("Right", "Wrong", "Silent", "Odd", "Telling", "Dying", "Unable")
     found = bench("manual", *names)
     timings = by_name(found.measurements[0])
     expected = {
@@ -201,15 +201,15 @@ def test_who_disagrees_fails_or_dies_has_no_time_and_a_reason(contestants):
         "Unable": ("unsupported", "it has no LSTM"),
     }
     for name, (verdict, reason) in expected.items():
-        refused = timings[f"contestants:{name}"]
+        refused = timings[f"candidates:{name}"]
         assert refused.verdict == verdict
         assert refused.reason.startswith(reason)
         assert not refused.seconds
-    assert timings["contestants:Right"].seconds
-    assert {each.backend for each in found.refused} == {f"contestants:{name}" for name in [*expected][:5]}
+    assert timings["candidates:Right"].seconds
+    assert {each.backend for each in found.refused} == {f"candidates:{name}" for name in [*expected][:5]}
 
 
-def test_the_command_shows_it_and_ends_with_1_if_somebody_was_refused(contestants, capsys):
+def test_the_command_shows_it_and_ends_with_1_if_somebody_was_refused(candidates, capsys):
     arguments = [
         "bench",
         "--cell",
@@ -223,7 +223,7 @@ def test_the_command_shows_it_and_ends_with_1_if_somebody_was_refused(contestant
         "--backend",
         "manual",
     ]
-    right, wrong = contestants("Right", "Wrong")
+    right, wrong = candidates("Right", "Wrong")
     with pytest.raises(SystemExit) as ended:
         main([*arguments, "--backend", right, "--json", "found.json", "--plot", "found.svg", "--pyperf", "suite.json"])
     out = capsys.readouterr().out
@@ -233,7 +233,7 @@ def test_the_command_shows_it_and_ends_with_1_if_somebody_was_refused(contestant
         main([*arguments, "--backend", right, "--backend", wrong, "--against", "found.json"])
     out = capsys.readouterr().out
     assert ended.value.code == 1
-    assert "contestants:Wrong: disagrees: dW differs" in out
+    assert "candidates:Wrong: disagrees: dW differs" in out
     assert "rnn float32 B=2 T=3 D=4 H=5, before and now" in out
     assert len(read_bench_file("found.json")["results"][0]["timings"]) == 3
 
@@ -260,8 +260,8 @@ def test_the_files_are_a_picture_and_a_suite_that_pyperf_reads(tmp_path):
 # What is kept
 
 
-def test_a_log_is_continued_and_what_is_in_it_not_measured_again(contestants, tmp_path, monkeypatch):
-    log, names = tmp_path / "log.jsonl", ["manual", *contestants("Right")]
+def test_a_log_is_continued_and_what_is_in_it_not_measured_again(candidates, tmp_path, monkeypatch):
+    log, names = tmp_path / "log.jsonl", ["manual", *candidates("Right")]
     other = replace(TINY, cell="gru")
     first = bench(*names, log=log)
     with log.open("a") as file:
@@ -278,7 +278,7 @@ def test_a_log_is_continued_and_what_is_in_it_not_measured_again(contestants, tm
     assert log.read_text() == "no log\n"
 
 
-def test_an_interrupted_run_keeps_what_it_measured(contestants, tmp_path, monkeypatch):
+def test_an_interrupted_run_keeps_what_it_measured(candidates, tmp_path, monkeypatch):
     shown = []
 
     def interrupt(label, done):
@@ -287,7 +287,7 @@ def test_an_interrupted_run_keeps_what_it_measured(contestants, tmp_path, monkey
 
     found = bench(
         "manual",
-        *contestants("Right"),
+        *candidates("Right"),
         given=[TINY, replace(TINY, cell="gru")],
         measured=shown.append,
         progress=interrupt,

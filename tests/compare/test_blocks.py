@@ -36,7 +36,7 @@ def wrong_blocks(problem, change):
     """The names of the blocks that differ if the change is made."""
     comparison = compare(problem, ["manual", "torch", Faulty(change)])
     wrong = [block for block in comparison.blocks if block.verdict != "agree"]
-    assert all((block.verdict, block.odd) == ("disagree", ("mine",)) for block in wrong)
+    assert all((block.verdict, block.outliers) == ("disagree", ("mine",)) for block in wrong)
     return [block.label for block in wrong]
 
 

@@ -1,4 +1,4 @@
-"""The certificate: a truth that is independent of all contestants."""
+"""The certificate: a truth that is independent of all candidates."""
 
 from __future__ import annotations
 
@@ -49,12 +49,12 @@ def test_the_enclosure_contains_what_extended_precision_finds(problem):
 def test_when_two_disagree_it_is_told_who_is_wrong():
     with pytest.raises(DisagreementError, match=r"dW: mine is wrong .* manual is right \(certified\)") as error:
         assert_agree(SMALL, ["manual", Faulty(in_gradients("W", np.transpose))], certify=True)
-    assert "Likely slip: transposed" in str(error.value)
+    assert "Likely cause: transposed" in str(error.value)
 
 
 def test_one_entry_moved_by_1e_12_is_certified_to_be_wrong():
     comparison = compare(SMALL, [Faulty(move_one_entry("U", 1e-12)), "torch"], certify=True)
-    assert {(block.label, block.odd) for block in comparison.blocks if block.verdict == "disagree"} == {
+    assert {(block.label, block.outliers) for block in comparison.blocks if block.verdict == "disagree"} == {
         ("dU", ("mine",))
     }
 

@@ -39,7 +39,7 @@ def test_a_disagreement_is_told_and_exit_code_1(gradparity, tmp_path):
     code, out, _ = gradparity("compare", "elman-relu", "--dtype", "float64", *options, "--save-case", "cases")
     assert code == 1
     assert "dW: mine differs from torch and manual at [" in out
-    assert "Likely slip: transposed." in out
+    assert "Likely cause: transposed." in out
     (case,) = (tmp_path / "cases").iterdir()
     assert case.name.startswith("elman-relu-")
     assert f"Try: gradparity compare --case cases/{case.name}" in out

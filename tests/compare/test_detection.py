@@ -92,10 +92,10 @@ def test_a_wrong_forward_pass_differentiated_rightly_is_seen_by_a_second_answer_
 
 
 def test_small_gradients_hide_a_mistake_from_absolute_tolerances_alone(planted):
-    form = find(planted, "path through a gate dropped on the way to h_{t−1}").form
+    variant = find(planted, "path through a gate dropped on the way to h_{t−1}").variant
     ordinary = Problem.from_seed(Recurrent("lstm", 1, 2, 3), seed=5, seq_len=2, batch_size=1)
     small = with_small_gradients(ordinary)
-    plain, hidden = (said(Program(each, form.predict(each), RightLoss(each))) for each in (ordinary, small))
+    plain, hidden = (said(Program(each, variant.predict(each), RightLoss(each))) for each in (ordinary, small))
     assert plain == dict.fromkeys(CHECKS, "wrong")
     assert hidden == dict.fromkeys(OF_SLOPES, "right") | dict.fromkeys(OF_ANSWERS, "wrong")
 
@@ -150,13 +150,13 @@ def test_nothing_is_planted_at_the_catalogues_sizes():
 
 
 def test_a_loss_that_is_taken_for_the_right_one_is_the_mistakes_own_everywhere(planted):
-    kept = [each for each in planted if isinstance(each.program.loss, RightLoss) and not each.form.recognizes]
+    kept = [each for each in planted if isinstance(each.program.loss, RightLoss) and not each.variant.recognizes]
     assert len(kept) > 50
     rng = np.random.default_rng(7)
     for each in kept:
         elsewhere = {name: array + rng.normal(0, 0.5, array.shape) for name, array in each.program.at.items()}
         problem = moved(each.problem, elsewhere)
-        assert each.program.loss(problem) == each.form.predict(problem)["loss"], each.mistake.name
+        assert each.program.loss(problem) == each.variant.predict(problem)["loss"], each.mistake.name
 
 
 def test_a_mistakes_own_loss_is_asked_at_changed_numbers(planted):

@@ -12,7 +12,7 @@ from gradparity.compare import SYSTEMS, compare
 from gradparity.compare.check.user_function import Derivation
 from gradparity.compare.diagnosis.search import Diagnosis, diagnose, wrong_values
 from gradparity.compare.diagnosis.wording import named
-from gradparity.compare.mistakes import MISTAKES, attempt, forms_to_plant, together, values_of
+from gradparity.compare.mistakes import MISTAKES, attempt, together, values_of, variants_to_plant
 from gradparity.compare.referee.results import own_verdict
 
 SINGLE = [name for name, system in SYSTEMS.items() if not system.training]
@@ -61,26 +61,26 @@ def names(suspects):
 
 
 def planted(problem, name, number=0):
-    """The answer with a form of the mistake of that name."""
-    forms = [form for mistake, form in forms_to_plant(problem) if mistake.name == name]
-    return attempt(forms[number], problem)
+    """The answer with a variant of the mistake of that name."""
+    variants = [variant for mistake, variant in variants_to_plant(problem) if mistake.name == name]
+    return attempt(variants[number], problem)
 
 
-def called(mistake, form):
-    return f"{mistake.name}: {form.words}" if form.words else mistake.name
+def called(mistake, variant):
+    return f"{mistake.name}: {variant.words}" if variant.words else mistake.name
 
 
 def predictions(suspect, problem, values):
-    """What the forms with a suspect's names and lines give, all at once."""
+    """What the variants with a suspect's names and lines give, all at once."""
     choices = [
-        [form for mistake in MISTAKES for form in mistake.on(problem, values) if called(mistake, form) == name]
+        [variant for mistake in MISTAKES for variant in mistake.on(problem, values) if called(mistake, variant) == name]
         for name in suspect.mistakes
     ]
     lines = [(right, given) for right, given, _ in suspect.lines]
-    for forms in product(*choices):
-        changed = [(line.text, text) for form in forms for line, text in form.changed_lines(problem)]
+    for variants in product(*choices):
+        changed = [(line.text, text) for variant in variants for line, text in variant.changed_lines(problem)]
         if changed == lines:
-            yield attempt(forms[0] if len(forms) == 1 else together(*forms), problem)
+            yield attempt(variants[0] if len(variants) == 1 else together(*variants), problem)
 
 
 def assert_true(diagnosis, problem, values):
@@ -94,13 +94,13 @@ def assert_true(diagnosis, problem, values):
 
 
 def drawn(number):
-    """A problem, and a form of a mistake that changes its answer."""
+    """A problem, and a variant of a mistake that changes its answer."""
     rng = np.random.default_rng(number)
     problem = resized(SINGLE[number % len(SINGLE)], seed=1000 + number)
-    right, forms = right_values(problem), list(forms_to_plant(problem))
+    right, variants = right_values(problem), list(variants_to_plant(problem))
     while True:
-        mistake, form = forms[int(rng.integers(len(forms)))]
-        values = None if form.recognizes else attempt(form, problem)
+        mistake, variant = variants[int(rng.integers(len(variants)))]
+        values = None if variant.recognizes else attempt(variant, problem)
         if values is not None and differing(values, right):
             return problem, mistake, values
 
@@ -120,10 +120,13 @@ def test_of_two_mistakes_at_once_whatever_is_said_is_true(number):
     problem = replace(SYSTEMS[("elman-softmax", "gru", "mlp")[number % 3]], seq_len=3, batch_size=2).problem(
         seed=number
     )
-    right, forms = right_values(problem), [form for _, form in forms_to_plant(problem) if not form.recognizes]
+    right, variants = (
+        right_values(problem),
+        [variant for _, variant in variants_to_plant(problem) if not variant.recognizes],
+    )
     values = None
     while values is None or not differing(values, right):
-        one, other = (forms[int(k)] for k in rng.choice(len(forms), 2, replace=False))
+        one, other = (variants[int(k)] for k in rng.choice(len(variants), 2, replace=False))
         values = attempt(together(one, other), problem)
     comparison = compare(problem, [Handed(values), "manual"], certify=False)
     assert own_verdict(comparison, "mine") == "disagree"

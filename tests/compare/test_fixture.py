@@ -21,11 +21,11 @@ def test_a_backend_of_the_command_line_is_asked_too_and_certified_against_the_tr
     )
     result = project("--gradparity-backend", "mine:wrong", "--gradparity-certify")
     result.assert_outcomes(failed=1)
-    story = told(result, "test_it[elman-softmax-float64-0]")
-    assert "wrong is wrong" in story
-    assert "right and manual are right (certified)" in story
+    report = told(result, "test_it[elman-softmax-float64-0]")
+    assert "wrong is wrong" in report
+    assert "right and manual are right (certified)" in report
     asked = [part for name in ("mine:right", "manual", "mine:wrong") for part in ("--backend", name)]
-    assert tried(story)[-7:] == [*asked, "--certify"]
+    assert tried(report)[-7:] == [*asked, "--certify"]
 
 
 def test_a_backend_of_the_command_line_hides_no_failure(project):
@@ -176,9 +176,9 @@ def test_a_derivation_is_checked_in_the_dtype_and_from_the_seed_of_the_test(proj
     )
     result = project("--gradparity-save-case", "cases")
     result.assert_outcomes(failed=1)
-    story = told(result, "test_it[elman-squared-error-float32-7]")
-    assert "opposite sign" in story
+    report = told(result, "test_it[elman-squared-error-float32-7]")
+    assert "opposite sign" in report
     (case,) = project.pytester.path.glob("cases/*.npz")
-    assert f"The problem is saved: cases/{case.name}" in story
-    assert tried(story)[-4:] == ["--dtype", "float32", "--seed", "7"]
-    assert run_again(project, tried(story))[0] == 1
+    assert f"The problem is saved: cases/{case.name}" in report
+    assert tried(report)[-4:] == ["--dtype", "float32", "--seed", "7"]
+    assert run_again(project, tried(report))[0] == 1

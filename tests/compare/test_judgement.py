@@ -9,7 +9,7 @@ import pytest
 from faults import Faulty, in_adjoints, in_gradients, nothing
 from gradparity.backends import FeedForward, Problem, Recurrent
 from gradparity.compare import SYSTEMS, DisagreementError, assert_agree, compare
-from gradparity.compare.referee.judgement import agreeing_groups, find_slip
+from gradparity.compare.referee.judgement import agreeing_groups, find_likely_cause
 
 PROBLEM = Problem.from_seed(Recurrent("rnn", 3, 5, 4), seq_len=7, batch_size=2, seed=0)
 
@@ -199,7 +199,7 @@ def test_no_fault_is_no_failure_in_any_family(family):
 
 
 @pytest.mark.parametrize(
-    ("change", "block", "slip"),
+    ("change", "block", "likely_cause"),
     [
         (in_gradients("W", np.transpose), "dW", "transposed"),
         (in_gradients("W", np.negative), "dW", "opposite sign"),
@@ -207,11 +207,11 @@ def test_no_fault_is_no_failure_in_any_family(family):
         (in_gradients("c", lambda array: array + 0.1), "dc", ""),
     ],
 )
-def test_wrong_values_are_caught_with_the_simple_slip_behind_them(change, block, slip):
+def test_wrong_values_are_caught_with_the_simple_mistake_behind_them(change, block, likely_cause):
     comparison = against(change)
     assert not comparison.failures
-    assert [(b.name, b.verdict, b.odd, b.slip) for b in comparison.blocks if b.verdict != "agree"] == [
-        (block, "disagree", ("mine",), slip)
+    assert [(b.name, b.verdict, b.outliers, b.likely_cause) for b in comparison.blocks if b.verdict != "agree"] == [
+        (block, "disagree", ("mine",), likely_cause)
     ]
 
 
@@ -282,7 +282,7 @@ def test_adjoints_may_be_left_out_but_not_invented():
 
 def test_a_wrong_adjoint_is_found_at_its_step():
     (block,) = (block for block in against(in_adjoints(("a", 3))).blocks if block.verdict == "disagree")
-    assert (block.label, block.odd, block.slip) == ("da_3", ("mine",), "opposite sign")
+    assert (block.label, block.outliers, block.likely_cause) == ("da_3", ("mine",), "opposite sign")
     assert block.index[0] == 2
 
 
@@ -314,20 +314,20 @@ def test_the_odd_ones_stand_outside_a_majority():
     def shifted(name, by):
         return Faulty(in_gradients("c", lambda array: array + by), name)
 
-    def odd(*backends):
+    def outliers(*backends):
         (block,) = (block for block in compare(PROBLEM, backends).blocks if block.name == "dc")
-        return block.odd
+        return block.outliers
 
-    assert odd("manual", "torch") == ()
-    assert odd("manual", shifted("a", 1)) == ()
-    assert odd("manual", "torch", shifted("a", 1)) == ("a",)
-    assert odd("manual", "torch", shifted("a", 1), shifted("b", 1)) == ()
-    assert odd("manual", "torch", "jax", shifted("a", 1), shifted("b", 2)) == ("a", "b")
+    assert outliers("manual", "torch") == ()
+    assert outliers("manual", shifted("a", 1)) == ()
+    assert outliers("manual", "torch", shifted("a", 1)) == ("a",)
+    assert outliers("manual", "torch", shifted("a", 1), shifted("b", 1)) == ()
+    assert outliers("manual", "torch", "jax", shifted("a", 1), shifted("b", 2)) == ("a", "b")
 
 
 def test_a_slip_is_not_seen_where_there_is_none():
     rng = np.random.default_rng(0)
     one, other = rng.standard_normal((2, 4, 4))
-    assert find_slip(one, other, 1e-14) == ""
-    assert find_slip(one[:1, 0], other[:1, 0], 1e-14) == ""
-    assert find_slip(np.zeros(3), np.ones(3), 1e-14) == ""
+    assert find_likely_cause(one, other, 1e-14) == ""
+    assert find_likely_cause(one[:1, 0], other[:1, 0], 1e-14) == ""
+    assert find_likely_cause(np.zeros(3), np.ones(3), 1e-14) == ""

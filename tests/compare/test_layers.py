@@ -37,10 +37,10 @@ def test_swapped_gates_are_told_with_what_differs():
     swapped = layer("equinox", W=lambda array: array[[*range(5), *range(10, 15), *range(5, 10), *range(15, 20)]])
     with pytest.raises(DisagreementError) as error:
         assert_same_layer(layer("torch"), swapped)
-    story = str(error.value)
-    assert "torch LSTM and equinox LSTMCell differ" in story
-    assert "The forward pass differs already, first in o_1." in story
-    assert story.endswith("Mapped to the same names, their weights differ in W.")
+    report = str(error.value)
+    assert "torch LSTM and equinox LSTMCell differ" in report
+    assert "The forward pass differs already, first in o_1." in report
+    assert report.endswith("Mapped to the same names, their weights differ in W.")
 
 
 def test_another_activation_with_the_same_weights_is_told_as_such():

@@ -87,11 +87,11 @@ def test_every_outcome_of_a_test_tells_what_there_is_to_know(project):
     assert "unknown backend 'troch': did you mean 'torch'?" in told(result, "test_unknown")
     assert "add @pytest.mark.gradparity(...), or give problem=" in told(result, "test_without_a_problem")
 
-    story = told(result, "test_wrong[elman-softmax-float32-1]")
-    assert "da_4: wrong and manual differ" in story
-    assert "Going backwards, first in da_4." in story
-    assert "fixture.py" not in story  # no frame but the test's own
-    command = tried(story)
+    report = told(result, "test_wrong[elman-softmax-float32-1]")
+    assert "da_4: wrong and manual differ" in report
+    assert "Going backwards, first in da_4." in report
+    assert "fixture.py" not in report  # no frame but the test's own
+    command = tried(report)
     assert command == shlex.split("gradparity compare elman-softmax --dtype float32 --seed 1 --backend mine:wrong")
     code, again = run_again(project, command)
     assert code == 1
@@ -106,9 +106,9 @@ def test_every_outcome_of_a_test_tells_what_there_is_to_know(project):
     assert command == ["pytest", "test_all.py::test_wrong_and_known_here_alone"]
     assert run_again(project, command)[0] == 1
 
-    story = told(result, "test_derivation[ordered-derivatives-float64-4]")
-    assert "The smallest problem on which it is still wrong:" in story
-    command = tried(story)
+    report = told(result, "test_derivation[ordered-derivatives-float64-4]")
+    assert "The smallest problem on which it is still wrong:" in report
+    command = tried(report)
     assert command[:-4] == ["gradparity", "check", "test_all.py:derivation", "--system", "ordered-derivatives"]
     assert command[-4:] == ["--dtype", "float64", "--seed", "4"]
     assert run_again(project, command)[0] == 1

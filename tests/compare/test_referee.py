@@ -121,7 +121,7 @@ def test_a_wrong_request_is_refused(backends, error, message):
         compare(PROBLEM, backends)
 
 
-def story(problem, change, backends=("manual", "torch")):
+def report(problem, change, backends=("manual", "torch")):
     """The lines that are told of a fault."""
     with pytest.raises(DisagreementError) as error:
         assert_agree(problem, [*backends, Faulty(change)])
@@ -133,12 +133,12 @@ def test_the_message_says_what_where_how_bad_the_limit_and_the_next_step():
         answer.adjoints["a"][4] *= 1.5
         answer.gradients["W"][3, 1] += 2.1e-4
 
-    lines = story(PROBLEM, wrong_at_step_5, ("manual", "torch", "jax"))
+    lines = report(PROBLEM, wrong_at_step_5, ("manual", "torch", "jax"))
     assert lines[0] == f"disagree: manual, torch, jax, mine on {PROBLEM.summary}, case {PROBLEM.fingerprint[:12]}"
     assert lines[1].startswith("dW: mine differs from manual, torch and jax at [3, 1]: 2.1e-04, ")
     assert lines[1].endswith(" times what rounding explains.")
     assert lines[2].startswith("da_5: mine differs from manual, torch and jax at [4, ")
-    assert lines[2].endswith(" Likely slip: a factor of 1.5.")
+    assert lines[2].endswith(" Likely cause: a factor of 1.5.")
     assert lines[3] == "The forward pass agrees. Going backwards, first in da_5."
     assert lines[4] == "Keep the case: --save-case DIR, or save_case=DIR."
 
@@ -184,7 +184,7 @@ ORDERED = SYSTEMS["ordered-derivatives"].problem(seed=0)
 )
 def test_the_first_difference_is_told_in_the_order_of_the_backward_pass(problem, wrong, first):
     """The read-out first, then the topmost layer, against the direction in which its steps were computed."""
-    assert story(problem, in_adjoints(*wrong))[-2] == f"The forward pass agrees. Going backwards, first in {first}."
+    assert report(problem, in_adjoints(*wrong))[-2] == f"The forward pass agrees. Going backwards, first in {first}."
 
 
 @pytest.mark.parametrize(("problem", "first"), [(PLAIN, "o_4"), (STACK, "o_4"), (LAYERS, "o"), (ORDERED, "z_4")])
@@ -192,7 +192,7 @@ def test_a_difference_in_the_forward_pass_is_told_by_its_first_step(problem, fir
     def forward(answer, problem):
         answer.outputs[3:] += 0.5
 
-    assert story(problem, forward)[-2] == f"The forward pass differs already, first in {first}."
+    assert report(problem, forward)[-2] == f"The forward pass differs already, first in {first}."
 
 
 def test_a_wrong_loss_of_right_outputs_is_told_as_such():
@@ -200,12 +200,12 @@ def test_a_wrong_loss_of_right_outputs_is_told_as_such():
         return replace(answer, loss=answer.loss / 2)
 
     for problem in (PLAIN, LAYERS, ORDERED):
-        assert story(problem, change)[-2] == "The outputs agree, but the loss differs."
+        assert report(problem, change)[-2] == "The outputs agree, but the loss differs."
 
 
 def test_a_right_backward_pass_with_a_wrong_sum_is_told_apart():
     for problem, name in ((PLAIN, "U"), (STACK, "layer0.W"), (LAYERS, "W1")):
-        assert "the adjoints of every step agree: look at how" in story(problem, move_one_entry(name, 0.5))[-2]
+        assert "the adjoints of every step agree: look at how" in report(problem, move_one_entry(name, 0.5))[-2]
 
 
 def test_without_adjoints_the_first_wrong_step_is_not_known():
@@ -213,7 +213,7 @@ def test_without_adjoints_the_first_wrong_step_is_not_known():
         answer.gradients["U"] *= 2
         return replace(answer, adjoints={})
 
-    assert story(PLAIN, change)[-2].endswith("If it gave its adjoints too, the first wrong step could be told.")
+    assert report(PLAIN, change)[-2].endswith("If it gave its adjoints too, the first wrong step could be told.")
 
 
 def test_the_reproducer_is_saved_where_it_was_asked_for(tmp_path):
@@ -258,8 +258,8 @@ def test_a_host_that_turns_floating_point_errors_into_exceptions_is_served_too()
 @pytest.mark.parametrize(("change", "is_float32"), [(rounded_to_float32, True), (move_one_entry("W", 1e-3), False)])
 def test_a_float32_inside_is_told_from_a_mistake(change, is_float32):
     problem = Problem.from_seed(Recurrent("rnn", 3, 5, 4), seq_len=6, batch_size=2, seed=0)
-    story = explain(compare(problem, ["manual", "torch", Faulty(change)]))
-    assert ("than rounding to float32 explains: mine may compute in float32 inside." in story) == is_float32
+    report = explain(compare(problem, ["manual", "torch", Faulty(change)]))
+    assert ("than rounding to float32 explains: mine may compute in float32 inside." in report) == is_float32
 
 
 @pytest.mark.parametrize("reason", [None, True, ["it is too narrow"]])

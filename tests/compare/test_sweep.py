@@ -237,7 +237,7 @@ def test_a_worker_that_dies_is_a_failure_with_its_number(planted, tmp_path):
     died = [each.number for each in sweep.outcomes if each.verdict == "failed"]
     assert died == [n for n in range(16) if draw_problem(n, numbers=4).problem.inputs.shape[0] > 6]
     assert 0 < len(died) < 16
-    assert {each.story for each in sweep.outcomes if each.verdict == "failed"} == {
+    assert {each.report for each in sweep.outcomes if each.verdict == "failed"} == {
         "the worker process died, with exit code 7"
     }
     assert {each.verdict for each in sweep.outcomes if each.number not in died} == {"agree"}
@@ -248,7 +248,7 @@ def test_an_exception_in_a_comparison_is_a_failure_with_its_number(monkeypatch):
     monkeypatch.setattr(workers, "compare", lambda *_, **__: 1 / 0)
     outcome = workers._judge(draw_problem(17), [], None)
     assert (outcome.number, outcome.verdict) == (17, "failed")
-    assert outcome.story == "the comparison raised ZeroDivisionError: division by zero"
+    assert outcome.report == "the comparison raised ZeroDivisionError: division by zero"
 
 
 def test_workers_are_replaced_in_time(planted, monkeypatch):

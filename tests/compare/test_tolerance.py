@@ -107,7 +107,7 @@ def test_one_entry_moved_by_1e_12_of_its_block_is_found(name, seq_len):
     comparison = compare(problem, ["manual", "torch", Faulty(move_one_entry(name, 1e-12))])
     assert comparison.verdict == "disagree"
     quantity = "dx_t" if name == "inputs" else f"d{name}"
-    assert {(block.name, block.odd) for block in comparison.blocks if block.verdict == "disagree"} == {
+    assert {(block.name, block.outliers) for block in comparison.blocks if block.verdict == "disagree"} == {
         (quantity, ("mine",))
     }
 
@@ -116,7 +116,7 @@ def the_wrong_block(problem, change):
     """The only block that differs if the change is made."""
     comparison = compare(problem, ["manual", "torch", Faulty(change)])
     (block,) = (block for block in comparison.blocks if block.verdict == "disagree")
-    assert block.odd == ("mine",)
+    assert block.outliers == ("mine",)
     return block
 
 
@@ -157,7 +157,7 @@ def test_it_is_found_as_well_in_a_block_whose_entries_are_all_near_1e_12(name):
 
 def test_a_sign_flip_in_a_block_near_1e_12_is_found_and_called_so():
     block = the_wrong_block(vanishing(), in_gradients("W", np.negative))
-    assert (block.name, block.slip) == ("dW", "opposite sign")
+    assert (block.name, block.likely_cause) == ("dW", "opposite sign")
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ def trained(problem, change, training=SIX):
 def wrong_steps(comparison):
     """The steps at which blocks differ, by the quantity."""
     wrong = [block for block in comparison.blocks if block.verdict == "disagree"]
-    assert all(block.odd == ("mine",) for block in wrong)
+    assert all(block.outliers == ("mine",) for block in wrong)
     return {name: [block.step for block in wrong if block.name == name] for name in {block.name for block in wrong}}
 
 

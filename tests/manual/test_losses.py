@@ -21,8 +21,8 @@ def test_the_derivative_is_the_slope_in_every_output(name, scale):
     with without_shape_checks():
         _, do = LOSSES[name](o, y)
         for k in range(K):
-            nudge = step * (np.arange(K) == k)
-            slope = (LOSSES[name](o + nudge, y)[0] - LOSSES[name](o - nudge, y)[0]) / (2 * step)
+            perturbation = step * (np.arange(K) == k)
+            slope = (LOSSES[name](o + perturbation, y)[0] - LOSSES[name](o - perturbation, y)[0]) / (2 * step)
             np.testing.assert_allclose(do[..., k], slope, rtol=0, atol=1e-10)  # a loss of 1e3, rounded, over the step
 
 

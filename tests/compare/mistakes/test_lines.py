@@ -11,7 +11,7 @@ from gradparity.backends import Evaluation, FeedForward, Problem, Recurrent
 from gradparity.compare import SYSTEMS, compare
 from gradparity.compare.answers.blocks import quantities
 from gradparity.compare.check.user_function import Derivation
-from gradparity.compare.mistakes import MISTAKES, attempt, forms_to_plant, lines
+from gradparity.compare.mistakes import MISTAKES, attempt, lines, variants_to_plant
 from gradparity.compare.mistakes.execution import lines_of, run
 from gradparity.compare.testing.strategies import problems
 from gradparity.compare.tolerance.measurement import measure, measure_tolerance
@@ -115,8 +115,8 @@ def test_every_number_is_that_of_the_equation_which_defines_what_the_line_does()
 def test_every_equation_that_a_mistake_violates_is_on_the_pages():
     pages = left_sides_on_the_pages()
     for problem in PROBLEMS:
-        for mistake, form in forms_to_plant(problem):
-            assert pages.keys() >= set(form.violates(problem)), mistake.name
+        for mistake, variant in variants_to_plant(problem):
+            assert pages.keys() >= set(variant.violates(problem)), mistake.name
 
 
 def test_lines_without_a_number_prepare_others():
@@ -144,47 +144,47 @@ PROBLEMS = [
 ]
 
 
-def called(mistake, form):
-    """A form without the numbers that it read off an answer."""
-    return mistake.name, str(form.lines), re.sub(r"[\d.]+(e[+-]\d+)?", "#", form.words)
+def called(mistake, variant):
+    """A variant without the numbers that it read off an answer."""
+    return mistake.name, str(variant.lines), re.sub(r"[\d.]+(e[+-]\d+)?", "#", variant.words)
 
 
 @pytest.fixture(scope="module")
 def planted():
-    """Every form by whether it changed an answer; whatever a line lacks would raise here."""
+    """Every variant by whether it changed an answer; whatever a line lacks would raise here."""
     found, done = {}, set()
     for problem in PROBLEMS:
         right = run(problem).values
-        for mistake, form in forms_to_plant(problem):
-            name, as_run = called(mistake, form), str(form.replaced(problem))
+        for mistake, variant in variants_to_plant(problem):
+            name, as_run = called(mistake, variant), str(variant.replaced(problem))
             if (name, as_run) not in done:
-                changes = bool(form.recognizes) or changes_an_answer(form, problem, right)
+                changes = bool(variant.recognizes) or changes_an_answer(variant, problem, right)
                 found[name] = found.get(name, False) or changes
                 done |= {(name, as_run)} if changes else set()
     return found
 
 
-def changes_an_answer(form, problem, right):
+def changes_an_answer(variant, problem, right):
     """By more than rounding, which is less than a 1e-13th: even 1e-12 inside a logarithm does."""
-    values = attempt(form, problem)
+    values = attempt(variant, problem)
     return values is not None and not all(np.allclose(values[each], right[each], rtol=1e-13, atol=0) for each in right)
 
 
 def test_every_form_of_every_mistake_changes_an_answer(planted):
-    assert [form for form, changes in planted.items() if not changes] == []
+    assert [variant for variant, changes in planted.items() if not changes] == []
 
 
 def test_every_mistake_can_be_made(planted):
     assert {name for name, _, _ in planted} == {mistake.name for mistake in MISTAKES}
 
 
-def constant_forms():
-    """The forms that consist of lines, which are the same for every problem."""
+def constant_variants():
+    """The variants that consist of lines, which are the same for every problem."""
     return [
-        (mistake.name, form)
+        (mistake.name, variant)
         for mistake in MISTAKES
-        for form in mistake.forms(PROBLEMS[0], run(PROBLEMS[0]).values)
-        if form.lines
+        for variant in mistake.variants(PROBLEMS[0], run(PROBLEMS[0]).values)
+        if variant.lines
     ]
 
 
@@ -194,23 +194,25 @@ def test_every_statement_stands_for_a_line_that_exists():
     for problem in PROBLEMS:
         for key, section in lines_of(problem.model).items():
             known.setdefault(key, set()).update(section)
-    for name, form in constant_forms():
-        for key, text in form.lines.items():
+    for name, variant in constant_variants():
+        for key, text in variant.lines.items():
             lefts = {line.left for line in lines.parse(text.replace(" ; ", "\n"))}
             assert lefts <= known[key], (name, key)
 
 
 def test_every_form_that_consists_of_lines_applies_somewhere(planted):
-    assert {(name, str(form.lines)) for name, form in constant_forms()} <= {(name, text) for name, text, _ in planted}
+    assert {(name, str(variant.lines)) for name, variant in constant_variants()} <= {
+        (name, text) for name, text, _ in planted
+    }
 
 
 def test_differences_of_the_loss_come_near_the_gradient_and_are_recognized():
     problem = Problem.from_seed(Recurrent("rnn", 2, 3, 2), seq_len=3, batch_size=2, seed=0)
     right = run(problem).values
-    forms = [form for _, form in forms_to_plant(problem) if form.recognizes]
-    assert len(forms) >= 10
-    for form in forms:
-        values = form.predict(problem)
-        assert all(np.allclose(values[name], right[name], rtol=0.1, atol=0.02) for name in right), form.words
-        assert form.recognizes(values, problem), form.words
-        assert not form.recognizes(right, problem), form.words
+    variants = [variant for _, variant in variants_to_plant(problem) if variant.recognizes]
+    assert len(variants) >= 10
+    for variant in variants:
+        values = variant.predict(problem)
+        assert all(np.allclose(values[name], right[name], rtol=0.1, atol=0.02) for name in right), variant.words
+        assert variant.recognizes(values, problem), variant.words
+        assert not variant.recognizes(right, problem), variant.words
