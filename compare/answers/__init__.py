@@ -1,16 +1,18 @@
 """Answers: what is compared of them, block by block, and what becomes of them along a training."""
 
-from .blocks import Quantity, derivative, expected_shapes, quantities
+from .blocks import Quantity, expected_shapes, quantities
+from .names import QuantityName, gradient_name
 from .training import Training, Trajectory, accuracy, follow, require_trainable, training_quantities
 
 __all__ = [
     "Quantity",
+    "QuantityName",
     "Training",
     "Trajectory",
     "accuracy",
-    "derivative",
     "expected_shapes",
     "follow",
+    "gradient_name",
     "quantities",
     "require_trainable",
     "training_quantities",

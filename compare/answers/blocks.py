@@ -6,12 +6,12 @@ steps. A vanishing gradient of 1e-12 is so judged as strictly as one of 1.
 
 from __future__ import annotations
 
-import re
 from typing import NamedTuple
 
 import numpy as np
 
 from ...backends import Evaluation, Model, OrderedSystem, Problem, Recurrent
+from .names import QuantityName, gradient_name
 
 GATED = ("U", "W", "b")
 
@@ -20,26 +20,36 @@ class Quantity(NamedTuple):
     """A compared array as rows of blocks.
 
     Attributes:
+        name: what it is.
         values: the array as it was answered.
-        labels: the blocks' names, in the order of the array's first axis, which they divide evenly.
-        steps: whether the blocks are steps.
+        block_names: the names of its blocks, in the order of the array's first axis, which they divide evenly.
     """
 
+    name: QuantityName
     values: np.ndarray
-    labels: tuple[str, ...]
-    steps: bool
+    block_names: tuple[QuantityName, ...]
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The blocks' names as they are shown."""
+        return tuple(map(str, self.block_names))
+
+    @property
+    def has_steps(self) -> bool:
+        """Whether the blocks are steps."""
+        return self.block_names[0].step is not None
 
     @property
     def blocks(self) -> np.ndarray:
         """(number of blocks, entries of each)."""
-        return self.values.reshape(len(self.labels), -1)
+        return self.values.reshape(len(self.block_names), -1)
 
     def block(self, i: int) -> np.ndarray:
         """The block of that number, in its own shape."""
-        if len(self.labels) == 1:
+        if len(self.block_names) == 1:
             return self.values
-        parts = np.split(self.values, len(self.labels))
-        return parts[i][0] if self.steps else parts[i]
+        parts = np.split(self.values, len(self.block_names))
+        return parts[i][0] if self.has_steps else parts[i]
 
 
 def expected_shapes(problem: Problem) -> dict[str, dict[str, tuple[int, ...]]]:
@@ -58,49 +68,42 @@ def quantities(answer: Evaluation, problem: Problem) -> dict[str, Quantity]:
     These are `loss`; the outputs, such as `o_t`; gradients, such as `dU`, `dh0`, `dx_t`; and adjoints, such as
     `dh_t`. Their blocks are called `o_3`, `dU` or `dU_i`, `dx_3`, `dh_3`; in a stack `layer0.dh_3.reverse`.
     """
-    model = problem.model
-    found = {"loss": Quantity(np.asarray(answer.loss), ("loss",), False)}
-    output = model.output_spec(*problem.leading)
+    model, found = problem.model, [whole(QuantityName("loss"), np.asarray(answer.loss))]
     if answer.outputs is not None:
-        found |= _quantity("z" if isinstance(model, OrderedSystem) else "o", answer.outputs, output.steps)
-    for name, values in answer.gradients.items():
-        if name == "inputs":
-            found |= _quantity("dx", values, isinstance(model, Recurrent))
+        symbol = "z" if isinstance(model, OrderedSystem) else "o"
+        has_steps = model.output_spec(*problem.leading).steps
+        found.append(by_step(QuantityName(symbol), answer.outputs, has_steps=has_steps))
+    for array, values in answer.gradients.items():
+        name = gradient_name(array, has_steps=isinstance(model, Recurrent))
+        if name.index:
+            found.append(by_step(name, values))
         else:
-            label = derivative(name)
-            found[label] = Quantity(values, _parts(name, model), False)
+            found.append(Quantity(name, values, _parts(array, name, model)))
     variables = model.variables(*problem.leading)
-    for name, values in answer.adjoints.items():
-        found |= _quantity(derivative(name), values, variables[name].steps)
-    return found
+    for array, values in answer.adjoints.items():
+        name = QuantityName.of_array(array, is_derivative=True)
+        found.append(by_step(name, values, has_steps=variables[array].steps))
+    return {str(quantity.name): quantity for quantity in found}
 
 
-def derivative(name: str) -> str:
-    """`dU` of `U`, `layer0.dU.reverse` of `layer0.U.reverse`."""
-    return re.sub(r"^(layer\d+\.)?", r"\1d", name)
+def whole(name: QuantityName, values: np.ndarray) -> Quantity:
+    """A quantity that is one block."""
+    return Quantity(name, values, (name,))
 
 
-def _quantity(name: str, values: np.ndarray, steps: bool) -> dict[str, Quantity]:
-    """One quantity by its name, with a block for each step if it has steps."""
-    if not steps:
-        return {name: Quantity(values, (name,), False)}
-    labels = tuple(_indexed(name, str(t)) for t in range(1, len(values) + 1))
-    return {_indexed(name, "t"): Quantity(values, labels, True)}
+def by_step(name: QuantityName, values: np.ndarray, *, has_steps: bool = True) -> Quantity:
+    """A quantity with a block for each step, counted from 1; or with one block if it has no steps."""
+    if not has_steps:
+        return whole(name, values)
+    return Quantity(name.at("t"), values, name.steps(len(values)))
 
 
-def _parts(name: str, model: Model) -> tuple[str, ...]:
+def _parts(array: str, name: QuantityName, model: Model) -> tuple[QuantityName, ...]:
     """The gates' parts of a parameter of a gated cell, the layers' parts of an initial state, or the whole."""
-    label = derivative(name)
     if not isinstance(model, Recurrent):
-        return (label,)
-    if name in model.state_names and len(model.places) > 1:
-        return tuple(derivative(place.name(name)) for place in model.places)
-    if name.removesuffix(".reverse").rpartition(".")[2] in GATED and model.gates:
-        return tuple(_indexed(label, gate) for gate in model.gates)
-    return (label,)
-
-
-def _indexed(name: str, index: str) -> str:
-    """`dh_3` of `dh`, `layer0.dh_3.reverse` of `layer0.dh.reverse`."""
-    base = name.removesuffix(".reverse")
-    return f"{base}_{index}{name[len(base) :]}"
+        return (name,)
+    if array in model.state_names and len(model.places) > 1:
+        return tuple(gradient_name(place.name(array)) for place in model.places)
+    if name.symbol in GATED and model.gates:
+        return tuple(name.at(gate) for gate in model.gates)
+    return (name,)

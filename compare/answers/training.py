@@ -15,6 +15,7 @@ import numpy as np
 from ...backends import FeedForward, InvalidProblemError, OrderedSystem, Problem, Recurrent
 from ...backends.checks import require_integer, require_number
 from .blocks import Quantity
+from .names import QuantityName
 
 Descend = Callable[[Mapping[str, np.ndarray], Mapping[str, np.ndarray], float], dict[str, np.ndarray]]
 
@@ -155,10 +156,8 @@ def part(problem: Problem, samples: np.ndarray, params: Mapping[str, np.ndarray]
 def training_quantities(trajectory: Trajectory) -> dict[str, Quantity]:
     """Every step of the way as a block: `loss_3`, and `U_3` for the parameters after the step."""
     values = {"loss": trajectory.losses, **trajectory.params}
-    return {
-        name: Quantity(array, tuple(f"{name}_{step}" for step in range(1, len(array) + 1)), True)
-        for name, array in values.items()
-    }
+    names = {array: QuantityName.of_array(array) for array in values}
+    return {array: Quantity(name, values[array], name.steps(len(values[array]))) for array, name in names.items()}
 
 
 def accuracy(problem: Problem, outputs: np.ndarray | None) -> float | None:

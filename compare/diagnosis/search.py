@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...backends import Evaluation, Problem, Recurrent
-from ..answers import Quantity, derivative, quantities
+from ..answers import Quantity, gradient_name, quantities
 from ..mistakes import MISTAKES, Mistake, Values, Variant, attempt, has_lines, run, together, values_of
 from ..referee import Comparison
 from ..tolerance import MAX_RELATIVE_TOLERANCE, measure
@@ -190,8 +190,9 @@ def wrong_values(comparisons: Sequence[Comparison], name: str) -> set[str]:
 
 def quantity_names(problem: Problem) -> dict[str, str]:
     """How the loss and each gradient is called where it is judged."""
-    names = {name: derivative(name) for name in problem.differentiable} | {"loss": "loss"}
-    return names | {"inputs": "dx_t" if isinstance(problem.model, Recurrent) else "dx"}
+    has_steps = isinstance(problem.model, Recurrent)
+    gradients = {name: str(gradient_name(name, has_steps=has_steps)) for name in problem.differentiable}
+    return gradients | {"loss": "loss"}
 
 
 def diagnose(answers: Sequence[tuple[Problem, Values]], wrong: Collection[str]) -> Diagnosis:

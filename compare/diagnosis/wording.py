@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from ..answers import derivative
+from ..answers import gradient_name
 from .search import Diagnosis, Suspect
 
 MOST_EQUALS = 3
@@ -55,4 +55,4 @@ def _listed(names: Iterable[str]) -> str:
 
 def shown_gradient(name: str) -> str:
     """A gradient's name: dx for that of the inputs."""
-    return "dx" if name == "inputs" else derivative(name)
+    return str(gradient_name(name))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,7 +9,6 @@ from .results import BlockResult, Comparison, Truth
 
 MOST_LINES = 6
 FLOAT32_IN_FLOAT64 = 2.0**29  # a unit in the last place of float32, in those of float64
-ADJOINT = re.compile(r"(?:layer(?P<layer>\d+)\.)?d(?:(?P<letter>[ohca])_t|z_t|z(?P<number>\d+))(?P<reverse>\.reverse)?")
 
 
 def explain(comparison: Comparison, case: Path | None = None, *, next_step: str = "") -> str:
@@ -94,7 +92,7 @@ def _place(comparison: Comparison, wrong: Sequence[BlockResult]) -> str:
     if comparison.training:
         first = min(wrong, key=lambda block: block.step or 0)
         return f"The trajectories part at step {first.step}, first in {first.label}."
-    forward = [block for block in wrong if block.name in ("o_t", "o", "z_t")]
+    forward = [block for block in wrong if block.quantity.symbol in ("o", "z") and not block.quantity.is_derivative]
     if forward:
         return f"The forward pass differs already, first in {forward[0].label}."
     gave_outputs = all(getattr(answer, "outputs", None) is not None for answer in comparison.answers.values())
@@ -102,7 +100,7 @@ def _place(comparison: Comparison, wrong: Sequence[BlockResult]) -> str:
         if gave_outputs:
             return "The outputs agree, but the loss differs."
         return "The loss differs already: look at the forward pass first, and at the loss itself."
-    backward = [block for block in wrong if ADJOINT.fullmatch(block.name)]
+    backward = [block for block in wrong if block.quantity.is_adjoint]
     if backward:
         return f"The forward pass agrees. Going backwards, first in {min(backward, key=_turn).label}."
     inputs = [block for block in wrong if block.name == "dx_t"]
@@ -117,11 +115,9 @@ def _place(comparison: Comparison, wrong: Sequence[BlockResult]) -> str:
 
 def _turn(block: BlockResult) -> tuple[int, ...]:
     """When the backward pass comes to an adjoint: read-out first, top layer first, and against the order of time."""
-    found = ADJOINT.fullmatch(block.name)
-    assert found
-    letter, step = found["letter"] or "z", block.step or 0
-    layer = -int(found["layer"] or found["number"] or 0)
-    return (letter != "o", layer, step if found["reverse"] else -step, "ohcaz".index(letter))
+    name, step = block.quantity, block.step or 0
+    layer = -(name.layer or name.number or 0)
+    return (name.symbol != "o", layer, step if name.reverse else -step, "ohcaz".index(name.symbol))
 
 
 def _undecidable(comparison: Comparison) -> list[str]:

@@ -144,9 +144,8 @@ def judge_values(
             entry = i * differences.shape[2] + int(np.argmax(differences[worst, i]))
             results.append(
                 BlockResult(
-                    name=name,
-                    label=quantity.labels[i],
-                    step=i + 1 if quantity.steps else None,
+                    quantity=quantity.name,
+                    block=quantity.block_names[i],
                     verdict="undecidable" if undecidable else "disagree" if apart else "agree",
                     scale=float(tolerance.scale[name][i]),
                     spread=float(tolerance.spread[name][i]),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ...backends import Evaluation, Problem
-from ..answers import Training, Trajectory
+from ..answers import QuantityName, Training, Trajectory
 
 Verdict = Literal["agree", "disagree", "undecidable"]
 Pair = tuple[str, str]
@@ -54,9 +54,8 @@ class BlockResult:
     """The judgement on one block.
 
     Attributes:
-        name: the quantity: `loss`, `o_t`, `dU`, `dh_t` …
-        label: the block: `loss`, `o_3`, `dU` (or of a gate `dU_i`), `dh_3` …
-        step: the time step t, counted from 1 as in the equations; None where there is none.
+        quantity: what it is a part of: `loss`, `o_t`, `dU`, `dh_t` …
+        block: its own name: `loss`, `o_3`, `dU` (or of a gate `dU_i`), `dh_3` …
         verdict: of this block.
         scale: the largest entry's magnitude.
         spread: how far rounding alone moved the block.
@@ -70,9 +69,8 @@ class BlockResult:
         truth: with a certificate, how far each backend is from the truth.
     """
 
-    name: str
-    label: str
-    step: int | None
+    quantity: QuantityName
+    block: QuantityName
     verdict: Verdict
     scale: float
     spread: float
@@ -84,6 +82,21 @@ class BlockResult:
     distance_ulp: dict[str, float]
     likely_cause: str = ""
     truth: Truth | None = None
+
+    @property
+    def name(self) -> str:
+        """The quantity's name."""
+        return str(self.quantity)
+
+    @property
+    def label(self) -> str:
+        """The block's name."""
+        return str(self.block)
+
+    @property
+    def step(self) -> int | None:
+        """The time step t, counted from 1 as in the equations; None where there is none."""
+        return self.block.step
 
     @property
     def outliers(self) -> tuple[str, ...]:
