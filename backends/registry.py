@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
@@ -12,6 +12,7 @@ from .errors import BrokenBackendError, MissingFrameworkError, RequestError, fir
 from .frameworks import require
 from .interface import Backend
 
+BackendSelection = Iterable[str | Backend] | Mapping[str, Backend] | None  # see `resolve`
 ENTRY_POINT_GROUP = "gradparity.backends"
 ADAPTERS = "gradparity.backends.adapters"
 
@@ -148,18 +149,31 @@ def _load(name: str, target: str) -> Backend:
     return as_backend(name, getattr(module, attribute))
 
 
-def resolve(backends: Iterable[str | Backend] | None) -> dict[str, Backend]:
-    """The backends by the names under which they are shown."""
+def resolve(backends: BackendSelection) -> dict[str, Backend]:
+    """The backends by the names under which they are shown.
+
+    Args:
+        backends: names, `module:object`, or Backend objects; a dict of what this function returned; or None for all
+            that are installed.
+
+    Returns:
+        The Backend objects by their names.
+
+    Raises:
+        RequestError: no backend was named, or two have one name, or one does not exist or is broken.
+    """
     if backends is None:
         return load_backends()[0]
+    if isinstance(backends, Mapping):
+        return dict(backends)
     if isinstance(backends, str):
         raise RequestError(f"backends = {backends!r}, expected a list of names such as [{backends!r}]")
-    found: dict[str, Backend] = {}
-    for each in backends:
-        backend = get_backend(each) if isinstance(each, str) else as_backend(repr(each), each)
-        if backend.name in found:
+    resolved: dict[str, Backend] = {}
+    for selected in backends:
+        backend = get_backend(selected) if isinstance(selected, str) else as_backend(repr(selected), selected)
+        if backend.name in resolved:
             raise RequestError(f"two backends are called {backend.name!r}: each needs a name of its own")
-        found[backend.name] = backend
-    if not found:
+        resolved[backend.name] = backend
+    if not resolved:
         raise RequestError("no backend was named, expected at least one")
-    return found
+    return resolved

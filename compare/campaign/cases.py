@@ -39,11 +39,10 @@ class Case:
 
 @dataclass(frozen=True, eq=False)
 class CaseResult:
-    """A case and what was found; and why there is no certificate, if one was asked for."""
+    """A case and what was found."""
 
     case: Case
     comparison: Comparison
-    uncertified: str = ""
 
 
 @dataclass(frozen=True)

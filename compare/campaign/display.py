@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ..diagnosis import diagnose_backends, named
+from ..diagnosis import named
 from ..output import MAX_REPORTS, PIPE_WIDTH, STYLES, plain_table, say
 from ..referee import BlockResult, Comparison, explain
 from .cases import CaseResult
@@ -72,8 +72,8 @@ def show(report: CampaignReport, on: Console) -> None:
         seed = "" if result.case.seed is None else f", seed {result.case.seed}"
         say(on, f"\n{result.case.label}, {result.case.problem.dtype}{seed}", style="bold")
         say(on, explain(result.comparison, report.saved.get(result.case.problem.fingerprint)))
-        for name, diagnosis in diagnose_backends(result.comparison).items():
-            if diagnosis.suspects or diagnosis.partly:
+        for name, diagnosis in (result.comparison.diagnoses or {}).items():
+            if diagnosis:
                 say(on, f"{name}: {named(diagnosis)}")
     if len(report.wrong) > MAX_REPORTS:
         say(on, f"\n… and {len(report.wrong) - MAX_REPORTS} more cases that are no agreement.")

@@ -36,7 +36,7 @@ def _result(result: CaseResult) -> dict[str, Any]:
         "training": asdict(comparison.training) if comparison.training else None,
         "fingerprint": case.problem.fingerprint,
         "verdict": comparison.verdict,
-        "uncertified": result.uncertified or None,
+        "uncertified": comparison.uncertified or None,
         "strength": comparison.strength or None,
         "certificate_bits": comparison.bits,
         "backends": {
@@ -49,5 +49,8 @@ def _result(result: CaseResult) -> dict[str, Any]:
             for name in names
         },
         "skipped": comparison.skipped,
+        "diagnoses": None
+        if comparison.diagnoses is None
+        else {name: diagnosis.as_values() for name, diagnosis in comparison.diagnoses.items()},
         "blocks": comparison.rows(),
     }

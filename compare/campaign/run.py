@@ -5,41 +5,51 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import redirect_stdout
-from functools import partial
 from pathlib import Path
 
 from ...backends import Backend, UnsupportedProblemError
-from ..certificate import UncertifiableError
+from ..diagnosis import diagnosed
 from ..jobs import CaseProgress
-from ..referee import compare
+from ..output import MAX_REPORTS
+from ..referee import compare, compare_certified_if_possible
 from .cases import Case, CaseResult, LeftOut
 
 
 def run_cases(
     cases: Sequence[Case], backends: Mapping[str, Backend], progress: CaseProgress, *, certify: bool = False
 ) -> list[CaseResult | LeftOut]:
-    """Compares case after case; one that is too large to be certified is compared without.
+    """Compares case after case, and looks for the mistakes in the first few that are no agreement.
 
     What a backend prints goes to standard error, so that it cannot get into the results.
+
+    Args:
+        cases: what is compared.
+        backends: those that are asked, by their names.
+        progress: is called with the case's label, and how many cases are done.
+        certify: measure every backend against the exact answer, where that is not too large to be enclosed.
+
+    Returns:
+        What was found of each case, in their order; or why a case was left out.
     """
     outcomes: list[CaseResult | LeftOut] = []
+    to_diagnose = MAX_REPORTS
     for done, case in enumerate(cases):
         progress(case.label, done)
 
-        def within(part: float, case: Case = case, done: int = done) -> None:
-            progress(case.label, done + part)
+        def within(share: float, case: Case = case, done: int = done) -> None:
+            progress(case.label, done + share)
 
-        ask = partial(compare, case.problem, backends.values(), training=case.training, progress=within)
+        ask = compare_certified_if_possible if certify else compare
         try:
             with redirect_stdout(sys.stderr):
-                try:
-                    result = CaseResult(case, ask(certify=certify))
-                except UncertifiableError as error:
-                    result = CaseResult(case, ask(), uncertified=str(error))
+                comparison = ask(case.problem, backends, training=case.training, progress=within)
         except UnsupportedProblemError as error:
             outcomes.append(LeftOut(case.label, str(error)))
         else:
-            outcomes.append(result)
+            if comparison.verdict != "agree" and to_diagnose:
+                comparison = diagnosed(comparison)
+                to_diagnose -= 1
+            outcomes.append(CaseResult(case, comparison))
         progress(case.label, done + 1)
     return outcomes
 

@@ -8,13 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from ...backends import BrokenBackendError, Evaluation, MissingFrameworkError, Problem, RequestError
+from ...backends import Evaluation, Problem, RequestError
 from ..answers import Quantity, quantities
-from ..certificate import UncertifiableError
-from ..diagnosis import Diagnosis, diagnose, wrong_values
+from ..diagnosis import diagnose, wrong_values
 from ..jobs import StageProgress
-from ..mistakes import values_of
-from ..referee import Comparison, Verdict, compare, has_wrong_numbers, own_verdict
+from ..mistakes import Diagnosis, values_of
+from ..referee import Comparison, Verdict, compare, compare_certified_if_possible
 from ..systems import SEEDS, System, get_system
 from .smaller import cut_down, small_problems
 from .user_function import Derivation, Function
@@ -44,13 +43,13 @@ class Check:
     @property
     def verdict(self) -> Verdict:
         """The worst of all seeds."""
-        found = {own_verdict(comparison, self.name) for comparison in self.comparisons}
+        found = {comparison.verdict_on(self.name) for comparison in self.comparisons}
         return "disagree" if "disagree" in found else "undecidable" if "undecidable" in found else "agree"
 
     @property
     def first_wrong(self) -> Comparison | None:
         """The first comparison in which the function is not right."""
-        return next((each for each in self.comparisons if own_verdict(each, self.name) != "agree"), None)
+        return next((each for each in self.comparisons if each.verdict_on(self.name) != "agree"), None)
 
     @property
     def missing(self) -> tuple[str, ...]:
@@ -116,12 +115,12 @@ def check_derivation(
     for seed in seeds:
         progress(f"asking {derivation.name} on seed {seed}, and enclosing the exact answer")
         comparisons.append(_ask(derivation, found.problem(seed=seed, dtype=dtype), certify))
-    wrong = [each for each in comparisons if has_wrong_numbers(each, derivation.name)]
+    wrong = [each for each in comparisons if each.has_wrong_numbers(derivation.name)]
     if not wrong:
         return Check(derivation.name, found.name, tuple(comparisons))
     progress("looking for the smallest problem on which it is wrong")
     small = (_ask(derivation, problem, certify) for problem in small_problems(found, seeds[0], dtype))
-    smallest = next((each for each in small if has_wrong_numbers(each, derivation.name)), None)
+    smallest = next((each for each in small if each.has_wrong_numbers(derivation.name)), None)
     sizes = {
         words: _verdict_or_failure(_ask(derivation, cut.problem(seed=seeds[0], dtype=dtype), False), derivation.name)
         for words, cut in cut_down(found).items()
@@ -141,17 +140,12 @@ def check_derivation(
 def _ask(derivation: Derivation, problem: Problem, certify: bool | None) -> Comparison:
     """The comparison with the hand derivation, and with the exact answer if that is asked for, or possible."""
     if certify is None:
-        try:
-            return compare(problem, [derivation, "manual"], certify=True)
-        except (MissingFrameworkError, BrokenBackendError, UncertifiableError):
-            certify = False
+        return compare_certified_if_possible(problem, [derivation, "manual"])
     return compare(problem, [derivation, "manual"], certify=certify)
 
 
 def _verdict_or_failure(comparison: Comparison, name: str) -> str:
-    return (
-        "failed" if any(failure.backend == name for failure in comparison.failures) else own_verdict(comparison, name)
-    )
+    return "failed" if any(failure.backend == name for failure in comparison.failures) else comparison.verdict_on(name)
 
 
 def wrong_places(comparisons: Iterable[Comparison], name: str, quantity: str) -> str:

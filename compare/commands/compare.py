@@ -102,9 +102,13 @@ def compare_command(
     )
     with progress_bar(len(cases)) as progress:
         outcomes = run_cases(cases, backends, progress, certify=certify)
-    results = [each for each in outcomes if isinstance(each, CaseResult)]
-    left_out = [f"{each.case.label}: {each.uncertified}" for each in results if each.uncertified]
-    left_out += [f"{each.label} was left out: {each.reason}" for each in outcomes if isinstance(each, LeftOut)]
+    results = [outcome for outcome in outcomes if isinstance(outcome, CaseResult)]
+    left_out = [
+        f"{result.case.label}: {result.comparison.uncertified}" for result in results if result.comparison.uncertified
+    ]
+    left_out += [
+        f"{outcome.label} was left out: {outcome.reason}" for outcome in outcomes if isinstance(outcome, LeftOut)
+    ]
     if not results:
         raise RequestError(f"nothing could be compared: {left_out[0]}")
     saved = save_cases(results, save_case) if save_case else {}

@@ -17,9 +17,9 @@ import numpy as np
 from ...backends import OrderedSystem, Problem, get_backend
 from ...backends.frameworks.loading import require
 from ..check import Derivation
-from ..diagnosis import Diagnosis, diagnose, wrong_values
-from ..mistakes import Values, values_of
-from ..referee import Comparison, compare, own_verdict
+from ..diagnosis import diagnose, wrong_values
+from ..mistakes import Diagnosis, Values, values_of
+from ..referee import Comparison, compare
 
 STEP, LIMIT = 1e-5, 1e-4  # of the differences in tutorials
 Answer = Literal["wrong", "right", "undecided", "failed"]
@@ -184,7 +184,7 @@ def _with_entry_moved(program: Program, name: str, index: tuple[int, ...], by: f
 
 
 def _gradparity(program: Program) -> Answer:
-    verdict = own_verdict(_compared(program), "given")
+    verdict = _compared(program).verdict_on("given")
     return {"agree": "right", "disagree": "wrong", "undecidable": "undecided"}[verdict]  # type: ignore[return-value]
 
 

@@ -7,13 +7,25 @@ handed in is named. How close the two have to be is measured, as everywhere, by 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ...backends import Evaluation, Problem, Recurrent
 from ..answers import Quantity, gradient_name, quantities
-from ..mistakes import MISTAKES, Mistake, Values, Variant, attempt, has_lines, run, together, values_of
+from ..mistakes import (
+    MISTAKES,
+    Diagnosis,
+    Mistake,
+    Suspect,
+    Values,
+    Variant,
+    attempt,
+    has_lines,
+    run,
+    together,
+    values_of,
+)
 from ..referee import Comparison
 from ..tolerance import MAX_RELATIVE_TOLERANCE, measure
 
@@ -25,43 +37,6 @@ COARSE = 0.05  # how far differences may be from the derivative
 SMALL_NOISE, LARGE_NOISE = 0.05, 100.0  # in units of float32's rounding, as a root mean square
 MOST_PARTLY = 5
 MOST_MEASURED = 15
-
-
-@dataclass(frozen=True)
-class Suspect:
-    """A mistake, or several at once, that would give what was handed in.
-
-    Attributes:
-        mistakes: by their names, each with what distinguishes its variant.
-        remedies: one for each.
-        equations: the numbers of those in `manual/derivation.md` that are violated.
-        lines: of every changed line: as it should be, as it would have to be, and its equation.
-        explains: the wrong gradients (or the loss) that it gives.
-        leaves: those that it does not give.
-        exact: whether it gives them to the last digits; if not, its error is as large and of the same kind.
-    """
-
-    mistakes: tuple[str, ...]
-    remedies: tuple[str, ...]
-    equations: tuple[int, ...]
-    lines: tuple[tuple[str, str, int | None], ...]
-    explains: tuple[str, ...]
-    leaves: tuple[str, ...]
-    exact: bool = True
-
-
-@dataclass(frozen=True)
-class Diagnosis:
-    """What was found.
-
-    Attributes:
-        suspects: those that explain everything that was handed in, to the last digits; where there are several, they
-            give the same gradient on these problems, and nothing tells them apart.
-        partly: if there is none, those that explain a part of what is wrong, the most first.
-    """
-
-    suspects: tuple[Suspect, ...] = ()
-    partly: tuple[Suspect, ...] = ()
 
 
 class _Submission:
@@ -167,19 +142,20 @@ class _Candidate:
         )
 
 
-def diagnose_backends(comparison: Comparison) -> dict[str, Diagnosis]:
-    """The diagnosis of each backend that a comparison found to be wrong, or to differ if nobody knows who is."""
+def diagnosed(comparison: Comparison) -> Comparison:
+    """The comparison with a diagnosis of each backend that is wrong, or that differs if nobody knows who is wrong."""
     accused = {
         name: answer
         for name, answer in comparison.answers.items()
         if isinstance(answer, Evaluation) and any(block.is_wrong(name) for block in comparison.blocks)
     }
     unsure = not any(block.outliers for block in comparison.blocks if block.verdict == "disagree")
-    return {
+    diagnoses = {
         name: diagnose([(comparison.problem, values_of(answer))], wrong_values([comparison], name))
         for name, answer in accused.items()
         if not (unsure and name == "manual")
     }
+    return replace(comparison, diagnoses=diagnoses)
 
 
 def wrong_values(comparisons: Sequence[Comparison], name: str) -> set[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from ..answers import gradient_name
-from .search import Diagnosis, Suspect
+from ..mistakes import Diagnosis, Suspect
 
 MOST_EQUALS = 3
 

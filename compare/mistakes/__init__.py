@@ -2,6 +2,7 @@
 
 from .answers import ANSWERS
 from .cells import GRU, LSTM, PLAIN, TIME
+from .diagnosis import Diagnosis, Suspect
 from .execution import has_lines, run
 from .known import MISTAKES, variants_to_plant
 from .mistake import Mistake, Values, Variant, attempt, together, values_of
@@ -18,7 +19,9 @@ __all__ = [
     "QUESTIONS",
     "READOUTS",
     "TIME",
+    "Diagnosis",
     "Mistake",
+    "Suspect",
     "Values",
     "Variant",
     "attempt",

@@ -1,9 +1,10 @@
 """The referee: asks every backend, judges the answers, keeps and explains what was found."""
 
-from .comparison import DisagreementError, assert_agree, compare, require_answered
+from .comparison import DisagreementError, assert_agree, compare, compare_certified_if_possible, require_answered
 from .explanation import explain
-from .judgement import agreeing_groups, answer_failure, judge_values
-from .results import BlockResult, Comparison, Failure, Verdict, has_wrong_numbers, own_verdict
+from .fitness import answer_failure
+from .judgement import agreeing_groups, judge_values
+from .results import BlockResult, Comparison, Failure, Verdict
 
 __all__ = [
     "BlockResult",
@@ -15,9 +16,8 @@ __all__ = [
     "answer_failure",
     "assert_agree",
     "compare",
+    "compare_certified_if_possible",
     "explain",
-    "has_wrong_numbers",
     "judge_values",
-    "own_verdict",
     "require_answered",
 ]

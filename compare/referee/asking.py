@@ -9,7 +9,7 @@ import numpy as np
 from ...backends import Backend, Evaluation, Problem, UnsupportedProblemError
 from ...backends.errors import DerivationError, first_line
 from ..answers import Trajectory
-from .judgement import answer_failure
+from .fitness import answer_failure
 from .results import Failure
 
 Answered = Evaluation | Trajectory | Failure | UnsupportedProblemError

@@ -1,28 +1,28 @@
-"""The referee: puts one question to every backend and judges the answers."""
+"""Compares backends on a problem: gathers their answers, then judges them."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 
-from ...backends import Backend, Evaluation, Problem, RequestError, UnsupportedProblemError, get_backend
-from ...backends.registry import resolve
-from ..answers import Quantity, Training, Trajectory, quantities, require_trainable, training_quantities
+from ...backends import BrokenBackendError, MissingFrameworkError, Problem, RequestError, UnsupportedProblemError
+from ...backends.registry import BackendSelection, resolve
+from ..answers import Training, require_trainable
+from ..certificate import UncertifiableError
 from ..certificate import certify as certify_problem
 from ..jobs import ShareProgress
 from ..tolerance import PROBES, hand_trajectory, measure_tolerance
-from .asking import Answered, ask_backend
 from .explanation import explain
-from .judgement import bitwise_equal, judge_values
-from .learning import train_backend
-from .results import Comparison, Failure, Verdict
+from .gathering import gather, reasons
+from .judgement import judge
+from .results import Comparison
 
 CERTIFICATE_COST = 40.0  # the work of a certificate, in that of a probe
 
 
 class DisagreementError(AssertionError):
-    """The answers were not shown to agree. The message tells the whole report.
+    """The answers were not shown to agree. The message is the whole report.
 
     Attributes:
         comparison: what was found.
@@ -35,7 +35,7 @@ class DisagreementError(AssertionError):
 
 def compare(
     problem: Problem,
-    backends: Iterable[str | Backend] | None = None,
+    backends: BackendSelection = None,
     *,
     trace: bool = True,
     training: Training | None = None,
@@ -46,8 +46,8 @@ def compare(
 
     Args:
         problem: the question.
-        backends: names, `module:object`, or Backend objects; None means all that are installed. Where only one
-            can answer, it is compared with the hand derivation.
+        backends: names, `module:object`, or Backend objects; or a dict of Backend objects by their names; None means
+            all that are installed. Where only one can answer, it is compared with the hand derivation.
         trace: whether the adjoints of every step are asked for and compared too.
         training: let every backend learn by its own gradients, and compare the trajectories in their place.
         certify: enclose the exact answer by ball arithmetic, and measure every backend against it.
@@ -64,71 +64,62 @@ def compare(
     """
     if not isinstance(problem, Problem):
         raise RequestError(f"problem is a {type(problem).__name__}, expected a Problem")
-    candidates = resolve(backends)
+    asked = resolve(backends)
     if training:
         require_trainable(problem)
         if training.until is not None:  # the hand derivation says when the loss has settled; all go as far
             training = replace(training, steps=len(hand_trajectory(problem, training).losses), until=None)
-    enclosing = CERTIFICATE_COST if certify else 0.0
-    work = enclosing + PROBES + len(candidates)
+    certificate_cost = CERTIFICATE_COST if certify else 0.0
+    work = certificate_cost + PROBES + len(asked)
     certificate = None
     if certify:
-        certificate = certify_problem(problem, training, lambda part: progress(part * enclosing / work))
-    tolerance = measure_tolerance(problem, training, lambda probes: progress((enclosing + probes) / work))
-
-    def ask(name: str, backend: Backend) -> Answered:
-        if training:
-            return train_backend(name, backend, problem, training, overflows=tolerance.overflows)
-        return ask_backend(name, backend, problem, overflows=tolerance.overflows, trace=trace)
-
-    found: dict[str, Answered] = {}
-    for name, backend in candidates.items():
-        found[name] = ask(name, backend)
-        progress((enclosing + PROBES + len(found)) / work)
-    able = [name for name, outcome in found.items() if not isinstance(outcome, UnsupportedProblemError)]
-    if len(able) == 1 and "manual" not in found:
-        found["manual"] = ask("manual", get_backend("manual"))
-        able.append("manual")
-    skipped = {name: str(outcome) for name, outcome in found.items() if isinstance(outcome, UnsupportedProblemError)}
-    if len(able) < (1 if certificate else 2) and list(found) != ["manual"]:
-        raise UnsupportedProblemError(f"no two backends can compute this: {_reasons(skipped)}")
-
-    answers = {name: outcome for name, outcome in found.items() if isinstance(outcome, Evaluation | Trajectory)}
-    failures = tuple(outcome for outcome in found.values() if isinstance(outcome, Failure))
-    compared = {name: _quantities(answer, problem) for name, answer in answers.items()}
-    blocks = judge_values(compared, tolerance, certificate)
-    verdicts = {block.verdict for block in blocks}
-    verdict: Verdict = "agree"
-    if failures or "disagree" in verdicts:
-        verdict = "disagree"
-    elif "undecidable" in verdicts or tolerance.overflows:
-        verdict = "undecidable"
-    bitwise = bitwise_equal(compared.values())
-    return Comparison(
+        certificate = certify_problem(problem, training, lambda share: progress(share * certificate_cost / work))
+    tolerance = measure_tolerance(problem, training, lambda probes: progress((certificate_cost + probes) / work))
+    gathered = gather(
         problem,
-        verdict,
-        answers,
-        failures,
-        blocks,
-        skipped,
-        bitwise,
-        tolerance.overflows,
+        asked,
         training,
-        certificate.bits if certificate else None,
+        overflows=tolerance.overflows,
+        trace=trace,
+        alone_is_enough=certify,
+        progress=lambda backends: progress((certificate_cost + PROBES + backends) / work),
     )
+    return judge(problem, gathered, tolerance, certificate, training)
 
 
-def _quantities(answer: Evaluation | Trajectory, problem: Problem) -> dict[str, Quantity]:
-    return quantities(answer, problem) if isinstance(answer, Evaluation) else training_quantities(answer)
+def compare_certified_if_possible(
+    problem: Problem,
+    backends: BackendSelection = None,
+    *,
+    training: Training | None = None,
+    progress: ShareProgress = lambda share: None,
+) -> Comparison:
+    """Compares with a certificate if there can be one; if not, without, and `uncertified` says why.
 
+    Args:
+        problem: as for `compare`.
+        backends: as for `compare`.
+        training: as for `compare`.
+        progress: as for `compare`.
 
-def _reasons(skipped: Mapping[str, str]) -> str:
-    return "; ".join(f"{name}: {reason}" for name, reason in skipped.items())
+    Returns:
+        The comparison.
+
+    Raises:
+        UnsupportedProblemError: as `compare` does.
+        RequestError: as `compare` does.
+    """
+    asked = resolve(backends)
+    try:
+        return compare(problem, asked, training=training, certify=True, progress=progress)
+    except (MissingFrameworkError, BrokenBackendError, UncertifiableError) as error:
+        found = compare(problem, asked, training=training, progress=progress)
+        return replace(found, uncertified=str(error))
 
 
 def assert_agree(
     problem: Problem,
-    backends: Iterable[str | Backend] | None = None,
+    backends: BackendSelection = None,
     *,
     training: Training | None = None,
     certify: bool = False,
@@ -167,4 +158,4 @@ def require_answered(comparison: Comparison, named: Collection[str]) -> None:
         raise UnsupportedProblemError("only manual was asked: an agreement needs at least two backends")
     skipped = {name: reason for name, reason in comparison.skipped.items() if name in named}
     if skipped:
-        raise UnsupportedProblemError(f"not every backend that was named can compute this: {_reasons(skipped)}")
+        raise UnsupportedProblemError(f"not every backend that was named can compute this: {reasons(skipped)}")

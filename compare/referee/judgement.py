@@ -1,4 +1,4 @@
-"""The judgement, in its order: names, shape, dtype, finite, inputs untouched; then the values.
+"""The judgement on answers that are fit to be compared: their values, block by block.
 
 It fails closed: what was not shown to be right is not called right.
 """
@@ -9,110 +9,61 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import combinations
-from typing import Any
 
 import numpy as np
 
 from ...backends import Evaluation, Problem
-from ..answers import Quantity, expected_shapes
+from ..answers import Quantity, Training, Trajectory, quantities, training_quantities
 from ..certificate import Certificate
 from ..tolerance import FLOOR_ULP, MAX_RELATIVE_TOLERANCE, Tolerance, units_in_the_last_place
-from .results import BlockResult, Failure, Pair, Truth, Verdict
+from .gathering import Gathered
+from .likely_cause import find_likely_cause
+from .results import BlockResult, Comparison, Pair, Truth, Verdict
 
 
-def answer_failure(
-    backend: str,
+def judge(
     problem: Problem,
-    given: Problem,
-    answer: Evaluation,
-    *,
-    overflows: bool = False,
-    partial: bool = False,
-) -> Failure | None:
-    """The first reason to refuse an answer before its values are compared, if there is one.
+    gathered: Gathered,
+    tolerance: Tolerance,
+    certificate: Certificate | None = None,
+    training: Training | None = None,
+) -> Comparison:
+    """Judges gathered answers.
 
     Args:
-        backend: who answered.
-        problem: the question.
-        given: the copy of the question that the backend was given, as it left it.
-        answer: the answer.
-        overflows: the problem's numbers leave the dtype's range, so that infinities are no mistake.
-        partial: gradients and outputs may be left out.
+        problem: what was asked.
+        gathered: what the backends answered.
+        tolerance: what rounding can do to each block of the problem.
+        certificate: the exact answer, if there is one.
+        training: how the backends learned, if they did.
+
+    Returns:
+        The comparison, with the verdict on every block and on the whole.
     """
-    outputs = {} if partial and answer.outputs is None else {"outputs": answer.outputs}
-    found: dict[str, Any] = {"gradients": answer.gradients, "outputs": outputs, "adjoints": answer.adjoints}
-    optional = ("gradients", "outputs", "adjoints") if partial else ("adjoints",)
-    expected = expected_shapes(problem)
-    for field, values in found.items():
-        if not isinstance(values, Mapping):
-            return Failure(backend, "names", f"{field} is a {type(values).__name__}, expected a dict of arrays by name")
-
-    for field, shapes in expected.items():
-        missing = [name for name in shapes if name not in found[field] and field not in optional]
-        unknown = [name for name in found[field] if name not in shapes]
-        if missing or unknown:
-            what = f"no {', '.join(map(repr, missing))}" if missing else f"an unknown {unknown[0]!r}"
-            return Failure(backend, "names", f"{field} has {what}, expected {', '.join(shapes)}")
-
-    arrays = {
-        name if field == "outputs" else f"{field}[{name!r}]": (array, expected[field][name])
-        for field in found
-        for name, array in found[field].items()
-    }
-    for label, (array, shape) in arrays.items():
-        if type(array) is not np.ndarray:  # a masked array, say, would hide entries from the comparison
-            return Failure(backend, "dtype", f"{label} is a {type(array).__name__}, expected a NumPy array")
-        if array.shape != shape:
-            hint = ": it is transposed" if array.shape == shape[::-1] else ""
-            return Failure(backend, "shape", f"{label} has shape {array.shape}, expected {shape}{hint}")
-
-    for label, (array, _) in arrays.items():
-        if array.dtype != problem.dtype:
-            return Failure(backend, "dtype", f"{label} is {array.dtype}, expected {problem.dtype}")
-    if not isinstance(answer.loss, float):
-        return Failure(backend, "dtype", f"loss is a {type(answer.loss).__name__}, expected a float")
-
-    values = {"loss": np.asarray(answer.loss)} | {label: array for label, (array, _) in arrays.items()}
-    for label, array in values.items():
-        infinite = ~np.isfinite(array)
-        if infinite.any() and not overflows:
-            index = tuple(int(i) for i in np.argwhere(infinite)[0])
-            return Failure(backend, "non-finite", f"{label}{list(index) or ''} is {array[index]}")
-
-    changed = _changed(problem, given)
-    return Failure(backend, "mutation", f"it changed {changed}, which it was given") if changed else None
+    compared = {name: _quantities(answer, problem) for name, answer in gathered.answers.items()}
+    blocks = judge_values(compared, tolerance, certificate)
+    verdicts = {block.verdict for block in blocks}
+    verdict: Verdict = "agree"
+    if gathered.failures or "disagree" in verdicts:
+        verdict = "disagree"
+    elif "undecidable" in verdicts or tolerance.overflows:
+        verdict = "undecidable"
+    return Comparison(
+        problem,
+        verdict,
+        gathered.answers,
+        gathered.failures,
+        blocks,
+        gathered.skipped,
+        bitwise_equal(compared.values()),
+        tolerance.overflows,
+        training,
+        certificate.bits if certificate else None,
+    )
 
 
-def update_failure(backend: str, params: Mapping[str, np.ndarray], updated: object) -> Failure | None:
-    """The first reason to refuse what a backend's `descend` returned."""
-    if not isinstance(updated, Mapping) or set(updated) != set(params):
-        what = f"the names {', '.join(map(str, updated))}" if isinstance(updated, Mapping) else type(updated).__name__
-        return Failure(backend, "names", f"its descend returned {what}, expected {', '.join(params)}")
-    for name, before in params.items():
-        after = updated[name]
-        if type(after) is not np.ndarray or after.dtype != before.dtype:
-            kind = after.dtype if isinstance(after, np.ndarray) else type(after).__name__
-            return Failure(backend, "dtype", f"its descend returned {name} as {kind}, expected {before.dtype}")
-        if after.shape != before.shape:
-            return Failure(backend, "shape", f"its descend returned {name} in {after.shape}, expected {before.shape}")
-    return None
-
-
-def _changed(problem: Problem, given: Problem) -> str:
-    """The first array that is no longer what it was, or anything else if there is none such."""
-    try:
-        before, after = problem.arrays(), given.arrays()
-        for name in {**before, **after}:
-            if name not in before or name not in after or not _same(before[name], after[name]):
-                return name
-    except Exception:
-        return "the problem"
-    return "" if given.model == problem.model else "the model"
-
-
-def _same(before: np.ndarray, after: np.ndarray) -> bool:
-    """Equal, where numbers that diverged along a trajectory are equal too if both are NaN."""
-    return np.array_equal(before, after, equal_nan=before.dtype.kind == "f")
+def _quantities(answer: Evaluation | Trajectory, problem: Problem) -> dict[str, Quantity]:
+    return quantities(answer, problem) if isinstance(answer, Evaluation) else training_quantities(answer)
 
 
 def judge_values(
@@ -198,28 +149,6 @@ def _by_the_truth(
         truth = Truth(scale, error, in_ulp, wrong, bool(rounding_dominated), spoilt)
         decided.append(replace(block, verdict=verdict, truth=truth))
     return tuple(decided)
-
-
-def find_likely_cause(one: np.ndarray, other: np.ndarray, allowed: float) -> str:
-    """The simple mistake that turns one of two differing blocks into the other, if there is one."""
-    one, other = one.astype("float64"), other.astype("float64")
-    if one.size == 1:
-        return ""  # any number is another one, multiplied by something
-
-    def same(changed: np.ndarray) -> bool:
-        return changed.shape == other.shape and bool(np.abs(changed - other).max() <= 2 * allowed)
-
-    with np.errstate(all="ignore"):
-        if one.ndim > 1 and same(one.T):
-            return "transposed"
-        if same(-one):
-            return "opposite sign"
-        small, large = sorted((one, other), key=lambda block: np.abs(block).max())
-        factor = float(np.vdot(small, large) / np.vdot(small, small))
-        is_noise = np.abs(small).max() <= 100 * allowed  # which can be multiplied into anything
-        if not is_noise and np.abs(large - factor * small).max() <= (1 + abs(factor)) * allowed:
-            return f"a factor of {factor:.4g}"
-    return ""
 
 
 def _likely_cause(present: Mapping[str, Quantity], pair: Pair, i: int, allowed: float) -> str:

@@ -12,7 +12,7 @@ from ...backends.errors import first_line
 from ...backends.references.manual_backend import ManualBackend
 from ..answers import Training, accuracy, follow
 from .asking import Answered, ask_backend, copies
-from .judgement import update_failure
+from .fitness import update_failure
 from .results import Failure
 
 

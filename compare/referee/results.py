@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 from ...backends import Evaluation, Problem
 from ..answers import QuantityName, Training, Trajectory
+from ..mistakes import Diagnosis
 
 Verdict = Literal["agree", "disagree", "undecidable"]
 Pair = tuple[str, str]
@@ -137,6 +139,8 @@ class Comparison:
         overflows: whether the numbers leave the dtype's range, so that nothing can be decided.
         training: how the backends learned, if trajectories were compared.
         bits: the precision of the certificate, if there is one.
+        uncertified: why there is none, if one was asked for.
+        diagnoses: by backend, which mistakes give its wrong gradients; None where nobody looked for them.
     """
 
     problem: Problem
@@ -149,6 +153,8 @@ class Comparison:
     overflows: bool
     training: Training | None = None
     bits: int | None = None
+    uncertified: str = ""
+    diagnoses: Mapping[str, Diagnosis] | None = None
 
     @property
     def strength(self) -> str:
@@ -167,6 +173,17 @@ class Comparison:
         if len(self.answers) < 2:
             return "alone"
         return "bitwise" if self.bitwise else "rounding"
+
+    def has_wrong_numbers(self, backend: str) -> bool:
+        """Whether a backend's answer was fit to be compared, and is wrong."""
+        return any(block.is_wrong(backend) for block in self.blocks)
+
+    def verdict_on(self, backend: str) -> Verdict:
+        """The verdict on one of those who answered, whatever the others did."""
+        if any(failure.backend == backend for failure in self.failures) or self.has_wrong_numbers(backend):
+            return "disagree"
+        verdicts = {block.verdict for block in self.blocks if backend in block.distance_ulp}
+        return "undecidable" if self.overflows or "undecidable" in verdicts else "agree"
 
     @property
     def forward_only(self) -> list[str]:
@@ -215,16 +232,3 @@ class Comparison:
             }
             for block in self.blocks
         ]
-
-
-def own_verdict(comparison: Comparison, name: str) -> Verdict:
-    """The verdict on one of those who answered, whatever the others did."""
-    if any(failure.backend == name for failure in comparison.failures) or has_wrong_numbers(comparison, name):
-        return "disagree"
-    own = {block.verdict for block in comparison.blocks if name in block.distance_ulp}
-    return "undecidable" if comparison.overflows or "undecidable" in own else "agree"
-
-
-def has_wrong_numbers(comparison: Comparison, name: str) -> bool:
-    """Whether an answer was fit to be compared, and is wrong."""
-    return any(block.is_wrong(name) for block in comparison.blocks)

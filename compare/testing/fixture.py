@@ -23,10 +23,9 @@ from ...backends import (
 from ...backends.files import require_folder
 from ...backends.frameworks.loading import require
 from ...backends.registry import resolve
-from ..certificate import UncertifiableError
 from ..check import Check, Function, check_derivation, numbers
 from ..diagnosis import named
-from ..referee import Comparison, DisagreementError, compare, require_answered
+from ..referee import Comparison, DisagreementError, compare, compare_certified_if_possible, require_answered
 from ..systems import SYSTEMS, System
 from .questions import Question, refused_as
 from .reproduction import next_step_of_test, path_of_a_new_process, reference, source_of
@@ -91,13 +90,12 @@ class Gradparity:
         with _outcomes():
             named = resolve(backends) if backends else {}
             others = self._others(named)
-            asked = [*named.values(), *others.values()]
-            try:
-                found = compare(about, asked, training=training, certify=certify)
-            except UncertifiableError as error:
-                self.note(f"compared without a certificate: {error}")
+            asked = resolve([*named.values(), *others.values()])
+            ask = compare_certified_if_possible if certify else compare
+            found = ask(about, asked, training=training)
+            if found.uncertified:
+                self.note(f"compared without a certificate: {found.uncertified}")
                 certify = False
-                found = compare(about, asked, training=training)
             if found.verdict == "agree":
                 require_answered(found, named)
         for name in (others[given].name for given in self.backends if given in others):

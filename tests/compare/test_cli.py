@@ -13,6 +13,7 @@ import pytest
 from gradparity.backends import Problem, backend_names, default_backend_names
 from gradparity.compare import SYSTEMS
 from gradparity.compare.campaign import cases as campaign
+from gradparity.compare.output import MAX_REPORTS
 
 WRONG_BACKEND = """
 from faults import Faulty, in_gradients
@@ -57,7 +58,7 @@ def test_json_follows_its_schema(gradparity, tmp_path):
     assert "elman-logistic" in out
     document = json.loads((tmp_path / "result.json").read_text())
     assert set(document) == {"schema", "environment", "results"}
-    assert document["schema"] == 1
+    assert document["schema"] == 2
     assert {"versions", "blas", "threads", "processor", "tf32", "x64"} <= set(document["environment"])
     (result,) = document["results"]
     problem = SYSTEMS["elman-logistic"].problem(seed=3, dtype="float32")
@@ -75,8 +76,22 @@ def test_json_follows_its_schema(gradparity, tmp_path):
 def test_json_on_standard_output_is_nothing_else(gradparity):
     code, out, err = gradparity("compare", "elman-softmax", "--seed", 0, "--dtype", "float64", "--json", "-")
     assert code == 0
-    assert json.loads(out)["schema"] == 1
+    assert json.loads(out)["schema"] == 2
     assert "agree (rounding)" in err
+
+
+def test_the_diagnosis_stands_in_the_json_of_the_first_cases_that_are_no_agreement(gradparity, tmp_path):
+    (tmp_path / "mine.py").write_text(WRONG_BACKEND)
+    seeds = [part for seed in range(MAX_REPORTS + 1) for part in ("--seed", seed)]
+    only = ("--backend", "mine:backend", "--backend", "manual", "--dtype", "float64")
+    code, out, _ = gradparity("compare", "elman-logistic", *seeds, *only, "--json", "-")
+    assert code == 1
+    *diagnosed, beyond = json.loads(out)["results"]
+    assert len(diagnosed) == MAX_REPORTS
+    for result in diagnosed:
+        (suspect, *_) = result["diagnoses"]["mine"]["suspects"]
+        assert suspect["mistakes"] == ["dW transposed"]
+    assert beyond["diagnoses"] is None
 
 
 def test_json_stays_strict_where_numbers_are_not_finite(gradparity, tmp_path):
@@ -233,7 +248,7 @@ def test_a_backend_that_refuses_everything_is_no_agreement(gradparity, odd_backe
 
 def test_what_a_backend_prints_does_not_get_into_the_json(gradparity, odd_backends):
     _, out, err = gradparity("compare", "elman-relu", "--seed", 0, "--backend", "odd_backends:talking", "--json", "-")
-    assert json.loads(out)["schema"] == 1
+    assert json.loads(out)["schema"] == 2
     assert "debugging" in err
 
 

@@ -13,7 +13,6 @@ from gradparity.compare.check.user_function import Derivation
 from gradparity.compare.diagnosis.search import Diagnosis, diagnose, wrong_values
 from gradparity.compare.diagnosis.wording import named
 from gradparity.compare.mistakes import MISTAKES, attempt, together, values_of, variants_to_plant
-from gradparity.compare.referee.results import own_verdict
 
 SINGLE = [name for name, system in SYSTEMS.items() if not system.training]
 SMALL = Recurrent("rnn", 2, 3, 4)
@@ -129,7 +128,7 @@ def test_of_two_mistakes_at_once_whatever_is_said_is_true(number):
         one, other = (variants[int(k)] for k in rng.choice(len(variants), 2, replace=False))
         values = attempt(together(one, other), problem)
     comparison = compare(problem, [Handed(values), "manual"], certify=False)
-    assert own_verdict(comparison, "mine") == "disagree"
+    assert comparison.verdict_on("mine") == "disagree"
     diagnosis = diagnose([(problem, values)], wrong_values([comparison], "mine"))
     assert_true(diagnosis, problem, values)
 

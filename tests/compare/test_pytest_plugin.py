@@ -222,12 +222,16 @@ def test_options_that_cannot_be_met_end_the_run_before_it_begins(project):
 
 def test_a_pytest_that_asks_for_nothing_loads_nothing():
     code = (
-        "import sys, gradparity.compare.pytest_plugin; print(*(m for m in sys.modules if m.startswith('gradparity.')))"
+        "import sys, gradparity.compare.testing.pytest_plugin;"
+        "print(*(m for m in sys.modules if m.startswith('gradparity.')))"
     )
     done = subprocess.run(
         [sys.executable, "-c", code + "; print('numpy' in sys.modules)"], capture_output=True, text=True
     )
-    assert done.stdout.split() == ["gradparity.compare", "gradparity.compare.testing.pytest_plugin", "False"]
+    assert done.stdout.split() == [
+        *(f"gradparity.compare{name}" for name in ("", ".testing", ".testing.session", ".testing.pytest_plugin")),
+        "False",
+    ]
 
 
 def test_the_lazy_face_of_the_package_is_like_any_other():
