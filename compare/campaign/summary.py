@@ -6,12 +6,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from ..answers import Trajectory
-from ..referee import BlockResult, Comparison, Verdict
+from ..referee import WORST_FIRST, BlockResult, Comparison, Verdict
 from .cases import CaseResult, case_label
 
 WEAKEST_FIRST = ("", "alone", "within 1 %", "rounding", "bitwise", "certified")
 FEWEST_SAMPLES = 10  # of which an accuracy says something
-WORST_FIRST: tuple[Verdict, ...] = ("disagree", "undecidable", "agree")
 
 
 @dataclass(frozen=True)

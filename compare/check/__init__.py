@@ -1,8 +1,9 @@
 """The check of one derivation by hand: a person's function is run, judged, and made smaller."""
 
-from .checking import Check, check_derivation
+from .checking import check_derivation
 from .display import numbers, show_check
 from .export import check_json
+from .results import Check
 from .user_function import Derivation, Function, load_function
 
 __all__ = [

@@ -1,84 +1,18 @@
-"""Checking a derivation: is it right, and if not, on how small a problem can it be seen?"""
+"""Checks a derivation: is it right, and if not, on how small a problem does that show, and by which mistake?"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Sequence
 
-import numpy as np
-
-from ...backends import Evaluation, Problem, RequestError
-from ..answers import Quantity, quantities
+from ...backends import Problem, RequestError
 from ..diagnosis import diagnose, wrong_values
 from ..jobs import StageProgress
-from ..mistakes import Diagnosis, values_of
-from ..referee import Comparison, Verdict, compare, compare_certified_if_possible
+from ..mistakes import values_of
+from ..referee import Comparison, compare, compare_certified_if_possible
 from ..systems import SEEDS, System, get_system
+from .results import Check
 from .smaller import cut_down, small_problems
 from .user_function import Derivation, Function
-
-
-@dataclass(frozen=True, eq=False)
-class Check:
-    """What was found about a derivation.
-
-    Attributes:
-        name: the function's.
-        system: that it was checked on.
-        comparisons: one for each seed.
-        smallest: the smallest problem on which its numbers are still wrong, if they are.
-        sizes: if they are, the verdict on the system with one size cut down, by what that is, such as `T = 1`;
-            `failed` where the function did.
-        diagnosis: if they are, the mistakes that would give these numbers.
-    """
-
-    name: str
-    system: str
-    comparisons: tuple[Comparison, ...]
-    smallest: Comparison | None = None
-    sizes: Mapping[str, str] = field(default_factory=dict)
-    diagnosis: Diagnosis = field(default_factory=Diagnosis)
-
-    @property
-    def verdict(self) -> Verdict:
-        """The worst of all seeds."""
-        found = {comparison.verdict_on(self.name) for comparison in self.comparisons}
-        return "disagree" if "disagree" in found else "undecidable" if "undecidable" in found else "agree"
-
-    @property
-    def first_wrong(self) -> Comparison | None:
-        """The first comparison in which the function is not right."""
-        return next((each for each in self.comparisons if each.verdict_on(self.name) != "agree"), None)
-
-    @property
-    def missing(self) -> tuple[str, ...]:
-        """What the function did not return the gradient of."""
-        answered = self.comparisons[0].answers.get(self.name)
-        if not isinstance(answered, Evaluation):
-            return ()
-        return tuple(name for name in self.comparisons[0].problem.differentiable if name not in answered.gradients)
-
-    def rows(self) -> list[dict[str, object]]:
-        """One row for each quantity that was answered, over all seeds."""
-        rows: dict[str, dict[str, object]] = {}
-        for comparison in self.comparisons:
-            for block in comparison.blocks:
-                if self.name not in block.distance_ulp:
-                    continue
-                start: dict[str, object] = {"verdict": "right", "ulp": 0.0, "worst": "", "wrong_in": ""}
-                row = rows.setdefault(block.name, {"quantity": block.name} | start)
-                reached = block.truth.error_ulp if block.truth else block.distance_ulp
-                if reached[self.name] >= float(row["ulp"]):  # type: ignore[arg-type]
-                    row |= {"ulp": reached[self.name], "worst": block.label}
-                if block.is_wrong(self.name):
-                    row["verdict"] = "wrong"
-                elif block.verdict == "undecidable" and row["verdict"] == "right":
-                    row["verdict"] = "undecided"
-        for name, row in rows.items():
-            if row["verdict"] == "wrong":
-                row["wrong_in"] = wrong_places(self.comparisons, self.name, name)
-        return list(rows.values())
 
 
 def check_derivation(
@@ -89,95 +23,80 @@ def check_derivation(
     dtype: str = "float64",
     certify: bool | None = None,
     name: str = "",
-    progress: StageProgress = lambda doing: None,
+    progress: StageProgress = lambda stage: None,
 ) -> Check:
     """Judges a derivation by hand.
 
     Args:
-        function: in the form that `gradparity.compare.check.user_function` describes.
+        function: gets the parameters as a dict of arrays, the inputs (T, B, D), the targets and the initial state
+            (B, H), and returns `(loss, gradients)` with the gradients as a dict of arrays; see
+            `gradparity.compare.check.user_function` for other networks.
         system: a name from `gradparity systems`, or a System.
         seeds: of the problems.
-        dtype: of the problems.
-        certify: measure it against the exact answer; None means if python-flint is installed.
-        name: under which it is shown; None means the function's own.
+        dtype: of the problems, `float64` or `float32`.
+        certify: measure it against the exact answer; None means if python-flint is installed and the problem is not
+            too large.
+        name: under which it is shown; empty means the function's own.
         progress: is called with what is being done.
 
+    Returns:
+        The check: its `verdict`, `rows()`, the `smallest` problem on which it is wrong, and the `diagnosis`.
+
     Raises:
-        RequestError: there is no such system, or what was given is no function.
+        RequestError: there is no such system, or it learns, or what was given is no function.
+
+    Examples:
+        >>> import numpy as np
+        >>> def mine(params, inputs, targets, h0):
+        ...     h = [h0]
+        ...     for x in inputs:
+        ...         h.append(np.tanh(x @ params["U"].T + h[-1] @ params["W"].T + params["b"]))
+        ...     do = [state @ params["V"].T + params["c"] - y for state, y in zip(h[1:], targets)]
+        ...     loss = sum(0.5 * (error**2).sum() for error in do)
+        ...     return loss, {"V": sum(error.T @ state for error, state in zip(do, h))}  # h_t has to be h[1:]
+        >>> check = check_derivation(mine, "elman-squared-error", seeds=[0])
+        >>> check.verdict, [row["quantity"] for row in check.rows() if row["verdict"] == "wrong"]
+        ('disagree', ['dV'])
+        >>> check.diagnosis.suspects[0].mistakes
+        ('h_{t−1} for h_t in the read-out',)
     """
-    found = get_system(system) if isinstance(system, str) else system
-    if found.training:
-        raise RequestError(f"{found.name} learns: a derivation is checked on a single gradient, such as elman-softmax")
+    chosen = get_system(system) if isinstance(system, str) else system
+    if chosen.training:
+        raise RequestError(f"{chosen.name} learns: a derivation is checked on a single gradient, such as elman-softmax")
     derivation = Derivation(function, name)
     if not seeds:
         raise RequestError("no seed was given, expected at least one")
+
+    def ask(problem: Problem, certify: bool | None = certify) -> Comparison:
+        """Compares it with the hand derivation, and with the exact answer if that is asked for, or possible."""
+        if certify is None:
+            return compare_certified_if_possible(problem, [derivation, "manual"])
+        return compare(problem, [derivation, "manual"], certify=certify)
+
     comparisons = []
     for seed in seeds:
         progress(f"asking {derivation.name} on seed {seed}, and enclosing the exact answer")
-        comparisons.append(_ask(derivation, found.problem(seed=seed, dtype=dtype), certify))
-    wrong = [each for each in comparisons if each.has_wrong_numbers(derivation.name)]
+        comparisons.append(ask(chosen.problem(seed=seed, dtype=dtype)))
+    wrong = [comparison for comparison in comparisons if comparison.has_wrong_numbers(derivation.name)]
     if not wrong:
-        return Check(derivation.name, found.name, tuple(comparisons))
+        return Check(derivation.name, chosen.name, tuple(comparisons))
     progress("looking for the smallest problem on which it is wrong")
-    small = (_ask(derivation, problem, certify) for problem in small_problems(found, seeds[0], dtype))
-    smallest = next((each for each in small if each.has_wrong_numbers(derivation.name)), None)
+    small = (ask(problem) for problem in small_problems(chosen, seeds[0], dtype))
+    smallest = next((comparison for comparison in small if comparison.has_wrong_numbers(derivation.name)), None)
     sizes = {
-        words: _verdict_or_failure(_ask(derivation, cut.problem(seed=seeds[0], dtype=dtype), False), derivation.name)
-        for words, cut in cut_down(found).items()
+        words: _verdict_or_failure(ask(cut.problem(seed=seeds[0], dtype=dtype), False), derivation.name)
+        for words, cut in cut_down(chosen).items()
     }
     progress("making every mistake of the catalogue, to see which gives these numbers")
+    answered = [comparison for comparison in comparisons if derivation.name in comparison.answers]
+    answered.sort(key=lambda comparison: comparison not in wrong)  # a mistake shows on the wrong ones
     diagnosis = diagnose(
-        [
-            (each.problem, values_of(each.answers[derivation.name]))  # type: ignore[arg-type]
-            for each in sorted(comparisons, key=lambda each: each not in wrong)  # a mistake shows on the wrong ones
-            if derivation.name in each.answers
-        ],
+        [(comparison.problem, values_of(comparison.answers[derivation.name])) for comparison in answered],  # type: ignore[arg-type]
         wrong_values(wrong, derivation.name),
     )
-    return Check(derivation.name, found.name, tuple(comparisons), smallest, sizes, diagnosis)
-
-
-def _ask(derivation: Derivation, problem: Problem, certify: bool | None) -> Comparison:
-    """The comparison with the hand derivation, and with the exact answer if that is asked for, or possible."""
-    if certify is None:
-        return compare_certified_if_possible(problem, [derivation, "manual"])
-    return compare(problem, [derivation, "manual"], certify=certify)
+    return Check(derivation.name, chosen.name, tuple(comparisons), smallest, sizes, diagnosis)
 
 
 def _verdict_or_failure(comparison: Comparison, name: str) -> str:
-    return "failed" if any(failure.backend == name for failure in comparison.failures) else comparison.verdict_on(name)
-
-
-def wrong_places(comparisons: Iterable[Comparison], name: str, quantity: str) -> str:
-    """Where a quantity is wrong: in which of its blocks, or in which rows; `everywhere` if in all of them."""
-    blocks: dict[str, bool] = {}
-    rows: set[int] = set()
-    height = 0
-    for comparison in comparisons:
-        of_quantity = [block for block in comparison.blocks if block.name == quantity and name in block.distance_ulp]
-        for block in of_quantity:
-            blocks[block.label] = blocks.get(block.label, False) or block.is_wrong(name)
-        if len(of_quantity) == 1 and of_quantity[0].is_wrong(name):
-            given, right = wrong_quantities(comparison, name)[quantity]
-            apart = np.abs(np.atleast_1d(given.values.astype("f8") - right.values))
-            height = len(apart)
-            rows |= {
-                int(row) for row in np.flatnonzero((apart > of_quantity[0].allowed).reshape(height, -1).any(axis=1))
-            }
-    wrong = [label for label, is_wrong in blocks.items() if is_wrong]
-    if len(blocks) > 1:
-        return "everywhere" if len(wrong) == len(blocks) else ", ".join(wrong)
-    return (
-        "everywhere"
-        if len(rows) in (0, height)
-        else f"row{'s' if len(rows) > 1 else ''} {', '.join(map(str, sorted(rows)))}"
-    )
-
-
-def wrong_quantities(comparison: Comparison, name: str) -> dict[str, tuple[Quantity, Quantity]]:
-    """What the derivation answered wrongly, and what is right, by the quantity's name."""
-    answer, right = comparison.answers[name], comparison.answers["manual"]
-    wrong = {block.name for block in comparison.blocks if block.is_wrong(name)}
-    given: dict[str, Any] = quantities(answer, comparison.problem)  # type: ignore[arg-type]
-    truth = quantities(right, comparison.problem)  # type: ignore[arg-type]
-    return {each: (given[each], truth[each]) for each in truth if each in wrong and each in given}
+    failed = any(failure.backend == name for failure in comparison.failures)
+    return "failed" if failed else comparison.verdict_on(name)

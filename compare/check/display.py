@@ -13,7 +13,7 @@ from rich.text import Text
 from ..diagnosis import named, shown_gradient
 from ..output import plain_table, say
 from ..referee import Comparison, explain
-from .checking import Check, wrong_quantities
+from .results import Check, wrong_quantities
 
 STYLES = {"right": "green", "wrong": "bold red", "undecided": "yellow", "missing": "dim"}
 MOST_ENTRIES = 60

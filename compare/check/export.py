@@ -6,7 +6,7 @@ from dataclasses import asdict
 
 from ..output import SCHEMA, environment, listing_json
 from ..referee import explain
-from .checking import Check
+from .results import Check
 
 
 def check_json(check: Check) -> str:

@@ -4,9 +4,10 @@ from .comparison import DisagreementError, assert_agree, compare, compare_certif
 from .explanation import explain
 from .fitness import answer_failure
 from .judgement import agreeing_groups, judge_values
-from .results import BlockResult, Comparison, Failure, Verdict
+from .results import WORST_FIRST, BlockResult, Comparison, Failure, Verdict
 
 __all__ = [
+    "WORST_FIRST",
     "BlockResult",
     "Comparison",
     "DisagreementError",

@@ -11,6 +11,7 @@ from ..answers import QuantityName, Training, Trajectory
 from ..mistakes import Diagnosis
 
 Verdict = Literal["agree", "disagree", "undecidable"]
+WORST_FIRST: tuple[Verdict, ...] = ("disagree", "undecidable", "agree")
 Pair = tuple[str, str]
 Kind = Literal["error", "names", "shape", "dtype", "non-finite", "mutation"]
 

@@ -1,0 +1,117 @@
+"""What was found about a derivation: frozen, with rows for every rendering."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ...backends import Evaluation
+from ..answers import Quantity, quantities
+from ..mistakes import Diagnosis
+from ..referee import WORST_FIRST, Comparison, Verdict
+
+
+@dataclass(frozen=True, eq=False)
+class Check:
+    """What was found about a derivation by hand.
+
+    Attributes:
+        name: the function's.
+        system: that it was checked on.
+        comparisons: one for each seed.
+        smallest: the smallest problem on which its numbers are still wrong, if they are.
+        sizes: if they are, the verdict on the system with one size cut down, by what that is, such as `T = 1`;
+            `failed` where the function did.
+        diagnosis: if they are, the mistakes that would give these numbers.
+    """
+
+    name: str
+    system: str
+    comparisons: tuple[Comparison, ...]
+    smallest: Comparison | None = None
+    sizes: Mapping[str, str] = field(default_factory=dict)
+    diagnosis: Diagnosis = field(default_factory=Diagnosis)
+
+    @property
+    def verdict(self) -> Verdict:
+        """The worst of all seeds."""
+        verdicts = {comparison.verdict_on(self.name) for comparison in self.comparisons}
+        return min(verdicts, key=WORST_FIRST.index)
+
+    @property
+    def first_wrong(self) -> Comparison | None:
+        """The first comparison in which the function is not right."""
+        return next(
+            (comparison for comparison in self.comparisons if comparison.verdict_on(self.name) != "agree"), None
+        )
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """What the function did not return the gradient of."""
+        answer = self.comparisons[0].answers.get(self.name)
+        if not isinstance(answer, Evaluation):
+            return ()
+        return tuple(name for name in self.comparisons[0].problem.differentiable if name not in answer.gradients)
+
+    def rows(self) -> list[dict[str, object]]:
+        """One row for each quantity that was answered, over all seeds.
+
+        Returns:
+            Dicts of plain values: `quantity`; `verdict` (`right`, `wrong` or `undecided`); `ulp`, the largest error in
+            units in the last place; `worst`, the block that has it; and `wrong_in`, the blocks or rows that are wrong.
+        """
+        rows: dict[str, dict[str, object]] = {}
+        for comparison in self.comparisons:
+            for block in comparison.blocks:
+                if self.name not in block.distance_ulp:
+                    continue
+                start: dict[str, object] = {"verdict": "right", "ulp": 0.0, "worst": "", "wrong_in": ""}
+                row = rows.setdefault(block.name, {"quantity": block.name} | start)
+                error = block.truth.error_ulp if block.truth else block.distance_ulp
+                if error[self.name] >= float(row["ulp"]):  # type: ignore[arg-type]
+                    row |= {"ulp": error[self.name], "worst": block.label}
+                if block.is_wrong(self.name):
+                    row["verdict"] = "wrong"
+                elif block.verdict == "undecidable" and row["verdict"] == "right":
+                    row["verdict"] = "undecided"
+        for name, row in rows.items():
+            if row["verdict"] == "wrong":
+                row["wrong_in"] = wrong_places(self.comparisons, self.name, name)
+        return list(rows.values())
+
+
+def wrong_places(comparisons: Iterable[Comparison], name: str, quantity: str) -> str:
+    """Where a quantity is wrong: in which of its blocks, or in which rows; `everywhere` if in all of them."""
+    blocks: dict[str, bool] = {}
+    rows: set[int] = set()
+    height = 0
+    for comparison in comparisons:
+        parts = [block for block in comparison.blocks if block.name == quantity and name in block.distance_ulp]
+        for block in parts:
+            blocks[block.label] = blocks.get(block.label, False) or block.is_wrong(name)
+        if len(parts) == 1 and parts[0].is_wrong(name):
+            answered, right = wrong_quantities(comparison, name)[quantity]
+            difference = np.abs(np.atleast_1d(answered.values.astype("f8") - right.values))
+            height = len(difference)
+            is_row_wrong = (difference > parts[0].allowed).reshape(height, -1).any(axis=1)
+            rows |= {int(row) for row in np.flatnonzero(is_row_wrong)}
+    wrong = [label for label, is_wrong in blocks.items() if is_wrong]
+    if len(blocks) > 1:
+        return "everywhere" if len(wrong) == len(blocks) else ", ".join(wrong)
+    if len(rows) in (0, height):
+        return "everywhere"
+    return f"row{'s' if len(rows) > 1 else ''} {', '.join(map(str, sorted(rows)))}"
+
+
+def wrong_quantities(comparison: Comparison, name: str) -> dict[str, tuple[Quantity, Quantity]]:
+    """What the derivation answered wrongly, and what is right, by the quantity's name."""
+    answered, right = (
+        quantities(comparison.answers[backend], comparison.problem)  # type: ignore[arg-type]
+        for backend in (name, "manual")
+    )
+    wrong = {block.name for block in comparison.blocks if block.is_wrong(name)}
+    return {
+        quantity: (answered[quantity], right[quantity]) for quantity in right if quantity in wrong & answered.keys()
+    }
