@@ -14,6 +14,7 @@ from jaxtyping import install_import_hook
 
 hypothesis.settings.register_profile("default", deadline=None, derandomize=True, print_blob=True)
 hypothesis.settings.register_profile("explore", deadline=None, max_examples=2000)
+hypothesis.settings.register_profile("explore-a-little", deadline=None, max_examples=300)  # what .ci/run has time for
 hypothesis.settings.load_profile("default")
 
 with install_import_hook("gradparity.manual", "beartype.beartype"):

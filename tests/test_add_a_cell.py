@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.docs
 ROOT = Path(__file__).parent.parent
 FLOORS = ("manual", "backends", "compare")
 BLOCK = re.compile(r"^```python\n# (\S+?)(?:, (before|after|instead of): (.*?))?\n(.*?)^```$", re.DOTALL | re.MULTILINE)

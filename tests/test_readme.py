@@ -10,6 +10,7 @@ import pytest
 from gradparity.compare import cli
 
 pytest_plugins = ["pytester"]
+pytestmark = pytest.mark.docs
 README = (Path(__file__).parent.parent / "README.md").read_text()
 
 

@@ -8,6 +8,7 @@ import pty
 import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
+from importlib import metadata
 
 import pytest
 from gradparity.backends import Problem, backend_names, default_backend_names
@@ -328,3 +329,21 @@ def test_what_is_not_installed_is_left_out_with_a_note(gradparity, hide, monkeyp
     assert out.count("elman-softmax") == (2 if package != "sklearn" else 1)
     assert ("on digits" in out) == (package != "sklearn")
     assert "on sunspots" in out
+
+
+def test_the_version_is_the_distributions(gradparity):
+    assert gradparity("--version") == (0, f"gradparity {metadata.version('gradparity')}\n", "")
+
+
+def test_the_version_needs_no_framework():
+    """Not even one that is installed: a framework takes seconds to load."""
+    program = """
+import sys
+from gradparity.compare import cli
+try:
+    cli.main(["--version"])
+finally:
+    assert not {"torch", "jax", "autograd"} & sys.modules.keys()
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("gradparity ")

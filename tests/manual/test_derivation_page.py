@@ -6,6 +6,9 @@ import re
 from collections import Counter
 from pathlib import Path
 
+import pytest
+
+pytestmark = pytest.mark.docs
 FOLDER = Path(__file__).parent.parent.parent / "manual"
 PAGES = (
     "derivation.md",

@@ -1,0 +1,141 @@
+"""What has to hold, as sessions: `nox` runs the default ones, `nox --list` shows all.
+
+Every session makes an environment of its own. `.ci/run` makes one for all that need the frameworks, which are large,
+and runs these sessions in it (`--default-venv-backend none --no-install`).
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+import tomllib
+from itertools import chain
+from pathlib import Path
+
+import nox
+from packaging.requirements import Requirement
+
+nox.needs_version = ">=2025.2.9"
+nox.options.default_venv_backend = "venv"
+
+ROOT = Path(__file__).parent
+CONSTRAINED = ("-c", "constraints.txt")
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+PACKAGES = [f"gradparity.{floor}" for floor in ("manual", "backends", "compare")]
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """The README's test command, to the letter."""
+    install, test = readme_command("pytest")
+    session.run(*install)
+    session.run(*test, *session.posargs)
+
+
+@nox.session
+def coverage(session: nox.Session) -> None:
+    """What the tests of the hand derivation cover of it. `-- tests` measures everything.
+
+    Not the whole suite: on Python 3.11 a measured run needs twice the processor time.
+    """
+    session.install(*CONSTRAINED, "-e", ".[test]")
+    part = session.posargs or ["tests/manual"]
+    # The first variable starts the measurement in every Python process, also in pytest-xdist's and in those of a test.
+    data = {"COVERAGE_FILE": str(empty_folder(session, "coverage") / "data")}
+    session.run("pytest", *part, env={"COVERAGE_PROCESS_START": str(ROOT / "pyproject.toml")} | data)
+    session.run("coverage", "combine", "--quiet", env=data)
+    shown = () if session.posargs else ("--include", "manual/*")
+    session.run("coverage", "report", "--skip-covered", *shown, env=data)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """The rules of ruff, and its format."""
+    session.install(*CONSTRAINED, "ruff")
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+
+
+@nox.session
+def wheel(session: nox.Session) -> None:
+    """The wheel, built from the sdist, so that what the sdist lacks is missed."""
+    session.install(*CONSTRAINED, "build")
+    session.run("python", "-m", "build", "--outdir", str(empty_folder(session, "dist")), ".", silent=True)
+
+
+@nox.session(requires=["wheel"])
+def types(session: nox.Session) -> None:
+    """The types of the installed wheel: an editable installation would hide a package or a py.typed that it lacks."""
+    session.install(*CONSTRAINED, "-e", ".[test]", "mypy")
+    site = empty_folder(session, "site")
+    session.run("python", "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(site), built_wheel(session))
+    packages = chain.from_iterable(("-p", package) for package in PACKAGES)
+    cache = str(empty_folder(session, "mypy"))  # mypy takes what is installed as unchanged
+    session.run("mypy", "--cache-dir", cache, *packages, env={"PYTHONPATH": str(site)})
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Every link leads somewhere, and what the pages print is what happens."""
+    session.install(*CONSTRAINED, "-e", ".[test]")
+    session.run("pytest", "-m", "docs", *session.posargs)
+
+
+@nox.session(default=False)
+def campaigns(session: nox.Session) -> None:
+    """What takes minutes (`@pytest.mark.campaign`), and every property on 2000 random examples instead of 100."""
+    session.install(*CONSTRAINED, "-e", ".[test]")
+    session.run("pytest", "-m", "campaign or hypothesis", "--hypothesis-profile=explore", *session.posargs)
+
+
+@nox.session(venv_backend="venv", requires=["wheel"])
+def bare(session: nox.Session) -> None:
+    """The wheel without any extra, always in an environment of its own: the main commands need no framework."""
+    session.install(*CONSTRAINED, built_wheel(session))
+    session.chdir(empty_folder(session, "elsewhere"))  # so that nothing is found in the checkout
+    for command in ("--version", "backends", "compare", "systems"):
+        session.run("gradparity", command)
+
+
+@nox.session(venv_backend="venv", default=False)
+def lowest(session: nox.Session) -> None:
+    """The tests with the lowest version that pyproject.toml declares of everything, except of torch."""
+    session.install("-e", ".[test]", *lowest_versions())
+    session.run("pytest", *session.posargs)
+
+
+def readme_command(last: str) -> list[list[str]]:
+    """The parts of the README's line `pip install … && LAST`, which is meant for a fresh environment."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    (line,) = re.findall(rf"^pip install .* && {re.escape(last)}$", readme, flags=re.MULTILINE)
+    return [shlex.split(part) for part in line.split(" && ")]
+
+
+def lowest_versions() -> list[str]:
+    """Of every dependency of the package and its extras the lower bound as a pin; the tools of `dev` are left out."""
+    project = PYPROJECT["project"]
+    extras = (declared for name, declared in project["optional-dependencies"].items() if name != "dev")
+    bounds = {
+        requirement.name: bound.version
+        for requirement in map(Requirement, chain(project["dependencies"], *extras))
+        for bound in requirement.specifier
+        if bound.operator == ">="
+    }
+    # constraints.txt says why torch has one version.
+    constraints = (ROOT / "constraints.txt").read_text(encoding="utf-8")
+    bounds["torch"] = re.findall(r"^torch==(.+)$", constraints, flags=re.MULTILINE)[0]
+    return [f"{name}=={version}" for name, version in sorted(bounds.items())]
+
+
+def built_wheel(session: nox.Session) -> str:
+    (path,) = (session.cache_dir / "dist").glob("*.whl")
+    return str(path.resolve())
+
+
+def empty_folder(session: nox.Session, name: str) -> Path:
+    """A folder that no earlier run has left anything in."""
+    folder = (session.cache_dir / name).resolve()
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    return folder
