@@ -135,7 +135,7 @@ def _quantities(answer: Evaluation | Trajectory, problem: Problem) -> dict[str, 
     return quantities(answer, problem) if isinstance(answer, Evaluation) else training_quantities(answer)
 
 
-class _Stopped(Exception):  # noqa: N818 # not an error: it carries the reason why a walk ended early
+class _Stopped(Exception):  # noqa: N818 # not an error: it carries the reason why a trajectory ended early
     def __init__(self, outcome: Failure | UnsupportedProblemError) -> None:
         self.outcome = outcome
 
