@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..manual import Answer, Buffers, descend, feedforward, loss_and_gradients, ordered
+from ..manual import Buffers, LossAndGradients, descend, feedforward, loss_and_gradients, ordered
 from .feedforward import FeedForward
 from .interface import Evaluation
 from .model import Model
@@ -17,7 +17,7 @@ from .recurrent import Recurrent
 from .truncation import TRUNCATIONS
 
 
-def answer(problem: Problem, **wanted: Any) -> Answer:
+def answer(problem: Problem, **wanted: Any) -> LossAndGradients:
     """The hand derivation's answer. Overflow gives infinities, whatever the host's error state is.
 
     Args:
