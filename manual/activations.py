@@ -23,10 +23,12 @@ if TYPE_CHECKING:
     from jaxtyping import Float
 
 
-saturating = np.errstate(over="ignore")
+saturating = np.errstate(over="ignore")  # decorates what calls `sigmoid`: overflow of e^{−a} is no error there
 
 
 class Elementwise(Protocol):
+    """A function of each entry on its own; it writes into `out`, if that is given, and returns what it wrote."""
+
     def __call__(
         self, a: Float[np.ndarray, "*S"], /, out: Float[np.ndarray, "*S"] | None = None
     ) -> Float[np.ndarray, "*S"]: ...

@@ -113,15 +113,15 @@ def factors(cache: Cache, steps: slice) -> Float[np.ndarray, "5 steps B H"]:
     """
     h_before, q = cache.h[:-1][steps], cache.q[steps]
     r, z, n = cache.gates[steps].swapaxes(0, 1)
-    found = cache.buffers.empty("factors", (5, *q.shape), like=q)
+    stacked = cache.buffers.empty("factors", (5, *q.shape), like=q)
     slope = cache.buffers.empty("slope", q.shape, like=q)  # σ′ or tanh′, where a line has two factors to compute
-    of_z, of_n, of_h_before, of_r, of_q = found
+    of_z, of_n, of_h_before, of_r, of_q = stacked
     np.multiply(np.subtract(1, z, out=of_n), tanh_derivative(n, out=slope), out=of_n)  # of (70): 1 − z and tanh′
     np.multiply(np.subtract(h_before, n, out=of_z), sigmoid_derivative(z, out=slope), out=of_z)  # of (71): h − n and σ′
     np.multiply(q, sigmoid_derivative(r, out=of_r), out=of_r)  # of (72), (73), (74): q, or h_{t−1}, and σ′
     np.copyto(of_h_before, z)  # of (75): z
     np.copyto(of_q, r)  # of (72), (73): r
-    return found
+    return stacked
 
 
 def step_backward(

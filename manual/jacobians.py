@@ -83,7 +83,7 @@ def state_jacobian(cache: rnn.Cache, t: int, k: int) -> Float[np.ndarray, "B H H
 
     Raises:
         ValueError: k lies after t.
-        StopIteration: k is negative beyond the first state.
+        StopIteration: k is negative.
     """
     return next(islice(state_jacobians(cache, t), t - k, None))
 

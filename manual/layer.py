@@ -104,10 +104,10 @@ def padding_of(mask: Bool[np.ndarray, "T B"]) -> Bool[np.ndarray, "T B 1"] | Non
 
 def factors_of(cell: Cell, cache: Any, steps: slice) -> Float[np.ndarray, "n steps B H"]:
     """A cell's factors; 0 in the padding, where nothing comes from what the step would have computed."""
-    found = cell.factors(cache, steps)
+    factors = cell.factors(cache, steps)
     if cache.padding is not None:
-        np.copyto(found, 0, where=cache.padding[steps])
-    return found
+        np.copyto(factors, 0, where=cache.padding[steps])
+    return factors
 
 
 def carry(cache: Any, at: int | slice, after: State, before: State) -> None:

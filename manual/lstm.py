@@ -102,15 +102,15 @@ def factors(cache: Cache, steps: slice) -> Float[np.ndarray, "6 steps B H"]:
     """
     c_before, tanh_c = cache.c[:-1][steps], cache.tanh_c[steps]
     i, f, o, g = cache.gates[steps].swapaxes(0, 1)
-    found = cache.buffers.empty("factors", (6, *tanh_c.shape), like=tanh_c)
-    of_i, of_f, of_g, of_o, of_c, of_c_before = found
+    stacked = cache.buffers.empty("factors", (6, *tanh_c.shape), like=tanh_c)
+    of_i, of_f, of_g, of_o, of_c, of_c_before = stacked
     np.multiply(tanh_c, sigmoid_derivative(o, out=of_o), out=of_o)  # of (58): tanh(c) and σ′
     np.multiply(o, tanh_derivative(tanh_c, out=of_c), out=of_c)  # of (59): o and tanh′
     np.multiply(c_before, sigmoid_derivative(f, out=of_f), out=of_f)  # of (60): c_{t−1} and σ′
     np.multiply(g, sigmoid_derivative(i, out=of_i), out=of_i)  # of (61): g and σ′
     np.multiply(i, tanh_derivative(g, out=of_g), out=of_g)  # of (62): i and tanh′
     np.copyto(of_c_before, f)  # of (63): f
-    return found
+    return stacked
 
 
 def step_backward(

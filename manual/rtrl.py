@@ -88,15 +88,15 @@ def _immediate(
 ) -> Float[np.ndarray, "B H N"]:
     """∂⁺a_t/∂θ: what stands in the formula of a_t itself, with h_{t−1} held fixed. Here t counts from 0."""
     (B, D), H = x_t.shape, len(U)
-    found = np.zeros_like(h_before, shape=(B, H, columns.x.stop))
-    # Views of `found`, with the axes of what is differentiated by: of_U[:, i, j, k] is ∂⁺a_t[i]/∂U[j, k].
-    of_U = found[:, :, columns.U].reshape(B, H, H, D)
-    of_W = found[:, :, columns.W].reshape(B, H, H, H)
-    of_b = found[:, :, columns.b]
-    of_x = found[:, :, columns.x].reshape(B, H, -1, D)
+    immediate = np.zeros_like(h_before, shape=(B, H, columns.x.stop))
+    # Views of `immediate`, with the axes of what is differentiated by: of_U[:, i, j, k] is ∂⁺a_t[i]/∂U[j, k].
+    of_U = immediate[:, :, columns.U].reshape(B, H, H, D)
+    of_W = immediate[:, :, columns.W].reshape(B, H, H, H)
+    of_b = immediate[:, :, columns.b]
+    of_x = immediate[:, :, columns.x].reshape(B, H, -1, D)
     for i in range(H):  # a_t[i] depends on row i of the weights alone
         of_U[:, i, i] = x_t
         of_W[:, i, i] = h_before
         of_b[:, i, i] = 1
     of_x[:, :, t] = U
-    return found
+    return immediate
