@@ -1,24 +1,25 @@
 """Gradients derived by hand, in plain NumPy.
 
-The derivation begins in `derivation.md`, next to this file; a line of code that carries a number is the equation
-of that number there. T is the number of time steps, B the batch size, and D, H and K are the sizes of the
-input, the state and the output. Arrays are time-major, and a batch is stored in rows.
+The derivation begins in `derivation.md`, next to this file. A line of code that ends in `# (58)` completes the equation
+of that number there; one that ends in `# of (58): …` computes a part of it, and says which. T is the number of time
+steps, B the batch size, and D, H and K are the sizes of the input, the state and the output. Arrays are time-major, and
+a batch is stored in rows.
 """
 
 from . import feedforward, jacobians, ordered
 from .activations import ACTIVATIONS, Activation
-from .answer import Answer
 from .buffers import Buffers
 from .learning import descend
 from .losses import LOSSES
 from .network import loss_and_gradients
+from .result import LossAndGradients
 
 __all__ = [
     "ACTIVATIONS",
     "LOSSES",
     "Activation",
-    "Answer",
     "Buffers",
+    "LossAndGradients",
     "descend",
     "feedforward",
     "jacobians",

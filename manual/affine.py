@@ -16,7 +16,8 @@ from .buffers import Buffers
 if TYPE_CHECKING:
     from jaxtyping import Float
 
-LONG_ROW, SHORT_STRIP = 512, 16  # columns of long rows push each other out of the cache: few are turned at a time
+# Columns of long rows push each other out of the cache, so that few of them are turned at a time.
+LONG_ROW, SHORT_STRIP = 512, 16
 
 
 def forward(
@@ -51,16 +52,27 @@ def transposed_by_gate(
         gates: the order in which they are wanted.
         batch_size: how many rows each product has.
         buffers: where it is kept.
+
+    Returns:
+        The transposed blocks, in the wanted order.
     """
     if batch_size == 1:
         return _in_order(W, gates).swapaxes(1, 2)
     H = W.shape[1]
-    strip = H if H < LONG_ROW else SHORT_STRIP
+    W_by_gate = W.reshape(len(gates), H, H)
     W_T = buffers.empty("W_T", (len(gates), H, H), like=W)
     for turned, gate in zip(W_T, gates, strict=True):
-        for start in range(0, H, strip):
-            np.copyto(turned[:, start : start + strip], W[gate * H + start : gate * H + min(start + strip, H)].T)
+        blocked_transpose(W_by_gate[gate], out=turned)
     return W_T
+
+
+def blocked_transpose(W: Float[np.ndarray, "M N"], out: Float[np.ndarray, "N M"]) -> None:
+    """Writes Wᵀ into `out`, in strips of rows of W that are narrow where its rows are long."""
+    M, N = W.shape
+    strip = M if N < LONG_ROW else SHORT_STRIP
+    for start in range(0, M, strip):
+        strip_of_rows = slice(start, start + strip)
+        np.copyto(out[:, strip_of_rows], W[strip_of_rows].T)
 
 
 def _in_order(W: Float[np.ndarray, "G N"], gates: Sequence[int]) -> Float[np.ndarray, "gates H N"]:
@@ -71,6 +83,7 @@ def _in_order(W: Float[np.ndarray, "G N"], gates: Sequence[int]) -> Float[np.nda
 def input_weights_gradient(
     da: Float[np.ndarray, "gates T B H"], x: Float[np.ndarray, "T B D"]
 ) -> Float[np.ndarray, "G D"]:
+    """dU, from the inputs that U was applied to: x_1 … x_T."""
     return _summed_products(da, x)  # (35) (G, D)
 
 
@@ -82,18 +95,22 @@ def recurrent_weights_gradient(
 
 
 def bias_gradient(da: Float[np.ndarray, "gates T B H"]) -> Float[np.ndarray, " G"]:
+    """db, the sum over time and batch."""
     return da.sum(axis=(1, 2)).reshape(-1)  # (37) (G,)
 
 
 def input_gradient(da: Float[np.ndarray, "T B G"], U: Float[np.ndarray, "G D"]) -> Float[np.ndarray, "T B D"]:
+    """dx_1 … dx_T, from da with its gates side by side."""
     return (rows(da) @ U).reshape(*da.shape[:-1], U.shape[1])  # (38) (T, B, D)
 
 
 def rows(array: Float[np.ndarray, "*leading N"]) -> Float[np.ndarray, "rows N"]:
+    """All axes but the last as one."""
     return array.reshape(-1, array.shape[-1])
 
 
 def side_by_side(by_gate: Float[np.ndarray, "gates T B H"]) -> Float[np.ndarray, "T B G"]:
+    """The gates' parts beside each other in rows of length G."""
     gates, T, B, H = by_gate.shape
     return by_gate.transpose(1, 2, 0, 3).reshape(T, B, gates * H)
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .activations import ACTIVATIONS, saturating
-from .answer import Answer
 from .losses import LOSSES, loss_weight
+from .result import LossAndGradients
 
 if TYPE_CHECKING:
     from jaxtyping import Float, Int
@@ -24,7 +24,7 @@ def loss_and_gradients(
     activation: str = "sigmoid",
     loss: str = "squared_error",
     reduction: str = "sum",
-) -> Answer:
+) -> LossAndGradients:
     """The loss of a feed-forward network and all its gradients.
 
     The squared error is taken of a^L = f(z^L), as in the documents; the two cross-entropies are taken of z^L, since
@@ -37,6 +37,23 @@ def loss_and_gradients(
         activation: f: `tanh`, `relu`, `sigmoid` or `identity`.
         loss: `softmax_cross_entropy`, `sigmoid_cross_entropy` or `squared_error`.
         reduction: `sum` or `mean` over the samples.
+
+    Returns:
+        The loss, the gradients of the parameters and of `inputs` (B, N0), the outputs z^L (B, K) and the adjoints δ^l.
+
+    Raises:
+        KeyError: there is no such activation or loss, or a layer has no weights or no bias.
+
+    Example:
+        Logistic regression of one sample: dW = (σ(z) − y) xᵀ, where σ(0) is ½.
+
+        >>> import numpy as np
+        >>> from gradparity.manual import feedforward
+        >>> params = {"W1": np.zeros((1, 2)), "b1": np.zeros(1)}
+        >>> x, y = np.array([[1.0, 2.0]]), np.array([[1.0]])
+        >>> found = feedforward.loss_and_gradients(params, x, y, loss="sigmoid_cross_entropy")
+        >>> round(found.loss.item(), 4), found.gradients["W1"].tolist(), found.adjoints["z1"].tolist()
+        (0.6931, [[-0.5, -1.0]], [[-0.5]])
     """
     f = ACTIVATIONS[activation]
     L = sum(name.startswith("W") for name in params)
@@ -59,7 +76,7 @@ def loss_and_gradients(
         da = delta @ params[f"W{layer}"]
         if layer > 1:
             delta = da * f.derivative(a[layer - 1])  # (86) (B, N_below)
-    return Answer(
+    return LossAndGradients(
         loss=w * sample_loss.sum(),
         gradients={name: gradients[name] for name in params} | {"inputs": da},
         outputs=z[L],

@@ -1,17 +1,16 @@
 """What the parts of a recurrent layer exchange.
 
 A cell is a module with four functions: `forward` over a whole sequence; `factors`, by which derivatives are multiplied
-on their way back, for many steps at once; `step_backward`, which takes the total derivatives of the state after a
-step to those of the state before it; and `parameter_gradients`, which sums over the steps. `through_time` walks back
-with them, `stack` puts layers on each other.
+in the backward pass, for many steps at once; `step_backward`, which takes the total derivatives of the state after a
+step to those of the state before it; and `parameter_gradients`, which sums over the steps. `through_time` makes the
+backward pass of them, `stack` puts layers on each other.
 
-They write into arrays that they are given: a walk of many short steps has no time to ask for memory.
+They write into arrays that they are given: a loop over many short steps has no time to ask for memory.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from itertools import repeat
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
 State = tuple[np.ndarray, ...]  # (h,), or of the LSTM (h, c)
 
 
-class Gradients(NamedTuple):
+class LayerGradients(NamedTuple):
     """Total derivatives of the loss with respect to a layer's arguments and inner variables.
 
     Attributes:
@@ -54,14 +53,26 @@ class Cell(Protocol):
         params: Mapping[str, np.ndarray],
         x: Float[np.ndarray, "T B D"],
         initial: State,
-        counted: Bool[np.ndarray, "T B"],
+        mask: Bool[np.ndarray, "T B"],
         buffers: Buffers | None = None,
         **options: Any,
     ) -> tuple[Float[np.ndarray, "T B H"], Any]:
-        """The states h_1 … h_T. Where a step is not counted, the state is carried through unchanged."""
+        """Runs over a whole sequence.
+
+        Args:
+            params: by the names of a single layer.
+            x: the inputs x_1 … x_T.
+            initial: the state before the first step, (B, H) each.
+            mask: where a step lies within its sequence's length. Elsewhere the state is carried through unchanged.
+            buffers: the memory of the arrays; the next call that is given the same overwrites them.
+            options: the cell's own.
+
+        Returns:
+            The states h_1 … h_T, and the cache.
+        """
 
     def factors(self, cache: Any, steps: slice) -> Float[np.ndarray, "n steps B H"]:
-        """All that `step_backward` multiplies derivatives by."""
+        """All that `step_backward` multiplies derivatives by, of these steps."""
 
     def step_backward(
         self,
@@ -86,29 +97,24 @@ class Cell(Protocol):
         """The parameters' gradients by name."""
 
 
-def carried_steps(counted: Bool[np.ndarray, "T B"]) -> Bool[np.ndarray, "T B 1"] | None:
-    """Where the state is carried through unchanged; None if nowhere."""
-    return None if counted.all() else ~counted[..., None]
-
-
-def steps_of(carried: Bool[np.ndarray, "T B 1"] | None) -> Iterable[np.ndarray | None]:
-    """Where the state is carried, step by step."""
-    return repeat(None) if carried is None else carried
+def padding_of(mask: Bool[np.ndarray, "T B"]) -> Bool[np.ndarray, "T B 1"] | None:
+    """The steps past a length, where the state is carried through unchanged; None if there are none."""
+    return None if mask.all() else ~mask[..., None]
 
 
 def factors_of(cell: Cell, cache: Any, steps: slice) -> Float[np.ndarray, "n steps B H"]:
-    """A cell's factors; 0 where the state is carried, and nothing comes from what the step would have computed."""
-    found = cell.factors(cache, steps)
-    if cache.carried is not None:
-        np.copyto(found, 0, where=cache.carried[steps])
-    return found
+    """A cell's factors; 0 in the padding, where nothing comes from what the step would have computed."""
+    factors = cell.factors(cache, steps)
+    if cache.padding is not None:
+        np.copyto(factors, 0, where=cache.padding[steps])
+    return factors
 
 
 def carry(cache: Any, at: int | slice, after: State, before: State) -> None:
-    """Where the state is carried, what it receives after the step is what it receives before it."""
-    if cache.carried is not None:
+    """In the padding, what the state receives after the step is what it receives before it."""
+    if cache.padding is not None:
         for d_after, d_before in zip(after, before, strict=True):
-            np.copyto(d_before, d_after, where=cache.carried[at])
+            np.copyto(d_before, d_after, where=cache.padding[at])  # of (34), (64), (75): past the length
 
 
 def gather(
@@ -119,13 +125,25 @@ def gather(
     initial: State,
     *,
     params_only: bool = False,
-) -> Gradients:
-    """A layer's gradients, from the derivatives of all its steps (T, B, H) and of its initial state."""
+) -> LayerGradients:
+    """A layer's gradients, from the derivatives of all its steps.
+
+    Args:
+        cell: the cell's module.
+        cache: of the cell's `forward`.
+        da: the derivatives of the linear states, gate by gate.
+        state: those of the states h_1 … h_T, and of the LSTM c_1 … c_T, (T, B, H) each.
+        initial: those of the initial state, (B, H) each.
+        params_only: whether the derivatives of the inputs and the adjoints are left out.
+
+    Returns:
+        All derivatives of the layer.
+    """
     params = cell.parameter_gradients(cache, da)
     if params_only:
-        return Gradients(params, None, initial, {})
-    if cache.carried is not None:  # the carried copies past a length are no variables of their own
-        state = tuple(np.where(cache.carried, 0, each) for each in state)
+        return LayerGradients(params, None, initial, {})
+    if cache.padding is not None:  # the carried copies past a length are no variables of their own
+        state = tuple(np.where(cache.padding, 0, each) for each in state)
     a = affine.side_by_side(da)
     adjoints = dict(zip(cell.STATES, state, strict=True)) | {"a": a}
-    return Gradients(params, affine.input_gradient(a, cache.params["U"]), initial, adjoints)
+    return LayerGradients(params, affine.input_gradient(a, cache.params["U"]), initial, adjoints)

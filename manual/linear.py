@@ -7,14 +7,22 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from . import rnn
-from .layer import Gradients, gather
+from .layer import LayerGradients, gather
 
 if TYPE_CHECKING:
     from jaxtyping import Float
 
 
-def backward(dh_above: Float[np.ndarray, "T B H"], cache: rnn.Cache) -> Gradients:
-    """All derivatives of a plain layer whose φ is the identity; `dh_above` is Vᵀ do_t."""
+def backward(dh_above: Float[np.ndarray, "T B H"], cache: rnn.Cache) -> LayerGradients:
+    """All derivatives of a plain layer whose φ is the identity, where all sequences have all steps.
+
+    Args:
+        dh_above: Vᵀ do_t, what each state receives from the loss of its step.
+        cache: of `rnn.forward`.
+
+    Returns:
+        The same derivatives as `through_time.backward`, up to the roundings of sums in another order.
+    """
     T, B, H = dh_above.shape
     dh = np.zeros_like(dh_above, shape=(T + 1, B, H))  # from h_0 on
     dh[1:] = dh_above

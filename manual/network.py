@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import jacobians, linear, readout, rtrl, stack
-from .answer import Answer
 from .buffers import Buffers
-from .layer import Gradients
-from .losses import LOSSES, counted_steps, last_steps, loss_weight
+from .layer import LayerGradients
+from .losses import LOSSES, last_steps, length_mask, loss_weight
+from .result import LossAndGradients
 
 if TYPE_CHECKING:
     from jaxtyping import Bool, Float, Int, Shaped
@@ -42,7 +42,7 @@ def loss_and_gradients(
     buffers: Buffers | None = None,
     params_only: bool = False,
     **options: Any,
-) -> Answer:
+) -> LossAndGradients:
     """The loss of a recurrent network and all its gradients, by backpropagation through time.
 
     The adjoints are the total derivatives dL/do_t (T, B, K), dL/dh_t (T, B, H), dL/da_t (T, B, G) and, of an LSTM,
@@ -71,18 +71,48 @@ def loss_and_gradients(
         params_only: leave out the inputs' gradient, which costs a product, and the adjoints of the lowest layer.
         options: the cell's own: `activation` of the plain cell (`tanh`, `relu`, `sigmoid` or `identity`), `reset`
             of the GRU (`after` or `before`).
+
+    Returns:
+        The loss; the gradients of the parameters, of `h0`, of `c0` if there is one, and of `inputs`; the outputs o_t
+        (T, B, K), zero past a length; and the adjoints.
+
+    Raises:
+        KeyError: there is no such cell, loss, activation or differentiation, or a parameter is missing.
+
+    Example:
+        >>> import numpy as np
+        >>> from gradparity.manual import loss_and_gradients
+        >>> T, B, D, H, K = 4, 2, 3, 5, 2
+        >>> rng = np.random.default_rng(0)
+        >>> shapes = {"U": (H, D), "W": (H, H), "b": (H,), "V": (K, H), "c": (K,)}
+        >>> params = {name: rng.standard_normal(shape) for name, shape in shapes.items()}
+        >>> x, y = rng.standard_normal((T, B, D)), rng.integers(K, size=(T, B))
+        >>> found = loss_and_gradients(params, x, y, np.zeros((B, H)))
+        >>> {name: gradient.shape for name, gradient in found.gradients.items() if name in "UWh0"}
+        {'U': (5, 3), 'W': (5, 5), 'h0': (2, 5)}
+        >>> {name: adjoint.shape for name, adjoint in found.adjoints.items()}
+        {'o': (4, 2, 2), 'h': (4, 2, 5), 'a': (4, 2, 5)}
+
+        The gradient is the slope of the loss:
+
+        >>> def loss(b):
+        ...     return loss_and_gradients({**params, "b": b}, x, y, np.zeros((B, H))).loss
+        >>> step = np.array([1e-6, 0, 0, 0, 0])
+        >>> slope = (loss(params["b"] + step) - loss(params["b"] - step)) / 2e-6
+        >>> bool(abs(slope - found.gradients["b"][0]) < 1e-7)  # the differences' own error is about 1e-10
+        True
     """
     T, B, D = inputs.shape
-    counted = np.ones((T, B), dtype=bool) if lengths is None else counted_steps(lengths, T)
-    with_loss = counted if loss_at == "every_step" else last_steps(counted)  # (21) (T, B)
+    mask = np.ones((T, B), dtype=bool) if lengths is None else length_mask(lengths, T)
+    with_loss = mask if loss_at == "every_step" else last_steps(mask)  # (21) (T, B)
     everywhere = lengths is None and loss_at == "every_step"
     w = loss_weight(with_loss, reduction)
-    x = inputs if lengths is None else _only(counted, inputs)  # what lies past a length must not even overflow
+    x = inputs if lengths is None else _only(mask, inputs)  # what lies past a length must not even overflow
     y = targets if everywhere else _only(with_loss, targets)
     options |= {"cell": cell, "num_layers": num_layers, "bidirectional": bidirectional}
     initial = (h0,) if c0 is None else (h0, c0)
 
-    h, caches = stack.forward(_apart(params, D), x, initial, counted, buffers or Buffers(), **options)
+    h, caches = stack.forward(_apart(params, D), x, initial, mask, buffers or Buffers(), **options)
     o = readout.forward(params["V"], params.get("c"), h)
     step_loss, step_do = LOSSES[loss](o, y)
     if not everywhere:
@@ -97,12 +127,12 @@ def loss_and_gradients(
         below = DIFFERENTIATIONS[differentiation](top.h, caches[0][0])
 
     gradients = _joined(below, params) | {"V": top.V, "c": top.c}
-    return Answer(
+    return LossAndGradients(
         loss=L,
         gradients={name: gradients[name] for name in params}
         | dict(zip(("h0", "c0"), below.initial, strict=False))
         | ({} if below.x is None else {"inputs": below.x}),
-        outputs=o if lengths is None else _only(counted, o),
+        outputs=o if lengths is None else _only(mask, o),
         adjoints={"o": do} | below.adjoints,
     )
 
@@ -120,7 +150,7 @@ def _apart(params: Mapping[str, np.ndarray], input_size: int) -> Mapping[str, np
     return {**params, "U": U, "W": W}
 
 
-def _joined(below: Gradients, params: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+def _joined(below: LayerGradients, params: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """The gradient of Wcat, if it was given, beside the others."""
     if "Wcat" not in params:
         return below.params

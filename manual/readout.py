@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from jaxtyping import Float
 
 
-class Gradients(NamedTuple):
+class ReadoutGradients(NamedTuple):
     """Derivatives of the loss; each has the shape of what it is named after."""
 
     V: Float[np.ndarray, "K H"]
@@ -21,7 +21,16 @@ class Gradients(NamedTuple):
 def forward(
     V: Float[np.ndarray, "K H"], c: Float[np.ndarray, " K"] | None, h: Float[np.ndarray, "T B H"]
 ) -> Float[np.ndarray, "T B K"]:
-    """The linear outputs o_1 … o_T."""
+    """The linear outputs o_1 … o_T.
+
+    Args:
+        V: the weights.
+        c: the bias, if there is one.
+        h: the states; H is 2H where both directions stand side by side.
+
+    Returns:
+        V h_t + c of every step.
+    """
     T, B, H = h.shape
     o = (h.reshape(T * B, H) @ V.T).reshape(T, B, len(V))  # one product serves all steps
     if c is not None:
@@ -29,10 +38,22 @@ def forward(
     return o
 
 
-def backward(do: Float[np.ndarray, "T B K"], V: Float[np.ndarray, "K H"], h: Float[np.ndarray, "T B H"]) -> Gradients:
+def backward(
+    do: Float[np.ndarray, "T B K"], V: Float[np.ndarray, "K H"], h: Float[np.ndarray, "T B H"]
+) -> ReadoutGradients:
+    """The derivatives of what the read-out has in its formula.
+
+    Args:
+        do: those of the linear outputs.
+        V: the weights.
+        h: the states.
+
+    Returns:
+        The derivatives of V, c and h. That of c is there even if c is not.
+    """
     T, B, K = do.shape
     do_rows = do.reshape(T * B, K)
-    return Gradients(
+    return ReadoutGradients(
         V=do_rows.T @ h.reshape(T * B, -1),  # (29) (K, H)
         c=do_rows.sum(axis=0),  # (30) (K,)
         h=(do_rows @ V).reshape(h.shape),  # (31) (T, B, H)

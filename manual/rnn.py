@@ -10,7 +10,7 @@ import numpy as np
 from . import affine
 from .activations import ACTIVATIONS, Activation, saturating
 from .buffers import Buffers
-from .layer import State, carried_steps, steps_of
+from .layer import State, padding_of
 
 if TYPE_CHECKING:
     from jaxtyping import Bool, Float
@@ -26,8 +26,8 @@ class Cache(NamedTuple):
     x: Float[np.ndarray, "T B D"]
     h: Float[np.ndarray, "T+1 B H"]  # from h_0 to h_T
     phi: Activation
-    counted: Bool[np.ndarray, "T B"]
-    carried: Bool[np.ndarray, "T B 1"] | None  # past a length; None if all sequences have all steps
+    mask: Bool[np.ndarray, "T B"]
+    padding: Bool[np.ndarray, "T B 1"] | None  # past a length; None if all sequences have all steps
     buffers: Buffers
 
 
@@ -36,37 +36,59 @@ def forward(
     params: Mapping[str, np.ndarray],
     x: Float[np.ndarray, "T B D"],
     initial: State,
-    counted: Bool[np.ndarray, "T B"],
+    mask: Bool[np.ndarray, "T B"],
     buffers: Buffers | None = None,
     *,
     activation: str = "tanh",
 ) -> tuple[Float[np.ndarray, "T B H"], Cache]:
-    """The states h_1 … h_T, from (h_0,)."""
+    """The states h_1 … h_T, from (h_0,).
+
+    Args:
+        params: `U` (H, D), `W` (H, H) and, where there is a bias, `b` (H,).
+        x: the inputs x_1 … x_T.
+        initial: (h_0,), (B, H).
+        mask: where a step lies within its sequence's length.
+        buffers: the memory of the arrays; the next call that is given the same overwrites them.
+        activation: φ, a name of `ACTIVATIONS`.
+
+    Returns:
+        The states, and what the backward pass needs.
+
+    Raises:
+        KeyError: U or W is missing, or there is no such activation.
+    """
     T, B, _ = x.shape
     buffers = buffers or Buffers()
     H = len(params["W"])
     phi = ACTIVATIONS[activation]
-    carried = carried_steps(counted)
+    padding = padding_of(mask)
     (W_T,) = affine.transposed_by_gate(params["W"], GATES, B, buffers)
     h = buffers.empty("h", (T + 1, B, H), like=x)
-    from_state = buffers.empty("from_state", (B, H), like=x)
+    a = buffers.empty("a", (B, H), like=x)
+    from_input = buffers.empty("from_input", (T, B, H), like=x)
+    affine.forward(params["U"], params.get("b"), x, GATES, from_input[None])
     (h[0],) = initial
-    affine.forward(params["U"], params.get("b"), x, GATES, h[None, 1:])  # a_t is built up in the place of h_t
-    for h_before, h_after, is_carried in zip(h, h[1:], steps_of(carried), strict=False):
-        a = h_after
-        a += np.dot(h_before, W_T, out=from_state)  # (1) (B, H)
+    for t in range(T):
+        h_before, h_after = h[t], h[t + 1]
+        np.dot(h_before, W_T, out=a)
+        a += from_input[t]  # (1) (B, H)
         phi.function(a, out=h_after)  # (2) (B, H)
-        if is_carried is not None:
-            np.copyto(h_after, h_before, where=is_carried)  # (3) (B, H)
-    return h[1:], Cache(params, x, h, phi, counted, carried, buffers)
+        if padding is not None:
+            np.copyto(h_after, h_before, where=padding[t])  # (3) (B, H)
+    return h[1:], Cache(params, x, h, phi, mask, padding, buffers)
 
 
 def factors(cache: Cache, steps: slice) -> Float[np.ndarray, "1 steps B H"]:
-    """φ′(a_t)."""
+    """What dh is multiplied by in da: φ′(a_t).
+
+    Args:
+        cache: of `forward`.
+        steps: which steps.
+    """
     h = cache.h[1:][steps]
-    found = cache.buffers.empty("factors", (1, *h.shape), like=h)
-    cache.phi.derivative(h, out=found[0])
-    return found
+    phi_derivative = cache.buffers.empty("factors", (1, *h.shape), like=h)
+    cache.phi.derivative(h, out=phi_derivative[0])  # of (33): φ′(a_t)
+    return phi_derivative
 
 
 def step_backward(
@@ -76,6 +98,7 @@ def step_backward(
     da: Float[np.ndarray, "1 B H"],
     before: State,
 ) -> None:
+    """Back through one step; the arguments are those of `layer.Cell.step_backward`."""
     (dh,), (dh_before,) = after, before
     (phi_derivative,) = factors
     (da_h,) = da
@@ -84,6 +107,7 @@ def step_backward(
 
 
 def parameter_gradients(cache: Cache, da: Float[np.ndarray, "gates T B H"]) -> dict[str, np.ndarray]:
+    """The gradients of U, W and b, summed over time and batch."""
     return {
         "U": affine.input_weights_gradient(da, cache.x),
         "W": affine.recurrent_weights_gradient(da, cache.h[:-1]),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from . import gru, lstm, rnn, through_time
-from .layer import Cell, Gradients, State
+from .layer import Cell, LayerGradients, State
 
 if TYPE_CHECKING:
     from jaxtyping import Bool, Float
@@ -26,31 +26,38 @@ CELLS: dict[str, Cell] = {
 PARAMETERS = ("U", "W", "b", "b_hn")
 
 
-class Place(NamedTuple):
-    """A layer and a direction in the stack, and how its names are made."""
+class LayerDirection(NamedTuple):
+    """A layer and a direction in the stack, and how its names are made.
+
+    Attributes:
+        prefix: of the names, such as `layer0.`; empty where there is one layer.
+        suffix: of the names, `.reverse` for the second direction.
+        number: in the order of the initial states: both directions of layer 0, then of layer 1, and so on.
+    """
 
     prefix: str
     suffix: str
-    number: int  # in the order of the initial states: both directions of layer 0, then of layer 1 …
+    number: int
 
     def name(self, name: str) -> str:
+        """The name in the stack of what is called so in a single layer."""
         return f"{self.prefix}{name}{self.suffix}"
 
     def params(self, params: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """The parameters of this place under the names of a single layer."""
+        """The parameters of this layer and direction, under the names of a single layer."""
         return {name: params[self.name(name)] for name in PARAMETERS if self.name(name) in params}
 
-    def in_its_time(self, array: np.ndarray) -> np.ndarray:
-        """Turns from our order of time to that of this direction, or back."""
+    def flip_time(self, array: np.ndarray) -> np.ndarray:
+        """From our order of time to that of this direction, or back."""
         return array[::-1] if self.suffix else array
 
 
-def places(num_layers: int, bidirectional: bool) -> list[list[Place]]:
-    """The places of each layer, from the lowest."""
+def places(num_layers: int, bidirectional: bool) -> list[list[LayerDirection]]:
+    """The directions of each layer, from the lowest."""
     suffixes = ("", ".reverse") if bidirectional else ("",)
     return [
         [
-            Place(f"layer{layer}." if num_layers > 1 else "", suffix, layer * len(suffixes) + direction)
+            LayerDirection(f"layer{layer}." if num_layers > 1 else "", suffix, layer * len(suffixes) + direction)
             for direction, suffix in enumerate(suffixes)
         ]
         for layer in range(num_layers)
@@ -61,7 +68,7 @@ def forward(
     params: Mapping[str, np.ndarray],
     x: Float[np.ndarray, "T B D"],
     initial: State,
-    counted: Bool[np.ndarray, "T B"],
+    mask: Bool[np.ndarray, "T B"],
     buffers: Buffers,
     *,
     cell: str = "rnn",
@@ -74,13 +81,19 @@ def forward(
     Args:
         params: by the names of the stack.
         x: the inputs.
-        initial: (h_0,) or (h_0, c_0), (B, H) each, or (P, B, H) for P places.
-        counted: where a step lies within its sequence's length.
+        initial: (h_0,) or (h_0, c_0), (B, H) each, or (P, B, H) for P layers and directions.
+        mask: where a step lies within its sequence's length.
         buffers: the layers' memory.
         cell: `rnn`, `lstm` or `gru`.
         num_layers: how many layers lie on each other.
         bidirectional: whether each has a second direction.
         options: the cell's own.
+
+    Returns:
+        The states, and of each layer, from the lowest, the caches of its directions.
+
+    Raises:
+        KeyError: there is no such cell, or a layer has no weights.
     """
     caches: list[list[Any]] = []
     for layer in places(num_layers, bidirectional):
@@ -88,10 +101,10 @@ def forward(
         caches.append([])
         for place in layer:
             start = tuple(state.reshape(-1, *state.shape[-2:])[place.number] for state in initial)
-            turned_x, turned_counted = place.in_its_time(x), place.in_its_time(counted)
+            turned_x, turned_mask = place.flip_time(x), place.flip_time(mask)
             memory = buffers.part(str(place.number))
-            h, cache = CELLS[cell].forward(place.params(params), turned_x, start, turned_counted, memory, **options)
-            outputs.append(place.in_its_time(h))
+            h, cache = CELLS[cell].forward(place.params(params), turned_x, start, turned_mask, memory, **options)
+            outputs.append(place.flip_time(h))
             caches[-1].append(cache)
         x = np.concatenate(outputs, axis=-1) if len(outputs) > 1 else outputs[0]  # (79) (T, B, N)
     return x, caches
@@ -104,8 +117,20 @@ def backward(
     cell: str = "rnn",
     truncation: tuple[str, int] | None = None,
     params_only: bool = False,
-) -> Gradients:
-    """All derivatives, under the names of the stack; what a layer's states receive from above is dx of the next."""
+) -> LayerGradients:
+    """All derivatives; what a layer's states receive from above is dx of the next.
+
+    Args:
+        dh_above: what the topmost states receive from above.
+        caches: of `forward`.
+        cell: `rnn`, `lstm` or `gru`.
+        truncation: None, or `window`, `chunks` or `last_steps` with its number of steps; see `truncation`.
+        params_only: whether the derivatives of the inputs and the adjoints of the lowest layer are left out.
+
+    Returns:
+        The derivatives under the names of the stack; those of the initial states are (P, B, H) for P layers and
+        directions, or (B, H) for one.
+    """
     params: dict[str, np.ndarray] = {}
     adjoints: dict[str, np.ndarray] = {}
     starts: dict[int, State] = {}
@@ -115,17 +140,17 @@ def backward(
         parts = np.split(dx, len(layer), axis=-1) if len(layer) > 1 else [dx]
         found = {
             place: through_time.backward(
-                CELLS[cell], place.in_its_time(part), cache, truncation, params_only=params_only and number == 0
+                CELLS[cell], place.flip_time(part), cache, truncation, params_only=params_only and number == 0
             )
             for place, part, cache in zip(layer, parts, caches[number], strict=True)
         }
         for place, of in found.items():
             params |= {place.name(name): gradient for name, gradient in of.params.items()}
-            adjoints |= {place.name(name): place.in_its_time(adjoint) for name, adjoint in of.adjoints.items()}
+            adjoints |= {place.name(name): place.flip_time(adjoint) for name, adjoint in of.adjoints.items()}
             starts[place.number] = of.initial
-        from_directions = [place.in_its_time(of.x) for place, of in found.items() if of.x is not None]
+        from_directions = [place.flip_time(of.x) for place, of in found.items() if of.x is not None]
         dx = sum(from_directions[1:], start=from_directions[0]) if from_directions else None  # (80) (T, B, N)
     if len(starts) == 1:
-        return Gradients(params, dx, starts[0], adjoints)
+        return LayerGradients(params, dx, starts[0], adjoints)
     initial = tuple(np.stack(each) for each in zip(*(starts[number] for number in sorted(starts)), strict=True))
-    return Gradients(params, dx, initial, adjoints)
+    return LayerGradients(params, dx, initial, adjoints)

@@ -1,4 +1,4 @@
-"""Truncated backpropagation through time, in its three meanings, which are not interchangeable.
+"""Truncated backpropagation through time (Williams and Peng, 1990), in three meanings, which are not interchangeable.
 
 - `window`: each loss L_t flows back through at most n applications of the cell, those of the steps t−n+1 … t.
 - `chunks`: the state is carried from chunk to chunk of n steps, and the gradient stops at each boundary.
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from . import affine
-from .layer import Cell, Gradients, State, carry, factors_of, gather
+from .layer import Cell, LayerGradients, State, carry, factors_of, gather
 
 if TYPE_CHECKING:
     from jaxtyping import Bool, Float
@@ -32,24 +32,43 @@ class Passes(NamedTuple):
     from_later: Bool[np.ndarray, "T B 1"]
 
 
-def gradient_passes(truncation: tuple[str, int] | None, counted: Bool[np.ndarray, "T B"]) -> Passes:
-    """The passes of `chunks`, of `last_steps`, and of no truncation."""
-    everywhere = np.ones((*counted.shape, 1), dtype=bool)
+def gradient_passes(truncation: tuple[str, int] | None, mask: Bool[np.ndarray, "T B"]) -> Passes:
+    """The passes of `chunks`, of `last_steps`, and of no truncation.
+
+    Args:
+        truncation: None, or `chunks` or `last_steps` with its number of steps.
+        mask: where a step lies within its sequence's length.
+
+    Returns:
+        Where the gradient passes.
+    """
+    everywhere = np.ones((*mask.shape, 1), dtype=bool)
     if truncation is None:
         return Passes(everywhere, everywhere)
     kind, n = truncation
     if kind == "chunks":
-        t = np.arange(1, len(counted) + 1)[:, None, None]
+        t = np.arange(1, len(mask) + 1)[:, None, None]
         return Passes(everywhere, everywhere & (t % n != 0))  # (50) (T, B, 1)
-    steps_left = np.cumsum(counted[::-1], axis=0)[::-1, :, None]  # counted steps from t on, t among them
+    steps_left = np.cumsum(mask[::-1], axis=0)[::-1, :, None]  # steps within the length from t on, t among them
     differentiated = steps_left <= n  # (51) (T, B, 1)
     return Passes(differentiated, differentiated)
 
 
 def window_backward(
     cell: Cell, dh_above: Float[np.ndarray, "T B H"], cache: Any, n: int, *, params_only: bool = False
-) -> Gradients:
-    """All losses walk back side by side: after j steps, that of L_t is at step t − j. So n steps do, not T·n."""
+) -> LayerGradients:
+    """All losses go back side by side: after j steps, that of L_t is at step t − j. So n steps do, not T·n.
+
+    Args:
+        cell: the cell's module.
+        dh_above: what each state receives from above: V^T do_t where a read-out follows.
+        cache: of the cell's `forward`.
+        n: the window, through how many applications of the cell a loss flows back.
+        params_only: whether the derivatives of the inputs and the adjoints are left out.
+
+    Returns:
+        All derivatives of the layer.
+    """
     T, B, H = dh_above.shape
     factors = factors_of(cell, cache, slice(0, T))
     total_da = np.zeros_like(dh_above, shape=(len(cell.GATES), T, B, H))

@@ -9,7 +9,7 @@ import jaxtyping
 import numpy as np
 from gradparity.backends import OrderedSystem, Problem
 from gradparity.backends.references.manual_backend import answer
-from gradparity.manual import Answer
+from gradparity.manual import LossAndGradients
 
 
 @contextmanager
@@ -28,7 +28,7 @@ def extended_arrays(problem: Problem) -> dict[str, np.ndarray]:
     return {name: a.astype(np.longdouble) if a.dtype.kind == "f" else a for name, a in arrays.items()}
 
 
-def extended_answer(problem: Problem, arrays: Mapping[str, np.ndarray] | None = None) -> Answer:
+def extended_answer(problem: Problem, arrays: Mapping[str, np.ndarray] | None = None) -> LossAndGradients:
     """The hand derivation's answer on the problem's numbers, or on others in their place."""
     batch = {**extended_arrays(problem), **(arrays or {})}
     params = {name: batch.pop(name) for name in problem.params}

@@ -95,11 +95,11 @@ def with_a_mistake(house, tmp_path, right, wrong):
 
 
 def test_a_mistake_in_its_derivation_is_found(house, tmp_path):
-    out = with_a_mistake(house, tmp_path, "dh * of_f, d_fh * of_f_through_n", "dh * of_f, 0")
+    out = with_a_mistake(house, tmp_path, "dh * of_f + d_fh * of_f_through_n", "dh * of_f")
     assert re.search(r"^dU_f: manual is wrong at .*; torch is right \(certified\)", out, re.MULTILINE)
 
 
 def test_a_mistake_that_any_cell_can_have_is_named_in_it(house, tmp_path):
-    out = with_a_mistake(house, tmp_path, "out=dh_before)", "out=dh_before)\n    dh_before *= 0")
+    out = with_a_mistake(house, tmp_path, "+ da_f @ W_f", "+ da_f @ W_f\n    dh_before *= 0")
     assert "recurrent path dropped" in out
     assert "wrong: dh = dh_above\n" in out

@@ -191,11 +191,11 @@ def _mask(problem: Problem) -> np.ndarray:
     """(T, B): what each step's loss is multiplied by."""
     model = problem.model
     assert isinstance(model, Recurrent)
-    counted = _in_length(problem)[..., 0]
+    with_loss = _in_length(problem)[..., 0]
     if model.loss_at == "last_step":
-        counted = np.arange(problem.seq_len)[:, None] == problem.sequence_lengths - 1
-    scale = counted.sum() if model.reduction == "mean" else 1
-    mask: np.ndarray = (counted / scale).astype(problem.dtype)
+        with_loss = np.arange(problem.seq_len)[:, None] == problem.sequence_lengths - 1
+    scale = with_loss.sum() if model.reduction == "mean" else 1
+    mask: np.ndarray = (with_loss / scale).astype(problem.dtype)
     return mask
 
 

@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 
 from ..errors import InvalidProblemError
-from ..models import Place, Recurrent
+from ..models import LayerDirection, Recurrent
 
 Arrays = dict[str, np.ndarray]
 Given = Mapping[str, np.ndarray]
 
 
-def one_by_one(place: Place, name: str) -> str:
+def one_by_one(place: LayerDirection, name: str) -> str:
     """`layer0.reverse.kernel`; of a single layer `kernel`."""
     return f"{place.prefix}{place.suffix[1:]}{'.' if place.suffix else ''}{name}"
 
@@ -46,7 +46,7 @@ class Layout:
     describe: Callable[[Given], dict[str, Any]]
     unsupported: Callable[[Recurrent], str]
     added_to_forget_gate: float = 0.0
-    placed: Callable[[Place, str], str] = one_by_one
+    placed: Callable[[LayerDirection, str], str] = one_by_one
     directions_in_one: bool = False
 
     def from_params(self, model: Recurrent, params: Given) -> list[Arrays]:
@@ -130,7 +130,7 @@ def _names(model: Recurrent) -> tuple[str, ...]:
     return ("U", "W", "b", "b_hn") if model.cell == "gru" and model.reset == "after" else ("U", "W", "b")
 
 
-def _placed(model: Recurrent, place: Place, own: Given) -> Arrays:
+def _placed(model: Recurrent, place: LayerDirection, own: Given) -> Arrays:
     """What a layer and direction has, by its names in the whole network."""
     names = [name for name in _names(model) if name in own and place.name(name) in model.parameter_shapes]
     return _contiguous({place.name(name): own[name] for name in names})

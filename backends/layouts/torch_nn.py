@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..models import Place, Recurrent
+from ..models import LayerDirection, Recurrent
 from .gates import cell_of, require_names, reset_refusal, size_of
 from .layout import Arrays, Given, Layout
 
@@ -47,7 +47,7 @@ def unsupported(model: Recurrent) -> str:
     return reset_refusal("torch.nn.GRU", model, has="after")
 
 
-def placed(place: Place, name: str) -> str:
+def placed(place: LayerDirection, name: str) -> str:
     """`weight_ih_l0`, or `weight_ih_l0_reverse`."""
     return f"{name}_l{place.prefix.removeprefix('layer').removesuffix('.') or 0}{place.suffix.replace('.', '_')}"
 

@@ -4,7 +4,7 @@ from .array_spec import ArraySpec
 from .feedforward import FeedForward
 from .model import Model, describe, model_from, require_model
 from .ordered import OrderedSystem
-from .recurrent import CELLS, RESETS, Place, Recurrent
+from .recurrent import CELLS, RESETS, LayerDirection, Recurrent
 from .truncation import TRUNCATIONS, Chunks, LastSteps, Truncation, Window
 
 __all__ = [
@@ -15,9 +15,9 @@ __all__ = [
     "Chunks",
     "FeedForward",
     "LastSteps",
+    "LayerDirection",
     "Model",
     "OrderedSystem",
-    "Place",
     "Recurrent",
     "Truncation",
     "Window",

@@ -37,7 +37,7 @@ CELLS = {
 }
 
 
-class Place(NamedTuple):
+class LayerDirection(NamedTuple):
     """A layer and a direction of a recurrent network, and how its names are made.
 
     Attributes:
@@ -148,19 +148,21 @@ class Recurrent:
         return self.hidden_size * max(1, len(self.gates))
 
     @property
-    def layers(self) -> tuple[tuple[Place, ...], ...]:
+    def layers(self) -> tuple[tuple[LayerDirection, ...], ...]:
         """The directions of every layer, from the lowest."""
         suffixes = ("", ".reverse") if self.bidirectional else ("",)
         return tuple(
             tuple(
-                Place(f"layer{layer}." if self.num_layers > 1 else "", suffix, layer * len(suffixes) + direction)
+                LayerDirection(
+                    f"layer{layer}." if self.num_layers > 1 else "", suffix, layer * len(suffixes) + direction
+                )
                 for direction, suffix in enumerate(suffixes)
             )
             for layer in range(self.num_layers)
         )
 
     @property
-    def places(self) -> tuple[Place, ...]:
+    def places(self) -> tuple[LayerDirection, ...]:
         """All layers and directions, in the order of the initial states."""
         return tuple(place for layer in self.layers for place in layer)
 

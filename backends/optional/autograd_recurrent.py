@@ -10,7 +10,7 @@ from collections.abc import Callable
 import autograd.numpy as anp
 import numpy as np
 
-from ..models import Place, Recurrent
+from ..models import LayerDirection, Recurrent
 from ..problems import Problem
 from .autograd_functions import ACTIVATIONS, Array, each_loss, sigmoid, where
 
@@ -65,7 +65,7 @@ def forward(problem: Problem, given: Arrays) -> tuple[Array, Array]:
     return total if model.reduction == "sum" else total / int(with_loss.sum()), _kept(in_length[..., None], o, 0)
 
 
-def _direction(model: Recurrent, place: Place, given: Arrays, x: Array, in_length: np.ndarray) -> Array:
+def _direction(model: Recurrent, place: LayerDirection, given: Arrays, x: Array, in_length: np.ndarray) -> Array:
     """The states (T, B, H) of one layer in one direction."""
     p = {name: given[place.name(name)] for name in ("U", "W", "b", "b_hn", "Wcat") if place.name(name) in given}
     if model.concatenated:

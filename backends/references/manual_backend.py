@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from ...manual import Answer, Buffers, descend, feedforward, loss_and_gradients, ordered
+from ...manual import Buffers, LossAndGradients, descend, feedforward, loss_and_gradients, ordered
 from ..interface import Evaluation
 from ..models import TRUNCATIONS, FeedForward, Model, OrderedSystem, Recurrent
 from ..problems import Problem
 
 
-def answer(problem: Problem, **wanted: Any) -> Answer:
+def answer(problem: Problem, **wanted: Any) -> LossAndGradients:
     """The hand derivation's answer. Overflow gives infinities, whatever the host's error state is.
 
     Args:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ..models import Chunks, LastSteps, Place, Recurrent, Truncation, Window
+from ..models import Chunks, LastSteps, LayerDirection, Recurrent, Truncation, Window
 from .torch_common import Batch, Params, within_lengths
 from .torch_functions import ACTIVATIONS, each_loss
 
@@ -72,7 +72,7 @@ def forward(
 
 
 def _direction(
-    model: Recurrent, place: Place, given: Params, x: Tensor, batch: Batch, record: Record, cell: Cell
+    model: Recurrent, place: LayerDirection, given: Params, x: Tensor, batch: Batch, record: Record, cell: Cell
 ) -> Tensor:
     """The states (T, B, H) of one layer in one direction."""
     p = {name: given[place.name(name)] for name in ("U", "W", "b", "b_hn", "Wcat") if place.name(name) in given}

@@ -1,6 +1,6 @@
 """Learning by gradient descent: how, and the trajectory that it leads along.
 
-Every backend walks by its own gradients and its own update, θ ← θ − η ∂L/∂θ, on the same batches; what is compared
+Every backend learns by its own gradients and its own update, θ ← θ − η ∂L/∂θ, on the same batches; what is compared
 is the whole way: the loss and the parameters at every step.
 """
 
@@ -111,7 +111,7 @@ def follow(
     evaluate: Callable[[Problem, int], HasGradients],
     descend: Descend,
 ) -> Trajectory:
-    """Walks the whole way.
+    """Runs the whole trajectory.
 
     Args:
         problem: where it begins.

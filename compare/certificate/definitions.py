@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ...backends import Chunks, FeedForward, LastSteps, OrderedSystem, Problem, Recurrent, Window
-from ...backends.models.recurrent import Place
+from ...backends.models.recurrent import LayerDirection
 from .tape import Balls, Variable, balls, concatenated, exp, log, relu, sigmoid, stopped, tanh, total, where
 
 State = tuple[Variable, ...]
@@ -113,7 +113,7 @@ def _recurrent(
 
 def _direction(
     model: Recurrent,
-    place: Place,
+    place: LayerDirection,
     given: dict[str, Variable],
     x: list[Variable],
     in_length: list[np.ndarray],

@@ -242,7 +242,7 @@ ANSWERS = (
     Mistake("two gradients exchanged", "look at the names under which they are returned", _exchanges),
     Mistake(
         "in backward order of time",
-        "what is collected on the way back comes last step first: turn it round",
+        "what is collected in the backward pass comes last step first: turn it round",
         _reversed_in_time,
     ),
     Mistake(

@@ -114,7 +114,7 @@ TIME = (
         {"cell": "dh = dh_above"},
     ),
     lines(
-        "added up along the way back, where it should be replaced",
+        "added up over the backward pass, where it should be replaced",
         "what h_{t−1} receives replaces what h_t received; = and not +=",
         {"cell": "dh_before = dh_later + (…)"},
         {"cell": "dh_before = dh + (…)"},

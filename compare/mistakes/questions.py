@@ -224,7 +224,7 @@ QUESTIONS = (
     Mistake("initial state ignored", "the first step starts from the state that is given", _states_ignored),
     Mistake(
         "truncated otherwise than asked",
-        "look where the walk back starts and stops, and what is detached",
+        "look where the backward pass starts and stops, and what is detached",
         _truncations,
     ),
     Mistake("another activation", "use the activation that the system has", _activations),

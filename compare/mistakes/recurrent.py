@@ -11,9 +11,9 @@ from typing import NamedTuple
 import numpy as np
 
 from ...backends import Problem, Recurrent
-from ...backends.models.recurrent import CELLS, Place
+from ...backends.models.recurrent import CELLS, LayerDirection
 from ...backends.references.manual_backend import options
-from ...manual.losses import counted_steps, last_steps, loss_weight
+from ...manual.losses import last_steps, length_mask, loss_weight
 from ...manual.truncation import gradient_passes
 from . import lines
 from .namespace import Answer, Names, Replaced, execute, functions, one_hot, with_replacements
@@ -29,7 +29,7 @@ def cell_keys(model: Recurrent) -> tuple[str, ...]:
 class Layer(NamedTuple):
     """One direction of a layer, in its own order of time."""
 
-    place: Place
+    place: LayerDirection
     weights: Names
     steps: list[Names]  # what is known of every step after the forward pass
 
@@ -42,14 +42,14 @@ class Network:
         self.T, self.B = problem.leading
         self.states = CELLS[model.cell].states
         lengths = problem.sequence_lengths
-        self.counted = counted_steps(lengths, self.T)
+        self.mask = length_mask(lengths, self.T)
         self.functions = functions(model.activation) | {"T": self.T, "B": self.B}
         self.keys = cell_keys(model)
         self.values: dict[str, np.ndarray] = {}
         self.initial: dict[int, State] = {}
 
     def answer(self) -> Answer:
-        h = np.where(self.counted[..., None], self.problem.inputs, 0)
+        h = np.where(self.mask[..., None], self.problem.inputs, 0)
         layers: list[list[Layer]] = []
         for places in self.model.layers:
             layers.append([self._forward(place, _turned(h, place)) for place in places])
@@ -68,23 +68,23 @@ class Network:
         ends = [np.stack([each.steps[-1][state] for layer in layers for each in layer]) for state in self.states]
         return Answer({name: self.values[name] for name in ("loss", *self.problem.differentiable)}, tuple(ends))
 
-    def _forward(self, place: Place, x: np.ndarray) -> Layer:
+    def _forward(self, place: LayerDirection, x: np.ndarray) -> Layer:
         section = with_replacements(lines.FORWARD[self.keys[-1]], self.replaced, *self.keys)
         weights = self._weights(place, x.shape[-1])
         given = [array.reshape(-1, *array.shape[-2:])[place.number] for array in self.problem.states.values()]
         before: Names = {f"{state}_before": array for state, array in zip(self.states, given, strict=True)}
-        counted = _turned(self.counted, place)[..., None]
+        mask = _turned(self.mask, place)[..., None]
         steps = []
         for t in range(self.T):
             position = {"x": x[t], "first": t == 0, "last": t == self.T - 1}
             names = execute(section, self.functions | weights | before | position)
             for state in self.states:  # past a length it is carried
-                names[state] = np.where(counted[t], names[state], before[f"{state}_before"])
+                names[state] = np.where(mask[t], names[state], before[f"{state}_before"])
             before = {f"{state}_before": names[state] for state in self.states}
             steps.append(names)
         return Layer(place, weights, steps)
 
-    def _weights(self, place: Place, width: int) -> Names:
+    def _weights(self, place: LayerDirection, width: int) -> Names:
         params, gates = self.problem.params, self.model.gates
         found: Names = {name: params.get(place.name(name), 0.0) for name in ("U", "W", "b", "b_hn")}
         if self.model.concatenated:
@@ -98,7 +98,7 @@ class Network:
         """The loss, and what every state receives from above."""
         params, model = self.problem.params, self.model
         section = with_replacements(lines.READOUT[model.loss], self.replaced, "readout", model.loss)
-        with_loss = self.counted if model.loss_at == "every_step" else last_steps(self.counted)
+        with_loss = self.mask if model.loss_at == "every_step" else last_steps(self.mask)
         w = loss_weight(with_loss, model.reduction) * with_loss[..., None].astype(self.problem.dtype)
         Y = np.where(with_loss[..., None], one_hot(self.problem, model.output_size), 0)
         weights: Names = {"V": params["V"], "c": params.get("c", 0.0), "K": model.output_size}
@@ -126,7 +126,7 @@ class Network:
     def _backward(self, layer: Layer, dh_above: np.ndarray) -> np.ndarray:
         """The gradients of one direction of a layer; returns dx."""
         section = with_replacements(lines.BACKWARD[self.keys[-1]], self.replaced, *self.keys)
-        counted = _turned(self.counted, layer.place)[..., None]
+        mask = _turned(self.mask, layer.place)[..., None]
         U, W = layer.weights["U"], layer.weights["W"]
         sums: Names = {"dU": np.zeros_like(U), "dW": np.zeros_like(W), "db": np.zeros_like(U, shape=len(U))}
         sums["db_hn"] = np.zeros_like(U, shape=W.shape[1])
@@ -134,21 +134,21 @@ class Network:
         dx = [0 * names["x"] for names in layer.steps]
         nothing: State = (np.zeros_like(dh_above[0]),) * len(self.states)
         initial = nothing
-        from_above, from_later, walks = self._walks(_turned(self.counted, layer.place))
-        for start, count, of_all_losses in walks:
+        from_above, from_later, passes = self._backward_passes(_turned(self.mask, layer.place))
+        for start, count, of_all_losses in passes:
             later = nothing
             for t in range(start, start - count, -1):
                 above = dh_above[t] if of_all_losses or t == start else nothing[0]
                 received = [np.where(from_later[t], each, 0) for each in later]
                 names = layer.steps[t] | sums | ends | {"left": self.T - t}
-                names["dh_above"] = np.where(from_above[t] & counted[t], above, 0)
+                names["dh_above"] = np.where(from_above[t] & mask[t], above, 0)
                 for state, each in zip(self.states, received, strict=True):
-                    names[f"d{state}_later"] = np.where(counted[t], each, 0)
+                    names[f"d{state}_later"] = np.where(mask[t], each, 0)
                 execute(section, names)
                 sums = {name: names[name] for name in sums}
                 dx[t] = dx[t] + names["dx"]
                 later = tuple(
-                    np.where(counted[t], names[f"d{state}_before"], each)
+                    np.where(mask[t], names[f"d{state}_before"], each)
                     for state, each in zip(self.states, received, strict=True)
                 )
             if start < count:
@@ -157,17 +157,17 @@ class Network:
         self.values |= {layer.place.name(name[1:]): total for name, total in sums.items()}
         return np.stack(dx)
 
-    def _walks(self, counted: np.ndarray) -> tuple[np.ndarray, np.ndarray, list[tuple[int, int, bool]]]:
-        """Where gradients pass from above and from later; and of each walk its first step, length, and whose losses."""
+    def _backward_passes(self, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray, list[tuple[int, int, bool]]]:
+        """Where gradients pass from above and from later; of each backward pass its first step, length, and losses."""
         truncation = options(self.model).get("truncation")
         if truncation and truncation[0] == "window":
-            from_above, from_later = gradient_passes(None, counted)
+            from_above, from_later = gradient_passes(None, mask)
             return from_above, from_later, [(t, min(truncation[1], t + 1), False) for t in range(self.T)]
-        from_above, from_later = gradient_passes(truncation, counted)
+        from_above, from_later = gradient_passes(truncation, mask)
         return from_above, from_later, [(self.T - 1, self.T, True)]
 
 
-def _turned(array: np.ndarray, place: Place) -> np.ndarray:
+def _turned(array: np.ndarray, place: LayerDirection) -> np.ndarray:
     """From our order of time to that of a direction, or back."""
     return array[::-1] if place.suffix else array
 

@@ -16,7 +16,7 @@ from .fitness import update_failure
 from .results import Failure
 
 
-class _Stopped(Exception):  # noqa: N818 # not an error: it carries the reason why a walk ended early
+class _Stopped(Exception):  # noqa: N818 # not an error: it carries the reason why a trajectory ended early
     def __init__(self, outcome: Failure | UnsupportedProblemError) -> None:
         self.outcome = outcome
 

@@ -32,7 +32,7 @@ def sigmoid(a):
 
 
 def gru_step(p, x, h):
-    """The next state, and what the way back will need."""
+    """The next state, and what the backward pass will need."""
     r = sigmoid(x @ p["Ur"] + h @ p["Wr"] + p["br"])
     z = sigmoid(x @ p["Uz"] + h @ p["Wz"] + p["bz"])
     q = h @ p["Wn"] + p["bhn"]

@@ -1,10 +1,17 @@
-"""The pages of the derivation and the code carry the same equations, each exactly once."""
+"""The pages of the derivation and the code carry the same equations, and each is completed on one line.
+
+A comment `# (58)` stands on the line that completes equation (58), and `# of (58): …` on a line that computes a part of
+it. Where a line completes several at once, or one or the other, it names them all.
+"""
 
 from __future__ import annotations
 
+import io
 import re
+import tokenize
 from collections import Counter
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -16,14 +23,46 @@ PAGES = (
     "derivation-gates-and-stacks.md",
     "derivation-feedforward.md",
 )
+NUMBERS = r"\(\d+\)(?:(?:, | or )\(\d+\))*"
+WHOLE = re.compile(rf"# ({NUMBERS})(?= |$)")
+PART = re.compile(rf"# of ({NUMBERS}): .")
 
 
-def numbers_on_the_page(text: str) -> Counter[int]:
-    return Counter(int(number) for number in re.findall(r"\\tag\{(\d+)\}", text))
+class Citations(NamedTuple):
+    """How often the comments of a text name each equation.
+
+    Attributes:
+        whole: as one that the line completes.
+        part: as one of which the line computes a part.
+        other: comments with a number in parentheses that are neither.
+    """
+
+    whole: Counter[int]
+    part: Counter[int]
+    other: list[str]
 
 
-def numbers_in_code(text: str) -> Counter[int]:
-    return Counter(int(number) for number in re.findall(r"#.*?\((\d+)\)", text))
+def numbers_in(text: str) -> list[int]:
+    return [int(number) for number in re.findall(r"\((\d+)\)", text)]
+
+
+def numbers_on_the_page(text: str) -> list[int]:
+    return [int(number) for number in re.findall(r"\\tag\{(\d+)\}", text)]
+
+
+def citations_in(code: str) -> Citations:
+    found = Citations(Counter(), Counter(), [])
+    for token in tokenize.generate_tokens(io.StringIO(code).readline):
+        if token.type != tokenize.COMMENT or not numbers_in(token.string):
+            continue
+        whole, part = WHOLE.match(token.string), PART.match(token.string)
+        for match, counter in ((whole, found.whole), (part, found.part)):
+            if match:
+                counter.update(numbers_in(match.group(1)))
+        named = (whole or part or [""])[0]
+        if len(numbers_in(token.string)) > len(numbers_in(named)):
+            found.other.append(token.string)
+    return found
 
 
 def the_pages() -> str:
@@ -36,19 +75,32 @@ def the_code() -> str:
 
 
 def test_the_pages_number_their_equations_from_one_without_a_gap():
-    numbers = re.findall(r"\\tag\{(\d+)\}", the_pages())
-    assert [int(number) for number in numbers] == list(range(1, len(numbers) + 1))
+    numbers = numbers_on_the_page(the_pages())
+    assert numbers == list(range(1, len(numbers) + 1))
 
 
-def test_the_code_carries_each_equation_of_the_page_once():
-    assert numbers_in_code(the_code()) == numbers_on_the_page(the_pages())
+def test_the_code_completes_or_cites_each_equation_of_the_pages_and_no_other():
+    found = citations_in(the_code())
+    assert found.whole.keys() | found.part.keys() == set(numbers_on_the_page(the_pages()))
 
 
-def test_a_number_that_is_missing_or_used_twice_is_found():
-    page = numbers_on_the_page(r"a \tag{1} b \tag{2}")
-    assert numbers_in_code("x = 1  # (1)\ny = 2  # (2) (B, H)") == page
-    assert numbers_in_code("x = 1  # (1)") != page
-    assert numbers_in_code("x = 1  # (1)\ny = 2  # (2)\nz = 2  # (2)") != page
+def test_no_equation_is_completed_on_two_lines():
+    assert {number for number, lines in citations_in(the_code()).whole.items() if lines > 1} == set()
+
+
+def test_a_number_in_a_comment_is_always_a_citation():
+    assert citations_in(the_code()).other == []
+
+
+def test_the_citations_of_a_code_are_found():
+    found = citations_in("x = 1  # (1)\ny = 2  # (2) or (3) (B, H)\nz = 3  # of (4), (5): the factor\n")
+    assert found == (Counter({1: 1, 2: 1, 3: 1}), Counter({4: 1, 5: 1}), [])
+
+
+def test_a_number_that_is_used_twice_or_said_by_the_way_is_found():
+    assert citations_in("x = 1  # (1)\ny = 2  # (1) (B, H)\n").whole[1] == 2
+    assert citations_in("x = 1  # but for (1)\ny = 2  # of (2)\n").other == ["# but for (1)", "# of (2)"]
+    assert citations_in('"""A line that ends in `# (1)`."""\n') == (Counter(), Counter(), [])
 
 
 def test_the_example_prints_what_stands_below_it(capsys):

@@ -32,8 +32,8 @@ def make(reset, *, r=None, z=None, b_hn=None):
 
 
 def forward(problem):
-    counted = np.ones(problem.leading, dtype=bool)
-    return gru.forward(problem.params, problem.inputs, (problem.h0,), counted, reset=problem.model.reset)
+    mask = np.ones(problem.leading, dtype=bool)
+    return gru.forward(problem.params, problem.inputs, (problem.h0,), mask, reset=problem.model.reset)
 
 
 @of_both_resets

@@ -11,7 +11,7 @@ from gradparity.backends import Problem, Recurrent, Window
 from gradparity.backends.references.manual_backend import answer
 from gradparity.manual import jacobians, rnn
 from gradparity.manual.activations import ACTIVATIONS
-from gradparity.manual.losses import counted_steps
+from gradparity.manual.losses import length_mask
 
 T, B, H = 6, 2, 5
 LENGTHS = np.array([6, 4])
@@ -23,17 +23,17 @@ def make(activation="tanh", *, lengths=LENGTHS, **options):
     return Problem.from_seed(model, seq_len=T, batch_size=B, seed=0, lengths=lengths)
 
 
-def walked(problem, dtype="float64"):
+def after_forward(problem, dtype="float64"):
     """The cache of the forward pass, and what each state receives from above."""
     params = {name: array.astype(dtype) for name, array in problem.params.items()}
     x, h0 = problem.inputs.astype(dtype), problem.h0.astype(dtype)
-    counted = counted_steps(problem.lengths, T)
-    _, cache = rnn.forward(params, x, (h0,), counted, activation=problem.model.activation)
+    mask = length_mask(problem.lengths, T)
+    _, cache = rnn.forward(params, x, (h0,), mask, activation=problem.model.activation)
     return cache, answer(problem).adjoints["o"] @ problem.params["V"]
 
 
 def sum_of_terms(problem, pairs):
-    cache, dh_above = walked(problem)
+    cache, dh_above = after_forward(problem)
     terms = [jacobians.weight_terms(dh_above, cache, t, k) for t, k in pairs]
     return {name: sum(term[name] for term in terms) for name in "UWb"}
 
@@ -66,7 +66,7 @@ def test_the_terms_near_the_diagonal_are_a_window(n):
 
 def test_the_term_of_a_step_with_itself_is_the_immediate_derivative():
     problem = make(lengths=np.array([T, T]))
-    cache, dh_above = walked(problem)
+    cache, dh_above = after_forward(problem)
     da = dh_above[2] * (1 - cache.h[3] ** 2)
     term = jacobians.weight_terms(dh_above, cache, 3, 3)
     assert_same(term, {"U": da.T @ problem.inputs[2], "W": da.T @ cache.h[2], "b": da.sum(axis=0)})
@@ -79,15 +79,15 @@ def test_a_state_jacobian_is_the_slope_of_one_state_in_another(activation, t, k)
     nudges = step * np.eye(H, dtype=np.longdouble)
 
     problem = make(activation)
-    counted = counted_steps(problem.lengths, T)[k:t]
+    mask = length_mask(problem.lengths, T)[k:t]
 
     def state(h_k):
-        """h_t, walked from another h_k."""
-        _, rest = rnn.forward(cache.params, cache.x[k:t], (h_k,), counted, activation=activation)
+        """h_t, if the sequence goes on from another h_k."""
+        _, rest = rnn.forward(cache.params, cache.x[k:t], (h_k,), mask, activation=activation)
         return rest.h[-1]
 
     with without_shape_checks():
-        cache, _ = walked(problem, np.longdouble)
+        cache, _ = after_forward(problem, np.longdouble)
         found = jacobians.state_jacobian(cache, t, k)
         slopes = [(state(cache.h[k] + nudge) - state(cache.h[k] - nudge)) / (2 * step) for nudge in nudges]
     # central differences: an error of step²/6 of the third derivative
@@ -95,7 +95,7 @@ def test_a_state_jacobian_is_the_slope_of_one_state_in_another(activation, t, k)
 
 
 def test_a_state_jacobian_is_the_product_over_the_steps_between():
-    cache, _ = walked(make())
+    cache, _ = after_forward(make())
     expected = np.broadcast_to(np.eye(H), (B, H, H))
     for j in (5, 4, 3):
         expected = expected @ jacobians.step_jacobian(cache, j)
@@ -104,7 +104,7 @@ def test_a_state_jacobian_is_the_product_over_the_steps_between():
 
 def test_a_step_jacobian_is_the_slope_times_w_and_past_a_length_the_identity():
     problem = make()
-    cache, _ = walked(problem)
+    cache, _ = after_forward(problem)
     slope = 1 - cache.h[5] ** 2
     found = jacobians.step_jacobian(cache, 5)
     np.testing.assert_array_equal(found[0], np.diag(slope[0]) @ problem.params["W"])

@@ -18,7 +18,7 @@ PROBLEMS = {
 of_both = pytest.mark.parametrize("problem", PROBLEMS.values(), ids=PROBLEMS)
 
 
-def walk(problem, steps, update):
+def train(problem, steps, update):
     """The losses, and the parameters after all steps, by the hand derivation's gradients and the given update."""
     params, losses = dict(problem.params), []
     for _ in range(steps):
@@ -52,7 +52,7 @@ def test_a_step_stays_in_the_dtype_of_the_parameters(dtype):
 
 @of_both
 def test_twenty_steps_lower_the_loss_every_time(problem):
-    losses, _ = walk(problem, 20, descend)
+    losses, _ = train(problem, 20, descend)
     assert losses == sorted(losses, reverse=True)
     assert losses[-1] < 0.9 * losses[0]
 
@@ -60,8 +60,8 @@ def test_twenty_steps_lower_the_loss_every_time(problem):
 @of_both
 def test_the_trajectory_is_that_of_the_sgd_of_torch(problem):
     """From the same gradients at every step, PyTorch's update may round once where ours rounds twice."""
-    _, ours = walk(problem, 20, descend)
-    _, theirs = walk(problem, 20, by_torch)
+    _, ours = train(problem, 20, descend)
+    _, theirs = train(problem, 20, by_torch)
     for name, array in ours.items():
         np.testing.assert_allclose(array, theirs[name], rtol=0, atol=20 * np.finfo(float).eps * np.abs(array).max())
 
@@ -81,8 +81,8 @@ def test_and_so_it_is_where_torch_differentiates_too():
         loss.backward()
         optimizer.step()
         theirs.append(loss.item())
-    ours, params = walk(problem, 20, descend)
-    # A few roundings in each of 20 steps of a contracting walk.
+    ours, params = train(problem, 20, descend)
+    # A few roundings in each of 20 steps of a contracting trajectory.
     np.testing.assert_allclose(ours, theirs, rtol=1e-13)
     for name, array in params.items():
         np.testing.assert_allclose(array, p[name].detach(), rtol=0, atol=1e-13 * np.abs(array).max())

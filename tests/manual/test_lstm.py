@@ -9,7 +9,7 @@ from gradparity.manual import lstm
 
 T, B, D, H = 6, 2, 3, 4
 OPEN, CLOSED = 1e4, -1e4  # σ is exactly 1 and exactly 0 there
-COUNTED = np.ones((T, B), dtype=bool)
+MASK = np.ones((T, B), dtype=bool)
 
 
 def run(**biases):
@@ -19,7 +19,7 @@ def run(**biases):
     params["U"][2 * H : 3 * H] = rng.standard_normal((H, D))
     params["b"] = np.repeat([biases.get(gate, 0.3) for gate in "ifgo"], H).astype(float)
     x, h0, c0 = (rng.standard_normal(shape) for shape in ((T, B, D), (B, H), (B, H)))
-    return lstm.forward(params, x, (h0, c0), COUNTED)
+    return lstm.forward(params, x, (h0, c0), MASK)
 
 
 def step_backward(cache, t, *after):

@@ -11,7 +11,7 @@ from gradparity.backends import Chunks, LastSteps, Problem, Recurrent, Window
 from gradparity.backends.references.manual_backend import answer
 from gradparity.compare.testing.strategies import problems
 from gradparity.manual import affine
-from gradparity.manual.losses import counted_steps
+from gradparity.manual.losses import length_mask
 from gradparity.manual.stack import CELLS
 from hypothesis import given, settings
 from jaxtyping import TypeCheckError
@@ -74,7 +74,7 @@ def test_the_adjoints_of_a_state_are_the_gradients_of_what_the_rest_begins_with(
     problem = make(Recurrent(cell, 3, 5, 4), lengths=[6, 4])
     adjoints = answer(problem).adjoints
     _, cache = CELLS[cell].forward(
-        problem.params, problem.inputs, tuple(problem.states.values()), counted_steps(problem.lengths, 6)
+        problem.params, problem.inputs, tuple(problem.states.values()), length_mask(problem.lengths, 6)
     )
     for t in range(1, 4):
         states = {name: getattr(cache, name[0])[t] for name in problem.states}

@@ -44,8 +44,8 @@ def test_forward_mode_is_backpropagation_through_time(options):
 def test_what_it_knows_after_some_steps_is_the_gradient_of_the_losses_so_far():
     """Each loss is used at its own step: nothing of an earlier step is needed any more."""
     problem = make()
-    counted = np.ones((7, 2), dtype=bool)
-    _, cache = rnn.forward(problem.params, problem.inputs, (problem.h0,), counted)
+    mask = np.ones((7, 2), dtype=bool)
+    _, cache = rnn.forward(problem.params, problem.inputs, (problem.h0,), mask)
     dh_above = answer(problem).adjoints["o"] @ problem.params["V"]
     early = np.where(np.arange(7)[:, None, None] < 4, dh_above, 0)
     found = rtrl.forward_gradients(early, cache).params["W"]

@@ -9,7 +9,7 @@ import pytest
 from gradparity.backends import Problem, Recurrent
 from gradparity.backends.references.manual_backend import answer
 from gradparity.manual import through_time
-from gradparity.manual.losses import counted_steps
+from gradparity.manual.losses import length_mask
 from gradparity.manual.stack import CELLS
 
 T, H = 6, 5
@@ -32,9 +32,9 @@ def run(problem, prefix, suffix, number, x, dh_of):
     """One layer on x: its states, and its derivatives once it is told what its states receive."""
     params, initial = single(problem, prefix, suffix, number)
     lengths = np.full(3, T) if problem.lengths is None else problem.lengths
-    counted, turn = counted_steps(lengths, T), slice(None, None, -1 if suffix else 1)
+    mask, turn = length_mask(lengths, T), slice(None, None, -1 if suffix else 1)
     cell = CELLS[problem.model.cell]
-    h, cache = cell.forward(params, x[turn], initial, counted[turn])
+    h, cache = cell.forward(params, x[turn], initial, mask[turn])
     return h[turn], through_time.backward(cell, dh_of[turn], cache)
 
 
@@ -81,8 +81,8 @@ def test_both_directions_are_two_layers_one_on_reversed_time(cell, lengths):
     assert_is_the_layer(found, forth, "", "", 0)
     assert_is_the_layer(found, back, "", ".reverse", 1)
     assert_same(found.gradients["inputs"], forth.x + back.x[::-1])
-    counted = counted_steps(np.full(3, T) if lengths is None else problem.lengths, T)[..., None]
-    assert_same(found.outputs, counted * (onward @ V[:, :H].T + turned @ V[:, H:].T + problem.params["c"]))
+    mask = length_mask(np.full(3, T) if lengths is None else problem.lengths, T)[..., None]
+    assert_same(found.outputs, mask * (onward @ V[:, :H].T + turned @ V[:, H:].T + problem.params["c"]))
 
 
 @of_every_cell

@@ -32,10 +32,8 @@ def truncated(problem, truncation):
 
 def piece(problem, start, stop):
     """The steps start + 1 … stop of a problem, from the state that they begin with."""
-    counted = np.ones(problem.leading, dtype=bool)
-    _, cache = CELLS[problem.model.cell].forward(
-        problem.params, problem.inputs, tuple(problem.states.values()), counted
-    )
+    mask = np.ones(problem.leading, dtype=bool)
+    _, cache = CELLS[problem.model.cell].forward(problem.params, problem.inputs, tuple(problem.states.values()), mask)
     states = {name: getattr(cache, name[0])[start] for name in problem.states}
     return answer(replace(problem, inputs=problem.inputs[start:stop], targets=problem.targets[start:stop], **states))
 
@@ -182,8 +180,8 @@ def test_no_truncation_changes_the_loss_nor_what_the_read_out_gets(cell, truncat
         np.testing.assert_array_equal(found.gradients[name], whole.gradients[name])
 
 
-@pytest.mark.parametrize(("n", "walked"), [(1, 1), (3, 3), (T + 4, T)])
-def test_the_window_takes_n_steps_back_for_all_losses_at_once(n, walked):
+@pytest.mark.parametrize(("n", "steps_back"), [(1, 1), (3, 3), (T + 4, T)])
+def test_the_window_takes_n_steps_back_for_all_losses_at_once(n, steps_back):
     steps = []
 
     def counting(*arguments):
@@ -194,4 +192,4 @@ def test_the_window_takes_n_steps_back_for_all_losses_at_once(n, walked):
     _, cache = rnn.forward(problem.params, problem.inputs, (problem.h0,), np.ones((T, 3), dtype=bool))
     cell = SimpleNamespace(**{**vars(rnn), "step_backward": counting})
     window_backward(cell, np.ones((T, 3, H)), cache, n)
-    assert len(steps) == walked
+    assert len(steps) == steps_back

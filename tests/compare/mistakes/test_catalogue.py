@@ -44,7 +44,7 @@ MADE = [
     (elman, "dW transposed", ("da @ before.T", "before @ da.T")),
     (elman, "recurrent path dropped", ("V.T @ do + dh_next", "V.T @ do")),
     (elman, "last step only", ("* seen[t]\n        dV", "* seen[t] * (t == T - 1)\n        dV")),
-    (elman, "added up along the way back", ("dh_next = W.T", "dh_next += W.T")),
+    (elman, "added up over the backward pass", ("dh_next = W.T", "dh_next += W.T")),
     (elman, "sign of the recurrent path", ("dh_next = W.T", "dh_next = -W.T")),
     (elman, "h_t for h_{t−1} in dW", ("da @ before.T", "da @ states[t].T")),
     (elman, "h_{−1} wraps round", ("states[t - 1] if t > 0 else start", "states[t - 1]")),
