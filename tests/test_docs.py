@@ -96,6 +96,11 @@ def test_python_that_nothing_runs_is_found():
     assert found == ["script", "tests", "file", "", ""]
 
 
+def test_no_block_has_a_language_that_these_tests_do_not_know():
+    """Python after ```py, say, would be seen by nobody."""
+    assert {block.language for block in pages.all_blocks()} <= {"python", "console", "sh", "toml", ""}
+
+
 def test_what_is_tested_elsewhere_is():
     for page, test in ELSEWHERE.items():
         assert Path(page).name in (pages.ROOT / "tests" / test).read_text(encoding="utf-8")
