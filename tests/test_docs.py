@@ -176,6 +176,9 @@ def test_a_transcript_that_is_not_what_is_printed_is_found():
     same = "head\n\ndW: wrong by 1.0, 7e+13 times\n…\n  wrong: b\nend (20.1 s)".splitlines()
     assert pages.difference(same, printed) == ""
     assert pages.difference(["…", "  right: a", "…"], printed) == ""
+    row = "lstm  float64  5.1  6.5  6.7  5 %  o_1  {} (certified)\n"
+    assert pages.difference(["lstm float64 5.0 6.0 6.7 4 % dx_3 agree (certified)"], row.format("agree")) == ""
+    assert pages.difference(["lstm float64 5.1 6.5 6.7 5 % o_1 agree (certified)"], row.format("disagree"))
     for wrong in (
         ["head"],  # more was printed
         ["head", "…", "  right: a"],  # this is not the end
