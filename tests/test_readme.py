@@ -1,91 +1,80 @@
-"""What the README prints is what happens."""
+"""The README is short, and its figures are those of the pages, of the catalogue and of the commands.
+
+Its examples are run in `test_docs.py`, with those of all pages.
+"""
 
 from __future__ import annotations
 
 import re
-import sys
-from pathlib import Path
 
+import pages
 import pytest
-from gradparity.compare import cli
+from gradparity.compare import SYSTEMS
+from gradparity.compare.systems.datasets import BUILT_IN
 
-pytest_plugins = ["pytester"]
 pytestmark = pytest.mark.docs
-README = (Path(__file__).parent.parent / "README.md").read_text()
+README = pages.text("README.md")
 
 
-def blocks(language):
-    fenced = re.findall(r"^```(\w*)\n(.*?)^```$", README, flags=re.DOTALL | re.MULTILINE)
-    return [text for tag, text in fenced if tag == language]
+def table_rows(content):
+    """The cells of every row of every table in a text."""
+    rows = [line.strip().strip("|").split(" | ") for line in content.splitlines() if line.startswith("| ")]
+    return [[cell.strip() for cell in row] for row in rows]
 
 
-@pytest.fixture
-def the_backend(tmp_path, monkeypatch):
-    """The README's backend as a file in the current folder."""
-    (code,) = (block for block in blocks("python") if "class MyBackend" in block)
-    (tmp_path / "my_backend.py").write_text(code)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", sys.path.copy())
-    monkeypatch.delitem(sys.modules, "my_backend", raising=False)
-    return tmp_path / "my_backend.py"
+def test_it_is_short():
+    assert len(README.splitlines()) <= 180
+    assert len(README.split()) <= 900
 
 
-def run(*arguments):
-    with pytest.raises(SystemExit) as exit_:
-        cli.main(arguments)
-    return exit_.value.code or 0
+def test_the_two_commands_are_complete_each_on_a_line():
+    lines = [line for line in README.splitlines() if line.startswith("pip install ")]
+    assert lines == [
+        'pip install -c constraints.txt -e ".[all]" && gradparity compare',
+        'pip install -c constraints.txt -e ".[test]" && pytest',
+    ]
 
 
-def test_the_backend_is_complete_and_agrees(the_backend, capsys):
-    assert len(the_backend.read_text().splitlines()) < 40
-    assert run("compare", "elman-squared-error", "--backend", "my_backend:MyBackend") == 0
-    out = capsys.readouterr().out
-    assert "6 agree" in out
-    assert run("compare", "elman-softmax", "--backend", "my_backend:MyBackend") == 2
-    assert "mine has a plain tanh layer with the squared error only" in capsys.readouterr().err
+def test_the_first_success_takes_five_lines():
+    *_, function = pages.the_block("README.md", "# logistic.py").text.partition("def ")
+    assert len(function.splitlines()) == 5
 
 
-def test_a_mistake_in_a_derivation_is_told_as_printed(tmp_path, monkeypatch, capsys):
-    (code,) = (block for block in blocks("python") if "def my_gradients" in block)
-    (tmp_path / "my_gradients.py").write_text(code)
-    monkeypatch.chdir(tmp_path)
-    (transcript,) = blocks("console")
-    command, *told = transcript.splitlines()
-    assert run(*command.removeprefix("$ gradparity ").split()) == 1
-    out = capsys.readouterr().out
-    for line in (line for line in told if line != "…"):
-        assert without_the_spread(line) in without_the_spread(out)
+def test_the_catalogue_is_as_large_as_it_says():
+    assert f"{len(SYSTEMS)} systems and" in " ".join(README.split())
+    assert len(BUILT_IN) == 2
+    assert "and two data sets" in README
 
 
-def without_the_spread(text):
-    """How many times more than rounding depends on the machine's BLAS, in the last digit."""
-    return re.sub(r"\S+ times", "# times", text)
+def test_the_figures_of_five_checks_are_those_of_the_detection_run():
+    found, false = [row for row in table_rows(pages.text("docs/detection.md")) if row[0] == "all"]
+    planted, *detected, named = [sum(map(int, cell.split(" · "))) for cell in found[1:]]
+    right, *positives = map(int, false[1:])
+    header, _, *rows = table_rows(README[README.index("## Why not") : README.index("## Use cases")])
+    assert header[1:] == [f"mistakes found, of {planted}", "named", f"false positives, of {right} right gradients"]
+    assert [int(row[1]) for row in rows] == detected
+    assert [row[2] for row in rows] == ["–"] * 4 + [str(named)]
+    assert [int(row[3]) for row in rows] == positives
+    assert [
+        re.search(r"\w+(?=`| |$)", row[0].replace("torch.autograd.", "").replace("jax.test_util.", ""))[0]
+        for row in rows
+    ] == [
+        "gradcheck",
+        "check_grads",
+        "assert_allclose",
+        "central",
+        "gradparity",
+    ]
 
 
-def test_the_benchmarkers_lines_run():
-    (code,) = (block for block in blocks("python") if "prepare" in block and "class" not in block)
-    scope = {}
-    exec(code, scope)
-    assert set(scope["gradients"]) == {"U", "W", "b", "V", "c"}
+def test_the_fastest_are_as_many_as_in_the_tables_of_the_benchmark():
+    content = (pages.ROOT / "compare" / "bench" / "bench.md").read_text(encoding="utf-8")
+    rows = [row for row in table_rows(content) if re.fullmatch(r"\d+, \d+, \d+, \d+", row[0])]
+    fastest = sum(float(row[-2]) < 1 for row in rows)
+    assert f"fastest on {fastest} of {len(rows)} workloads" in " ".join(README.split())
 
 
-def test_the_tests_of_a_library_run_as_printed(pytester):
-    (code,) = (block for block in blocks("python") if "def test_my_layer" in block)
-    pytester.makepyfile(code.replace("my_package.gradparity:backend", "jax"))
-    pytester.runpytest_subprocess("-q", "-p", "no:cacheprovider").assert_outcomes(passed=5)
-
-
-def test_weights_go_from_one_library_to_another():
-    (code,) = (block for block in blocks("python") if "assert_same_layer" in block)
-    scope = {}
-    exec(code, scope)
-    assert type(scope["cell"]).__name__ == "OptimizedLSTMCell"
-    assert set(scope["params"]) == {"U", "W", "b"}
-
-
-def test_the_detection_tables_are_those_that_the_command_wrote():
-    page = (Path(__file__).parent.parent / "docs" / "detection.md").read_text().splitlines()
-    section = README[README.index("## How good is it?") : README.index("## Architecture")]
-    rows = [line for line in section.splitlines() if line.startswith("|")]
-    assert len(rows) > 15
-    assert [row for row in rows if row not in page] == []
+def test_every_page_is_in_the_index():
+    index = pages.text("docs/README.md")
+    names = {page.removeprefix("docs/") for page in pages.pages()} - {"README.md"}
+    assert [name for name in sorted(names) if f"({name})" not in index] == []

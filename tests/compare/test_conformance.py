@@ -10,7 +10,7 @@ import pytest
 
 pytest_plugins = ["pytester"]
 LEAN = ("-p", "no:hypothesispytest", "-p", "no:jaxtyping", "-p", "no:cacheprovider")
-README = Path(__file__).parents[2] / "README.md"
+PAGE = Path(__file__).parents[2] / "docs" / "add-a-backend.md"
 
 FAULTY = """
 import numpy as np
@@ -277,8 +277,8 @@ def conform(pytester):
 
 
 @pytest.mark.parametrize("mode", [(), ("--import-mode=importlib", "-n2")], ids=["as it is", "importlib, two workers"])
-def test_the_readmes_backend_conforms(pytester, conform, mode):
-    (code,) = re.findall(r"^```python\n([^`]*class MyBackend.*?)^```$", README.read_text(), re.DOTALL | re.MULTILINE)
+def test_the_backend_of_the_page_conforms(pytester, conform, mode):
+    (code,) = re.findall(r"^```python\n([^`]*class MyBackend.*?)^```$", PAGE.read_text(), re.DOTALL | re.MULTILINE)
     pytester.makepyfile(my_backend=code)
     pytester.makeini("[pytest]\npython_files = check_*.py\npython_functions = check_*\nfilterwarnings = error")
     result = conform(*mode, backends=["my_backend:MyBackend", "my_backend:MyBackend"])  # which is asked once
