@@ -17,6 +17,7 @@ from gradparity.compare import cli
 from gradparity.compare.testing import expected_failures
 
 pytest_plugins = ["pytester"]
+pytestmark = pytest.mark.docs
 LEAN = ("-q", "-p", "no:cacheprovider")
 
 # Pages that are not run here, with the test that follows them.
