@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from ...manual import equations
+from ...manual.plain import LOSSES
 from .source import Section, section
 
 Functions = Sequence[Callable[..., Any]]
@@ -42,11 +43,6 @@ CELLS = {
     ),
 }
 
-LOSSES = {
-    "softmax_cross_entropy": equations.softmax_cross_entropy,
-    "sigmoid_cross_entropy": equations.sigmoid_cross_entropy,
-    "squared_error": equations.squared_error,
-}
 READOUT = {name: section(equations.readout_forward, loss, equations.readout_backward) for name, loss in LOSSES.items()}
 
 LAYER_FORWARD = section(equations.layer_forward)
