@@ -7,14 +7,14 @@ from functools import lru_cache
 import numpy as np
 
 from ...backends import FeedForward, Model, OrderedSystem, Problem, Recurrent
-from . import lines
+from . import sections
 from .feedforward import run_feed_forward, run_ordered
-from .lines import Line
-from .namespace import Answer, Replaced
+from .namespace import LineResults, Replaced
 from .recurrent import Network, cell_keys
+from .source import Line, Section
 
 
-def run(problem: Problem, replaced: Replaced | None = None) -> Answer:
+def run(problem: Problem, replaced: Replaced | None = None) -> LineResults:
     """The loss and the gradients of a problem, as the lines have them.
 
     Args:
@@ -24,7 +24,7 @@ def run(problem: Problem, replaced: Replaced | None = None) -> Answer:
     with np.errstate(all="ignore"):
         match problem.model:
             case Recurrent():
-                return Network(problem, problem.model, replaced or {}).answer()
+                return Network(problem, problem.model, replaced or {}).results()
             case FeedForward():
                 return run_feed_forward(problem, problem.model, replaced or {})
             case OrderedSystem():
@@ -33,22 +33,23 @@ def run(problem: Problem, replaced: Replaced | None = None) -> Answer:
 
 def has_lines(problem: Problem) -> bool:
     """Whether the lines of a problem's network are known here."""
-    return not isinstance(problem.model, Recurrent) or cell_keys(problem.model)[-1] in lines.FORWARD
+    return not isinstance(problem.model, Recurrent) or cell_keys(problem.model)[-1] in sections.CELLS
 
 
 @lru_cache(maxsize=64)
 def lines_of(model: Model) -> dict[str, dict[str, Line]]:
     """The right lines by their left sides, under every key by which they can be replaced."""
-    found: dict[str, tuple[Line, ...]] = {}
+    by_key: dict[str, Section] = {}
     match model:
         case Recurrent():
             keys = cell_keys(model)
-            found = dict.fromkeys(keys, lines.FORWARD[keys[-1]] + lines.BACKWARD[keys[-1]])
-            found |= dict.fromkeys(("readout", model.loss), lines.READOUT[model.loss])
+            cell = sections.CELLS[keys[-1]]
+            by_key = dict.fromkeys(keys, cell.forward + cell.backward)
+            by_key |= dict.fromkeys(("readout", model.loss), sections.READOUT[model.loss])
         case FeedForward():
-            found = {"layer": lines.LAYER_FORWARD + lines.LAYER_BACKWARD}
-            found |= {"hidden": lines.LAYER_HIDDEN} if len(model.sizes) > 2 else {}
-            found |= dict.fromkeys(("output", model.loss), lines.OUTPUT[model.loss])
+            by_key = {"layer": sections.LAYER_FORWARD + sections.LAYER_BACKWARD}
+            by_key |= {"hidden": sections.LAYER_HIDDEN} if len(model.sizes) > 2 else {}
+            by_key |= dict.fromkeys(("output", model.loss), sections.OUTPUT[model.loss])
         case OrderedSystem():
-            found = {"ordered": lines.ORDERED_FORWARD + lines.ORDERED_BACKWARD}
-    return {key: {line.left: line for line in section} for key, section in found.items()}
+            by_key = {"ordered": sections.ORDERED_FORWARD + sections.ORDERED_BACKWARD}
+    return {key: {line.left: line for line in section} for key, section in by_key.items()}

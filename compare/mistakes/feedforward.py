@@ -6,16 +6,16 @@ import numpy as np
 
 from ...backends import FeedForward, OrderedSystem, Problem
 from ...manual.losses import loss_weight
-from . import lines
-from .namespace import Answer, Names, Replaced, execute, functions, one_hot, with_replacements
+from . import sections
+from .namespace import LineResults, Names, Replaced, execute, functions, one_hot, with_replacements
 
 
-def run_feed_forward(problem: Problem, model: FeedForward, replaced: Replaced) -> Answer:
+def run_feed_forward(problem: Problem, model: FeedForward, replaced: Replaced) -> LineResults:
     """The loss and the gradients of a feed-forward network."""
-    forward = with_replacements(lines.LAYER_FORWARD, replaced, "layer")
-    backward = with_replacements(lines.LAYER_BACKWARD, replaced, "layer")
-    hidden = with_replacements(lines.LAYER_HIDDEN, replaced, "hidden")
-    output = with_replacements(lines.OUTPUT[model.loss], replaced, "output", model.loss)
+    forward = with_replacements(sections.LAYER_FORWARD, replaced, "layer")
+    backward = with_replacements(sections.LAYER_BACKWARD, replaced, "layer")
+    hidden = with_replacements(sections.LAYER_HIDDEN, replaced, "hidden")
+    output = with_replacements(sections.OUTPUT[model.loss], replaced, "output", model.loss)
     B, L = problem.batch_size, len(model.sizes) - 1
     w = np.full((B, 1), loss_weight(np.ones(B, dtype=bool), model.reduction), problem.dtype)
     Y = one_hot(problem, model.sizes[-1])
@@ -34,13 +34,13 @@ def run_feed_forward(problem: Problem, model: FeedForward, replaced: Replaced) -
         if number > 1:
             layers[number - 2]["da"] = names["da_below"]
     values |= {"loss": np.asarray(layers[-1]["loss"]), "inputs": layers[0]["da_below"]}
-    return Answer({name: values[name] for name in ("loss", *problem.differentiable)})
+    return LineResults({name: values[name] for name in ("loss", *problem.differentiable)})
 
 
-def run_ordered(problem: Problem, model: OrderedSystem, replaced: Replaced) -> Answer:
+def run_ordered(problem: Problem, model: OrderedSystem, replaced: Replaced) -> LineResults:
     """E, and the total derivatives of an ordered system."""
-    forward = with_replacements(lines.ORDERED_FORWARD, replaced, "ordered")
-    backward = with_replacements(lines.ORDERED_BACKWARD, replaced, "ordered")
+    forward = with_replacements(sections.ORDERED_FORWARD, replaced, "ordered")
+    backward = with_replacements(sections.ORDERED_BACKWARD, replaced, "ordered")
     A, N = problem.params["A"], model.size
     c = np.array(model.objective, problem.dtype)
     z, E = np.zeros_like(A, shape=N), problem.dtype.type(0)
@@ -50,7 +50,7 @@ def run_ordered(problem: Problem, model: OrderedSystem, replaced: Replaced) -> A
         z[i], E = names["z_i"], names["E"]
     total, dA = np.zeros_like(z), np.zeros_like(A)
     for i in reversed(range(N)):
-        given = {"c_i": c[i], "total": total[i + 1 :], "A_later": A[i + 1 :, i], "A_i": A[i, :i], "z": z[:i]}
-        names = execute(backward, given)
+        names = {"c_i": c[i], "total": total[i + 1 :], "A_later": A[i + 1 :, i], "A_i": A[i, :i], "z": z[:i]}
+        execute(backward, names)
         total[i], dA[i, :i] = names["total_i"], names["dA_i"]
-    return Answer({"loss": np.asarray(E), "A": dA, "inputs": total[:1].copy()})
+    return LineResults({"loss": np.asarray(E), "A": dA, "inputs": total[:1].copy()})

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ...backends import Problem
-from .answers import ANSWERS
 from .cells import GRU, LSTM, PLAIN, TIME
+from .changed_answers import ANSWERS
+from .changed_problems import QUESTIONS
 from .execution import run
 from .mistake import Mistake, Variant
-from .questions import QUESTIONS
 from .readouts import ORDERED, READOUTS
 
 MISTAKES = (*PLAIN, *TIME, *LSTM, *GRU, *READOUTS, *ORDERED, *QUESTIONS, *ANSWERS)

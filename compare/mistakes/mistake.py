@@ -1,4 +1,4 @@
-"""What a mistake is: a change of some lines, of the question, or of the answer; and what it makes of a problem."""
+"""What a mistake is: a change of some lines, of the problem, or of the answer; and what it makes of a problem."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import numpy as np
 
 from ...backends import Evaluation, Problem
 from .execution import lines_of, run
-from .lines import Line
 from .namespace import Replaced
+from .source import Line, statements
 
 Values = dict[str, np.ndarray]  # `loss`, and gradients by the names of `Problem.differentiable`
-THE_RIGHT_SIDE = "…"  # stands in a statement for what should stand there
+THE_RIGHT_SIDE = "..."  # stands in a statement for what should stand there
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Variant:
         words: what distinguishes it from the mistake's other variants; empty where there is one.
         lines: statements in place of others, several separated by ` ; `, by the keys of `lines_of`. Those of which
             a problem knows nothing are left out.
-        question: what is computed in place of the problem.
+        transform_problem: gives the problem that is computed in place of the one that was given.
         answer: what is made of the gradients and the loss.
         keeps_loss: whether the loss is right nevertheless.
         equations: those that are violated, beside those of the lines.
@@ -35,7 +35,7 @@ class Variant:
 
     words: str = ""
     lines: Mapping[str, str] = field(default_factory=dict)
-    question: Callable[[Problem], Problem] | None = None
+    transform_problem: Callable[[Problem], Problem] | None = None
     answer: Callable[[Values, Problem], Values] | None = None
     keeps_loss: bool = False
     equations: tuple[int, ...] = ()
@@ -49,14 +49,13 @@ class Variant:
     def replaced(self, problem: Problem) -> Replaced:
         """The statements that stand in place of others."""
         known = lines_of(problem.model)
-        found: dict[str, dict[str, str]] = {}
+        by_key: dict[str, dict[str, str]] = {}
         for key, text in self.lines.items():
-            for statement in text.split(" ; ") if key in known else ():
-                left = statement.partition(" = ")[0].partition(" += ")[0]
-                if left in known[key]:
-                    right_side = known[key][left].text.partition("= ")[2]
-                    found.setdefault(key, {})[left] = statement.replace(THE_RIGHT_SIDE, right_side)
-        return found
+            for statement in statements(text) if key in known else ():
+                if right_line := known[key].get(statement.left):
+                    wrong = statement.text.replace(THE_RIGHT_SIDE, right_line.right)
+                    by_key.setdefault(key, {})[statement.left] = wrong
+        return by_key
 
     def changed_lines(self, problem: Problem) -> list[tuple[Line, str]]:
         """Each line that is replaced, with what stands in its place."""
@@ -70,8 +69,8 @@ class Variant:
 
     def predict(self, problem: Problem) -> Values:
         """What somebody with this mistake would answer."""
-        asked = self.question(problem) if self.question else problem
-        values = run(asked, self.replaced(asked)).values
+        computed = self.transform_problem(problem) if self.transform_problem else problem
+        values = run(computed, self.replaced(computed)).values
         if self.answer:
             values = self.answer(values, problem)
         if self.keeps_loss:
@@ -92,9 +91,10 @@ def attempt(variant: Variant, problem: Problem) -> Values | None:
 def together(one: Variant, other: Variant) -> Variant:
     """Two mistakes at once, as far as they can be predicted."""
 
-    def question(problem: Problem) -> Problem:
-        asked = one.question(problem) if one.question else problem
-        return other.question(asked) if other.question else asked
+    def transform_problem(problem: Problem) -> Problem:
+        for variant in (one, other):
+            problem = variant.transform_problem(problem) if variant.transform_problem else problem
+        return problem
 
     def answer(values: Values, problem: Problem) -> Values:
         values = one.answer(values, problem) if one.answer else values
@@ -106,7 +106,7 @@ def together(one: Variant, other: Variant) -> Variant:
     }
     return Variant(
         lines=lines,
-        question=question,
+        transform_problem=transform_problem,
         answer=answer,
         keeps_loss=one.keeps_loss and other.keeps_loss,
         rounds_more=one.rounds_more or other.rounds_more,
@@ -132,7 +132,7 @@ class Mistake:
         return [variant for variant in self.variants(problem, answered) if variant.applies(problem)]
 
 
-def lines(
+def line_mistake(
     name: str,
     remedy: str,
     *variants: Mapping[str, str],
@@ -140,21 +140,21 @@ def lines(
     where: Callable[[Problem], bool] = lambda problem: True,
 ) -> Mistake:
     """A mistake that consists of other lines; several variants are told apart by what stands in them."""
-    found = tuple(Variant("", variant, equations=equations) for variant in variants)
-    return Mistake(name, remedy, lambda problem, answered: found if where(problem) else ())
+    of_lines = tuple(Variant("", variant, equations=equations) for variant in variants)
+    return Mistake(name, remedy, lambda problem, answered: of_lines if where(problem) else ())
 
 
-def asks(
+def problem_mistake(
     name: str,
     remedy: str,
-    question: Callable[[Problem], Problem],
+    transform_problem: Callable[[Problem], Problem],
     *,
     where: Callable[[Problem], bool] = lambda problem: True,
     equations: tuple[int, ...] = (),
     keeps_loss: bool = False,
 ) -> Mistake:
-    """A mistake that answers another question."""
-    variant = Variant("", question=question, equations=equations, keeps_loss=keeps_loss)
+    """A mistake that answers for a changed problem."""
+    variant = Variant("", transform_problem=transform_problem, equations=equations, keeps_loss=keeps_loss)
     return Mistake(name, remedy, lambda problem, answered: [variant] if where(problem) else [])
 
 

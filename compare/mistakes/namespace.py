@@ -8,15 +8,15 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ...backends import Problem
-from ...manual.activations import ACTIVATIONS, sigmoid, sigmoid_derivative, tanh, tanh_derivative
-from ...manual.losses import softplus
-from .lines import Line, changed, compiled
+from ...manual import equations
+from ...manual.activations import ACTIVATIONS
+from .source import Section, changed, compiled
 
 Replaced = Mapping[str, Mapping[str, str]]  # by what the lines belong to: new statements by their left sides
 Names = dict[str, Any]
 
 
-class Answer(NamedTuple):
+class LineResults(NamedTuple):
     """What the lines compute.
 
     Attributes:
@@ -28,14 +28,14 @@ class Answer(NamedTuple):
     final: tuple[np.ndarray, ...] = ()
 
 
-def with_replacements(section: tuple[Line, ...], replaced: Replaced, *keys: str) -> tuple[Line, ...]:
+def with_replacements(section: Section, replaced: Replaced, *keys: str) -> Section:
     """A section with what is to be replaced in it under any of the keys."""
     for key in keys:
         section = changed(section, replaced.get(key, {}))
     return section
 
 
-def execute(section: tuple[Line, ...], names: Names) -> Names:
+def execute(section: Section, names: Names) -> Names:
     """Executes the lines of a section with these names, and leaves their results among them."""
     exec(compiled(section), names)
     return names
@@ -54,32 +54,15 @@ def one_hot(problem: Problem, size: int) -> np.ndarray:
     return (problem.targets[..., None] == np.arange(size)).astype(problem.dtype)
 
 
-def _softmax(o: np.ndarray) -> np.ndarray:
-    e = np.exp(o - o.max(axis=-1, keepdims=True))
-    return e / e.sum(axis=-1, keepdims=True)
-
-
-def _softmax_backward(o: np.ndarray, dp: np.ndarray) -> np.ndarray:
-    p = _softmax(o)
+def softmax_backward(o: np.ndarray, dp: np.ndarray) -> np.ndarray:
+    """What o receives through its softmax, for the mistakes that differentiate a loss of the probabilities."""
+    p = equations.softmax(o)
     return p * (dp - (p * dp).sum(axis=-1, keepdims=True))
 
 
-def _cross_entropy(o: np.ndarray, Y: np.ndarray) -> np.ndarray:
-    shifted = o - o.max(axis=-1, keepdims=True)
-    return Y * (np.log(np.exp(shifted).sum(axis=-1, keepdims=True)) - shifted)
-
-
-FUNCTIONS: Names = {
-    "sigmoid": sigmoid,
-    "dsigmoid": sigmoid_derivative,
-    "tanh": tanh,
-    "dtanh": tanh_derivative,
-    "softplus": softplus,
-    "softmax": _softmax,
-    "softmax_backward": _softmax_backward,
-    "cross_entropy": _cross_entropy,
-    "log": np.log,
-    "sign": np.sign,
-    "joined": lambda *parts: np.concatenate(parts, axis=-1),
-    "below": lambda *parts: np.concatenate(parts, axis=0),
-}
+IN_EQUATIONS = (
+    *("sigmoid", "dsigmoid", "tanh", "dtanh", "softplus"),
+    *("softmax", "cross_entropy", "hsplit", "hstack", "vstack"),
+)
+IN_MISTAKES: Names = {"softmax_backward": softmax_backward, "log": np.log, "sign": np.sign}
+FUNCTIONS: Names = {name: getattr(equations, name) for name in IN_EQUATIONS} | IN_MISTAKES

@@ -15,8 +15,8 @@ from ...backends.models.recurrent import CELLS, LayerDirection
 from ...backends.references.manual_backend import options
 from ...manual.losses import last_steps, length_mask, loss_weight
 from ...manual.truncation import gradient_passes
-from . import lines
-from .namespace import Answer, Names, Replaced, execute, functions, one_hot, with_replacements
+from . import sections
+from .namespace import LineResults, Names, Replaced, execute, functions, one_hot, with_replacements
 
 State = tuple[np.ndarray, ...]  # (h,), or of the LSTM (h, c)
 
@@ -48,16 +48,16 @@ class Network:
         self.values: dict[str, np.ndarray] = {}
         self.initial: dict[int, State] = {}
 
-    def answer(self) -> Answer:
+    def results(self) -> LineResults:
         h = np.where(self.mask[..., None], self.problem.inputs, 0)
         layers: list[list[Layer]] = []
         for places in self.model.layers:
             layers.append([self._forward(place, _turned(h, place)) for place in places])
-            h = np.concatenate([_turned(_states(each, "h"), each.place) for each in layers[-1]], axis=-1)
+            h = np.concatenate([_turned(_states(layer, "h"), layer.place) for layer in layers[-1]], axis=-1)
         dh_above = self._read_out(h)
         for layer in reversed(layers):
             parts = zip(layer, np.split(dh_above, len(layer), axis=-1), strict=True)
-            dx = [_turned(self._backward(each, _turned(part, each.place)), each.place) for each, part in parts]
+            dx = [_turned(self._backward(one, _turned(part, one.place)), one.place) for one, part in parts]
             dh_above = dx[0] if len(dx) == 1 else dx[0] + dx[1]
         starts = zip(*(self.initial[place.number] for place in self.model.places), strict=True)
         for name, of_places in zip(self.model.state_names, starts, strict=True):
@@ -65,14 +65,14 @@ class Network:
         self.values["inputs"] = dh_above
         if self.model.concatenated:
             self.values["Wcat"] = np.concatenate([self.values["U"], self.values["W"]], axis=1)
-        ends = [np.stack([each.steps[-1][state] for layer in layers for each in layer]) for state in self.states]
-        return Answer({name: self.values[name] for name in ("loss", *self.problem.differentiable)}, tuple(ends))
+        ends = [np.stack([one.steps[-1][state] for layer in layers for one in layer]) for state in self.states]
+        return LineResults({name: self.values[name] for name in ("loss", *self.problem.differentiable)}, tuple(ends))
 
     def _forward(self, place: LayerDirection, x: np.ndarray) -> Layer:
-        section = with_replacements(lines.FORWARD[self.keys[-1]], self.replaced, *self.keys)
+        section = with_replacements(sections.CELLS[self.keys[-1]].forward, self.replaced, *self.keys)
         weights = self._weights(place, x.shape[-1])
-        given = [array.reshape(-1, *array.shape[-2:])[place.number] for array in self.problem.states.values()]
-        before: Names = {f"{state}_before": array for state, array in zip(self.states, given, strict=True)}
+        initial = [array.reshape(-1, *array.shape[-2:])[place.number] for array in self.problem.states.values()]
+        before: Names = {f"{state}_before": array for state, array in zip(self.states, initial, strict=True)}
         mask = _turned(self.mask, place)[..., None]
         steps = []
         for t in range(self.T):
@@ -86,18 +86,18 @@ class Network:
 
     def _weights(self, place: LayerDirection, width: int) -> Names:
         params, gates = self.problem.params, self.model.gates
-        found: Names = {name: params.get(place.name(name), 0.0) for name in ("U", "W", "b", "b_hn")}
+        weights: Names = {name: params.get(place.name(name), 0.0) for name in ("U", "W", "b", "b_hn")}
         if self.model.concatenated:
-            found |= {"U": params["Wcat"][:, :width], "W": params["Wcat"][:, width:]}
+            weights |= {"U": params["Wcat"][:, :width], "W": params["Wcat"][:, width:]}
         for name in "UW":
-            of_gates = np.split(found[name], max(1, len(gates)))
-            found |= {f"{name}_{gate}": part for gate, part in zip(gates, of_gates, strict=False)}
-        return found | {"gates": lambda a: np.split(a, len(gates), axis=-1)}
+            of_gates = np.split(weights[name], max(1, len(gates)))
+            weights |= {f"{name}_{gate}": part for gate, part in zip(gates, of_gates, strict=False)}
+        return weights
 
     def _read_out(self, h: np.ndarray) -> np.ndarray:
         """The loss, and what every state receives from above."""
         params, model = self.problem.params, self.model
-        section = with_replacements(lines.READOUT[model.loss], self.replaced, "readout", model.loss)
+        section = with_replacements(sections.READOUT[model.loss], self.replaced, "readout", model.loss)
         with_loss = self.mask if model.loss_at == "every_step" else last_steps(self.mask)
         w = loss_weight(with_loss, model.reduction) * with_loss[..., None].astype(self.problem.dtype)
         Y = np.where(with_loss[..., None], one_hot(self.problem, model.output_size), 0)
@@ -125,7 +125,7 @@ class Network:
 
     def _backward(self, layer: Layer, dh_above: np.ndarray) -> np.ndarray:
         """The gradients of one direction of a layer; returns dx."""
-        section = with_replacements(lines.BACKWARD[self.keys[-1]], self.replaced, *self.keys)
+        section = with_replacements(sections.CELLS[self.keys[-1]].backward, self.replaced, *self.keys)
         mask = _turned(self.mask, layer.place)[..., None]
         U, W = layer.weights["U"], layer.weights["W"]
         sums: Names = {"dU": np.zeros_like(U), "dW": np.zeros_like(W), "db": np.zeros_like(U, shape=len(U))}
@@ -139,17 +139,17 @@ class Network:
             later = nothing
             for t in range(start, start - count, -1):
                 above = dh_above[t] if of_all_losses or t == start else nothing[0]
-                received = [np.where(from_later[t], each, 0) for each in later]
+                received = [np.where(from_later[t], d_state, 0) for d_state in later]
                 names = layer.steps[t] | sums | ends | {"left": self.T - t}
                 names["dh_above"] = np.where(from_above[t] & mask[t], above, 0)
-                for state, each in zip(self.states, received, strict=True):
-                    names[f"d{state}_later"] = np.where(mask[t], each, 0)
+                for state, d_state in zip(self.states, received, strict=True):
+                    names[f"d{state}_later"] = np.where(mask[t], d_state, 0)
                 execute(section, names)
                 sums = {name: names[name] for name in sums}
                 dx[t] = dx[t] + names["dx"]
                 later = tuple(
-                    np.where(mask[t], names[f"d{state}_before"], each)
-                    for state, each in zip(self.states, received, strict=True)
+                    np.where(mask[t], names[f"d{state}_before"], d_state)
+                    for state, d_state in zip(self.states, received, strict=True)
                 )
             if start < count:
                 initial = tuple(one + other for one, other in zip(initial, later, strict=True))

@@ -1,4 +1,4 @@
-"""The lines are the hand derivation once more, and every mistake is a change that runs and changes an answer."""
+"""The lines give the hand derivation's gradients, and every mistake is a change that runs and changes an answer."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from gradparity.backends import Evaluation, FeedForward, Problem, Recurrent
 from gradparity.compare import SYSTEMS, compare
 from gradparity.compare.answers.blocks import quantities
 from gradparity.compare.check.user_function import Derivation
-from gradparity.compare.mistakes import MISTAKES, attempt, lines, variants_to_plant
+from gradparity.compare.mistakes import MISTAKES, attempt, sections, variants_to_plant
 from gradparity.compare.mistakes.execution import lines_of, run
+from gradparity.compare.mistakes.source import statements
 from gradparity.compare.testing.strategies import problems
 from gradparity.compare.tolerance.measurement import measure, measure_tolerance
 from hypothesis import given
@@ -20,11 +21,11 @@ from hypothesis import given
 PAGES = Path(__file__).parents[3] / "manual"
 SINGLE = [name for name, system in SYSTEMS.items() if not system.training]
 SECTIONS = [
-    *lines.FORWARD.values(),
-    *lines.BACKWARD.values(),
-    *lines.READOUT.values(),
-    *lines.OUTPUT.values(),
-    *(lines.LAYER_FORWARD, lines.LAYER_HIDDEN, lines.LAYER_BACKWARD, lines.ORDERED_FORWARD, lines.ORDERED_BACKWARD),
+    *(section for cell in sections.CELLS.values() for section in cell),
+    *sections.READOUT.values(),
+    *sections.OUTPUT.values(),
+    *(sections.LAYER_FORWARD, sections.LAYER_HIDDEN, sections.LAYER_BACKWARD),
+    *(sections.ORDERED_FORWARD, sections.ORDERED_BACKWARD),
 ]
 LINES = [line for section in SECTIONS for line in section]
 
@@ -134,7 +135,7 @@ def feed_forward(*sizes, **options):
 
 PROBLEMS = [
     *(SYSTEMS[name].problem(seed=7) for name in SINGLE),
-    *(square("rnn", loss=loss) for loss in lines.LOSSES),
+    *(square("rnn", loss=loss) for loss in sections.LOSSES),
     *(square("lstm"), square("gru"), square("gru", reset="before")),
     square("rnn", loss_at="last_step", activation="sigmoid"),
     feed_forward(4, 4, 4, activation="relu"),
@@ -196,7 +197,7 @@ def test_every_statement_stands_for_a_line_that_exists():
             known.setdefault(key, set()).update(section)
     for name, variant in constant_variants():
         for key, text in variant.lines.items():
-            lefts = {line.left for line in lines.parse(text.replace(" ; ", "\n"))}
+            lefts = {line.left for line in statements(text)}
             assert lefts <= known[key], (name, key)
 
 

@@ -1,4 +1,4 @@
-"""Mistakes that answer another question: other gates, labels, lengths, losses, states or truncations."""
+"""Mistakes that answer for a changed problem: other gates, labels, lengths, losses, states or truncations."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ...backends import Chunks, FeedForward, LastSteps, OrderedSystem, Problem, 
 from ...backends.models.recurrent import ACTIVATIONS
 from ...backends.models.truncation import Truncation
 from .execution import run
-from .mistake import Mistake, Values, Variant, asks, with_model, with_params
+from .mistake import Mistake, Values, Variant, problem_mistake, with_model, with_params
 
 GATED = ("U", "W", "b")
 STEPS_AWAY = {1: "the next step's", -1: "the step's before"}
@@ -66,7 +66,7 @@ def _gate_orders(problem: Problem, answered: Values) -> Iterator[Variant]:
         equations = (54,) if model.cell == "lstm" else (65, 67) if model.reset == "after" else (65, 68)
         yield Variant(
             f"rows taken for those of {shown}",
-            question=partial(_with_gates_reordered, order=places),
+            transform_problem=partial(_with_gates_reordered, order=places),
             answer=partial(_with_rows_reordered, order=theirs),
             equations=equations,
         )
@@ -90,8 +90,8 @@ def _label_shifts(problem: Problem, answered: Values) -> Iterator[Variant]:
     ends = {True: "wrapping round", False: "the one at the end repeated"}
     for (by, step), (wraps, end), keeps_loss in product(STEPS_AWAY.items(), ends.items(), (False, True)):
         only = ", in the gradient only" if keeps_loss else ""
-        question = partial(_shifted, by=by, wraps=wraps)
-        yield Variant(f"{step}, {end}{only}", question=question, keeps_loss=keeps_loss, equations=(28,))
+        shifted = partial(_shifted, by=by, wraps=wraps)
+        yield Variant(f"{step}, {end}{only}", transform_problem=shifted, keeps_loss=keeps_loss, equations=(28,))
 
 
 def _forget_bias(problem: Problem) -> Problem:
@@ -112,7 +112,7 @@ def _states_ignored(problem: Problem, answered: Values) -> Iterator[Variant]:
     names = tuple(problem.states)
     for ignored in dict.fromkeys([*((name,) for name in names), names]) if names else ():
         equations = tuple(number for name in ignored for number in _uses(problem, name))
-        yield Variant(" and ".join(ignored), question=partial(_from_zero, names=ignored), equations=equations)
+        yield Variant(" and ".join(ignored), transform_problem=partial(_from_zero, names=ignored), equations=equations)
 
 
 def _uses(problem: Problem, name: str) -> tuple[int, ...]:
@@ -136,7 +136,7 @@ def _carried_over(problem: Problem) -> Problem:
 
 def _states_carried_over(problem: Problem, answered: Values) -> Iterator[Variant]:
     if _is_recurrent(problem) and problem.batch_size > 1:
-        yield Variant("", question=_carried_over, equations=_uses(problem, "h0"))
+        yield Variant("", transform_problem=_carried_over, equations=_uses(problem, "h0"))
 
 
 def _other_reduction(problem: Problem) -> Problem:
@@ -154,14 +154,14 @@ def _truncations(problem: Problem, answered: Values) -> Iterator[Variant]:
     for (kind, (words, equation)), n in product(TRUNCATIONS.items(), range(1, problem.seq_len)):
         if model.truncation != kind(n):
             steps = f"{n} steps" if n > 1 else "1 step"
-            question = partial(_truncated, truncation=kind(n))
-            yield Variant(words.format(steps), question=question, equations=(equation,))
+            truncated = partial(_truncated, truncation=kind(n))
+            yield Variant(words.format(steps), transform_problem=truncated, equations=(equation,))
             if kind is LastSteps and not model.truncation:
                 cut = {"cell": f"dh = dh_above + dh_later * (left <= {n})"}
                 yield Variant(f"what comes from later reaches the last {steps} alone", cut)
     if model.truncation:
         equation = TRUNCATIONS[type(model.truncation)][1]
-        yield Variant("not truncated", question=partial(_truncated, truncation=None), equations=(equation,))
+        yield Variant("not truncated", transform_problem=partial(_truncated, truncation=None), equations=(equation,))
 
 
 def _activated(problem: Problem, activation: str) -> Problem:
@@ -176,7 +176,7 @@ def _activations(problem: Problem, answered: Values) -> Iterator[Variant]:
     equation = 82 if isinstance(model, FeedForward) else 2
     for name in ACTIVATIONS:
         if name != model.activation:
-            yield Variant(name, question=partial(_activated, activation=name), equations=(equation,))
+            yield Variant(name, transform_problem=partial(_activated, activation=name), equations=(equation,))
 
 
 def _are_singles(answered: Values, problem: Problem) -> bool:
@@ -190,13 +190,13 @@ def _single_precision(problem: Problem, answered: Values) -> Iterator[Variant]:
     if problem.dtype == np.float32 or not _is_network(problem):
         return
 
-    def question(asked: Problem) -> Problem:
+    def in_singles(asked: Problem) -> Problem:
         arrays = {name: getattr(asked, name) for name in ("inputs", "targets", "h0", "c0")}
         changed = {name: a.astype("f4") for name, a in arrays.items() if a is not None and a.dtype.kind == "f"}
         return with_params(asked, lambda name, array: array.astype("f4")).with_unchecked(**changed)
 
-    yield Variant("handed in", question=question, recognizes=_are_singles)
-    yield Variant("as large as the error is", question=question, rounds_more=True)
+    yield Variant("handed in", transform_problem=in_singles, recognizes=_are_singles)
+    yield Variant("as large as the error is", transform_problem=in_singles, rounds_more=True)
 
 
 def _with_loss_at(problem: Problem, loss_at: str) -> Problem:
@@ -209,12 +209,12 @@ def _last_step_only(problem: Problem, answered: Values) -> Iterator[Variant]:
         return
     if model.loss_at == "every_step":
         at_last = partial(_with_loss_at, loss_at="last_step")
-        yield Variant("only its loss is differentiated", question=at_last, keeps_loss=True, equations=(21, 28))
-        yield Variant("there is no other loss", question=at_last, equations=(21,))
+        yield Variant("only its loss is differentiated", transform_problem=at_last, keeps_loss=True, equations=(21, 28))
+        yield Variant("there is no other loss", transform_problem=at_last, equations=(21,))
         yield Variant("the others' losses do not reach their states", {"cell": "dh = dh_above if last else dh_later"})
     else:
         every_step = partial(_with_loss_at, loss_at="every_step")
-        yield Variant("forgotten: every step has a loss", question=every_step, equations=(21,))
+        yield Variant("forgotten: every step has a loss", transform_problem=every_step, equations=(21,))
 
 
 QUESTIONS = (
@@ -233,7 +233,7 @@ QUESTIONS = (
         "look for arrays made without a dtype, and for constants and casts in float32",
         _single_precision,
     ),
-    asks(
+    problem_mistake(
         "1 added to the forget gate's bias",
         "some libraries add 1 to it when they draw the weights: here the bias is used as it is",
         _forget_bias,
@@ -245,14 +245,14 @@ QUESTIONS = (
         "every sequence starts from its own initial state, not from where the one before it ended",
         _states_carried_over,
     ),
-    asks(
+    problem_mistake(
         "sum for mean, or mean for sum",
         "the weight w of every step's loss is 1 for a sum, and one over their number for a mean",
         _other_reduction,
         where=_is_network,
         equations=(22,),
     ),
-    asks(
+    problem_mistake(
         "sum for mean, or mean for sum, in the gradient only",
         "the weight w belongs into do as it does into the loss",
         _other_reduction,
@@ -260,7 +260,7 @@ QUESTIONS = (
         equations=(28,),
         keeps_loss=True,
     ),
-    asks(
+    problem_mistake(
         "padded steps counted",
         "past a sequence's length there is no loss and no step",
         lambda problem: problem.with_unchecked(lengths=None),

@@ -35,12 +35,13 @@ def _factors(problem: Problem, answered: Values) -> Iterator[Variant]:
         named["T B / the number of counted steps"] = T * B / int(problem.lengths.sum())
     for words, factor in named.items():
         if factor != 1:
-            for shown, each in ((words, factor), (f"1/({words})" if " " in words else f"1/{words}", 1 / factor)):
-                only = partial(_scaled, factor=each, names=_gradients(problem))
-                both = partial(_scaled, factor=each, names=("loss", *_gradients(problem)))
+            inverse = f"1/({words})" if " " in words else f"1/{words}"
+            for shown, by in ((words, factor), (inverse, 1 / factor)):
+                only = partial(_scaled, factor=by, names=_gradients(problem))
+                both = partial(_scaled, factor=by, names=("loss", *_gradients(problem)))
                 yield Variant(f"{shown}, the gradients", answer=only, equations=(22,))
                 yield Variant(f"{shown}, loss and gradients", answer=both, equations=(22,))
-                loss = partial(_scaled, factor=each, names=("loss",))
+                loss = partial(_scaled, factor=by, names=("loss",))
                 yield Variant(f"{shown}, the loss alone", answer=loss, equations=(23,))
 
 
@@ -48,10 +49,10 @@ def _single_factors(problem: Problem, answered: Values) -> Iterator[Variant]:
     """A factor of one gradient alone, which is read off the answer."""
     right = run(problem).values
     for name in _gradients(problem):
-        given = answered.get(name)
-        if given is None or given.shape != right[name].shape or given.size == 1 or not right[name].any():
+        gradient = answered.get(name)
+        if gradient is None or gradient.shape != right[name].shape or gradient.size == 1 or not right[name].any():
             continue
-        factor = float(np.vdot(right[name], given) / np.vdot(right[name], right[name]))
+        factor = float(np.vdot(right[name], gradient) / np.vdot(right[name], right[name]))
         if np.isfinite(factor) and abs(factor - 1) > 1e-6:
             words = "zeros" if abs(factor) < 1e-12 else f"{factor:.6g}"
             factor = 0.0 if words == "zeros" else factor
@@ -78,9 +79,9 @@ def _clipped(problem: Problem, answered: Values) -> Iterator[Variant]:
 
         yield Variant(f"at ±{largest:.6g}", answer=partial(clip, names=_gradients(problem)))
         for name in answered.keys() & problem.differentiable.keys():
-            own = _largest(answered[name])
-            if own > 0 and answered[name].size > 1:
-                yield Variant(f"d{name} at ±{own:.6g}", answer=partial(_clipped_one, name=name, at=own))
+            of_one = _largest(answered[name])
+            if of_one > 0 and answered[name].size > 1:
+                yield Variant(f"d{name} at ±{of_one:.6g}", answer=partial(_clipped_one, name=name, at=of_one))
         if problem.params.keys() != problem.differentiable.keys():
             yield Variant(f"at ±{largest:.6g}, the parameters'", answer=partial(clip, names=tuple(problem.params)))
 
@@ -94,16 +95,16 @@ def _largest(array: np.ndarray) -> float:
 
 
 def _norm_clipped(problem: Problem, answered: Values) -> Iterator[Variant]:
-    given = [name for name in problem.params if name in answered]
-    norm = _norm(answered, given)
-    for each in {norm, float(f"{norm:.3g}")} if norm > 0 and np.isfinite(norm) else ():
+    answered_params = [name for name in problem.params if name in answered]
+    norm = _norm(answered, answered_params)
+    for limit in {norm, float(f"{norm:.3g}")} if norm > 0 and np.isfinite(norm) else ():
         for names in (tuple(problem.params), _gradients(problem)):
 
-            def clip(values: Values, asked: Problem, norm: float = each, names: tuple[str, ...] = names) -> Values:
-                factor = norm / _norm(values, given)
+            def clip(values: Values, asked: Problem, norm: float = limit, names: tuple[str, ...] = names) -> Values:
+                factor = norm / _norm(values, answered_params)
                 return _scaled(values, asked, factor=factor, names=names) if factor < 1 else values
 
-            yield Variant(f"to a norm of {each:.6g}", answer=clip)
+            yield Variant(f"to a norm of {limit:.6g}", answer=clip)
 
 
 def _norm(values: Values, names: list[str]) -> float:
@@ -113,10 +114,10 @@ def _norm(values: Values, names: list[str]) -> float:
 def _penalized(values: Values, problem: Problem, by: float, of: tuple[str, ...], in_loss: bool) -> Values:
     """With λ/2 ‖θ‖², λ = `by`, in the gradients of these parameters, and perhaps in the loss."""
     kind = problem.dtype.type
-    found = values | {name: values[name] + kind(by) * problem.params[name] for name in of}
+    penalized = values | {name: values[name] + kind(by) * problem.params[name] for name in of}
     if in_loss:
-        found["loss"] = values["loss"] + sum(kind(by / 2) * (problem.params[name] ** 2).sum() for name in of)
-    return found
+        penalized["loss"] = values["loss"] + sum(kind(by / 2) * (problem.params[name] ** 2).sum() for name in of)
+    return penalized
 
 
 def _penalties(problem: Problem, answered: Values) -> Iterator[Variant]:
@@ -129,9 +130,9 @@ def _penalties(problem: Problem, answered: Values) -> Iterator[Variant]:
         strength = float(np.vdot(theta, answered[name] - right[name]) / np.vdot(theta, theta))
         if not np.isfinite(strength) or abs(strength) < LEAST_DECAY:
             continue
-        matrices = tuple(each for each in problem.params if problem.params[each].ndim > 1)
+        matrices = tuple(param for param, array in problem.params.items() if array.ndim > 1)
         for of in dict.fromkeys([tuple(problem.params), matrices, (name,)]):
-            to = f"{strength:.6g} to {', '.join(f'd{each}' for each in of)}"
+            to = f"{strength:.6g} to {', '.join(f'd{param}' for param in of)}"
             yield Variant(to, answer=partial(_penalized, by=strength, of=of, in_loss=False))
             yield Variant(f"{to} and the loss", answer=partial(_penalized, by=strength, of=of, in_loss=True))
 
@@ -195,11 +196,11 @@ def _taken(values: Values, problem: Problem, *, step: float, back: float) -> Val
             return float(run(problem.with_unchecked(params={**problem.params, name: moved})).values["loss"])
         return float(run(problem.with_unchecked(**{name: moved})).values["loss"])
 
-    found = {name: np.empty_like(array) for name, array in problem.differentiable.items()}
-    for name, array in found.items():
+    differences = {name: np.empty_like(array) for name, array in problem.differentiable.items()}
+    for name, array in differences.items():
         for index in np.ndindex(array.shape):
             array[index] = (loss(name, index, step) - loss(name, index, -back)) / (step + back)
-    return values | found
+    return values | differences
 
 
 def _are_differences(answered: Values, problem: Problem, *, step: float) -> bool:
