@@ -16,12 +16,12 @@ DTYPES = ("float64", "float32")
 def require_dtype(dtype: object) -> np.dtype:
     """The NumPy dtype, if it is one that problems are stated in."""
     try:
-        found = np.dtype(dtype)  # type: ignore[call-overload]
+        numpy_dtype = np.dtype(dtype)  # type: ignore[call-overload]
     except TypeError:
         raise unknown_name("dtype", dtype, DTYPES) from None
-    if found.name not in DTYPES:
-        raise InvalidProblemError(f"dtype is {found}, expected float64 or float32")
-    return np.dtype(found.name)  # in this machine's byte order
+    if numpy_dtype.name not in DTYPES:
+        raise InvalidProblemError(f"dtype is {numpy_dtype}, expected float64 or float32")
+    return np.dtype(numpy_dtype.name)  # in this machine's byte order
 
 
 def require_number(name: str, value: object) -> float:
@@ -53,9 +53,9 @@ def require_choice(name: str, value: object, known: Iterable[str]) -> None:
 
 def require_one_dtype(what: str, arrays: Iterable[np.ndarray]) -> None:
     """Raises InvalidProblemError unless all arrays have the same dtype, and it is one that problems are stated in."""
-    found = sorted({array.dtype.name for array in arrays})
-    if len(found) != 1 or found[0] not in DTYPES:
-        raise InvalidProblemError(f"{what} are {' and '.join(found)}, expected one dtype, float32 or float64")
+    dtypes = sorted({array.dtype.name for array in arrays})
+    if len(dtypes) != 1 or dtypes[0] not in DTYPES:
+        raise InvalidProblemError(f"{what} are {' and '.join(dtypes)}, expected one dtype, float32 or float64")
 
 
 def as_array(name: str, value: object) -> np.ndarray[Any, Any]:

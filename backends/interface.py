@@ -74,17 +74,17 @@ class Backend(Protocol):
 PreparedAnswer = tuple[float, dict[str, np.ndarray]]
 
 
-def prepared_answer(found: Any) -> PreparedAnswer:
+def prepared_answer(result: Any) -> PreparedAnswer:
     """What a run returned, copied into NumPy's arrays; a tensor of PyTorch may be on another device.
 
     Raises:
         TypeError: it is no pair of a loss and gradients by name.
     """
-    if not (isinstance(found, tuple) and len(found) == 2 and isinstance(found[1], Mapping)):
-        raise TypeError(f"its run returned a {type(found).__name__}, expected (loss, gradients by name)")
-    loss, gradients = found
+    if not (isinstance(result, tuple) and len(result) == 2 and isinstance(result[1], Mapping)):
+        raise TypeError(f"its run returned a {type(result).__name__}, expected (loss, gradients by name)")
+    loss, gradients = result
 
-    def array(of: Any) -> np.ndarray:
-        return np.array(of.detach().cpu().numpy() if hasattr(of, "detach") else of)
+    def array(value: Any) -> np.ndarray:
+        return np.array(value.detach().cpu().numpy() if hasattr(value, "detach") else value)
 
     return float(array(loss)), {name: array(gradient) for name, gradient in gradients.items()}

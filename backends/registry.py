@@ -13,11 +13,11 @@ from .frameworks import require
 from .interface import Backend
 
 ENTRY_POINT_GROUP = "gradparity.backends"
-ADAPTERS = "gradparity.backends.adapters"
+ADAPTERS_PACKAGE = "gradparity.backends.adapters"
 
 
 @dataclass(frozen=True)
-class Reference:
+class BackendLocation:
     """Where a backend lives.
 
     Attributes:
@@ -36,33 +36,37 @@ class Reference:
     package: str = ""
 
 
-REFERENCES = {
-    "manual": Reference("gradparity.backends.references.manual_backend:ManualBackend"),
-    "torch": Reference("gradparity.backends.references.torch_backend:TorchBackend", "torch"),
-    "torch-nn": Reference("gradparity.backends.references.torch_nn_backend:TorchNNBackend", "torch"),
-    "jax": Reference("gradparity.backends.references.jax_backend:JaxBackend", "jax"),
-    "autograd": Reference("gradparity.backends.optional.autograd_backend:AutogradBackend", "autograd", on_request=True),
-    "torch-compile": Reference(
+BACKENDS = {
+    "manual": BackendLocation("gradparity.backends.references.manual_backend:ManualBackend"),
+    "torch": BackendLocation("gradparity.backends.references.torch_backend:TorchBackend", "torch"),
+    "torch-nn": BackendLocation("gradparity.backends.references.torch_nn_backend:TorchNNBackend", "torch"),
+    "jax": BackendLocation("gradparity.backends.references.jax_backend:JaxBackend", "jax"),
+    "autograd": BackendLocation(
+        "gradparity.backends.optional.autograd_backend:AutogradBackend", "autograd", on_request=True
+    ),
+    "torch-compile": BackendLocation(
         "gradparity.backends.optional.torch_compile_backend:TorchCompileBackend", "torch", on_request=True
     ),
-    "flax-linen": Reference(f"{ADAPTERS}.flax_linen:BACKEND", "flax", on_request=True),
-    "flax-nnx": Reference(f"{ADAPTERS}.flax_nnx:BACKEND", "flax", on_request=True),
-    "equinox": Reference(f"{ADAPTERS}.equinox:BACKEND", "equinox", on_request=True),
-    "haiku": Reference(f"{ADAPTERS}.haiku:BACKEND", "haiku", on_request=True, package="dm-haiku"),
-    "onnxruntime": Reference(f"{ADAPTERS}.onnx:OnnxRuntimeBackend", "onnxruntime", extra="onnx", on_request=True),
-    "keras-jax": Reference(f"{ADAPTERS}.keras:KerasJaxBackend", on_request=True, package="keras"),
-    "keras-torch": Reference(f"{ADAPTERS}.keras:KerasTorchBackend", on_request=True, package="keras"),
+    "flax-linen": BackendLocation(f"{ADAPTERS_PACKAGE}.flax_linen:BACKEND", "flax", on_request=True),
+    "flax-nnx": BackendLocation(f"{ADAPTERS_PACKAGE}.flax_nnx:BACKEND", "flax", on_request=True),
+    "equinox": BackendLocation(f"{ADAPTERS_PACKAGE}.equinox:BACKEND", "equinox", on_request=True),
+    "haiku": BackendLocation(f"{ADAPTERS_PACKAGE}.haiku:BACKEND", "haiku", on_request=True, package="dm-haiku"),
+    "onnxruntime": BackendLocation(
+        f"{ADAPTERS_PACKAGE}.onnx:OnnxRuntimeBackend", "onnxruntime", extra="onnx", on_request=True
+    ),
+    "keras-jax": BackendLocation(f"{ADAPTERS_PACKAGE}.keras:KerasJaxBackend", on_request=True, package="keras"),
+    "keras-torch": BackendLocation(f"{ADAPTERS_PACKAGE}.keras:KerasTorchBackend", on_request=True, package="keras"),
 }
 
 
 def backend_names() -> tuple[str, ...]:
     """The names of all backends: of this package, and of others that have registered theirs."""
-    return (*REFERENCES, *(name for name in sorted(_entry_points()) if name not in REFERENCES))
+    return (*BACKENDS, *(name for name in sorted(_entry_points()) if name not in BACKENDS))
 
 
 def default_backend_names() -> tuple[str, ...]:
     """The names of those that are used where none is named."""
-    return tuple(name for name in backend_names() if name not in REFERENCES or not REFERENCES[name].on_request)
+    return tuple(name for name in backend_names() if name not in BACKENDS or not BACKENDS[name].on_request)
 
 
 def get_backend(name: str) -> Backend:
@@ -75,8 +79,8 @@ def get_backend(name: str) -> Backend:
     """
     if not isinstance(name, str):
         raise RequestError(f"{name!r} is not a backend's name")
-    if name in REFERENCES:
-        reference = REFERENCES[name]
+    if name in BACKENDS:
+        reference = BACKENDS[name]
         if reference.framework:
             extra = reference.extra or reference.framework
             require(reference.framework, needed_by=f"backend {name!r}", extra=extra, package=reference.package)
@@ -90,15 +94,15 @@ def get_backend(name: str) -> Backend:
 
 def load_backends() -> tuple[dict[str, Backend], list[str]]:
     """All default backends whose frameworks are installed, and why the others are missing. A broken one is an error."""
-    found, missing = {}, []
+    backends, missing = {}, []
     for name in default_backend_names():
         try:
             backend = get_backend(name)
         except MissingFrameworkError as error:
             missing.append(str(error))
         else:
-            found[backend.name] = backend
-    return found, missing
+            backends[backend.name] = backend
+    return backends, missing
 
 
 def choose_backends(names: Sequence[str] | None) -> tuple[dict[str, Backend], list[str]]:
@@ -106,21 +110,21 @@ def choose_backends(names: Sequence[str] | None) -> tuple[dict[str, Backend], li
     return (resolve(names), []) if names else load_backends()
 
 
-def as_backend(name: str, found: object) -> Backend:
+def as_backend(name: str, candidate: object) -> Backend:
     """The object, or an instance of the class, if it is a Backend."""
     try:
-        backend: Any = found() if isinstance(found, type) else found
+        backend: Any = candidate() if isinstance(candidate, type) else candidate
     except MissingFrameworkError:
         raise
     except (Exception, SystemExit) as error:
         raise BrokenBackendError(f"backend {name!r} cannot be made: {first_line(error)}") from error
     members = {}
-    for each in ("name", "supports", "evaluate", "prepare"):
+    for member in ("name", "supports", "evaluate", "prepare"):
         try:
-            members[each] = getattr(backend, each, None)
+            members[member] = getattr(backend, member, None)
         except (Exception, SystemExit) as error:
-            raise BrokenBackendError(f"backend {name!r} fails at its {each}: {first_line(error)}") from error
-    missing = [each for each, value in members.items() if value is None]
+            raise BrokenBackendError(f"backend {name!r} fails at its {member}: {first_line(error)}") from error
+    missing = [member for member, value in members.items() if value is None]
     if missing:
         raise RequestError(f"backend {name!r} is not a Backend: it has no {', '.join(missing)}")
     if not isinstance(members["name"], str):
@@ -143,7 +147,7 @@ def _load(name: str, target: str) -> Backend:
     except (Exception, SystemExit) as error:  # a script without a main guard may end with sys.exit()
         raise BrokenBackendError(f"backend {name!r} fails to load: {first_line(error)}") from error
     if not hasattr(module, attribute):
-        public = [each for each in vars(module) if not each.startswith("_")]
+        public = [public_name for public_name in vars(module) if not public_name.startswith("_")]
         raise RequestError(f"backend {name!r}: {unknown_name(f'name in {module_name}', attribute, public)}")
     return as_backend(name, getattr(module, attribute))
 
@@ -154,12 +158,12 @@ def resolve(backends: Iterable[str | Backend] | None) -> dict[str, Backend]:
         return load_backends()[0]
     if isinstance(backends, str):
         raise RequestError(f"backends = {backends!r}, expected a list of names such as [{backends!r}]")
-    found: dict[str, Backend] = {}
-    for each in backends:
-        backend = get_backend(each) if isinstance(each, str) else as_backend(repr(each), each)
-        if backend.name in found:
+    resolved: dict[str, Backend] = {}
+    for entry in backends:
+        backend = get_backend(entry) if isinstance(entry, str) else as_backend(repr(entry), entry)
+        if backend.name in resolved:
             raise RequestError(f"two backends are called {backend.name!r}: each needs a name of its own")
-        found[backend.name] = backend
-    if not found:
+        resolved[backend.name] = backend
+    if not resolved:
         raise RequestError("no backend was named, expected at least one")
-    return found
+    return resolved

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..models import Model, Recurrent
 
 
-def unsupported_network(model: Model) -> str:
+def unsupported_network_reason(model: Model) -> str:
     """Why a model is no network of a library's layers; empty if it is."""
     if not isinstance(model, Recurrent):
         return "it has recurrent layers; the rest is compared with the other backends"

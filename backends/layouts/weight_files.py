@@ -15,7 +15,7 @@ from ..frameworks import require
 
 SUFFIXES = (".safetensors", ".npz")
 BFLOAT16 = "BF16"  # the upper half of a float32
-DTYPES = {
+SAFETENSORS_DTYPES = {
     **{"F64": "<f8", "F32": "<f4", "F16": "<f2", BFLOAT16: "<u2", "BOOL": "?"},
     **{f"{sign}{8 * size}": f"<{sign.lower()}{size}" for sign in "IU" for size in (1, 2, 4, 8)},
 }
@@ -68,31 +68,33 @@ def _from_npz(path: Path, content: bytes) -> dict[str, np.ndarray]:
         if isinstance(archive, np.ndarray):
             raise InvalidProblemError(f"{path}: a single array, expected an .npz file of several")
         with archive:
-            found = {name: archive[name] for name in archive.files}
+            arrays = {name: archive[name] for name in archive.files}
     except InvalidProblemError:
         raise
     except Exception as error:  # whatever zip, zlib and NumPy make of damaged bytes, and of pickled objects
         if "pickle" in str(error) and content[:2] == b"PK":
             raise InvalidProblemError(f"{path}: holds pickled objects, which are not loaded") from error
         raise InvalidProblemError(f"{path}: damaged, or not an .npz file without pickle") from error
-    for name, array in found.items():
+    for name, array in arrays.items():
         if not isinstance(array, np.ndarray):  # NumPy gives bytes, as they are
             raise InvalidProblemError(f"{path}: damaged: {name} is no array")
-    return found
+    return arrays
 
 
 def _from_safetensors(path: Path, content: bytes) -> dict[str, np.ndarray]:
     library = _safetensors()
     try:
-        found = library.deserialize(content)
+        entries = library.deserialize(content)
     except library.SafetensorError as error:
         raise InvalidProblemError(f"{path}: damaged, or not a safetensors file: {first_line(error)}") from error
     arrays = {}
-    for name, held in found:
-        if held["dtype"] not in DTYPES:
-            raise InvalidProblemError(f"{path}: {name!r} is {held['dtype']}, expected one of {', '.join(DTYPES)}")
-        array = np.frombuffer(held["data"], DTYPES[held["dtype"]]).reshape(held["shape"])
-        arrays[name] = (array.astype("u4") << 16).view("f4") if held["dtype"] == BFLOAT16 else array
+    for name, entry in entries:
+        if entry["dtype"] not in SAFETENSORS_DTYPES:
+            raise InvalidProblemError(
+                f"{path}: {name!r} is {entry['dtype']}, expected one of {', '.join(SAFETENSORS_DTYPES)}"
+            )
+        array = np.frombuffer(entry["data"], SAFETENSORS_DTYPES[entry["dtype"]]).reshape(entry["shape"])
+        arrays[name] = (array.astype("u4") << 16).view("f4") if entry["dtype"] == BFLOAT16 else array
     return arrays
 
 

@@ -9,7 +9,7 @@ from typing import ClassVar
 from ..checks import require_choice, require_integer
 from ..errors import InvalidProblemError
 from .array_spec import ArraySpec, Variable, target_spec
-from .recurrent import ACTIVATIONS, LOSSES, REDUCTIONS
+from .options import ACTIVATIONS, LOSSES, REDUCTIONS
 
 
 @dataclass(frozen=True)
@@ -51,17 +51,17 @@ class FeedForward:
     @property
     def parameter_specs(self) -> dict[str, ArraySpec]:
         """`W1` (N1, N0), `b1` (N1,), `W2` (N2, N1) …"""
-        forms = {}
+        specs = {}
         for layer in range(1, len(self.sizes)):
             before, after = self.sizes[layer - 1 : layer + 1]
-            forms[f"W{layer}"] = ArraySpec((after, before), f"(N{layer}, N{layer - 1})")
-            forms[f"b{layer}"] = ArraySpec((after,), f"(N{layer},)")
-        return forms
+            specs[f"W{layer}"] = ArraySpec((after, before), f"(N{layer}, N{layer - 1})")
+            specs[f"b{layer}"] = ArraySpec((after,), f"(N{layer},)")
+        return specs
 
     @property
     def parameter_shapes(self) -> dict[str, tuple[int, ...]]:
         """The shape of each parameter."""
-        return {name: form.shape for name, form in self.parameter_specs.items()}
+        return {name: spec.shape for name, spec in self.parameter_specs.items()}
 
     def state_specs(self, B: int) -> dict[str, ArraySpec]:
         """There is no state."""
@@ -84,12 +84,12 @@ class FeedForward:
         return {f"z{layer}": Variable((B, size), False) for layer, size in enumerate(self.sizes) if layer}
 
     @property
-    def size_words(self) -> str:
+    def size_summary(self) -> str:
         """The sizes in a few words."""
         return "-".join(map(str, self.sizes))
 
     @property
-    def words(self) -> str:
+    def summary(self) -> str:
         """What distinguishes the model, in a few words."""
         mean = ", mean" if self.reduction == "mean" else ""
         return f"feed-forward ({self.activation}, {self.loss}{mean})"

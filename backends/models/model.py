@@ -26,7 +26,7 @@ def describe(model: Model) -> dict[str, Any]:
     """The model as plain values, for JSON."""
     fields = asdict(model)
     if isinstance(model, Recurrent) and model.truncation:
-        (name,) = (name for name, kind in TRUNCATIONS.items() if type(model.truncation) is kind)
+        (name,) = (name for name, truncation in TRUNCATIONS.items() if type(model.truncation) is truncation)
         fields["truncation"] = {"kind": name, "steps": model.truncation.steps}
     return {"family": type(model).__name__, **fields}
 

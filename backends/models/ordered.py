@@ -41,8 +41,8 @@ class OrderedSystem:
             raise InvalidProblemError(
                 f"weights[{i}, {j}] = {A[i, j]}, expected 0: a variable depends on earlier ones only"
             )
-        object.__setattr__(self, "weights", tuple(tuple(float(each) for each in row) for row in A))
-        object.__setattr__(self, "objective", tuple(float(each) for each in c))
+        object.__setattr__(self, "weights", tuple(tuple(float(number) for number in row) for row in A))
+        object.__setattr__(self, "objective", tuple(float(number) for number in c))
 
     @property
     def size(self) -> int:
@@ -62,7 +62,7 @@ class OrderedSystem:
     @property
     def parameter_shapes(self) -> dict[str, tuple[int, ...]]:
         """The shape of A."""
-        return {name: form.shape for name, form in self.parameter_specs.items()}
+        return {name: spec.shape for name, spec in self.parameter_specs.items()}
 
     def state_specs(self) -> dict[str, ArraySpec]:
         """There is no state."""
@@ -84,11 +84,11 @@ class OrderedSystem:
         return {"z": Variable((self.size,), steps=True)}
 
     @property
-    def size_words(self) -> str:
+    def size_summary(self) -> str:
         """The size in a few words."""
         return f"N={self.size}"
 
     @property
-    def words(self) -> str:
+    def summary(self) -> str:
         """What the model is, in a few words."""
         return "ordered system"

@@ -8,33 +8,9 @@ from typing import ClassVar, NamedTuple
 from ..checks import require_choice, require_flag, require_integer
 from ..errors import InvalidProblemError
 from .array_spec import ArraySpec, Variable, target_spec
+from .cells import CELLS
+from .options import ACTIVATIONS, DIFFERENTIATIONS, LOSS_AT, LOSSES, REDUCTIONS, RESETS
 from .truncation import Truncation
-
-ACTIVATIONS = ("tanh", "relu", "sigmoid", "identity")
-LOSSES = ("softmax_cross_entropy", "sigmoid_cross_entropy", "squared_error")
-REDUCTIONS = ("sum", "mean")
-RESETS = ("after", "before")
-LOSS_AT = ("every_step", "last_step")
-DIFFERENTIATIONS = ("reverse", "expanded", "closed_form", "forward")
-
-
-class Cell(NamedTuple):
-    """What a model has to know of a cell.
-
-    Attributes:
-        gates: in the order of their rows in U, W and b; none for a cell with a single linear state.
-        states: what is carried from step to step; the first is the one that is read out.
-    """
-
-    gates: str
-    states: str = "h"
-
-
-CELLS = {
-    "rnn": Cell(""),
-    "lstm": Cell("ifgo", states="hc"),
-    "gru": Cell("rzn"),
-}
 
 
 class Place(NamedTuple):
@@ -179,32 +155,32 @@ class Recurrent:
         """The form of each parameter, in the order in which `Problem.from_seed` draws them."""
         H, K, G = self.hidden_size, self.output_size, self.linear_size
         g = f"{len(self.gates)}H" if self.gates else "H"
-        forms: dict[str, ArraySpec] = {}
+        specs: dict[str, ArraySpec] = {}
         width, letter = self.input_size, "D"
         for layer in self.layers:
             for place in layer:
                 if self.concatenated:
-                    own = {"Wcat": ArraySpec((G, width + H), f"({g}, {letter}+H)")}
+                    layer_specs = {"Wcat": ArraySpec((G, width + H), f"({g}, {letter}+H)")}
                 else:
-                    own = {"U": ArraySpec((G, width), f"({g}, {letter})"), "W": ArraySpec((G, H), f"({g}, H)")}
-                own["b"] = ArraySpec((G,), f"({g},)")
+                    layer_specs = {"U": ArraySpec((G, width), f"({g}, {letter})"), "W": ArraySpec((G, H), f"({g}, H)")}
+                layer_specs["b"] = ArraySpec((G,), f"({g},)")
                 if self.cell == "gru" and self.reset == "after":
-                    own["b_hn"] = ArraySpec((H,), "(H,)")
-                forms |= {place.name(name): form for name, form in own.items()}
+                    layer_specs["b_hn"] = ArraySpec((H,), "(H,)")
+                specs |= {place.name(name): spec for name, spec in layer_specs.items()}
             width, letter = H * len(layer), "2H" if self.bidirectional else "H"
-        forms |= {"V": ArraySpec((K, width), f"(K, {letter})"), "c": ArraySpec((K,), "(K,)")}
-        return forms if self.bias else {name: form for name, form in forms.items() if len(form.shape) > 1}
+        specs |= {"V": ArraySpec((K, width), f"(K, {letter})"), "c": ArraySpec((K,), "(K,)")}
+        return specs if self.bias else {name: spec for name, spec in specs.items() if len(spec.shape) > 1}
 
     @property
     def parameter_shapes(self) -> dict[str, tuple[int, ...]]:
         """The shape of each parameter."""
-        return {name: form.shape for name, form in self.parameter_specs.items()}
+        return {name: spec.shape for name, spec in self.parameter_specs.items()}
 
     def state_specs(self, T: int, B: int) -> dict[str, ArraySpec]:
         """The initial states: (B, H), or (P, B, H) where there are P layers and directions."""
         P, H = len(self.places), self.hidden_size
-        form = ArraySpec((B, H), "(B, H)") if P == 1 else ArraySpec((P, B, H), "(P, B, H)")
-        return dict.fromkeys(self.state_names, form)
+        spec = ArraySpec((B, H), "(B, H)") if P == 1 else ArraySpec((P, B, H), "(P, B, H)")
+        return dict.fromkeys(self.state_names, spec)
 
     def input_spec(self, T: int, B: int) -> ArraySpec:
         """x_t."""
@@ -220,19 +196,19 @@ class Recurrent:
 
     def variables(self, T: int, B: int) -> dict[str, Variable]:
         """The variables of every step that have adjoints: o_t, and at every place h_t, a_t and perhaps c_t."""
-        own = {"h": self.hidden_size, "a": self.linear_size}
-        own |= dict.fromkeys(CELLS[self.cell].states, self.hidden_size)
+        layer_sizes = {"h": self.hidden_size, "a": self.linear_size}
+        layer_sizes |= dict.fromkeys(CELLS[self.cell].states, self.hidden_size)
         sizes = {"o": self.output_size}
-        sizes |= {place.name(name): size for place in self.places for name, size in own.items()}
+        sizes |= {place.name(name): size for place in self.places for name, size in layer_sizes.items()}
         return {name: Variable((T, B, size), steps=True) for name, size in sizes.items()}
 
     @property
-    def size_words(self) -> str:
+    def size_summary(self) -> str:
         """The sizes in a few words."""
         return " ".join(f"{letter}={size}" for letter, size in zip("DHK", self.sizes, strict=True))
 
     @property
-    def words(self) -> str:
+    def summary(self) -> str:
         """What distinguishes the model, in a few words."""
         words = [self.activation if self.cell == "rnn" else "", self.loss]
         words += [value for value in (self.reduction, self.loss_at) if value not in ("sum", "every_step")]

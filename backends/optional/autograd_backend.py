@@ -11,7 +11,7 @@ from autograd.tracer import getval
 from ..interface import Evaluation
 from ..models import Model, Recurrent
 from ..problems import Problem
-from .autograd_functions import Array
+from .autograd_activations_losses import Array
 from .autograd_recurrent import Arrays, forward
 
 

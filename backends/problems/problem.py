@@ -65,7 +65,7 @@ class Problem:
             raise InvalidProblemError(f"params is a {type(self.params).__name__}, expected a dict of arrays by name")
         params = {name: as_array(f"params[{name!r}]", array) for name, array in self.params.items()}
         batch: dict[str, Any] = {
-            name: None if (given := getattr(self, name)) is None else as_array(name, given) for name in BATCH
+            name: None if (value := getattr(self, name)) is None else as_array(name, value) for name in BATCH
         }
         check_problem(self.model, params, batch)
         for name in ("targets", "lengths"):
@@ -162,16 +162,16 @@ class Problem:
         lengths: Any,
         dtype: DTypeLike,
     ) -> Problem:
-        to = require_dtype(dtype)
-        form = model.target_spec(*leading_sizes(model, inputs))
-        if targets is not None and not (form and form.kind == "label"):
-            targets = targets.astype(to)
+        numpy_dtype = require_dtype(dtype)
+        spec = model.target_spec(*leading_sizes(model, inputs))
+        if targets is not None and not (spec and spec.kind == "label"):
+            targets = targets.astype(numpy_dtype)
         return cls(
             model,
-            {name: array.astype(to) for name, array in params.items()},
-            inputs.astype(to),
+            {name: array.astype(numpy_dtype) for name, array in params.items()},
+            inputs.astype(numpy_dtype),
             targets,
-            **{name: array.astype(to) for name, array in states.items()},
+            **{name: array.astype(numpy_dtype) for name, array in states.items()},
             lengths=lengths,
         )
 
@@ -198,8 +198,8 @@ class Problem:
     @property
     def states(self) -> dict[str, np.ndarray]:
         """The initial states by name."""
-        found = {"h0": self.h0, "c0": self.c0}
-        return {name: array for name, array in found.items() if array is not None}
+        states = {"h0": self.h0, "c0": self.c0}
+        return {name: array for name, array in states.items() if array is not None}
 
     @property
     def differentiable(self) -> dict[str, np.ndarray]:
@@ -211,7 +211,7 @@ class Problem:
         """The model and all sizes in a few words."""
         sizes = zip(self.model.LEADING.values(), self.leading, strict=True)
         leading = "".join(f"{letter}={size} " for letter, size in sizes)
-        return f"{self.model.words}, {self.dtype.name}, {leading}{self.model.size_words}"
+        return f"{self.model.summary}, {self.dtype.name}, {leading}{self.model.size_summary}"
 
     @property
     def dtype(self) -> np.dtype:

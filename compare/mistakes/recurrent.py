@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ...backends import Problem, Recurrent
-from ...backends.models.recurrent import CELLS, Place
+from ...backends.models import CELLS, Place
 from ...backends.references.manual_backend import options
 from ...manual.losses import counted_steps, last_steps, loss_weight
 from ...manual.truncation import gradient_passes

@@ -20,7 +20,7 @@ from gradparity.backends import (
     get_backend,
 )
 from gradparity.backends.checks import DTYPES
-from gradparity.backends.models.recurrent import ACTIVATIONS, LOSSES
+from gradparity.backends.models import ACTIVATIONS, LOSSES
 from gradparity.compare import compare
 from gradparity.compare.referee.explanation import explain
 from gradparity.compare.testing.strategies import problems
@@ -103,9 +103,9 @@ def test_what_lies_past_a_length_does_not_matter_even_where_it_overflows(dtype):
     assert_agrees("autograd", replace(problem, inputs=inputs, targets=targets))
 
 
-@pytest.mark.parametrize("kind", COMPILED)
-def test_torch_compile_agrees(kind):
-    assert_agrees("torch-compile", make(COMPILED[kind]))
+@pytest.mark.parametrize("model_name", COMPILED)
+def test_torch_compile_agrees(model_name):
+    assert_agrees("torch-compile", make(COMPILED[model_name]))
 
 
 def test_torch_compile_agrees_in_single_precision():
@@ -125,14 +125,14 @@ def test_torch_compile_compiles_once_for_all_lengths_losses_and_input_sizes():
 @of_both
 def test_a_prepared_run_names_the_parameters_gradients_and_stays_in_single_precision(name):
     problem = make(dtype="float32")
-    answer, run = get_backend(name).evaluate(problem), get_backend(name).prepare(problem)
+    evaluation, run = get_backend(name).evaluate(problem), get_backend(name).prepare(problem)
     for _ in range(2):
         loss, gradients = run()
-        assert float(loss) == answer.loss
+        assert float(loss) == evaluation.loss
         assert gradients.keys() == problem.params.keys()
         for parameter, array in gradients.items():
             assert np.asarray(array).dtype == "float32"
-            np.testing.assert_array_equal(np.asarray(array), answer.gradients[parameter])
+            np.testing.assert_array_equal(np.asarray(array), evaluation.gradients[parameter])
 
 
 @pytest.mark.parametrize(
@@ -194,10 +194,10 @@ def test_a_missing_autograd_is_explained_with_the_command_that_installs_it():
 def test_without_a_compiler_torch_compile_says_so_in_one_line(tmp_path):
     environment = {"CXX": str(tmp_path / "none"), "TORCHINDUCTOR_CACHE_DIR": str(tmp_path)}
     question = "Problem.from_seed(Recurrent('rnn', 1, 1, 1), seed=0, seq_len=1, batch_size=1)"
-    answer = in_a_fresh_process(ask_for("torch-compile", f"get_backend(name).prepare({question})"), environment)
-    assert answer.startswith("UnsupportedProblemError: torch.compile cannot compile here: ")
-    assert "No working C++ compiler found" in answer
-    assert answer.count("\n") == 1
+    printed = in_a_fresh_process(ask_for("torch-compile", f"get_backend(name).prepare({question})"), environment)
+    assert printed.startswith("UnsupportedProblemError: torch.compile cannot compile here: ")
+    assert "No working C++ compiler found" in printed
+    assert printed.count("\n") == 1
 
 
 def ask_for(name, question):

@@ -14,8 +14,8 @@ from ..interface import Evaluation
 from ..layouts import Layout
 from ..models import Recurrent
 from ..problems import Problem
-from ..references.torch_common import Batch, Params, batch_of, gradient, tensor, timed, within_lengths
 from ..references.torch_nn_backend import criterion
+from ..references.torch_tensors import Batch, Tensors, batch_of, gradient, synchronized, tensor, within_lengths
 from .wrapped_layer import WrappedLayer
 
 Weights = Mapping[str, Tensor]
@@ -24,18 +24,22 @@ Call = Callable[[Weights, Tensor, States], Tensor]  # the weights, x (T, B, ·) 
 Network = Callable[[Sequence[Weights], Tensor, States], Tensor]  # the same of all layers, with their (P, B, H) states
 
 
-def answer(
+def evaluate_layers(
     problem: Problem, layout: Layout, weights: Sequence[Mapping[str, np.ndarray]], network: Network, *, trace: bool
 ) -> Evaluation:
     """The answer of layers with these weights; the problem gives the rest."""
     with isolated(), in_one_thread():
-        held, others, batch = _leaves(problem, weights)
-        outputs = _outputs(network, held, others)
+        weight_leaves, other_leaves, batch = _leaves(problem, weights)
+        outputs = _outputs(network, weight_leaves, other_leaves)
         outputs.retain_grad()
         loss = criterion(problem.model, outputs, batch)
         loss.backward()
-        found = [{name: gradient(leaf) for name, leaf in each.items()} for each in held]
-        gradients = _by_name(problem, layout, found) | {name: gradient(leaf) for name, leaf in others.items()}
+        weight_gradients = [
+            {name: gradient(leaf) for name, leaf in layer_leaves.items()} for layer_leaves in weight_leaves
+        ]
+        gradients = _parameter_gradients(problem, layout, weight_gradients) | {
+            name: gradient(leaf) for name, leaf in other_leaves.items()
+        }
         return Evaluation(
             loss=loss.item(),
             gradients={name: gradients[name] for name in problem.differentiable if name in gradients},
@@ -44,7 +48,7 @@ def answer(
         )
 
 
-def wrap(
+def wrap_on_torch(
     name: str,
     layout: Layout,
     model: Recurrent,
@@ -54,53 +58,59 @@ def wrap(
     """Layers with weights of their own as a backend."""
 
     def respond(problem: Problem, trace: bool) -> Evaluation:
-        return answer(problem, layout, weights, network_for(problem), trace=trace)
+        return evaluate_layers(problem, layout, weights, network_for(problem), trace=trace)
 
     return WrappedLayer(name, layout, model, weights, respond)
 
 
 def prepared(
     problem: Problem, layout: Layout, weights: Sequence[Mapping[str, np.ndarray]], network: Network
-) -> Callable[[], tuple[Tensor, Params]]:
+) -> Callable[[], tuple[Tensor, Tensors]]:
     """The run that gives the loss and the parameters' gradients."""
     with isolated():
-        held, others, batch = _leaves(problem, weights)
-        readout = {name: others[name] for name in ("V", "c") if name in others}
-    for leaf in (others[name] for name in problem.model.differentiable):
+        weight_leaves, other_leaves, batch = _leaves(problem, weights)
+        readout = {name: other_leaves[name] for name in ("V", "c") if name in other_leaves}
+    for leaf in (other_leaves[name] for name in problem.model.differentiable):
         leaf.requires_grad_(False)
 
     def compute() -> tuple[Tensor, Any]:
-        loss = criterion(problem.model, _outputs(network, held, others), batch)
-        leaves = [leaf for each in held for leaf in each.values()]
-        found = torch.autograd.grad(loss, [*leaves, *readout.values()])
-        gradients = iter(found)
-        own = [{name: next(gradients).numpy() for name in each} for each in held]
-        return loss.detach(), _by_name(problem, layout, own) | dict(zip(readout, gradients, strict=True))
+        loss = criterion(problem.model, _outputs(network, weight_leaves, other_leaves), batch)
+        leaves = [leaf for layer_leaves in weight_leaves for leaf in layer_leaves.values()]
+        all_gradients = torch.autograd.grad(loss, [*leaves, *readout.values()])
+        remaining = iter(all_gradients)
+        weight_gradients = [{name: next(remaining).numpy() for name in layer_leaves} for layer_leaves in weight_leaves]
+        return loss.detach(), _parameter_gradients(problem, layout, weight_gradients) | dict(
+            zip(readout, remaining, strict=True)
+        )
 
-    return timed(compute, "cpu")
+    return synchronized(compute, "cpu")
 
 
-def _leaves(problem: Problem, weights: Sequence[Mapping[str, np.ndarray]]) -> tuple[list[Params], Params, Batch]:
+def _leaves(problem: Problem, weights: Sequence[Mapping[str, np.ndarray]]) -> tuple[list[Tensors], Tensors, Batch]:
     """What is differentiated: the weights, and the read-out, initial states and inputs; and what is not."""
-    held = [{name: tensor(array, requires_grad=True) for name, array in each.items()} for each in weights]
+    weight_leaves = [
+        {name: tensor(array, requires_grad=True) for name, array in layer_weights.items()} for layer_weights in weights
+    ]
     readout = {name: problem.params[name] for name in ("V", "c") if name in problem.params}
     others = {**readout, **problem.states, "inputs": problem.inputs}
-    return held, {name: tensor(array, requires_grad=True) for name, array in others.items()}, batch_of(problem)
+    return weight_leaves, {name: tensor(array, requires_grad=True) for name, array in others.items()}, batch_of(problem)
 
 
-def _by_name(problem: Problem, layout: Layout, found: Sequence[Mapping[str, np.ndarray]]) -> dict[str, Any]:
+def _parameter_gradients(
+    problem: Problem, layout: Layout, weight_gradients: Sequence[Mapping[str, np.ndarray]]
+) -> dict[str, Any]:
     assert isinstance(problem.model, Recurrent)
-    return dict(layout.gradients(problem.model, found))
+    return dict(layout.gradients(problem.model, weight_gradients))
 
 
-def _outputs(network: Network, held: Sequence[Params], others: Params) -> Tensor:
+def _outputs(network: Network, weight_leaves: Sequence[Tensors], other_leaves: Tensors) -> Tensor:
     """o_t (T, B, K)."""
-    B, H = others["h0"].shape[-2:]
-    states = tuple(others[name].reshape(-1, B, H) for name in ("h0", "c0") if name in others)
-    return network(held, others["inputs"], states) @ others["V"].T + others.get("c", 0)
+    B, H = other_leaves["h0"].shape[-2:]
+    states = tuple(other_leaves[name].reshape(-1, B, H) for name in ("h0", "c0") if name in other_leaves)
+    return network(weight_leaves, other_leaves["inputs"], states) @ other_leaves["V"].T + other_leaves.get("c", 0)
 
 
-def composed(problem: Problem, calls: Sequence[Call]) -> Network:
+def network_of_layers(problem: Problem, calls: Sequence[Call]) -> Network:
     """A network of single layers, in a stack and in both directions as the problem's model has them."""
     model = problem.model
     assert isinstance(model, Recurrent)
@@ -110,15 +120,17 @@ def composed(problem: Problem, calls: Sequence[Call]) -> Network:
     # each sequence turned round within its length
     backwards = torch.from_numpy(np.where(t < lengths, lengths - 1 - t, t))[..., None]
 
-    def network(held: Sequence[Weights], x: Tensor, states: States) -> Tensor:
+    def network(weights: Sequence[Weights], x: Tensor, states: States) -> Tensor:
         h = torch.where(in_length, x, 0)
         for layer in model.layers:
             directions = []
             for place in layer:
                 initial = tuple(state[place.number] for state in states)
-                given = torch.take_along_dim(h, backwards, dim=0) if place.suffix else h
-                found = calls[place.number](held[place.number], given, initial)
-                directions.append(torch.take_along_dim(found, backwards, dim=0) if place.suffix else found)
+                x_of_direction = torch.take_along_dim(h, backwards, dim=0) if place.suffix else h
+                h_of_direction = calls[place.number](weights[place.number], x_of_direction, initial)
+                directions.append(
+                    torch.take_along_dim(h_of_direction, backwards, dim=0) if place.suffix else h_of_direction
+                )
             h = torch.cat(directions, dim=-1)
         return h
 

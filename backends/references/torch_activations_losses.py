@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
+ACTIVATION_FUNCTIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "tanh": torch.tanh,
     "relu": torch.relu,
     "sigmoid": torch.sigmoid,
@@ -16,7 +16,7 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
 }
 
 
-def each_loss(loss: str, o: Tensor, y: Tensor) -> Tensor:
+def unreduced_loss(loss: str, o: Tensor, y: Tensor) -> Tensor:
     """ℓ(o, y) for outputs (..., K): one number for each."""
     match loss:
         case "softmax_cross_entropy":
