@@ -29,6 +29,13 @@ class Evaluation:
             shapes of `model.variables`: at every step `o` (T, B, K), `h` (T, B, H), `a` (T, B, G) and of an LSTM `c`
             (T, B, H), zero past a sequence's length; `layer0.h`, `layer0.h.reverse` … in a stack; `z1`, `z2` … of a
             feed-forward network; `z` of an ordered system. A backend leaves out what it cannot see.
+
+    Example:
+        >>> from gradparity.backends import Problem, Recurrent, get_backend
+        >>> problem = Problem.from_seed(Recurrent("rnn", 3, 5, 4), seed=0, seq_len=7, batch_size=2)
+        >>> evaluation = get_backend("manual").evaluate(problem, trace=True)
+        >>> evaluation.gradients["W"].shape, evaluation.outputs.shape, evaluation.adjoints["h"].shape
+        ((5, 5), (7, 2, 4), (7, 2, 5))
     """
 
     loss: float
@@ -76,6 +83,12 @@ PreparedAnswer = tuple[float, dict[str, np.ndarray]]
 
 def prepared_answer(result: Any) -> PreparedAnswer:
     """What a run returned, copied into NumPy's arrays; a tensor of PyTorch may be on another device.
+
+    Args:
+        result: what a call of a prepared run returned.
+
+    Returns:
+        The loss, and the gradients by the parameters' names.
 
     Raises:
         TypeError: it is no pair of a loss and gradients by name.

@@ -60,22 +60,52 @@ BACKENDS = {
 
 
 def backend_names() -> tuple[str, ...]:
-    """The names of all backends: of this package, and of others that have registered theirs."""
+    """The names of all backends: of this package, and of others that have registered theirs.
+
+    Returns:
+        The names, those of this package first, whether or not their frameworks are installed.
+
+    Example:
+        >>> backend_names()[:4]
+        ('manual', 'torch', 'torch-nn', 'jax')
+    """
     return (*BACKENDS, *(name for name in sorted(_entry_points()) if name not in BACKENDS))
 
 
 def default_backend_names() -> tuple[str, ...]:
-    """The names of those that are used where none is named."""
+    """The names of the backends that are used where none is named: all but those on request.
+
+    Returns:
+        The names, in the order of `backend_names`.
+
+    Example:
+        >>> default_backend_names()[:4]
+        ('manual', 'torch', 'torch-nn', 'jax')
+    """
     return tuple(name for name in backend_names() if name not in BACKENDS or not BACKENDS[name].on_request)
 
 
 def get_backend(name: str) -> Backend:
-    """The backend of that name, or the object (or class) at `module:object`.
+    """The backend of a name. Its framework is imported now, and not before.
+
+    Args:
+        name: one of `backend_names()`, or `module:object` for an object or a class of your own.
+
+    Returns:
+        The backend; a new instance where the name stands for a class.
 
     Raises:
         UnknownNameError: there is no such name.
         MissingFrameworkError: its framework is not installed.
         BrokenBackendError: its framework or its module is there but fails to load.
+        RequestError: what is at `module:object` is missing, or is no backend.
+
+    Example:
+        >>> get_backend("manual").name
+        'manual'
+        >>> get_backend("manuel")
+        Traceback (most recent call last):
+        gradparity.backends.errors.UnknownNameError: unknown backend 'manuel': did you mean 'manual'?
     """
     if not isinstance(name, str):
         raise RequestError(f"{name!r} is not a backend's name")
@@ -93,7 +123,19 @@ def get_backend(name: str) -> Backend:
 
 
 def load_backends() -> tuple[dict[str, Backend], list[str]]:
-    """All default backends whose frameworks are installed, and why the others are missing. A broken one is an error."""
+    """All default backends whose frameworks are installed. A broken one is an error.
+
+    Returns:
+        The backends by name, and a line for each that is missing, which says what installs it.
+
+    Raises:
+        BrokenBackendError: a backend is installed, but fails to load.
+
+    Example:
+        >>> backends, missing = load_backends()
+        >>> backends["manual"].name
+        'manual'
+    """
     backends, missing = {}, []
     for name in default_backend_names():
         try:
@@ -106,12 +148,34 @@ def load_backends() -> tuple[dict[str, Backend], list[str]]:
 
 
 def choose_backends(names: Sequence[str] | None) -> tuple[dict[str, Backend], list[str]]:
-    """The named backends, or all that are installed; and notes on those that are not."""
+    """The named backends, or all default ones that are installed.
+
+    Args:
+        names: names as for `get_backend`; none of them, or None, for the default.
+
+    Returns:
+        The backends by name, and a line for each default one that is missing.
+
+    Raises:
+        RequestError: as for `resolve`.
+    """
     return (resolve(names), []) if names else load_backends()
 
 
 def as_backend(name: str, candidate: object) -> Backend:
-    """The object, or an instance of the class, if it is a Backend."""
+    """An object, or an instance of a class, that is a Backend.
+
+    Args:
+        name: how messages call it.
+        candidate: the object or the class.
+
+    Returns:
+        The backend.
+
+    Raises:
+        BrokenBackendError: the class or one of the members raises an error.
+        RequestError: a member is missing, or its `name` is no string.
+    """
     try:
         backend: Any = candidate() if isinstance(candidate, type) else candidate
     except MissingFrameworkError:
@@ -153,7 +217,17 @@ def _load(name: str, target: str) -> Backend:
 
 
 def resolve(backends: Iterable[str | Backend] | None) -> dict[str, Backend]:
-    """The backends by the names under which they are shown."""
+    """The backends by the names under which they are shown.
+
+    Args:
+        backends: names as for `get_backend`, and objects that are backends; None for the default.
+
+    Returns:
+        The backends by name, in the order of the request.
+
+    Raises:
+        RequestError: nothing is named, two have one name, or one cannot be loaded.
+    """
     if backends is None:
         return load_backends()[0]
     if isinstance(backends, str):

@@ -47,7 +47,19 @@ def to_params(layer: object, **stated: Any) -> dict[str, np.ndarray]:
 
     Args:
         layer: as for `wrap_layer`.
-        stated: as for `wrap_layer`.
+        **stated: as for `wrap_layer`.
+
+    Returns:
+        The parameters: U (G, D), W (G, H), b (G,) and b_hn (H,), with the names of `Recurrent.parameter_shapes`.
+
+    Raises:
+        RequestError: as for `wrap_layer`.
+
+    Example:
+        >>> import torch
+        >>> params = to_params(torch.nn.GRU(input_size=3, hidden_size=5))
+        >>> {name: array.shape for name, array in params.items()}
+        {'U': (15, 3), 'W': (15, 5), 'b': (15,), 'b_hn': (5,)}
     """
     return wrap_layer(layer, **stated).params
 
@@ -60,9 +72,20 @@ def from_params(library: str, model: Recurrent, params: Mapping[str, np.ndarray]
         model: what is computed; of one layer in one direction, but for `torch`.
         params: U, W, b and b_hn, as far as the model has them; others are left alone.
 
+    Returns:
+        The library's layer, or its pair of layer and variables.
+
     Raises:
+        UnknownNameError: there is no such library here.
         InvalidProblemError: the parameters do not fit the model.
         UnsupportedProblemError: the library has no such layer, or no place for a parameter that is not zero.
+
+    Example:
+        >>> from gradparity.backends import Problem, Recurrent
+        >>> model = Recurrent("lstm", 3, 5, 4)
+        >>> problem = Problem.from_seed(model, seed=0, seq_len=7, batch_size=2)
+        >>> from_params("torch", model, problem.params)
+        LSTM(3, 5)
     """
     libraries = [name for name in ADAPTER_MODULES if name != "onnx"]  # which has operators, and no layers
     if library not in libraries:
@@ -87,8 +110,19 @@ def wrap_library_weights(library: str, model: Recurrent, weights: Sequence[Mappi
         model: what is computed, of any number of layers and directions.
         weights: of every layer and direction, by the library's names.
 
+    Returns:
+        The backend.
+
     Raises:
+        UnknownNameError: there is no such library here.
         MissingFrameworkError: the library is not installed.
+
+    Example:
+        >>> from gradparity.backends import Recurrent
+        >>> from gradparity.backends.layouts import get_layout
+        >>> model = Recurrent("rnn", 3, 5, 4)
+        >>> wrap_library_weights("torch", model, get_layout("torch").zeros(model)).name
+        'torch RNN'
     """
     backends = {"torch": "torch-nn", "onnx": "onnxruntime", "keras": f"keras-{engine()}"}
     get_backend(backends.get(library, library))  # which says what is missing
@@ -104,10 +138,18 @@ def wrap_layer(layer: object, **stated: Any) -> WrappedLayer:
 
     Args:
         layer: see `SUPPORTED_LAYERS`.
-        stated: fields of the model that the object does not tell, such as `activation` of a plain cell of Flax.
+        **stated: fields of the model that the object does not tell, such as `activation` of a plain cell of Flax.
+
+    Returns:
+        The backend. It takes the inputs, the loss and the read-out of a problem, and its own weights.
 
     Raises:
-        RequestError: it is nothing of the kind.
+        RequestError: the object is no layer that is known, or one with options that gradparity does not compare.
+
+    Example:
+        >>> import torch
+        >>> wrap_layer(torch.nn.LSTM(input_size=3, hidden_size=5)).name
+        'torch LSTM'
     """
     if isinstance(layer, tuple) and len(layer) == 2 and isinstance(layer[1], Mapping):
         definition, variables = layer

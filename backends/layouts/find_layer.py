@@ -19,7 +19,7 @@ Known = Mapping[str, tuple[Spot, str]]
 def find_layer(
     layout: Layout, arrays: Mapping[str, np.ndarray], prefix: str | None = None
 ) -> tuple[list[Arrays], dict[str, int | bool]]:
-    """The weights of every layer and direction, and how many there are: `num_layers` and `bidirectional`.
+    """Finds the weights of every layer and direction among the arrays of a file.
 
     Args:
         layout: of the library that wrote the names. A slash in a name counts as a point.
@@ -28,6 +28,10 @@ def find_layer(
             alone; what has this one belongs to the layer, but for what is no floating-point number, such as a random
             state. If it is empty, names in several parts that are not the layer's are left alone. None means that there
             is one layer, and nothing else.
+
+    Returns:
+        The weights of every layer and direction by their names in a single layer, in the order of
+        `Recurrent.places`; and `num_layers` and `bidirectional`.
 
     Raises:
         InvalidProblemError: there is no such layer, or more than one; there are arrays that are not part of it; or

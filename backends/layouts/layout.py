@@ -35,7 +35,7 @@ class Layout:
             is `b_h`.
         model_fields: the fields `cell`, `input_size`, `hidden_size` and `bias` of the model, and its `reset` where the
             weights tell it. Raises InvalidProblemError for other weights.
-        unsupported: why the library has no layer for a model; empty if it has one.
+        unsupported: the reason why the library has no layer for a model; empty if it has one.
         added_to_forget_gate: what the library adds to the LSTM's b_f when it runs.
         placed: the name in a stack of what is called so in a single layer.
         directions_in_one: whether the first axis of an array in a file is that of the directions.
@@ -53,6 +53,13 @@ class Layout:
         """A problem's parameters as weights, of every layer and direction in the order of `model.places`.
 
         A bias that the library has and the model has not is zero; what the model has not is left alone.
+
+        Args:
+            model: what is computed.
+            params: U (G, D), W (G, H), b (G,) and b_hn (H,) of every layer and direction, by their names in a problem.
+
+        Returns:
+            The weights by the library's names, in an item for each layer and direction.
 
         Raises:
             UnsupportedProblemError: the library has no place for a number that is not zero.
@@ -72,11 +79,27 @@ class Layout:
         return weights
 
     def zeros(self, model: Recurrent, dtype: str = "float64") -> list[Arrays]:
-        """The weights of a model whose parameters are all zero."""
+        """The weights of a model whose parameters are all zero.
+
+        Args:
+            model: what is computed.
+            dtype: float64 or float32.
+
+        Returns:
+            As `from_params`.
+        """
         return self.from_params(model, {name: np.zeros(shape, dtype) for name, shape in model.parameter_shapes.items()})
 
     def to_params(self, model: Recurrent, weights: Sequence[ArrayMapping]) -> Arrays:
-        """The parameters from the weights of every layer and direction; of two biases the sum, and no b_hn is zero."""
+        """The parameters from the weights: of two biases the sum, and where there is no b_hn, zeros.
+
+        Args:
+            model: what is computed.
+            weights: of every layer and direction, in the order of `model.places`.
+
+        Returns:
+            The parameters by their names in a problem, but for the read-out's.
+        """
         params: Arrays = {}
         for place, layer_weights in zip(model.places, weights, strict=True):
             layer_params = self.unpack(model, layer_weights)
@@ -92,6 +115,13 @@ class Layout:
         """The parameters' gradients from those of the weights, as far as the library has these parameters.
 
         Two biases that are added have the same gradient, that of b.
+
+        Args:
+            model: what is computed.
+            weight_gradients: dL/d· of the weights, in the order of `model.places`.
+
+        Returns:
+            dL/d· by the parameters' names in a problem.
         """
         gradients: Arrays = {}
         for place, layer_gradients in zip(model.places, weight_gradients, strict=True):
@@ -99,7 +129,15 @@ class Layout:
         return gradients
 
     def require_shapes(self, model: Recurrent, weights: Sequence[ArrayMapping]) -> None:
-        """Raises InvalidProblemError, with the weight's own name, unless the weights fit the model and each other."""
+        """Checks that the weights fit the model and each other.
+
+        Args:
+            model: what is computed.
+            weights: of every layer and direction, in the order of `model.places`.
+
+        Raises:
+            InvalidProblemError: a weight has another shape; the message has its name in the library.
+        """
         for place, layer_weights, expected in zip(model.places, weights, self.zeros(model), strict=True):
             for name, array in layer_weights.items():
                 if name in expected and array.shape != expected[name].shape:
@@ -108,7 +146,15 @@ class Layout:
                     )
 
     def named(self, model: Recurrent, weights: Sequence[ArrayMapping]) -> Arrays:
-        """The weights of all layers and directions by their names in a file."""
+        """The weights of all layers and directions by their names in a file.
+
+        Args:
+            model: what is computed.
+            weights: of every layer and direction, in the order of `model.places`.
+
+        Returns:
+            Arrays by name. Two directions are one array where `directions_in_one` says so.
+        """
         arrays: Arrays = {}
         for layer in model.layers:
             directions = [weights[place.number] for place in layer]

@@ -22,7 +22,7 @@ SAFETENSORS_DTYPES = {
 
 
 def require_suffix(path: Path) -> None:
-    """Raises RequestError unless the file's name says that it is of a known kind."""
+    """Raises RequestError unless the file's name ends in .safetensors or .npz."""
     if path.suffix not in SUFFIXES:
         raise RequestError(
             f"{path}: expected a file called {' or '.join(SUFFIXES)}; pickles, such as .pt, are not loaded"
@@ -30,10 +30,16 @@ def require_suffix(path: Path) -> None:
 
 
 def read_weights(path: Path) -> dict[str, np.ndarray]:
-    """The arrays of a file by their names; those of bfloat16, which NumPy has not, as float32, which is exact.
+    """Reads the arrays of a file. Those of bfloat16, which NumPy has not, become float32, which is exact.
+
+    Args:
+        path: a .safetensors or .npz file.
+
+    Returns:
+        The arrays by name.
 
     Raises:
-        InvalidProblemError: the file is missing or damaged, needs pickle, or has numbers of another kind.
+        InvalidProblemError: the file is missing or damaged, needs pickle, or has an unknown dtype.
         MissingFrameworkError: it is a .safetensors file, and safetensors is not installed.
         RequestError: its name ends in neither .safetensors nor .npz.
     """
@@ -48,7 +54,14 @@ def read_weights(path: Path) -> dict[str, np.ndarray]:
 
 
 def write_weights(path: Path, arrays: Mapping[str, np.ndarray]) -> Path:
-    """Writes the arrays, the file whole or not at all; returns the path.
+    """Writes arrays to a file, whole or not at all.
+
+    Args:
+        path: a .safetensors or .npz file.
+        arrays: the arrays by name.
+
+    Returns:
+        The path.
 
     Raises:
         RequestError: as for `read_weights`, or the file cannot be written.

@@ -25,6 +25,15 @@ class FeedForward:
         activation: f: `tanh`, `relu`, `sigmoid` or `identity`.
         loss: `softmax_cross_entropy`, `sigmoid_cross_entropy` or `squared_error`.
         reduction: `sum` or `mean` over the samples.
+
+    Raises:
+        InvalidProblemError: there are fewer than two sizes, or one is below 1.
+        UnknownNameError: a choice does not exist.
+
+    Example:
+        >>> from gradparity.backends import FeedForward
+        >>> FeedForward((4, 8, 3), activation="relu", loss="softmax_cross_entropy").parameter_shapes
+        {'W1': (8, 4), 'b1': (8,), 'W2': (3, 8), 'b2': (3,)}
     """
 
     LEADING: ClassVar[dict[str, str]] = {"batch_size": "B"}

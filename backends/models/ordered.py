@@ -21,6 +21,17 @@ class OrderedSystem:
     Attributes:
         weights: A, (N, N), zero on and above the diagonal; kept as tuples.
         objective: c, (N,), the partial derivatives ∂E/∂z_i.
+
+    Raises:
+        InvalidProblemError: a shape is wrong, a number is not finite, or A is not zero on and above the diagonal.
+
+    Example:
+        >>> from gradparity.backends import OrderedSystem, Problem, get_backend
+        >>> system = OrderedSystem(weights=((0, 0), (3, 0)), objective=(1, 2))
+        >>> problem = Problem(system, {"A": system.weights}, inputs=[5.0])
+        >>> evaluation = get_backend("manual").evaluate(problem)
+        >>> evaluation.loss, evaluation.gradients["inputs"].tolist()  # E = z_1 + 2 · 3 z_1
+        (35.0, [7.0])
     """
 
     LEADING: ClassVar[dict[str, str]] = {}

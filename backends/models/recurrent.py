@@ -35,8 +35,22 @@ class Place(NamedTuple):
 class Recurrent:
     """A recurrent network with a linear read-out at every time step.
 
-    Of the plain cell: a_t = U x_t + W h_{t−1} + b, h_t = φ(a_t), o_t = V h_t + c, L = Σ_t ℓ(o_t, y_t). The LSTM and
-    the GRU are those of `manual/derivation.md`, and of `torch.nn`.
+    Every step reads out o_t = V h_t + c, and L = Σ_t ℓ(o_t, y_t). The cells compute h_t, with ⊙ by elements:
+
+        rnn:   a_t = U x_t + W h_{t−1} + b,  h_t = φ(a_t)
+        lstm:  i, f, o = σ(U x_t + W h_{t−1} + b),  g = tanh(U x_t + W h_{t−1} + b),
+               c_t = f ⊙ c_{t−1} + i ⊙ g,  h_t = o ⊙ tanh(c_t)
+        gru:   r, z = σ(U x_t + W h_{t−1} + b),  n = tanh(U x_t + b + r ⊙ (W h_{t−1} + b_hn)),
+               h_t = (1 − z) ⊙ n + z ⊙ h_{t−1}
+
+    Each gate has H rows of U, W and b. With `reset="before"` the GRU has n = tanh(U x_t + W (r ⊙ h_{t−1}) + b).
+
+    Source: for the LSTM, S. Hochreiter and J. Schmidhuber, "Long short-term memory" (1997), with the forget gate of
+    F. A. Gers, J. Schmidhuber and F. Cummins, "Learning to forget" (2000); for the GRU, K. Cho et al., "Learning
+    phrase representations using RNN encoder-decoder for statistical machine translation" (2014), where z has the
+    opposite meaning and the reset comes before the product; for `differentiation="forward"`, R. J. Williams and
+    D. Zipser, "A learning algorithm for continually running fully recurrent neural networks" (1989). The gates'
+    order and b_hn are those of `torch.nn`.
 
     Attributes:
         cell: `rnn`, the plain cell; `lstm`; or `gru`.
@@ -57,6 +71,18 @@ class Recurrent:
         truncation: None, `Window(n)`, `Chunks(n)` or `LastSteps(n)`, of a single layer in one direction.
         differentiation: how the gradient is to be computed; the result is the same. `reverse`; or of a single
             plain layer `forward` mode, the `expanded` sum of all terms, or for the identity the `closed_form`.
+
+    Raises:
+        InvalidProblemError: a size is below 1, a flag is not a bool, or an option is not defined for the model.
+        UnknownNameError: a choice does not exist.
+
+    Example:
+        >>> from gradparity.backends import Recurrent
+        >>> model = Recurrent("gru", 3, 5, 4, loss_at="last_step")
+        >>> model.summary
+        'gru (softmax_cross_entropy, last_step, reset after)'
+        >>> model.parameter_shapes["W"]
+        (15, 5)
     """
 
     LEADING: ClassVar[dict[str, str]] = {"seq_len": "T", "batch_size": "B"}

@@ -1,6 +1,9 @@
 """Truncated backpropagation through time: its three meanings, which are not interchangeable.
 
 Each has a number n of steps; with n at least T, each is no truncation.
+
+Source: R. J. Williams and J. Peng, "An efficient gradient-based algorithm for on-line training of recurrent network
+trajectories", Neural Computation 2 (1990). Their BPTT(h) is `Window(h)`, and BPTT(h; h') with h = h' is `Chunks(h)`.
 """
 
 from __future__ import annotations
@@ -16,6 +19,17 @@ class Window:
 
     n = 1 keeps only the immediate term. (Several public programs implement n + 1 under the name n.) h_0 receives a
     gradient from the windows that begin at the first step.
+
+    Attributes:
+        steps: n, at least 1.
+
+    Raises:
+        InvalidProblemError: n is not an integer of at least 1.
+
+    Example:
+        >>> from gradparity.backends import Recurrent, Window
+        >>> Recurrent("rnn", 3, 5, 4, truncation=Window(2)).truncation
+        Window(steps=2)
     """
 
     steps: int
@@ -26,7 +40,19 @@ class Window:
 
 @dataclass(frozen=True)
 class Chunks:
-    """The state is carried from chunk to chunk of n steps, and the gradient stops at each boundary."""
+    """The state is carried from chunk to chunk of n steps, and the gradient stops at each boundary.
+
+    Attributes:
+        steps: n, at least 1.
+
+    Raises:
+        InvalidProblemError: n is not an integer of at least 1.
+
+    Example:
+        >>> from gradparity.backends import Chunks, Recurrent
+        >>> Recurrent("lstm", 3, 5, 4, truncation=Chunks(20)).summary
+        'lstm (softmax_cross_entropy, Chunks(20))'
+    """
 
     steps: int
 
@@ -36,7 +62,20 @@ class Chunks:
 
 @dataclass(frozen=True)
 class LastSteps:
-    """Only a sequence's last n applications of the cell are differentiated; earlier losses reach V and c only."""
+    """Only a sequence's last n applications of the cell are differentiated; earlier losses reach V and c only.
+
+    Attributes:
+        steps: n, at least 1.
+
+    Raises:
+        InvalidProblemError: n is not an integer of at least 1.
+
+    Example:
+        >>> from gradparity.backends import LastSteps
+        >>> LastSteps(0)
+        Traceback (most recent call last):
+        gradparity.backends.errors.InvalidProblemError: steps = 0, expected an integer of at least 1
+    """
 
     steps: int
 
