@@ -20,6 +20,8 @@ class FeedForward:
     since they contain the softmax or the sigmoid of the output themselves: logistic regression is
     `FeedForward((D, 1), loss="sigmoid_cross_entropy")`.
 
+    Source: document 004.
+
     Attributes:
         sizes: of the layers, from the input's to the output's; at least two.
         activation: f: `tanh`, `relu`, `sigmoid` or `identity`.

@@ -18,6 +18,9 @@ class OrderedSystem:
 
     Asked for are E, the total derivatives d⁺E/dz_i of all variables, and dE/dA.
 
+    Source: P. J. Werbos, "Backpropagation through time: what it does and how to do it", Proceedings of the IEEE 78
+    (1990), where the total derivative is called ordered.
+
     Attributes:
         weights: A, (N, N), zero on and above the diagonal; kept as tuples.
         objective: c, (N,), the partial derivatives ∂E/∂z_i.

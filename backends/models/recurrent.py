@@ -45,7 +45,7 @@ class Recurrent:
 
     Each gate has H rows of U, W and b. With `reset="before"` the GRU has n = tanh(U x_t + W (r ⊙ h_{t−1}) + b).
 
-    Source: for the LSTM, S. Hochreiter and J. Schmidhuber, "Long short-term memory" (1997), with the forget gate of
+    Source: for the plain cell, documents 000, 001 and 003, and with the identity 002; for the LSTM, S. Hochreiter and J. Schmidhuber, "Long short-term memory" (1997), with the forget gate of
     F. A. Gers, J. Schmidhuber and F. Cummins, "Learning to forget" (2000); for the GRU, K. Cho et al., "Learning
     phrase representations using RNN encoder-decoder for statistical machine translation" (2014), where z has the
     opposite meaning and the reset comes before the product; for `differentiation="forward"`, R. J. Williams and

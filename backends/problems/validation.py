@@ -12,7 +12,18 @@ from ..models import ArraySpec, Model, OrderedSystem
 
 
 def leading_sizes(model: Model, inputs: np.ndarray) -> tuple[int, ...]:
-    """T and B, or what of them the model has; raises InvalidProblemError unless the inputs have these axes."""
+    """T and B, or what of them the model has.
+
+    Args:
+        model: what is computed.
+        inputs: (T, B, D), (B, N0) or (1,), as the model has them.
+
+    Returns:
+        The sizes of all axes of the inputs but the last.
+
+    Raises:
+        InvalidProblemError: the inputs have other axes, or an empty one.
+    """
     letters = tuple(model.LEADING.values())
     if inputs.ndim != len(letters) + 1:
         expected = model.input_spec(*[1] * len(letters)).letters
@@ -30,12 +41,15 @@ def check_problem(
     params: Mapping[str, np.ndarray],
     batch: Mapping[str, np.ndarray | None],
 ) -> None:
-    """Raises InvalidProblemError unless the arrays fit the model and each other, and are finite.
+    """Checks that the arrays fit the model and each other, and are finite.
 
     Args:
         model: what is computed.
         params: the parameters by name.
         batch: `inputs`, `targets`, `h0`, `c0` and `lengths`; None where there is none.
+
+    Raises:
+        InvalidProblemError: they do not; the message names the array, the index and what was expected.
     """
     specs = model.parameter_specs
     for name in params:
@@ -82,17 +96,17 @@ def _check(name: str, array: np.ndarray, spec: ArraySpec, dtype: np.dtype) -> No
     if array.dtype != dtype:
         raise InvalidProblemError(f"{name} is {array.dtype}, expected {dtype}, the dtype of inputs")
     _check_shape(name, array, spec)
-    _refuse(~np.isfinite(array), name, array, "a finite number")
+    _raise_where(~np.isfinite(array), name, array, "a finite number")
     if spec.kind == "probability":
         outside = (array < 0) | (array > 1)
-        _refuse(outside, name, array, "a number in [0, 1] for sigmoid_cross_entropy")
+        _raise_where(outside, name, array, "a number in [0, 1] for sigmoid_cross_entropy")
 
 
 def _check_integers(name: str, array: np.ndarray, spec: ArraySpec, low: int, high: int, what: str) -> None:
     if array.dtype.kind not in "iu":
         raise InvalidProblemError(f"{name} is {array.dtype}, expected integers")
     _check_shape(name, array, spec)
-    _refuse((array < low) | (array > high), name, array, f"{what} in {low}..{high}")
+    _raise_where((array < low) | (array > high), name, array, f"{what} in {low}..{high}")
 
 
 def _check_shape(name: str, array: np.ndarray, spec: ArraySpec) -> None:
@@ -100,7 +114,7 @@ def _check_shape(name: str, array: np.ndarray, spec: ArraySpec) -> None:
         raise InvalidProblemError(f"{name} has shape {array.shape}, expected {spec.letters} = {spec.shape}")
 
 
-def _refuse(wrong: np.ndarray, name: str, array: np.ndarray, expected: str) -> None:
+def _raise_where(wrong: np.ndarray, name: str, array: np.ndarray, expected: str) -> None:
     if wrong.any():
         index = tuple(int(i) for i in np.argwhere(wrong)[0])
         raise InvalidProblemError(f"{name}[{', '.join(map(str, index))}] = {array[index]}, expected {expected}")
