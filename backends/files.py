@@ -38,7 +38,7 @@ def require_folder(folder: Path) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise RequestError(f"{folder}: cannot be made a folder: {error.strerror}") from error
+        raise RequestError(f"{folder}: cannot be created as a folder: {error.strerror}") from error
     return folder
 
 

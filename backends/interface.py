@@ -1,4 +1,4 @@
-"""The interface behind which every backend answers."""
+"""The interface of every backend: what it is asked, and what it returns."""
 
 from __future__ import annotations
 

@@ -108,7 +108,7 @@ def get_backend(name: str) -> Backend:
         gradparity.backends.errors.UnknownNameError: unknown backend 'manuel': did you mean 'manual'?
     """
     if not isinstance(name, str):
-        raise RequestError(f"{name!r} is not a backend's name")
+        raise RequestError(f"backend = {name!r}, expected a name")
     if name in BACKENDS:
         reference = BACKENDS[name]
         if reference.framework:
@@ -236,7 +236,7 @@ def resolve(backends: Iterable[str | Backend] | None) -> dict[str, Backend]:
     for entry in backends:
         backend = get_backend(entry) if isinstance(entry, str) else as_backend(repr(entry), entry)
         if backend.name in resolved:
-            raise RequestError(f"two backends are called {backend.name!r}: each needs a name of its own")
+            raise RequestError(f"two backends are called {backend.name!r}, expected different names")
         resolved[backend.name] = backend
     if not resolved:
         raise RequestError("no backend was named, expected at least one")

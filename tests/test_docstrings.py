@@ -42,10 +42,10 @@ TO_DO = {
 }
 # Classes whose docstrings have an example: what users write first.
 WITH_EXAMPLE = {
-    "gradparity.backends": {
+    "gradparity.backends": (
         *("Recurrent", "FeedForward", "OrderedSystem", "Window", "Chunks", "LastSteps"),
         *("Evaluation", "Problem", "Problem.from_seed", "Problem.from_data", "Problem.save", "Problem.load"),
-    }
+    )
 }
 
 

@@ -58,7 +58,7 @@ def wrap(layer: nnx.Module, **stated: Any) -> WrappedLayer:
         require_forward(layer, nnx.RNN)
     cell = layer.cell if isinstance(layer, nnx.RNN) else layer
     if isinstance(cell, nnx.LSTMCell) and not isinstance(cell, nnx.OptimizedLSTMCell):
-        raise InvalidProblemError("flax.nnx.LSTMCell is not known here, expected OptimizedLSTMCell")
+        raise InvalidProblemError("flax.nnx.LSTMCell is not supported, expected OptimizedLSTMCell")
     params = nnx.to_pure_dict(nnx.state(cell, nnx.Param))
     flat = {".".join(map(str, name)): np.asarray(array) for name, array in flatten_dict(params).items()}
     model = infer_model(LAYOUT, [flat], **stated)
@@ -67,11 +67,13 @@ def wrap(layer: nnx.Module, **stated: Any) -> WrappedLayer:
 
 
 class FlaxNnx(JaxLibrary):
-    """The library, whose GRU has no b_hn, so that it is compared without biases."""
+    """The library, whose GRU has no b_hn, so that only a GRU without biases is compared."""
 
     def supports(self, model: Model, dtype: str) -> str:
         no_b_hn = isinstance(model, Recurrent) and model.cell == "gru" and model.bias
-        return super().supports(model, dtype) or (f"{NO_B_HN}: it is compared without biases" if no_b_hn else "")
+        return super().supports(model, dtype) or (
+            f"{NO_B_HN}: only a GRU without biases is compared" if no_b_hn else ""
+        )
 
 
 BACKEND = FlaxNnx("flax-nnx", LAYOUT, make)

@@ -56,7 +56,7 @@ def wrap(core: Callable[[], hk.RNNCore], params: Any, **stated: Any) -> WrappedL
         InvalidProblemError: the parameters are not those of one core that is known.
     """
     if not params or not all(isinstance(arrays, Mapping) for arrays in params.values()):
-        raise InvalidProblemError("haiku's parameters are arrays by module and name, as init returned them")
+        raise InvalidProblemError("haiku's parameters are no arrays by module and name, expected what init returned")
     flat = {
         f"{module}.{array_name}".replace("/", "."): np.asarray(arrays[array_name])
         for module, arrays in params.items()
@@ -64,7 +64,7 @@ def wrap(core: Callable[[], hk.RNNCore], params: Any, **stated: Any) -> WrappedL
     }
     names = {weight.partition(".")[0] for weight in flat}
     if len(names) > 1:
-        raise InvalidProblemError(f"haiku's parameters are of {' and '.join(sorted(names))}, expected one core")
+        raise InvalidProblemError(f"haiku's parameters belong to {' and '.join(sorted(names))}, expected one core")
     (name,) = names
     weights = {weight.removeprefix(f"{name}."): array for weight, array in flat.items()}
     model = infer_model(LAYOUT, [weights], **{"activation": "relu", **stated})

@@ -103,7 +103,7 @@ def wrap(layer: Any, **stated: Any) -> WrappedLayer:
         raise InvalidProblemError(f"keras layer {layer.name} gives its last state, expected return_sequences=True")
     for option in ("go_backwards", "stateful"):
         if getattr(layer, option):
-            raise InvalidProblemError(f"keras layer {layer.name} has {option}=True, expected one that has not")
+            raise InvalidProblemError(f"keras layer {layer.name} has {option}=True, expected {option}=False")
     weights = {variable.name: np.asarray(keras.ops.convert_to_numpy(variable.value)) for variable in layer.weights}
     if len(weights) < len(layer.weights):
         raise InvalidProblemError(f"keras layer {layer.name} has several cells, expected one")

@@ -34,7 +34,7 @@ def keras_on(engine: str) -> Any:
     if keras.config.backend() != engine:
         raise UnsupportedProblemError(
             f"Keras computes on {keras.config.backend()} in this process, and has one engine only: "
-            f"keras-{engine} needs a process of its own"
+            f"keras-{engine} needs another process"
         )
     return keras
 

@@ -160,7 +160,7 @@ def wrap_layer(layer: object, **stated: Any) -> WrappedLayer:
     for module, names, adapter in CLASSES:
         if any(_is_instance(layer, module, name) for name in names):
             return _adapter(adapter).wrap(layer, **stated)
-    raise RequestError(f"no layer that is known here: {type(layer).__name__}, expected {SUPPORTED_LAYERS}")
+    raise RequestError(f"a {type(layer).__name__} is no layer that is known, expected {SUPPORTED_LAYERS}")
 
 
 def _require_fitting(model: Recurrent, params: Mapping[str, object]) -> dict[str, np.ndarray]:

@@ -87,7 +87,7 @@ def evaluate_layers(
     *,
     trace: bool,
 ) -> Evaluation:
-    """The answer of layers with these weights; the problem gives the rest."""
+    """The loss and the gradients of layers with these weights; the problem gives the rest."""
     with isolated(problem.dtype):
         differentiated, batch = _arguments(problem, weights)
         (loss, outputs), leaf_gradients = compute(differentiated, {}, batch)
@@ -111,16 +111,16 @@ def on_jax(weights: Mapping[str, np.ndarray]) -> dict[str, Array]:
 def wrap_on_jax(
     name: str, layout: Layout, model: Recurrent, weights: Sequence[Mapping[str, np.ndarray]], calls: Sequence[Call]
 ) -> WrappedLayer:
-    """Layers with weights of their own as a backend."""
+    """Layers with these weights as a backend."""
 
     @cache
     def compiled(network: Recurrent) -> Callable[..., Any]:
         return compile_network(network, calls, quickly=True)
 
-    def respond(problem: Problem, trace: bool) -> Evaluation:
+    def evaluate(problem: Problem, trace: bool) -> Evaluation:
         return evaluate_layers(problem, layout, weights, compiled(_recurrent_model(problem)), trace=trace)
 
-    return WrappedLayer(name, layout, model, weights, respond)
+    return WrappedLayer(name, layout, model, weights, evaluate)
 
 
 def compile_network(model: Recurrent, calls: Sequence[Call], *, quickly: bool = False) -> Callable[..., Any]:
@@ -180,7 +180,7 @@ def _forward(
     lengths = batch["lengths"]
     in_length = t < lengths
     with_loss = in_length if model.loss_at == "every_step" else t == lengths - 1
-    backwards = jnp.where(in_length, lengths - 1 - t, t)[..., None]  # each sequence turned round within its length
+    backwards = jnp.where(in_length, lengths - 1 - t, t)[..., None]  # each sequence reversed within its length
     h = jnp.where(in_length[..., None], arrays["inputs"], 0)
     states = [arrays[name].reshape(-1, B, model.hidden_size) for name in model.state_names]
     for layer in model.layers:

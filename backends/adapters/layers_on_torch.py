@@ -27,7 +27,7 @@ Network = Callable[[Sequence[Weights], Tensor, States], Tensor]  # the same of a
 def evaluate_layers(
     problem: Problem, layout: Layout, weights: Sequence[Mapping[str, np.ndarray]], network: Network, *, trace: bool
 ) -> Evaluation:
-    """The answer of layers with these weights; the problem gives the rest."""
+    """The loss and the gradients of layers with these weights; the problem gives the rest."""
     with isolated(), in_one_thread():
         weight_leaves, other_leaves, batch = _leaves(problem, weights)
         outputs = _outputs(network, weight_leaves, other_leaves)
@@ -55,12 +55,12 @@ def wrap_on_torch(
     weights: Sequence[Mapping[str, np.ndarray]],
     network_for: Callable[[Problem], Network],
 ) -> WrappedLayer:
-    """Layers with weights of their own as a backend."""
+    """Layers with these weights as a backend."""
 
-    def respond(problem: Problem, trace: bool) -> Evaluation:
+    def evaluate(problem: Problem, trace: bool) -> Evaluation:
         return evaluate_layers(problem, layout, weights, network_for(problem), trace=trace)
 
-    return WrappedLayer(name, layout, model, weights, respond)
+    return WrappedLayer(name, layout, model, weights, evaluate)
 
 
 def prepared(
@@ -92,8 +92,9 @@ def _leaves(problem: Problem, weights: Sequence[Mapping[str, np.ndarray]]) -> tu
         {name: tensor(array, requires_grad=True) for name, array in layer_weights.items()} for layer_weights in weights
     ]
     readout = {name: problem.params[name] for name in ("V", "c") if name in problem.params}
-    others = {**readout, **problem.states, "inputs": problem.inputs}
-    return weight_leaves, {name: tensor(array, requires_grad=True) for name, array in others.items()}, batch_of(problem)
+    other_arrays = {**readout, **problem.states, "inputs": problem.inputs}
+    other_leaves = {name: tensor(array, requires_grad=True) for name, array in other_arrays.items()}
+    return weight_leaves, other_leaves, batch_of(problem)
 
 
 def _parameter_gradients(
@@ -117,7 +118,7 @@ def network_of_layers(problem: Problem, calls: Sequence[Call]) -> Network:
     t = np.arange(problem.seq_len)[:, None]
     lengths = problem.sequence_lengths
     in_length = torch.from_numpy(t < lengths)[..., None]
-    # each sequence turned round within its length
+    # each sequence reversed within its length
     backwards = torch.from_numpy(np.where(t < lengths, lengths - 1 - t, t))[..., None]
 
     def network(weights: Sequence[Weights], x: Tensor, states: States) -> Tensor:

@@ -157,15 +157,15 @@ def _loss(model: Recurrent, constants: dict[str, np.ndarray], T: int, B: int) ->
                 helper.make_node("Softplus", ["below"], ["rest"]),
                 helper.make_node("Add", ["positive", "rest"], ["softplus"]),
                 helper.make_node("Mul", ["targets", "o"], ["product"]),
-                helper.make_node("Sub", ["softplus", "product"], ["each"]),
-                helper.make_node("ReduceSum", ["each", "last"], ["l"], keepdims=0),
+                helper.make_node("Sub", ["softplus", "product"], ["terms"]),
+                helper.make_node("ReduceSum", ["terms", "last"], ["l"], keepdims=0),
             ]
         case _:
             nodes = [
                 helper.make_node("Sub", ["o", "targets"], ["error"]),
                 helper.make_node("Mul", ["error", "error"], ["square"]),
-                helper.make_node("Mul", ["square", "half"], ["each"]),
-                helper.make_node("ReduceSum", ["each", "last"], ["l"], keepdims=0),
+                helper.make_node("Mul", ["square", "half"], ["terms"]),
+                helper.make_node("ReduceSum", ["terms", "last"], ["l"], keepdims=0),
             ]
     return [
         *nodes,

@@ -65,7 +65,7 @@ def wrap(module: nn.RNNBase | nn.RNNCellBase, **stated: Any) -> WrappedLayer:
 
     def network_for(problem: Problem) -> Network:
         if problem.lengths is not None:
-            raise UnsupportedProblemError("a layer that is held is asked whole sequences")
+            raise UnsupportedProblemError("a wrapped layer takes sequences of one length, and the problem has lengths")
 
         def network(weights: Sequence[Weights], x: Tensor, states: States) -> Tensor:
             parameters = {
@@ -85,7 +85,7 @@ def _numbers(module: nn.Module, name: str) -> np.ndarray:
     parameter = dict(module.named_parameters()).get(name)
     if parameter is None:
         raise InvalidProblemError(
-            f"the torch layer has no parameter {name}: if it is parametrized, take that off first"
+            f"the torch layer has no parameter {name}: if it is parametrized, remove the parametrization first"
         )
     if parameter.dtype not in (torch.float64, torch.float32) or parameter.is_meta:
         actual = "on the meta device, without numbers" if parameter.is_meta else parameter.dtype

@@ -1,4 +1,4 @@
-"""Layers that hold weights of their own, as a backend."""
+"""A library's layer as a backend, which computes with the layer's weights."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ STATED = ("activation", "reset", "num_layers", "bidirectional")  # what weights 
 
 @dataclass(frozen=True, eq=False)
 class WrappedLayer:
-    """A library's own object, which answers with the weights that it has: of a problem it takes the rest.
+    """A library's layer, which computes with its own weights and takes the rest from a problem.
 
     Attributes:
         name: the library's and the layer's.
         layout: how the weights are laid out.
         model: what the layers compute, as far as they tell; its read-out and loss mean nothing.
         weights: of every layer and direction.
-        answer: their answer to a problem, and the adjoints too if they are asked for.
+        evaluator: computes the loss and the gradients of a problem; with True, the adjoints too.
     """
 
     partial: ClassVar[bool] = True  # a layer without b_hn has no gradient for it
@@ -36,7 +36,7 @@ class WrappedLayer:
     layout: Layout
     model: Recurrent
     weights: Sequence[Mapping[str, np.ndarray]]
-    answer: Callable[[Problem, bool], Evaluation]
+    evaluator: Callable[[Problem, bool], Evaluation]
 
     @property
     def params(self) -> dict[str, np.ndarray]:
@@ -59,10 +59,10 @@ class WrappedLayer:
         if reason := unsupported_network_reason(model):
             return reason
         same = isinstance(model, Recurrent) and _layer_fields(model) == _layer_fields(self.model)
-        return "" if same else f"it is one layer and no other: {self.model.summary}"
+        return "" if same else f"it wraps one layer only: {self.model.summary}"
 
     def evaluate(self, problem: Problem, *, trace: bool = False) -> Evaluation:
-        return self.answer(problem, trace)
+        return self.evaluator(problem, trace)
 
     def prepare(self, problem: Problem) -> Callable[[], tuple[float, dict[str, np.ndarray]]]:
         def run() -> tuple[float, dict[str, np.ndarray]]:
@@ -98,9 +98,9 @@ def infer_model(layout: Layout, weights: Sequence[Mapping[str, np.ndarray]], **s
 def require_forward(wrapper: Any, flax_class: type) -> None:
     """Raises UnsupportedProblemError unless a wrapper that runs a cell over time is Flax's own, and goes forward."""
     if type(wrapper) is not flax_class:
-        raise UnsupportedProblemError(f"{type(wrapper).__name__} is a class of your own over flax's RNN: give its cell")
+        raise UnsupportedProblemError(f"{type(wrapper).__name__} is a subclass of Flax's RNN: pass its cell instead")
     if getattr(wrapper, "reverse", False):
-        raise UnsupportedProblemError("flax's RNN has reverse=True: give its cell, which is compared going forward")
+        raise UnsupportedProblemError("Flax's RNN has reverse=True: pass its cell, which runs forward")
 
 
 def _layer_fields(model: Recurrent) -> tuple[object, ...]:

@@ -49,7 +49,7 @@ class OrderedSystem:
         if A.shape != (len(c), len(c)):
             raise InvalidProblemError(f"weights has shape {A.shape}, expected (N, N) = {(len(c), len(c))}")
         if not (np.isfinite(A).all() and np.isfinite(c).all()):
-            raise InvalidProblemError("weights and objective are expected to be finite")
+            raise InvalidProblemError("weights or objective holds a NaN or an infinity, expected finite numbers")
         if np.triu(A).any():
             i, j = (int(index) for index in np.argwhere(np.triu(A))[0])
             raise InvalidProblemError(

@@ -45,8 +45,9 @@ class Recurrent:
 
     Each gate has H rows of U, W and b. With `reset="before"` the GRU has n = tanh(U x_t + W (r ⊙ h_{t−1}) + b).
 
-    Source: for the plain cell, documents 000, 001 and 003, and with the identity 002; for the LSTM, S. Hochreiter and J. Schmidhuber, "Long short-term memory" (1997), with the forget gate of
-    F. A. Gers, J. Schmidhuber and F. Cummins, "Learning to forget" (2000); for the GRU, K. Cho et al., "Learning
+    Source: for the plain cell, documents 000, 001 and 003, and with the identity 002; for the LSTM, S. Hochreiter and
+    J. Schmidhuber, "Long short-term memory" (1997), with the forget gate of F. A. Gers, J. Schmidhuber and
+    F. Cummins, "Learning to forget" (2000); for the GRU, K. Cho et al., "Learning
     phrase representations using RNN encoder-decoder for statistical machine translation" (2014), where z has the
     opposite meaning and the reset comes before the product; for `differentiation="forward"`, R. J. Williams and
     D. Zipser, "A learning algorithm for continually running fully recurrent neural networks" (1989). The gates'
@@ -63,7 +64,7 @@ class Recurrent:
         reduction: `sum` over time and batch, or `mean` over the pairs (t, b) that carry a loss.
         loss_at: `every_step`, or `last_step` of each sequence alone.
         bias: whether there are biases.
-        num_layers: how many layers lie on each other.
+        num_layers: how many layers are stacked.
         bidirectional: whether each layer has a second direction, whose states stand beside the first's.
         reset: whether the GRU's reset gate is applied `after` the product with W_n, as the frameworks do, or
             `before` it, as in the original paper.
@@ -178,7 +179,7 @@ class Recurrent:
 
     @property
     def parameter_specs(self) -> dict[str, ArraySpec]:
-        """The form of each parameter, in the order in which `Problem.from_seed` draws them."""
+        """The spec of each parameter, in the order in which `Problem.from_seed` draws them."""
         H, K, G = self.hidden_size, self.output_size, self.linear_size
         g = f"{len(self.gates)}H" if self.gates else "H"
         specs: dict[str, ArraySpec] = {}

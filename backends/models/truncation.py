@@ -14,7 +14,17 @@ from ..checks import require_integer
 
 
 @dataclass(frozen=True)
-class Window:
+class _Steps:
+    """What the three have in common: n steps."""
+
+    steps: int
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "steps", require_integer("steps", self.steps, at_least=1))
+
+
+@dataclass(frozen=True)
+class Window(_Steps):
     """Each loss L_t flows back through at most n applications of the cell, those of the steps t−n+1 … t.
 
     n = 1 keeps only the immediate term. (Several public programs implement n + 1 under the name n.) h_0 receives a
@@ -32,14 +42,9 @@ class Window:
         Window(steps=2)
     """
 
-    steps: int
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "steps", require_integer("steps", self.steps, at_least=1))
-
 
 @dataclass(frozen=True)
-class Chunks:
+class Chunks(_Steps):
     """The state is carried from chunk to chunk of n steps, and the gradient stops at each boundary.
 
     Attributes:
@@ -54,14 +59,9 @@ class Chunks:
         'lstm (softmax_cross_entropy, Chunks(20))'
     """
 
-    steps: int
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "steps", require_integer("steps", self.steps, at_least=1))
-
 
 @dataclass(frozen=True)
-class LastSteps:
+class LastSteps(_Steps):
     """Only a sequence's last n applications of the cell are differentiated; earlier losses reach V and c only.
 
     Attributes:
@@ -76,11 +76,6 @@ class LastSteps:
         Traceback (most recent call last):
         gradparity.backends.errors.InvalidProblemError: steps = 0, expected an integer of at least 1
     """
-
-    steps: int
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "steps", require_integer("steps", self.steps, at_least=1))
 
 
 Truncation = Window | Chunks | LastSteps

@@ -47,7 +47,7 @@ ACTIVATION_FUNCTIONS: dict[str, Callable[[Array], Array]] = {
 
 
 def unreduced_loss(loss: str, o: Array, y: np.ndarray) -> Array:
-    """ℓ(o, y) for outputs (..., K): one number for each."""
+    """ℓ(o, y) for outputs (..., K): a number for each step or sample."""
     match loss:
         case "softmax_cross_entropy":
             shifted = o - getval(o).max(axis=-1, keepdims=True)

@@ -45,13 +45,13 @@ class TorchCompileBackend:
 
     def supports(self, model: Model, dtype: str) -> str:
         if not isinstance(model, Recurrent):
-            return "torch-compile has a time step to compile; the rest is compared with the other backends"
+            return "torch-compile compiles the time step of a recurrent network only"
         if model.truncation is not None:
-            return "torch-compile has a step that passes its gradient on, which a truncation stops"
+            return "torch-compile has no truncation: its step always passes the gradient on"
         if model.concatenated:
-            return "torch-compile has a step with U and W apart, not concatenated"
+            return "torch-compile has U and W as two matrices, not concatenated"
         if model.differentiation == "forward":
-            return "torch-compile has a step for reverse mode, not for forward mode"
+            return "torch-compile differentiates in reverse mode only"
         return ""
 
     def evaluate(self, problem: Problem, *, trace: bool = False) -> Evaluation:

@@ -146,7 +146,8 @@ class Problem:
         inputs = rng.standard_normal(model.input_spec(*leading).shape)
         target = model.target_spec(*leading)
         targets = None if target is None else draw(rng, target)
-        return cls(model, lengths=lengths, **rounded_arrays(model, params, inputs, targets, states, dtype))
+        arrays = rounded_arrays(model, params, inputs, targets, states, dtype)
+        return cls(model, **arrays | {"lengths": lengths})
 
     @classmethod
     def from_data(
@@ -187,7 +188,8 @@ class Problem:
         inputs = as_array("inputs", inputs)
         targets = None if targets is None else as_array("targets", targets)
         params, states = draw_parameters(model, generator(seed), leading_sizes(model, inputs))
-        return cls(model, lengths=lengths, **rounded_arrays(model, params, inputs, targets, states, dtype))
+        arrays = rounded_arrays(model, params, inputs, targets, states, dtype)
+        return cls(model, **arrays | {"lengths": lengths})
 
     @property
     def leading(self) -> tuple[int, ...]:

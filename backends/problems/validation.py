@@ -61,7 +61,7 @@ def check_problem(
 
     inputs = batch["inputs"]
     if inputs is None:
-        raise InvalidProblemError("there are no inputs")
+        raise InvalidProblemError("inputs is None, expected an array")
     if inputs.dtype.name not in DTYPES:
         raise InvalidProblemError(f"inputs is {inputs.dtype}, expected float64 or float32")
     leading = leading_sizes(model, inputs)

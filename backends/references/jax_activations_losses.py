@@ -17,7 +17,7 @@ ACTIVATION_FUNCTIONS: dict[str, Callable[[Array], Array]] = {
 
 
 def unreduced_loss(loss: str, o: Array, y: Array) -> Array:
-    """ℓ(o, y) for outputs (..., K): one number for each."""
+    """ℓ(o, y) for outputs (..., K): a number for each step or sample."""
     match loss:
         case "softmax_cross_entropy":
             return -jnp.take_along_axis(jax.nn.log_softmax(o), y[..., None], axis=-1)[..., 0]

@@ -17,7 +17,7 @@ def answer(problem: Problem, **extra_options: Any) -> Answer:
     """The hand derivation's answer. Overflow gives infinities, whatever the host's error state is.
 
     Args:
-        problem: the question.
+        problem: the model and its numbers.
         **extra_options: of a recurrent model, `buffers` and `params_only` of `loss_and_gradients`.
     """
     model = problem.model

@@ -17,7 +17,7 @@ ACTIVATION_FUNCTIONS: dict[str, Callable[[Tensor], Tensor]] = {
 
 
 def unreduced_loss(loss: str, o: Tensor, y: Tensor) -> Tensor:
-    """ℓ(o, y) for outputs (..., K): one number for each."""
+    """ℓ(o, y) for outputs (..., K): a number for each step or sample."""
     match loss:
         case "softmax_cross_entropy":
             return -o.log_softmax(dim=-1).gather(-1, y[..., None]).squeeze(-1)

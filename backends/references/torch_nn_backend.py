@@ -45,11 +45,11 @@ class TorchNNBackend:
 
     def supports(self, model: Model, dtype: str) -> str:
         if not isinstance(model, Recurrent):
-            return "torch.nn has recurrent layers; the rest is compared with the other backends"
+            return "torch.nn has recurrent layers only"
         for reason, is_so in {
             f"torch.nn has no layer of the cell {model.cell}": model.cell not in ("rnn", "lstm", "gru"),
-            "torch.nn.RNN has U and W apart, not concatenated": model.concatenated,
-            "torch.nn has no truncation within a layer's call": model.truncation is not None,
+            "torch.nn.RNN has U and W as two matrices, not concatenated": model.concatenated,
+            "torch.nn has no truncation": model.truncation is not None,
         }.items():
             if is_so:
                 return reason
@@ -96,7 +96,7 @@ def _modules(problem: Problem, *, extra_inputs: Tensor | None = None, device: st
     """The layers, holding the problem's parameters. Made on `meta`, so that no random number is drawn.
 
     Args:
-        problem: the question.
+        problem: whose parameters the layers take.
         extra_inputs: columns (G, ·) that are put beside U, for further inputs.
         device: where the parameters are.
     """
@@ -132,7 +132,7 @@ def _parameters(modules: Modules) -> dict[str, Tensor]:
 
 
 def _under_our_names(problem: Problem, layer_gradients: dict[str, Any]) -> dict[str, Any]:
-    """What was found for each of the layers' parameters."""
+    """The gradients of the layers' parameters, by the names of a problem's."""
     model = problem.model
     assert isinstance(model, Recurrent)
     gradients = {"V": layer_gradients["head.weight"], "c": layer_gradients.get("head.bias")}

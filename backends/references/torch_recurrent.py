@@ -54,7 +54,7 @@ CELL_FUNCTIONS: dict[str, CellFunction] = {
 def forward(
     model: Recurrent, arrays: Tensors, batch: Batch, record: Record, cell: CellFunction | None = None
 ) -> tuple[Tensor, Tensor]:
-    """The loss, and o_t (T, B, K). A cell that is given takes the place of the model's, such as the same compiled."""
+    """The loss, and o_t (T, B, K). `cell` takes the place of the model's cell, such as the same one compiled."""
     cell = cell or CELL_FUNCTIONS[model.cell]
     h = within_lengths(arrays["inputs"], batch)
     for layer in model.layers:

@@ -1,4 +1,4 @@
-"""What the PyTorch backends share: conversion, runs to be synchronized. No mathematics."""
+"""Tensors from arrays, and gradients from tensors: what the PyTorch backends share. No mathematics."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ MODELS = {
 REFUSED = {
     "flax-linen": {"gru, reset before": "flax.linen.GRUCell has its reset gate after the product, not before"},
     "flax-nnx": {
-        "gru": "flax.nnx.GRUCell has no b_hn (google/flax#5594): it is compared without biases",
+        "gru": "flax.nnx.GRUCell has no b_hn (google/flax#5594): only a GRU without biases is compared",
         "gru, reset before": "flax.nnx.GRUCell has its reset gate after the product, not before",
     },
     "equinox": {

@@ -138,14 +138,22 @@ def test_a_prepared_run_names_the_parameters_gradients_and_stays_in_single_preci
 @pytest.mark.parametrize(
     ("name", "model", "reason"),
     [
-        ("autograd", FeedForward((3, 4)), "autograd computes recurrent networks here; the rest is compared with"),
-        ("autograd", OrderedSystem(((0,),), (3,)), "autograd computes recurrent networks here; the rest is compared"),
-        ("autograd", replace(MODEL, truncation=Window(2)), "autograd has nothing that stops a gradient within a"),
-        ("autograd", replace(MODEL, differentiation="forward"), "autograd's forward mode has no rules for the"),
-        ("torch-compile", FeedForward((3, 4)), "torch-compile has a time step to compile; the rest is compared with"),
-        ("torch-compile", replace(MODEL, truncation=Window(2)), "torch-compile has a step that passes its gradient on"),
-        ("torch-compile", replace(MODEL, concatenated=True), "torch-compile has a step with U and W apart"),
-        ("torch-compile", replace(MODEL, differentiation="forward"), "torch-compile has a step for reverse mode"),
+        ("autograd", FeedForward((3, 4)), "autograd computes recurrent networks only"),
+        ("autograd", OrderedSystem(((0,),), (3,)), "autograd computes recurrent networks only"),
+        (
+            "autograd",
+            replace(MODEL, truncation=Window(2)),
+            "autograd has no truncation: it cannot stop a gradient within a",
+        ),
+        ("autograd", replace(MODEL, differentiation="forward"), "autograd differentiates in reverse mode only"),
+        ("torch-compile", FeedForward((3, 4)), "torch-compile compiles the time step of a recurrent network only"),
+        ("torch-compile", replace(MODEL, truncation=Window(2)), "torch-compile has no truncation: its step"),
+        ("torch-compile", replace(MODEL, concatenated=True), "torch-compile has U and W as two matrices"),
+        (
+            "torch-compile",
+            replace(MODEL, differentiation="forward"),
+            "torch-compile differentiates in reverse mode only",
+        ),
     ],
 )
 def test_what_a_contestant_cannot_compute_it_refuses_with_a_reason(name, model, reason):

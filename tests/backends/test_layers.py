@@ -38,7 +38,7 @@ ABLE = {
     "equinox": ("lstm", "gru"),
     "haiku": ("rnn", "lstm", "gru, reset before"),
 }
-CASES = [(name, model_name) for name, kinds in ABLE.items() for model_name in kinds]
+CASES = [(name, model_name) for name, model_names in ABLE.items() for model_name in model_names]
 of_both_dtypes = pytest.mark.parametrize("dtype", ["float64", "float32"])
 
 
@@ -222,7 +222,7 @@ def stateful():
 
 
 NO_LAYERS = {
-    "a number": (lambda: 3, r"no layer that is known here: int, expected a torch\.nn layer"),
+    "a number": (lambda: 3, r"a int is no layer that is known, expected a torch\.nn layer"),
     "projection": (lambda: torch.nn.LSTM(3, 5, proj_size=2), "proj_size"),
     "dropout": (lambda: torch.nn.LSTM(3, 5, num_layers=2, dropout=0.5), "call its eval"),
     "parametrized": (
@@ -231,23 +231,26 @@ NO_LAYERS = {
     ),
     "half": (lambda: torch.nn.LSTM(3, 5, dtype=torch.bfloat16), "weight_ih_l0 is torch.bfloat16, expected float64"),
     "no numbers": (lambda: torch.nn.LSTM(3, 5, device="meta"), "weight_ih_l0 is on the meta device"),
-    "torch, state": (lambda: (torch.nn.LSTM(3, 5), torch.nn.LSTM(3, 5).state_dict()), "here: tuple, expected a torch"),
+    "torch, state": (
+        lambda: (torch.nn.LSTM(3, 5), torch.nn.LSTM(3, 5).state_dict()),
+        "a tuple is no layer that is known, expected a torch",
+    ),
     "linen, no params": (lambda: (linen.OptimizedLSTMCell(5), {}), "the variables are none, expected all that init"),
-    "linen, none": (lambda: (linen.OptimizedLSTMCell(5), None), "no layer that is known here: tuple"),
+    "linen, none": (lambda: (linen.OptimizedLSTMCell(5), None), "a tuple is no layer that is known"),
     "linen, reverse": (
         lambda: (linen.RNN(linen.GRUCell(5), reverse=True), {"params": {}}),
-        "reverse=True: give its cell",
+        "reverse=True: pass its cell",
     ),
-    "nnx, reverse": (lambda: nnx.RNN(nnx.GRUCell(3, 5, rngs=nnx.Rngs(0)), reverse=True), "reverse=True: give its cell"),
+    "nnx, reverse": (lambda: nnx.RNN(nnx.GRUCell(3, 5, rngs=nnx.Rngs(0)), reverse=True), "reverse=True: pass its cell"),
     "nnx, own": (
         lambda: type("Mine", (nnx.RNN,), {})(nnx.GRUCell(3, 5, rngs=nnx.Rngs(0))),
-        "Mine is a class of your own",
+        "Mine is a subclass of Flax",
     ),
     "nnx, other": (lambda: nnx.Linear(3, 5, rngs=nnx.Rngs(0)), "the weights are bias, kernel, expected"),
-    "haiku, none": (lambda: (core, {}), "haiku's parameters are arrays by module and name"),
-    "haiku, flat": (lambda: (core, {"w": np.ones(3)}), "haiku's parameters are arrays by module and name"),
-    "haiku, two": (lambda: (core, {n: {"w": np.ones(3)} for n in ("a", "b")}), "are of a and b, expected one core"),
-    "haiku, transform": (lambda: tuple(hk.transform(core)), "no layer that is known here: tuple"),
+    "haiku, none": (lambda: (core, {}), "haiku's parameters are no arrays by module and name"),
+    "haiku, flat": (lambda: (core, {"w": np.ones(3)}), "haiku's parameters are no arrays by module and name"),
+    "haiku, two": (lambda: (core, {n: {"w": np.ones(3)} for n in ("a", "b")}), "belong to a and b, expected one core"),
+    "haiku, transform": (lambda: tuple(hk.transform(core)), "a tuple is no layer that is known"),
     "keras, last": (lambda: keras_layer("LSTM", 5, return_sequences=False), "expected return_sequences=True"),
     "keras, activation": (
         lambda: keras_layer("SimpleRNN", 5, activation=keras_on("jax").layers.LeakyReLU()),

@@ -227,8 +227,8 @@ def test_the_choices_of_a_feed_forward_network_are_checked_too(field):
         (((0,), (2, 0)), (1, 2), "weights is no array: "),
         ((), (), "objective has shape (0,), expected (N,) with N at least 1"),
         (((0,),), 1, "objective has shape (), expected (N,) with N at least 1"),
-        (((0, 0), (np.inf, 0)), (1, 2), "weights and objective are expected to be finite"),
-        (((0, 0), (2, 0)), (1, np.nan), "weights and objective are expected to be finite"),
+        (((0, 0), (np.inf, 0)), (1, 2), "weights or objective holds a NaN or an infinity, expected finite numbers"),
+        (((0, 0), (2, 0)), (1, np.nan), "weights or objective holds a NaN or an infinity, expected finite numbers"),
         (((0, 0), (2, 0)), ("a", "b"), "objective is <U1, expected an array of numbers"),
     ],
 )

@@ -242,7 +242,7 @@ def test_a_wrong_array_is_named_with_its_place_and_what_was_expected(name, value
         ("rnn", "c0", np.zeros((2, 5)), "c0 was given, but the model has none"),
         ("rnn", "h0", None, "there is no h0, expected (B, H) = (2, 5)"),
         ("rnn", "targets", None, "there is no targets, expected (T, B) = (7, 2)"),
-        ("rnn", "inputs", None, "there are no inputs"),
+        ("rnn", "inputs", None, "inputs is None, expected an array"),
         ("lstm", "c0", None, "there is no c0, expected (B, H) = (2, 5)"),
         ("lstm", "c0", np.zeros((5, 2)), "c0 has shape (5, 2), expected (B, H) = (2, 5)"),
         ("lstm", "c0", np.full((2, 5), np.nan), "c0[0, 0] = nan, expected a finite number"),

@@ -272,10 +272,10 @@ def test_sigmoid_cross_entropy_has_its_slope_at_an_output_of_zero(name):
         (replace(MODEL, activation="sigmoid"), "torch.nn.RNN has tanh and relu, not sigmoid"),
         (replace(MODEL, activation="identity"), "torch.nn.RNN has tanh and relu, not identity"),
         (MODELS["gru, reset before"], "torch.nn.GRU has its reset gate after the product, not before"),
-        (MODELS["concatenated"], "torch.nn.RNN has U and W apart, not concatenated"),
-        (MODELS["window"], "torch.nn has no truncation within a layer's call"),
-        (MODELS["mlp"], "torch.nn has recurrent layers; the rest is compared with the other backends"),
-        (MODELS["ordered"], "torch.nn has recurrent layers; the rest is compared with the other backends"),
+        (MODELS["concatenated"], "torch.nn.RNN has U and W as two matrices, not concatenated"),
+        (MODELS["window"], "torch.nn has no truncation"),
+        (MODELS["mlp"], "torch.nn has recurrent layers only"),
+        (MODELS["ordered"], "torch.nn has recurrent layers only"),
     ],
 )
 def test_torch_nn_says_what_it_cannot_express(model, reason):

@@ -203,13 +203,13 @@ UNFIT = {
     "projection": (
         state_dict("a.") | {"a.weight_hr_l0": np.ones(1)},
         "a",
-        "'a.weight_hr_l0' is among the layer's weights, and not known",
+        "'a.weight_hr_l0' is among the layer's weights, but the library has no such weight",
     ),
     "too many layers": (state_dict("a.", num_layers=65), "a", "'a.weight_ih_l64' is among the layer's weights"),
     "twice": (
         {"a/weight_ih": np.ones((4, 1)), "a.weight_ih": np.ones((4, 1))},
         None,
-        "'a.weight_ih' is there twice, in two spellings",
+        "'a.weight_ih' appears twice, once with '/' and once with '.'",
     ),
     "a gap": (without(state_dict(num_layers=2), *state_dict()), None, "no weights of layer 0"),
     "one direction": (
