@@ -6,7 +6,14 @@ from ..models import Model, Recurrent
 
 
 def unsupported_network_reason(model: Model) -> str:
-    """Why a model is no network of a library's layers; empty if it is."""
+    """The reason why a model is no network of a library's layers; empty if it is one.
+
+    Args:
+        model: a model of any family.
+
+    Returns:
+        The reason, for the tables of a comparison.
+    """
     if not isinstance(model, Recurrent):
         return "it has recurrent layers only"
     if model.concatenated:

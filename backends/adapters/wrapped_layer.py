@@ -75,7 +75,15 @@ class WrappedLayer:
 
 
 def infer_model(layout: Layout, weights: Sequence[Mapping[str, np.ndarray]], **stated: Any) -> Recurrent:
-    """The model of layers with these weights, and with what else is stated of them.
+    """The model of layers with these weights.
+
+    Args:
+        layout: how the weights are laid out.
+        weights: of every layer and direction.
+        **stated: the fields in `STATED`, as far as they are known.
+
+    Returns:
+        The model. Its read-out has one output, and its loss means nothing.
 
     Raises:
         RequestError: the weights are not those of such layers, or something else is stated.

@@ -34,7 +34,7 @@ def cell_of(rows: int, H: int, name: str) -> str:
 
 
 def unsupported_reset_reason(layer: str, model: Recurrent, *, has: str) -> str:
-    """Why a GRU of a library is not this one; empty if it is, or if this is none."""
+    """The reason why a library's GRU does not compute the model's; empty if it does, or if the cell is no GRU."""
     if model.cell != "gru" or model.reset == has:
         return ""
     return f"{layer} has its reset gate {has} the product, not {model.reset}"
