@@ -113,7 +113,7 @@ def test_torch_compile_agrees_in_single_precision():
 
 
 def test_torch_compile_compiles_once_for_all_lengths_losses_and_input_sizes():
-    compiled = sys.modules[type(get_backend("torch-compile")).__module__]._compiled
+    compiled = sys.modules[type(get_backend("torch-compile")).__module__]._compiled_step
     assert_agrees("torch-compile", make())
     before = compiled.cache_info().misses
     for model, T in ((MODEL, 9), (replace(MODEL, input_size=1, loss="squared_error"), 1)):
