@@ -156,13 +156,13 @@ def test_a_prepared_run_names_the_parameters_gradients_and_stays_in_single_preci
         ),
     ],
 )
-def test_what_a_contestant_cannot_compute_it_refuses_with_a_reason(name, model, reason):
+def test_what_a_candidate_cannot_compute_it_refuses_with_a_reason(name, model, reason):
     assert get_backend(name).supports(model, "float64").startswith(reason)
     assert compare(make(model), ["manual", "torch", name]).skipped[name].startswith(reason)
 
 
 @of_both
-def test_a_fault_in_a_contestant_is_found(name, monkeypatch):
+def test_a_fault_in_a_candidate_is_found(name, monkeypatch):
     backend = get_backend(name)
     right = backend.evaluate(make())
     right.gradients["W"][0, 0] *= 1 + 1e-9
@@ -172,7 +172,7 @@ def test_a_fault_in_a_contestant_is_found(name, monkeypatch):
     assert {block.name for block in comparison.blocks if block.verdict == "disagree"} == {"dW"}
 
 
-def test_contestants_are_used_only_where_they_are_named():
+def test_candidates_are_used_only_where_they_are_named():
     assert {*CONTESTANTS, *ADAPTERS} == set(backend_names()) - set(default_backend_names())
     assert set(compare(make()).answers) == set(default_backend_names())
     code = "import sys; from gradparity.backends import load_backends; load_backends(); print(*sys.modules)"
