@@ -26,7 +26,7 @@ from gradparity.compare.referee.explanation import explain
 from gradparity.compare.testing.strategies import problems
 from hypothesis import given, settings
 
-CONTESTANTS = ("autograd", "torch-compile")
+CANDIDATES = ("autograd", "torch-compile")
 ADAPTERS = ("flax-linen", "flax-nnx", "equinox", "haiku", "onnxruntime", "keras-jax", "keras-torch")
 MODEL = Recurrent("rnn", 3, 5, 4)
 LSTM = Recurrent("lstm", 3, 5, 4, num_layers=2, bidirectional=True, loss_at="last_step")
@@ -37,7 +37,7 @@ COMPILED = {
     "gru, reset before": Recurrent("gru", 3, 5, 4, reset="before", bias=False),
 }
 of_both_dtypes = pytest.mark.parametrize("dtype", DTYPES)
-of_both = pytest.mark.parametrize("name", CONTESTANTS)
+of_both = pytest.mark.parametrize("name", CANDIDATES)
 
 
 def make(model=MODEL, dtype="float64", **options):
@@ -173,7 +173,7 @@ def test_a_fault_in_a_candidate_is_found(name, monkeypatch):
 
 
 def test_candidates_are_used_only_where_they_are_named():
-    assert {*CONTESTANTS, *ADAPTERS} == set(backend_names()) - set(default_backend_names())
+    assert {*CANDIDATES, *ADAPTERS} == set(backend_names()) - set(default_backend_names())
     assert set(compare(make()).answers) == set(default_backend_names())
     code = "import sys; from gradparity.backends import load_backends; load_backends(); print(*sys.modules)"
     loaded = in_a_fresh_process(code).split()
