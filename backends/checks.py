@@ -1,4 +1,4 @@
-"""Checks of single values: each refusal names the value, and what was expected."""
+"""Checks of single values: each message names the value, and what was expected."""
 
 from __future__ import annotations
 
@@ -14,52 +14,125 @@ DTYPES = ("float64", "float32")
 
 
 def require_dtype(dtype: object) -> np.dtype:
-    """The NumPy dtype, if it is one that problems are stated in."""
+    """The NumPy dtype of a problem.
+
+    Args:
+        dtype: what NumPy takes for a dtype.
+
+    Returns:
+        float64 or float32, in this machine's byte order.
+
+    Raises:
+        InvalidProblemError: it is another dtype.
+        UnknownNameError: it is no dtype.
+    """
     try:
-        found = np.dtype(dtype)  # type: ignore[call-overload]
+        numpy_dtype = np.dtype(dtype)  # type: ignore[call-overload]
     except TypeError:
         raise unknown_name("dtype", dtype, DTYPES) from None
-    if found.name not in DTYPES:
-        raise InvalidProblemError(f"dtype is {found}, expected float64 or float32")
-    return np.dtype(found.name)  # in this machine's byte order
+    if numpy_dtype.name not in DTYPES:
+        raise InvalidProblemError(f"dtype is {numpy_dtype}, expected float64 or float32")
+    return np.dtype(numpy_dtype.name)  # in this machine's byte order
 
 
 def require_number(name: str, value: object) -> float:
-    """The value as a float, if it is a finite number."""
+    """The value as a float.
+
+    Args:
+        name: how the message calls the value.
+        value: any object.
+
+    Returns:
+        The float.
+
+    Raises:
+        InvalidProblemError: it is no finite number.
+    """
     if isinstance(value, Real) and np.isfinite(float(value)):
         return float(value)
     raise InvalidProblemError(f"{name} = {value!r}, expected a finite number")
 
 
 def require_integer(name: str, value: object, *, at_least: int) -> int:
-    """The value as an int, if it is an integer (NumPy's included) that is large enough."""
+    """The value as an int.
+
+    Args:
+        name: how the message calls the value.
+        value: any object; NumPy's integers will do.
+        at_least: the smallest value that is allowed.
+
+    Returns:
+        The int.
+
+    Raises:
+        InvalidProblemError: it is no integer, or too small.
+    """
     if isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= at_least:
         return int(value)
     raise InvalidProblemError(f"{name} = {value!r}, expected an integer of at least {at_least}")
 
 
 def require_flag(name: str, value: object) -> bool:
-    """The value, if it is True or False."""
+    """The value, if it is True or False.
+
+    Args:
+        name: how the message calls the value.
+        value: any object.
+
+    Returns:
+        The value.
+
+    Raises:
+        InvalidProblemError: it is something else.
+    """
     if isinstance(value, bool):
         return value
     raise InvalidProblemError(f"{name} = {value!r}, expected True or False")
 
 
 def require_choice(name: str, value: object, known: Iterable[str]) -> None:
-    """Raises UnknownNameError, with the nearest known name, unless the value is among those."""
+    """Checks that a value is one of the known names.
+
+    Args:
+        name: how the message calls the value.
+        value: any object.
+        known: the names.
+
+    Raises:
+        UnknownNameError: it is not; the message has the nearest name.
+    """
     if value not in (known := tuple(known)):
         raise unknown_name(name, value, known)
 
 
 def require_one_dtype(what: str, arrays: Iterable[np.ndarray]) -> None:
-    """Raises InvalidProblemError unless all arrays have the same dtype, and it is one that problems are stated in."""
-    found = sorted({array.dtype.name for array in arrays})
-    if len(found) != 1 or found[0] not in DTYPES:
-        raise InvalidProblemError(f"{what} are {' and '.join(found)}, expected one dtype, float32 or float64")
+    """Checks that all arrays are float64, or all float32.
+
+    Args:
+        what: how the message calls the arrays.
+        arrays: the arrays.
+
+    Raises:
+        InvalidProblemError: they have several dtypes, or another one.
+    """
+    dtypes = sorted({array.dtype.name for array in arrays})
+    if len(dtypes) != 1 or dtypes[0] not in DTYPES:
+        raise InvalidProblemError(f"{what} are {' and '.join(dtypes)}, expected one dtype, float32 or float64")
 
 
 def as_array(name: str, value: object) -> np.ndarray[Any, Any]:
-    """A copy of the value as an array of numbers, contiguous and in this machine's byte order."""
+    """A copy of the value as an array of numbers.
+
+    Args:
+        name: how the message calls the value.
+        value: what NumPy takes for an array.
+
+    Returns:
+        An array, contiguous and in this machine's byte order.
+
+    Raises:
+        InvalidProblemError: it is no array, or not one of numbers.
+    """
     try:
         array = np.array(value, order="C")
     except ValueError as error:

@@ -31,7 +31,20 @@ class UnsupportedProblemError(RequestError):
 
 
 def unknown_name(kind: str, name: object, known: Iterable[str]) -> UnknownNameError:
-    """The error for a name that is not among the known ones, with the nearest of them."""
+    """The error for a name that is not among the known ones, with the nearest of them.
+
+    Args:
+        kind: what the name is of, such as `backend`.
+        name: the name.
+        known: the names that exist.
+
+    Returns:
+        The error, to be raised.
+
+    Example:
+        >>> str(unknown_name("dtype", "float46", ["float64", "float32"]))
+        "unknown dtype 'float46': did you mean 'float64'?"
+    """
     known = list(known)
     near = get_close_matches(str(name), known, n=1, cutoff=0.5)
     hint = f"did you mean {near[0]!r}?" if near else f"expected one of {', '.join(known)}"

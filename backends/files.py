@@ -9,7 +9,14 @@ from .errors import RequestError
 
 
 def require_writable(path: Path) -> None:
-    """Raises RequestError if a file cannot be made there: to be asked before work whose result goes into it."""
+    """Checks that a file can be made, before work whose result goes into it.
+
+    Args:
+        path: the file.
+
+    Raises:
+        RequestError: it is a folder, or its folder does not exist.
+    """
     if path.is_dir():
         raise RequestError(f"{path}: cannot be written: it is a folder")
     if not path.parent.is_dir():
@@ -17,16 +24,37 @@ def require_writable(path: Path) -> None:
 
 
 def require_folder(folder: Path) -> Path:
-    """The folder, made if need be; raises RequestError if it cannot be."""
+    """Makes a folder if it does not exist.
+
+    Args:
+        folder: the folder.
+
+    Returns:
+        The folder.
+
+    Raises:
+        RequestError: it cannot be made.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise RequestError(f"{folder}: cannot be made a folder: {error.strerror}") from error
+        raise RequestError(f"{folder}: cannot be created as a folder: {error.strerror}") from error
     return folder
 
 
 def write_whole(path: Path, content: bytes) -> Path:
-    """Writes to a temporary file beside the path, then renames it over the path; returns the path."""
+    """Writes to a temporary file beside the path, then renames it over the path.
+
+    Args:
+        path: the file.
+        content: all of its bytes.
+
+    Returns:
+        The path.
+
+    Raises:
+        RequestError: the file cannot be written.
+    """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         try:

@@ -1,4 +1,4 @@
-"""The interface behind which every backend answers."""
+"""The interface of every backend: what it is asked, and what it returns."""
 
 from __future__ import annotations
 
@@ -29,6 +29,13 @@ class Evaluation:
             shapes of `model.variables`: at every step `o` (T, B, K), `h` (T, B, H), `a` (T, B, G) and of an LSTM `c`
             (T, B, H), zero past a sequence's length; `layer0.h`, `layer0.h.reverse` … in a stack; `z1`, `z2` … of a
             feed-forward network; `z` of an ordered system. A backend leaves out what it cannot see.
+
+    Example:
+        >>> from gradparity.backends import Problem, Recurrent, get_backend
+        >>> problem = Problem.from_seed(Recurrent("rnn", 3, 5, 4), seed=0, seq_len=7, batch_size=2)
+        >>> evaluation = get_backend("manual").evaluate(problem, trace=True)
+        >>> evaluation.gradients["W"].shape, evaluation.outputs.shape, evaluation.adjoints["h"].shape
+        ((5, 5), (7, 2, 4), (7, 2, 5))
     """
 
     loss: float
@@ -74,17 +81,23 @@ class Backend(Protocol):
 PreparedAnswer = tuple[float, dict[str, np.ndarray]]
 
 
-def prepared_answer(found: Any) -> PreparedAnswer:
+def prepared_answer(result: Any) -> PreparedAnswer:
     """What a run returned, copied into NumPy's arrays; a tensor of PyTorch may be on another device.
+
+    Args:
+        result: what a call of a prepared run returned.
+
+    Returns:
+        The loss, and the gradients by the parameters' names.
 
     Raises:
         TypeError: it is no pair of a loss and gradients by name.
     """
-    if not (isinstance(found, tuple) and len(found) == 2 and isinstance(found[1], Mapping)):
-        raise TypeError(f"its run returned a {type(found).__name__}, expected (loss, gradients by name)")
-    loss, gradients = found
+    if not (isinstance(result, tuple) and len(result) == 2 and isinstance(result[1], Mapping)):
+        raise TypeError(f"its run returned a {type(result).__name__}, expected (loss, gradients by name)")
+    loss, gradients = result
 
-    def array(of: Any) -> np.ndarray:
-        return np.array(of.detach().cpu().numpy() if hasattr(of, "detach") else of)
+    def array(value: Any) -> np.ndarray:
+        return np.array(value.detach().cpu().numpy() if hasattr(value, "detach") else value)
 
     return float(array(loss)), {name: array(gradient) for name, gradient in gradients.items()}

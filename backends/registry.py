@@ -14,11 +14,11 @@ from .interface import Backend
 
 BackendSelection = Iterable[str | Backend] | Mapping[str, Backend] | None  # see `resolve`
 ENTRY_POINT_GROUP = "gradparity.backends"
-ADAPTERS = "gradparity.backends.adapters"
+ADAPTERS_PACKAGE = "gradparity.backends.adapters"
 
 
 @dataclass(frozen=True)
-class Reference:
+class BackendLocation:
     """Where a backend lives.
 
     Attributes:
@@ -37,47 +37,81 @@ class Reference:
     package: str = ""
 
 
-REFERENCES = {
-    "manual": Reference("gradparity.backends.references.manual_backend:ManualBackend"),
-    "torch": Reference("gradparity.backends.references.torch_backend:TorchBackend", "torch"),
-    "torch-nn": Reference("gradparity.backends.references.torch_nn_backend:TorchNNBackend", "torch"),
-    "jax": Reference("gradparity.backends.references.jax_backend:JaxBackend", "jax"),
-    "autograd": Reference("gradparity.backends.optional.autograd_backend:AutogradBackend", "autograd", on_request=True),
-    "torch-compile": Reference(
+BACKENDS = {
+    "manual": BackendLocation("gradparity.backends.references.manual_backend:ManualBackend"),
+    "torch": BackendLocation("gradparity.backends.references.torch_backend:TorchBackend", "torch"),
+    "torch-nn": BackendLocation("gradparity.backends.references.torch_nn_backend:TorchNNBackend", "torch"),
+    "jax": BackendLocation("gradparity.backends.references.jax_backend:JaxBackend", "jax"),
+    "autograd": BackendLocation(
+        "gradparity.backends.optional.autograd_backend:AutogradBackend", "autograd", on_request=True
+    ),
+    "torch-compile": BackendLocation(
         "gradparity.backends.optional.torch_compile_backend:TorchCompileBackend", "torch", on_request=True
     ),
-    "flax-linen": Reference(f"{ADAPTERS}.flax_linen:BACKEND", "flax", on_request=True),
-    "flax-nnx": Reference(f"{ADAPTERS}.flax_nnx:BACKEND", "flax", on_request=True),
-    "equinox": Reference(f"{ADAPTERS}.equinox:BACKEND", "equinox", on_request=True),
-    "haiku": Reference(f"{ADAPTERS}.haiku:BACKEND", "haiku", on_request=True, package="dm-haiku"),
-    "onnxruntime": Reference(f"{ADAPTERS}.onnx:OnnxRuntimeBackend", "onnxruntime", extra="onnx", on_request=True),
-    "keras-jax": Reference(f"{ADAPTERS}.keras:KerasJaxBackend", on_request=True, package="keras"),
-    "keras-torch": Reference(f"{ADAPTERS}.keras:KerasTorchBackend", on_request=True, package="keras"),
+    "flax-linen": BackendLocation(f"{ADAPTERS_PACKAGE}.flax_linen:BACKEND", "flax", on_request=True),
+    "flax-nnx": BackendLocation(f"{ADAPTERS_PACKAGE}.flax_nnx:BACKEND", "flax", on_request=True),
+    "equinox": BackendLocation(f"{ADAPTERS_PACKAGE}.equinox:BACKEND", "equinox", on_request=True),
+    "haiku": BackendLocation(f"{ADAPTERS_PACKAGE}.haiku:BACKEND", "haiku", on_request=True, package="dm-haiku"),
+    "onnxruntime": BackendLocation(
+        f"{ADAPTERS_PACKAGE}.onnx:OnnxRuntimeBackend", "onnxruntime", extra="onnx", on_request=True
+    ),
+    "keras-jax": BackendLocation(f"{ADAPTERS_PACKAGE}.keras:KerasJaxBackend", on_request=True, package="keras"),
+    "keras-torch": BackendLocation(f"{ADAPTERS_PACKAGE}.keras:KerasTorchBackend", on_request=True, package="keras"),
 }
 
 
 def backend_names() -> tuple[str, ...]:
-    """The names of all backends: of this package, and of others that have registered theirs."""
-    return (*REFERENCES, *(name for name in sorted(_entry_points()) if name not in REFERENCES))
+    """The names of all backends: of this package, and of others that have registered theirs.
+
+    Returns:
+        The names, those of this package first, whether or not their frameworks are installed.
+
+    Example:
+        >>> backend_names()[:4]
+        ('manual', 'torch', 'torch-nn', 'jax')
+    """
+    return (*BACKENDS, *(name for name in sorted(_entry_points()) if name not in BACKENDS))
 
 
 def default_backend_names() -> tuple[str, ...]:
-    """The names of those that are used where none is named."""
-    return tuple(name for name in backend_names() if name not in REFERENCES or not REFERENCES[name].on_request)
+    """The names of the backends that are used where none is named: all but those on request.
+
+    Returns:
+        The names, in the order of `backend_names`.
+
+    Example:
+        >>> default_backend_names()[:4]
+        ('manual', 'torch', 'torch-nn', 'jax')
+    """
+    return tuple(name for name in backend_names() if name not in BACKENDS or not BACKENDS[name].on_request)
 
 
 def get_backend(name: str) -> Backend:
-    """The backend of that name, or the object (or class) at `module:object`.
+    """The backend of a name. Its framework is imported now, and not before.
+
+    Args:
+        name: one of `backend_names()`, or `module:object` for an object or a class of your own.
+
+    Returns:
+        The backend; a new instance where the name stands for a class.
 
     Raises:
         UnknownNameError: there is no such name.
         MissingFrameworkError: its framework is not installed.
         BrokenBackendError: its framework or its module is there but fails to load.
+        RequestError: what is at `module:object` is missing, or is no backend.
+
+    Example:
+        >>> get_backend("manual").name
+        'manual'
+        >>> get_backend("manuel")
+        Traceback (most recent call last):
+        gradparity.backends.errors.UnknownNameError: unknown backend 'manuel': did you mean 'manual'?
     """
     if not isinstance(name, str):
-        raise RequestError(f"{name!r} is not a backend's name")
-    if name in REFERENCES:
-        reference = REFERENCES[name]
+        raise RequestError(f"backend = {name!r}, expected a name")
+    if name in BACKENDS:
+        reference = BACKENDS[name]
         if reference.framework:
             extra = reference.extra or reference.framework
             require(reference.framework, needed_by=f"backend {name!r}", extra=extra, package=reference.package)
@@ -90,38 +124,72 @@ def get_backend(name: str) -> Backend:
 
 
 def load_backends() -> tuple[dict[str, Backend], list[str]]:
-    """All default backends whose frameworks are installed, and why the others are missing. A broken one is an error."""
-    found, missing = {}, []
+    """All default backends whose frameworks are installed. A broken one is an error.
+
+    Returns:
+        The backends by name, and a line for each that is missing, which says what installs it.
+
+    Raises:
+        BrokenBackendError: a backend is installed, but fails to load.
+
+    Example:
+        >>> backends, missing = load_backends()
+        >>> backends["manual"].name
+        'manual'
+    """
+    backends, missing = {}, []
     for name in default_backend_names():
         try:
             backend = get_backend(name)
         except MissingFrameworkError as error:
             missing.append(str(error))
         else:
-            found[backend.name] = backend
-    return found, missing
+            backends[backend.name] = backend
+    return backends, missing
 
 
 def choose_backends(names: Sequence[str] | None) -> tuple[dict[str, Backend], list[str]]:
-    """The named backends, or all that are installed; and notes on those that are not."""
+    """The named backends, or all default ones that are installed.
+
+    Args:
+        names: names as for `get_backend`; none of them, or None, for the default.
+
+    Returns:
+        The backends by name, and a line for each default one that is missing.
+
+    Raises:
+        RequestError: as for `resolve`.
+    """
     return (resolve(names), []) if names else load_backends()
 
 
-def as_backend(name: str, found: object) -> Backend:
-    """The object, or an instance of the class, if it is a Backend."""
+def as_backend(name: str, candidate: object) -> Backend:
+    """An object, or an instance of a class, that is a Backend.
+
+    Args:
+        name: how messages call it.
+        candidate: the object or the class.
+
+    Returns:
+        The backend.
+
+    Raises:
+        BrokenBackendError: the class or one of the members raises an error.
+        RequestError: a member is missing, or its `name` is no string.
+    """
     try:
-        backend: Any = found() if isinstance(found, type) else found
+        backend: Any = candidate() if isinstance(candidate, type) else candidate
     except MissingFrameworkError:
         raise
     except (Exception, SystemExit) as error:
         raise BrokenBackendError(f"backend {name!r} cannot be made: {first_line(error)}") from error
     members = {}
-    for each in ("name", "supports", "evaluate", "prepare"):
+    for member in ("name", "supports", "evaluate", "prepare"):
         try:
-            members[each] = getattr(backend, each, None)
+            members[member] = getattr(backend, member, None)
         except (Exception, SystemExit) as error:
-            raise BrokenBackendError(f"backend {name!r} fails at its {each}: {first_line(error)}") from error
-    missing = [each for each, value in members.items() if value is None]
+            raise BrokenBackendError(f"backend {name!r} fails at its {member}: {first_line(error)}") from error
+    missing = [member for member, value in members.items() if value is None]
     if missing:
         raise RequestError(f"backend {name!r} is not a Backend: it has no {', '.join(missing)}")
     if not isinstance(members["name"], str):
@@ -144,7 +212,7 @@ def _load(name: str, target: str) -> Backend:
     except (Exception, SystemExit) as error:  # a script without a main guard may end with sys.exit()
         raise BrokenBackendError(f"backend {name!r} fails to load: {first_line(error)}") from error
     if not hasattr(module, attribute):
-        public = [each for each in vars(module) if not each.startswith("_")]
+        public = [public_name for public_name in vars(module) if not public_name.startswith("_")]
         raise RequestError(f"backend {name!r}: {unknown_name(f'name in {module_name}', attribute, public)}")
     return as_backend(name, getattr(module, attribute))
 
@@ -169,10 +237,10 @@ def resolve(backends: BackendSelection) -> dict[str, Backend]:
     if isinstance(backends, str):
         raise RequestError(f"backends = {backends!r}, expected a list of names such as [{backends!r}]")
     resolved: dict[str, Backend] = {}
-    for selected in backends:
-        backend = get_backend(selected) if isinstance(selected, str) else as_backend(repr(selected), selected)
+    for entry in backends:
+        backend = get_backend(entry) if isinstance(entry, str) else as_backend(repr(entry), entry)
         if backend.name in resolved:
-            raise RequestError(f"two backends are called {backend.name!r}: each needs a name of its own")
+            raise RequestError(f"two backends are called {backend.name!r}, expected different names")
         resolved[backend.name] = backend
     if not resolved:
         raise RequestError("no backend was named, expected at least one")

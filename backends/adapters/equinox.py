@@ -13,17 +13,16 @@ from jax import Array, lax
 
 from ..layouts import get_layout
 from ..models import Recurrent
-from .jax_library import Library, States, Weights, on_jax
-from .jax_library import wrap as wrap_on_jax
-from .wrapped_layer import WrappedLayer, model_of
+from .layers_on_jax import JaxLibrary, States, Weights, on_jax, wrap_on_jax
+from .wrapped_layer import WrappedLayer, infer_model
 
 LAYOUT = get_layout("equinox")
-CELLS = {"lstm": eqx.nn.LSTMCell, "gru": eqx.nn.GRUCell}
+CELL_CLASSES = {"lstm": eqx.nn.LSTMCell, "gru": eqx.nn.GRUCell}
 
 
 def make(model: Recurrent, input_size: int) -> partial[Array]:
     """The layer of a model. Its dtype is that of the weights."""
-    build = partial(CELLS[model.cell], input_size, model.hidden_size, key=jax.random.PRNGKey(0))
+    build = partial(CELL_CLASSES[model.cell], input_size, model.hidden_size, key=jax.random.PRNGKey(0))
     return partial(call, eqx.filter_eval_shape(build))
 
 
@@ -46,7 +45,7 @@ def build(model: Recurrent, weights: Mapping[str, np.ndarray]) -> Any:
 
 def _with(cell: Any, weights: Weights) -> Any:
     """The cell with these weights."""
-    return eqx.tree_at(lambda held: [getattr(held, name) for name in weights], cell, list(weights.values()))
+    return eqx.tree_at(lambda tree: [getattr(tree, name) for name in weights], cell, list(weights.values()))
 
 
 def wrap(cell: Any, **stated: Any) -> WrappedLayer:
@@ -56,10 +55,10 @@ def wrap(cell: Any, **stated: Any) -> WrappedLayer:
         InvalidProblemError: its weights do not fit each other.
     """
     names = [name for name in ("weight_ih", "weight_hh", "bias", "bias_n") if getattr(cell, name, None) is not None]
-    held = {name: np.asarray(getattr(cell, name)) for name in names}
-    model = model_of(LAYOUT, [held], **stated)
-    return wrap_on_jax(f"equinox {type(cell).__name__}", LAYOUT, model, [held], [partial(call, cell)])
+    weights = {name: np.asarray(getattr(cell, name)) for name in names}
+    model = infer_model(LAYOUT, [weights], **stated)
+    return wrap_on_jax(f"equinox {type(cell).__name__}", LAYOUT, model, [weights], [partial(call, cell)])
 
 
-BACKEND = Library("equinox", LAYOUT, make)
+BACKEND = JaxLibrary("equinox", LAYOUT, make)
 wrap_weights = BACKEND.wrap_weights

@@ -14,12 +14,11 @@ from jax import Array
 from ..errors import InvalidProblemError
 from ..layouts import get_layout
 from ..models import Recurrent
-from .jax_library import Library, States, Weights, on_jax
-from .jax_library import wrap as wrap_on_jax
-from .wrapped_layer import WrappedLayer, model_of, require_forward
+from .layers_on_jax import JaxLibrary, States, Weights, on_jax, wrap_on_jax
+from .wrapped_layer import WrappedLayer, infer_model, require_forward
 
 LAYOUT = get_layout("flax-linen")
-ACTIVATIONS = {"tanh": nn.tanh, "relu": nn.relu, "sigmoid": nn.sigmoid, "identity": lambda a: a}
+ACTIVATION_FUNCTIONS = {"tanh": nn.tanh, "relu": nn.relu, "sigmoid": nn.sigmoid, "identity": lambda a: a}
 
 
 def make(model: Recurrent, input_size: int) -> partial[Array]:
@@ -30,7 +29,7 @@ def make(model: Recurrent, input_size: int) -> partial[Array]:
         case "gru":
             return partial(call, nn.GRUCell(model.hidden_size))
         case _:
-            return partial(call, nn.SimpleCell(model.hidden_size, activation_fn=ACTIVATIONS[model.activation]))
+            return partial(call, nn.SimpleCell(model.hidden_size, activation_fn=ACTIVATION_FUNCTIONS[model.activation]))
 
 
 def call(cell: nn.RNNCellBase, weights: Weights, x: Array, states: States) -> Array:
@@ -62,9 +61,9 @@ def wrap(cell: nn.RNNCellBase | nn.RNN, variables: Any, **stated: Any) -> Wrappe
     if isinstance(cell, nn.RNN):
         require_forward(cell, nn.RNN)
         cell, flat = cell.cell, {name.removeprefix("cell."): array for name, array in flat.items()}
-    model = model_of(LAYOUT, [flat], **stated)
+    model = infer_model(LAYOUT, [flat], **stated)
     return wrap_on_jax(f"flax-linen {type(cell).__name__}", LAYOUT, model, [flat], [partial(call, cell)])
 
 
-BACKEND = Library("flax-linen", LAYOUT, make)
+BACKEND = JaxLibrary("flax-linen", LAYOUT, make)
 wrap_weights = BACKEND.wrap_weights

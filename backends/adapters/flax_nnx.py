@@ -14,19 +14,18 @@ from jax import Array
 from ..errors import InvalidProblemError
 from ..layouts import NO_B_HN, get_layout
 from ..models import Model, Recurrent
-from .jax_library import Library, States, Weights, on_jax
-from .jax_library import wrap as wrap_on_jax
-from .wrapped_layer import WrappedLayer, model_of, require_forward
+from .layers_on_jax import JaxLibrary, States, Weights, on_jax, wrap_on_jax
+from .wrapped_layer import WrappedLayer, infer_model, require_forward
 
 LAYOUT = get_layout("flax-nnx")
-CELLS = {"rnn": nnx.SimpleCell, "lstm": nnx.OptimizedLSTMCell, "gru": nnx.GRUCell}
-ACTIVATIONS = {"tanh": nnx.tanh, "relu": nnx.relu, "sigmoid": nnx.sigmoid, "identity": lambda a: a}
+CELL_CLASSES = {"rnn": nnx.SimpleCell, "lstm": nnx.OptimizedLSTMCell, "gru": nnx.GRUCell}
+ACTIVATION_FUNCTIONS = {"tanh": nnx.tanh, "relu": nnx.relu, "sigmoid": nnx.sigmoid, "identity": lambda a: a}
 
 
 def make(model: Recurrent, input_size: int) -> partial[Array]:
     """The layer of a model. `SimpleCell` computes in float32 unless it is stated not to."""
-    options = {"activation_fn": ACTIVATIONS[model.activation], "dtype": None} if model.cell == "rnn" else {}
-    cell = CELLS[model.cell]
+    options = {"activation_fn": ACTIVATION_FUNCTIONS[model.activation], "dtype": None} if model.cell == "rnn" else {}
+    cell = CELL_CLASSES[model.cell]
     shapes = nnx.eval_shape(lambda: cell(input_size, model.hidden_size, rngs=nnx.Rngs(0), **options))
     return partial(call, *nnx.split(shapes))
 
@@ -59,20 +58,22 @@ def wrap(layer: nnx.Module, **stated: Any) -> WrappedLayer:
         require_forward(layer, nnx.RNN)
     cell = layer.cell if isinstance(layer, nnx.RNN) else layer
     if isinstance(cell, nnx.LSTMCell) and not isinstance(cell, nnx.OptimizedLSTMCell):
-        raise InvalidProblemError("flax.nnx.LSTMCell is not known here, expected OptimizedLSTMCell")
+        raise InvalidProblemError("flax.nnx.LSTMCell is not supported, expected OptimizedLSTMCell")
     params = nnx.to_pure_dict(nnx.state(cell, nnx.Param))
     flat = {".".join(map(str, name)): np.asarray(array) for name, array in flatten_dict(params).items()}
-    model = model_of(LAYOUT, [flat], **stated)
+    model = infer_model(LAYOUT, [flat], **stated)
     graph, state = nnx.split(cell)
     return wrap_on_jax(f"flax-nnx {type(cell).__name__}", LAYOUT, model, [flat], [partial(call, graph, state)])
 
 
-class FlaxNnx(Library):
-    """The library, whose GRU has no b_hn, so that it is compared without biases."""
+class FlaxNnx(JaxLibrary):
+    """The library, whose GRU has no b_hn, so that only a GRU without biases is compared."""
 
     def supports(self, model: Model, dtype: str) -> str:
         no_b_hn = isinstance(model, Recurrent) and model.cell == "gru" and model.bias
-        return super().supports(model, dtype) or (f"{NO_B_HN}: it is compared without biases" if no_b_hn else "")
+        return super().supports(model, dtype) or (
+            f"{NO_B_HN}: only a GRU without biases is compared" if no_b_hn else ""
+        )
 
 
 BACKEND = FlaxNnx("flax-nnx", LAYOUT, make)

@@ -13,17 +13,16 @@ from jax import Array
 from ..errors import InvalidProblemError
 from ..layouts import get_layout
 from ..models import Recurrent
-from .jax_library import Library, States, Weights, on_jax
-from .jax_library import wrap as wrap_on_jax
-from .wrapped_layer import WrappedLayer, model_of
+from .layers_on_jax import JaxLibrary, States, Weights, on_jax, wrap_on_jax
+from .wrapped_layer import WrappedLayer, infer_model
 
 LAYOUT = get_layout("haiku")
-CORES = {"rnn": hk.VanillaRNN, "lstm": hk.LSTM, "gru": hk.GRU}
+CORE_CLASSES = {"rnn": hk.VanillaRNN, "lstm": hk.LSTM, "gru": hk.GRU}
 
 
 def make(model: Recurrent, input_size: int) -> partial[Array]:
     """The layer of a model. Its dtype is that of the inputs."""
-    return partial(call, partial(CORES[model.cell], model.hidden_size, name="core"))
+    return partial(call, partial(CORE_CLASSES[model.cell], model.hidden_size, name="core"))
 
 
 def call(core: Callable[[], hk.RNNCore], weights: Weights, x: Array, states: States, *, name: str = "core") -> Array:
@@ -45,8 +44,8 @@ def _nested(weights: Weights, core: str) -> dict[str, dict[str, Array]]:
     """The weights by module and name, as Haiku keeps them."""
     params: dict[str, dict[str, Array]] = {}
     for weight, array in weights.items():
-        module, _, own = f"{core}.{weight}".rpartition(".")
-        params.setdefault(module.replace(".", "/"), {})[own] = array
+        module, _, array_name = f"{core}.{weight}".rpartition(".")
+        params.setdefault(module.replace(".", "/"), {})[array_name] = array
     return params
 
 
@@ -56,18 +55,22 @@ def wrap(core: Callable[[], hk.RNNCore], params: Any, **stated: Any) -> WrappedL
     Raises:
         InvalidProblemError: the parameters are not those of one core that is known.
     """
-    if not params or not all(isinstance(of, Mapping) for of in params.values()):
-        raise InvalidProblemError("haiku's parameters are arrays by module and name, as init returned them")
-    flat = {f"{module}.{own}".replace("/", "."): np.asarray(of[own]) for module, of in params.items() for own in of}
+    if not params or not all(isinstance(arrays, Mapping) for arrays in params.values()):
+        raise InvalidProblemError("haiku's parameters are no arrays by module and name, expected what init returned")
+    flat = {
+        f"{module}.{array_name}".replace("/", "."): np.asarray(arrays[array_name])
+        for module, arrays in params.items()
+        for array_name in arrays
+    }
     names = {weight.partition(".")[0] for weight in flat}
     if len(names) > 1:
-        raise InvalidProblemError(f"haiku's parameters are of {' and '.join(sorted(names))}, expected one core")
+        raise InvalidProblemError(f"haiku's parameters belong to {' and '.join(sorted(names))}, expected one core")
     (name,) = names
-    held = {weight.removeprefix(f"{name}."): array for weight, array in flat.items()}
-    model = model_of(LAYOUT, [held], **{"activation": "relu", **stated})
-    shown = f"haiku {getattr(getattr(core, 'func', core), '__name__', 'core')}"
-    return wrap_on_jax(shown, LAYOUT, model, [held], [partial(call, core, name=name)])
+    weights = {weight.removeprefix(f"{name}."): array for weight, array in flat.items()}
+    model = infer_model(LAYOUT, [weights], **{"activation": "relu", **stated})
+    shown_name = f"haiku {getattr(getattr(core, 'func', core), '__name__', 'core')}"
+    return wrap_on_jax(shown_name, LAYOUT, model, [weights], [partial(call, core, name=name)])
 
 
-BACKEND = Library("haiku", LAYOUT, make)
+BACKEND = JaxLibrary("haiku", LAYOUT, make)
 wrap_weights = BACKEND.wrap_weights

@@ -7,13 +7,10 @@ show it is the referee's affair.
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from functools import cache, partial
-from importlib import import_module
-from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -24,11 +21,11 @@ from ..interface import Evaluation
 from ..layouts import get_layout
 from ..models import Model, Recurrent
 from ..problems import Problem
-from .supported_networks import layer_sizes, unsupported_network
-from .wrapped_layer import WrappedLayer, model_of
+from .keras_engine import engine, in_double_precision, keras_on
+from .supported_networks import layer_sizes, unsupported_network_reason
+from .wrapped_layer import WrappedLayer, infer_model
 
 LAYOUT = get_layout("keras")
-ENGINES = ("jax", "torch")
 
 
 class KerasJaxBackend:
@@ -40,7 +37,7 @@ class KerasJaxBackend:
         _require(self.name, "jax")
 
     def supports(self, model: Model, dtype: str) -> str:
-        return _unsupported(model, "jax")
+        return _unsupported_reason(model, "jax")
 
     def evaluate(self, problem: Problem, *, trace: bool = False) -> Evaluation:
         return _on_jax().evaluate(problem, trace=trace)
@@ -58,55 +55,17 @@ class KerasTorchBackend:
         _require(self.name, "torch")
 
     def supports(self, model: Model, dtype: str) -> str:
-        return _unsupported(model, "torch")
+        return _unsupported_reason(model, "torch")
 
     def evaluate(self, problem: Problem, *, trace: bool = False) -> Evaluation:
-        from .torch_library import answer
+        from .layers_on_torch import evaluate_layers
 
-        return answer(problem, LAYOUT, *_weights_and_network(problem), trace=trace)
+        return evaluate_layers(problem, LAYOUT, *_weights_and_network(problem), trace=trace)
 
     def prepare(self, problem: Problem) -> Callable[[], object]:
-        from .torch_library import prepared
+        from .layers_on_torch import prepared
 
         return prepared(problem, LAYOUT, *_weights_and_network(problem))
-
-
-def keras_on(engine: str) -> Any:
-    """Keras, loaded with that engine unless it is loaded already.
-
-    Raises:
-        UnsupportedProblemError: it is loaded with another engine.
-    """
-    before = os.environ.get("KERAS_BACKEND")
-    os.environ["KERAS_BACKEND"] = engine
-    try:
-        keras = import_module("keras")
-    finally:
-        if before is None:
-            del os.environ["KERAS_BACKEND"]
-        else:
-            os.environ["KERAS_BACKEND"] = before
-    if keras.config.backend() != engine:
-        raise UnsupportedProblemError(
-            f"Keras computes on {keras.config.backend()} in this process, and has one engine only: "
-            f"keras-{engine} needs a process of its own"
-        )
-    return keras
-
-
-def engine() -> str:
-    """The one that Keras has in this process; if it is not loaded yet, KERAS_BACKEND, or the first that is installed.
-
-    Raises:
-        UnsupportedProblemError: Keras is loaded with another one.
-    """
-    if "keras" not in sys.modules:
-        wanted = os.environ.get("KERAS_BACKEND")
-        return wanted if wanted in ENGINES else "jax" if find_spec("jax") or not find_spec("torch") else "torch"
-    found = str(sys.modules["keras"].config.backend())
-    if found not in ENGINES:
-        raise UnsupportedProblemError(f"Keras computes on {found} in this process, expected {' or '.join(ENGINES)}")
-    return found
 
 
 def call(layer: Any, weights: Any, x: Any, states: Any) -> Any:
@@ -116,15 +75,15 @@ def call(layer: Any, weights: Any, x: Any, states: Any) -> Any:
     computed_in = keras.backend.result_type(layer.compute_dtype, layer.compute_dtype)
     initial = [keras.ops.cast(state, computed_in) for state in states]
     sides = layer.trainable_variables, layer.non_trainable_variables  # where the weights are, if the layer is frozen
-    given = [[weights.get(variable.name, variable.value) for variable in side] for side in sides]
-    h, _ = layer.stateless_call(*given, x.swapaxes(0, 1), initial_state=initial)
+    variables = [[weights.get(variable.name, variable.value) for variable in side] for side in sides]
+    h, _ = layer.stateless_call(*variables, x.swapaxes(0, 1), initial_state=initial)
     return (h[0] if layer.return_state else h).swapaxes(0, 1)
 
 
 def build(model: Recurrent, weights: Mapping[str, np.ndarray]) -> Any:
     """The layer of a model with these weights, on the engine that Keras has in this process."""
     keras, dtype = keras_on(engine()), weights["kernel"].dtype
-    with _in_double_precision() if engine() == "jax" and dtype == "float64" else nullcontext():
+    with in_double_precision() if engine() == "jax" and dtype == "float64" else nullcontext():
         layer = layer_for(keras, model, model.input_size, dtype.name)
         layer.set_weights([weights[variable.name] for variable in layer.weights])
     return layer
@@ -137,45 +96,46 @@ def wrap(layer: Any, **stated: Any) -> WrappedLayer:
         RequestError: it is not built, gives its last state alone, goes backwards, keeps its state, has several cells,
             or Keras has another engine.
     """
-    keras, on = sys.modules["keras"], engine()
+    keras, engine_name = sys.modules["keras"], engine()
     if not layer.built:
         raise InvalidProblemError(f"keras layer {layer.name} is not built, expected a layer with weights")
     if not layer.return_sequences:
         raise InvalidProblemError(f"keras layer {layer.name} gives its last state, expected return_sequences=True")
     for option in ("go_backwards", "stateful"):
         if getattr(layer, option):
-            raise InvalidProblemError(f"keras layer {layer.name} has {option}=True, expected one that has not")
-    held = {variable.name: np.asarray(keras.ops.convert_to_numpy(variable.value)) for variable in layer.weights}
-    if len(held) < len(layer.weights):
+            raise InvalidProblemError(f"keras layer {layer.name} has {option}=True, expected {option}=False")
+    weights = {variable.name: np.asarray(keras.ops.convert_to_numpy(variable.value)) for variable in layer.weights}
+    if len(weights) < len(layer.weights):
         raise InvalidProblemError(f"keras layer {layer.name} has several cells, expected one")
     if hasattr(layer.cell, "reset_after"):
         stated["reset"] = "after" if layer.cell.reset_after else "before"
     elif isinstance(layer.cell, keras.layers.SimpleRNNCell):
         activation = getattr(layer.cell.activation, "__name__", type(layer.cell.activation).__name__)
         stated["activation"] = {"linear": "identity"}.get(activation, activation)
-    model = model_of(LAYOUT, [held], **stated)
-    name, calls = f"keras-{on} {type(layer).__name__}", [partial(call, layer)]
-    if on == "torch":
-        return _wrap_on_torch(name, model, [held], calls)
-    from .jax_library import wrap as wrap_on_jax
+    model = infer_model(LAYOUT, [weights], **stated)
+    name, calls = f"keras-{engine_name} {type(layer).__name__}", [partial(call, layer)]
+    if engine_name == "torch":
+        return _wrap_on_torch(name, model, [weights], calls)
 
-    return wrap_on_jax(name, LAYOUT, model, [held], calls)
+    from .layers_on_jax import wrap_on_jax
+
+    return wrap_on_jax(name, LAYOUT, model, [weights], calls)
 
 
 def wrap_weights(model: Recurrent, weights: Sequence[Mapping[str, np.ndarray]]) -> WrappedLayer:
     """New layers with these weights as a backend, on the engine that Keras has or will have in this process."""
     if engine() == "jax":
-        found: WrappedLayer = _on_jax().wrap_weights(model, weights)
-        return found
+        wrapped: WrappedLayer = _on_jax().wrap_weights(model, weights)
+        return wrapped
     return _wrap_on_torch("keras-torch", model, weights, _calls_on_torch(model, weights[0]["kernel"].dtype.name))
 
 
 def _wrap_on_torch(
     name: str, model: Recurrent, weights: Sequence[Mapping[str, np.ndarray]], calls: Sequence[Any]
 ) -> WrappedLayer:
-    from .torch_library import composed, wrap
+    from .layers_on_torch import network_of_layers, wrap_on_torch
 
-    return wrap(name, LAYOUT, model, weights, lambda problem: composed(problem, calls))
+    return wrap_on_torch(name, LAYOUT, model, weights, lambda problem: network_of_layers(problem, calls))
 
 
 def layer_for(keras: Any, model: Recurrent, input_size: int, dtype: str) -> Any:
@@ -194,23 +154,17 @@ def layer_for(keras: Any, model: Recurrent, input_size: int, dtype: str) -> Any:
     return layer
 
 
-def _in_double_precision() -> Any:
-    import jax
-
-    return jax.enable_x64(True)
-
-
 def _require(name: str, engine: str) -> None:
     require_installed("keras", needed_by=f"backend {name!r}", extra=f"keras,{engine}")
     require(engine, needed_by=f"backend {name!r}", extra=f"keras,{engine}")
 
 
-def _unsupported(model: Model, engine: str) -> str:
+def _unsupported_reason(model: Model, engine: str) -> str:
     try:
         keras_on(engine)
     except UnsupportedProblemError as error:
         return str(error)
-    return unsupported_network(model)
+    return unsupported_network_reason(model)
 
 
 @cache
@@ -218,7 +172,7 @@ def _on_jax() -> Any:
     """Keras as a library of layers for JAX."""
     import jax
 
-    from .jax_library import Library
+    from .layers_on_jax import JaxLibrary
 
     keras = keras_on("jax")
 
@@ -230,16 +184,16 @@ def _on_jax() -> Any:
 
         return build_and_call
 
-    return Library("keras-jax", LAYOUT, make)
+    return JaxLibrary("keras-jax", LAYOUT, make)
 
 
 def _weights_and_network(problem: Problem) -> tuple[Any, Any]:
-    from .torch_library import composed
+    from .layers_on_torch import network_of_layers
 
     model = problem.model
     assert isinstance(model, Recurrent)
     calls = _calls_on_torch(model, problem.dtype.name)
-    return LAYOUT.from_params(model, problem.params), composed(problem, calls)
+    return LAYOUT.from_params(model, problem.params), network_of_layers(problem, calls)
 
 
 def _calls_on_torch(model: Recurrent, dtype: str) -> list[Any]:

@@ -14,11 +14,12 @@ from ..errors import InvalidProblemError, RequestError, UnsupportedProblemError,
 from ..layouts import get_layout
 from ..models import Recurrent
 from ..registry import get_backend
-from .supported_networks import unsupported_network
+from .keras_engine import engine
+from .supported_networks import unsupported_network_reason
 from .wrapped_layer import WrappedLayer
 
-ADAPTERS = {
-    "torch": "torch_layers",
+ADAPTER_MODULES = {
+    "torch": "torch_nn",
     "flax-linen": "flax_linen",
     "flax-nnx": "flax_nnx",
     "equinox": "equinox",
@@ -28,12 +29,12 @@ ADAPTERS = {
 }
 
 CLASSES = (
-    ("torch.nn", ("RNNBase", "RNNCellBase"), "torch_layers"),
+    ("torch.nn", ("RNNBase", "RNNCellBase"), "torch_nn"),
     ("flax.nnx", ("Module",), "flax_nnx"),
     ("equinox.nn", ("LSTMCell", "GRUCell"), "equinox"),
     ("keras.layers", ("RNN",), "keras"),
 )
-KNOWN = (
+SUPPORTED_LAYERS = (
     "a torch.nn layer or cell, a flax.nnx cell or RNN, (flax.linen cell or RNN, variables), an equinox cell, "
     "(function that makes a haiku core, parameters), or a built keras layer that returns sequences"
 )
@@ -46,7 +47,19 @@ def to_params(layer: object, **stated: Any) -> dict[str, np.ndarray]:
 
     Args:
         layer: as for `wrap_layer`.
-        stated: as for `wrap_layer`.
+        **stated: as for `wrap_layer`.
+
+    Returns:
+        The parameters: U (G, D), W (G, H), b (G,) and b_hn (H,), with the names of `Recurrent.parameter_shapes`.
+
+    Raises:
+        RequestError: as for `wrap_layer`.
+
+    Example:
+        >>> import torch
+        >>> params = to_params(torch.nn.GRU(input_size=3, hidden_size=5))
+        >>> {name: array.shape for name, array in params.items()}
+        {'U': (15, 3), 'W': (15, 5), 'b': (15,), 'b_hn': (5,)}
     """
     return wrap_layer(layer, **stated).params
 
@@ -59,23 +72,34 @@ def from_params(library: str, model: Recurrent, params: Mapping[str, np.ndarray]
         model: what is computed; of one layer in one direction, but for `torch`.
         params: U, W, b and b_hn, as far as the model has them; others are left alone.
 
+    Returns:
+        The library's layer, or its pair of layer and variables.
+
     Raises:
+        UnknownNameError: there is no such library here.
         InvalidProblemError: the parameters do not fit the model.
         UnsupportedProblemError: the library has no such layer, or no place for a parameter that is not zero.
+
+    Example:
+        >>> from gradparity.backends import Problem, Recurrent
+        >>> model = Recurrent("lstm", 3, 5, 4)
+        >>> problem = Problem.from_seed(model, seed=0, seq_len=7, batch_size=2)
+        >>> from_params("torch", model, problem.params)
+        LSTM(3, 5)
     """
-    able = [each for each in ADAPTERS if each != "onnx"]  # which has operators, and no layers
-    if library not in able:
-        raise unknown_name("library", library, able)
+    libraries = [name for name in ADAPTER_MODULES if name != "onnx"]  # which has operators, and no layers
+    if library not in libraries:
+        raise unknown_name("library", library, libraries)
     layout = get_layout(library)
-    reason = unsupported_network(model) or layout.unsupported(model)
+    reason = unsupported_network_reason(model) or layout.unsupported(model)
     if reason:
         raise UnsupportedProblemError(reason)
-    weights = layout.from_params(model, _fitting(model, params))
+    weights = layout.from_params(model, _require_fitting(model, params))
     if library == "torch":
-        return _adapter("torch_layers").build(model, weights)
+        return _adapter("torch_nn").build(model, weights)
     if len(weights) > 1:
         raise UnsupportedProblemError(f"{library} has single layers, expected a model of one layer in one direction")
-    return _adapter(ADAPTERS[library]).build(model, weights[0])
+    return _adapter(ADAPTER_MODULES[library]).build(model, weights[0])
 
 
 def wrap_library_weights(library: str, model: Recurrent, weights: Sequence[Mapping[str, np.ndarray]]) -> WrappedLayer:
@@ -86,58 +110,77 @@ def wrap_library_weights(library: str, model: Recurrent, weights: Sequence[Mappi
         model: what is computed, of any number of layers and directions.
         weights: of every layer and direction, by the library's names.
 
+    Returns:
+        The backend.
+
     Raises:
+        UnknownNameError: there is no such library here.
         MissingFrameworkError: the library is not installed.
+
+    Example:
+        >>> from gradparity.backends import Recurrent
+        >>> from gradparity.backends.layouts import get_layout
+        >>> model = Recurrent("rnn", 3, 5, 4)
+        >>> wrap_library_weights("torch", model, get_layout("torch").zeros(model)).name
+        'torch RNN'
     """
-    backends = {"torch": "torch-nn", "onnx": "onnxruntime", "keras": f"keras-{_adapter('keras').engine()}"}
+    backends = {"torch": "torch-nn", "onnx": "onnxruntime", "keras": f"keras-{engine()}"}
     get_backend(backends.get(library, library))  # which says what is missing
     layout = get_layout(library)
     zeros = layout.zeros(model, next(iter(weights[0].values())).dtype.name)
-    complete = [{**no_bias, **held} for no_bias, held in zip(zeros, weights, strict=True)]
-    held: WrappedLayer = _adapter(ADAPTERS[library]).wrap_weights(model, complete)
-    return held
+    complete = [{**layer_zeros, **layer_weights} for layer_zeros, layer_weights in zip(zeros, weights, strict=True)]
+    wrapped: WrappedLayer = _adapter(ADAPTER_MODULES[library]).wrap_weights(model, complete)
+    return wrapped
 
 
 def wrap_layer(layer: object, **stated: Any) -> WrappedLayer:
     """The object as a backend that answers with the object's own weights.
 
     Args:
-        layer: see `KNOWN`.
-        stated: fields of the model that the object does not tell, such as `activation` of a plain cell of Flax.
+        layer: see `SUPPORTED_LAYERS`.
+        **stated: fields of the model that the object does not tell, such as `activation` of a plain cell of Flax.
+
+    Returns:
+        The backend. It takes the inputs, the loss and the read-out of a problem, and its own weights.
 
     Raises:
-        RequestError: it is nothing of the kind.
+        RequestError: the object is no layer that is known, or one with options that gradparity does not compare.
+
+    Example:
+        >>> import torch
+        >>> wrap_layer(torch.nn.LSTM(input_size=3, hidden_size=5)).name
+        'torch LSTM'
     """
     if isinstance(layer, tuple) and len(layer) == 2 and isinstance(layer[1], Mapping):
-        first, held = layer
-        if _is_a(first, "flax.linen", "Module"):
-            return _adapter("flax_linen").wrap(first, held, **stated)
-        if callable(first) and not _is_a(first, "torch.nn", "Module") and "haiku" in sys.modules:
-            return _adapter("haiku").wrap(first, held, **stated)
+        definition, variables = layer
+        if _is_instance(definition, "flax.linen", "Module"):
+            return _adapter("flax_linen").wrap(definition, variables, **stated)
+        if callable(definition) and not _is_instance(definition, "torch.nn", "Module") and "haiku" in sys.modules:
+            return _adapter("haiku").wrap(definition, variables, **stated)
     for module, names, adapter in CLASSES:
-        if any(_is_a(layer, module, name) for name in names):
+        if any(_is_instance(layer, module, name) for name in names):
             return _adapter(adapter).wrap(layer, **stated)
-    raise RequestError(f"no layer that is known here: {type(layer).__name__}, expected {KNOWN}")
+    raise RequestError(f"a {type(layer).__name__} is no layer that is known, expected {SUPPORTED_LAYERS}")
 
 
-def _fitting(model: Recurrent, params: Mapping[str, object]) -> dict[str, np.ndarray]:
+def _require_fitting(model: Recurrent, params: Mapping[str, object]) -> dict[str, np.ndarray]:
     """The model's parameters but for the read-out's, if they fit it."""
     shapes = {name: shape for name, shape in model.parameter_shapes.items() if name not in ("V", "c")}
-    found = {}
+    arrays = {}
     for name, shape in shapes.items():
         if name not in params:
             raise InvalidProblemError(f"params has no {name!r}, expected {', '.join(shapes)}")
-        found[name] = as_array(f"params[{name!r}]", params[name])
-        if found[name].shape != shape:
-            raise InvalidProblemError(f"params[{name!r}] has shape {found[name].shape}, expected {shape}")
-    require_one_dtype("params", found.values())
-    return found
+        arrays[name] = as_array(f"params[{name!r}]", params[name])
+        if arrays[name].shape != shape:
+            raise InvalidProblemError(f"params[{name!r}] has shape {arrays[name].shape}, expected {shape}")
+    require_one_dtype("params", arrays.values())
+    return arrays
 
 
-def _is_a(layer: object, module: str, name: str) -> bool:
+def _is_instance(layer: object, module: str, name: str) -> bool:
     """Whether it is an instance of that class, of a library that is loaded if it is."""
-    kind = getattr(sys.modules.get(module), name, None)
-    return isinstance(kind, type) and isinstance(layer, kind)
+    library_class = getattr(sys.modules.get(module), name, None)
+    return isinstance(library_class, type) and isinstance(layer, library_class)
 
 
 def _adapter(name: str) -> Any:

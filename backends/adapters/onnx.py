@@ -15,15 +15,15 @@ from ..interface import Evaluation
 from ..layouts import get_layout
 from ..models import Model, Recurrent
 from ..problems import Problem
-from .supported_networks import unsupported_network
+from .supported_networks import unsupported_network_reason
 from .wrapped_layer import WrappedLayer
 
 LAYOUT = get_layout("onnx")
 OPSET, IR_VERSION = 22, 10
 OPERATORS = {"rnn": "RNN", "lstm": "LSTM", "gru": "GRU"}
-ACTIVATIONS = {"tanh": "Tanh", "relu": "Relu", "sigmoid": "Sigmoid", "identity": "Affine"}
+ACTIVATION_OPERATORS = {"tanh": "Tanh", "relu": "Relu", "sigmoid": "Sigmoid", "identity": "Affine"}
 FLOAT32_ONLY = "ONNX Runtime has its recurrent operators in float32 only"
-Weights = Sequence[Mapping[str, np.ndarray]]
+LayerWeights = Sequence[Mapping[str, np.ndarray]]
 
 
 class OnnxRuntimeBackend:
@@ -33,45 +33,49 @@ class OnnxRuntimeBackend:
     partial: ClassVar[bool] = True  # it has no gradients
 
     def supports(self, model: Model, dtype: str) -> str:
-        return FLOAT32_ONLY if dtype != "float32" else unsupported_network(model)
+        return FLOAT32_ONLY if dtype != "float32" else unsupported_network_reason(model)
 
     def evaluate(self, problem: Problem, *, trace: bool = False) -> Evaluation:
         model = problem.model
         assert isinstance(model, Recurrent)
-        return answer(problem, LAYOUT.from_params(model, problem.params))
+        return evaluate_layers(problem, LAYOUT.from_params(model, problem.params))
 
     def prepare(self, problem: Problem) -> Callable[[], object]:
         raise UnsupportedProblemError("ONNX Runtime gives forward values only, and no gradients")
 
 
-def wrap_weights(model: Recurrent, weights: Weights) -> WrappedLayer:
+def wrap_weights(model: Recurrent, weights: LayerWeights) -> WrappedLayer:
     """Layers with these weights as a backend."""
-    if any(array.dtype != np.float32 for held in weights for array in held.values()):
+    if any(array.dtype != np.float32 for layer_weights in weights for array in layer_weights.values()):
         raise UnsupportedProblemError(FLOAT32_ONLY)
     return WrappedLayer(
-        f"onnxruntime {OPERATORS[model.cell]}", LAYOUT, model, weights, lambda problem, trace: answer(problem, weights)
+        f"onnxruntime {OPERATORS[model.cell]}",
+        LAYOUT,
+        model,
+        weights,
+        lambda problem, trace: evaluate_layers(problem, weights),
     )
 
 
-def answer(problem: Problem, weights: Weights) -> Evaluation:
+def evaluate_layers(problem: Problem, weights: LayerWeights) -> Evaluation:
     """The loss and o_t of layers with these weights; the problem gives the rest."""
-    given: dict[str, Any] = {
+    feeds: dict[str, Any] = {
         "inputs": problem.inputs,
         **{name: _of_places(state) for name, state in problem.states.items()},
     }
-    given |= {"targets": problem.targets, "mask": _mask(problem), "in_length": _in_length(problem)}
-    given |= {"lengths": problem.sequence_lengths.astype("int32")}
+    feeds |= {"targets": problem.targets, "mask": _mask(problem), "in_length": _in_length(problem)}
+    feeds |= {"lengths": problem.sequence_lengths.astype("int32")}
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.log_severity_level = 3
     session = onnxruntime.InferenceSession(
         graph_of(problem, weights).SerializeToString(), options, providers=["CPUExecutionProvider"]
     )
-    loss, outputs = session.run(["loss", "outputs"], {name: given[name] for name in _names(session)})
+    loss, outputs = session.run(["loss", "outputs"], {name: feeds[name] for name in _input_names(session)})
     return Evaluation(float(loss), {}, outputs)
 
 
-def graph_of(problem: Problem, weights: Weights) -> Any:
+def graph_of(problem: Problem, weights: LayerWeights) -> Any:
     """The network as an ONNX model; what a problem gives are its inputs, and all parameters are constants."""
     model = problem.model
     assert isinstance(model, Recurrent)
@@ -80,22 +84,22 @@ def graph_of(problem: Problem, weights: Weights) -> Any:
     constants: dict[str, np.ndarray] = {"V_transposed": problem.params["V"].T, "axis": np.array([0, 1])}
     constants["c"] = problem.params.get("c", np.zeros(K, problem.dtype))
     constants |= LAYOUT.named(model, weights)
-    nodes = [_where("in_length", "inputs", "h", constants, problem.dtype)]
+    nodes = [_zero_past_lengths("in_length", "inputs", "h", constants, problem.dtype)]
     directions = len(model.layers[0])
     for layer, places in enumerate(model.layers):
-        first = places[0].number
+        first_place = places[0].number
         states = ["h0", "c0"] if model.cell == "lstm" else ["h0"]
         for state in states:
-            constants[f"places{layer}"] = np.arange(first, first + directions)
+            constants[f"places{layer}"] = np.arange(first_place, first_place + directions)
             nodes.append(helper.make_node("Gather", [state, f"places{layer}"], [f"{state}_{layer}"], axis=0))
-        own = [LAYOUT.placed(places[0], name) for name in ("W", "R", "B")]
-        inputs = ["h" if layer == 0 else f"h{layer}", *own, "lengths"]
+        weight_names = [LAYOUT.placed(places[0], name) for name in ("W", "R", "B")]
+        inputs = ["h" if layer == 0 else f"h{layer}", *weight_names, "lengths"]
         inputs += [f"{state}_{layer}" for state in states]
         options: dict[str, Any] = {"hidden_size": H, "direction": "bidirectional" if directions == 2 else "forward"}
         if model.cell == "gru":
             options["linear_before_reset"] = int(model.reset == "after")
         if model.cell == "rnn":
-            options["activations"] = [ACTIVATIONS[model.activation]] * directions
+            options["activations"] = [ACTIVATION_OPERATORS[model.activation]] * directions
             if model.activation == "identity":
                 options |= {"activation_alpha": [1.0] * directions, "activation_beta": [0.0] * directions}
         nodes.append(helper.make_node(OPERATORS[model.cell], inputs, [f"Y{layer}"], **options))
@@ -105,7 +109,7 @@ def graph_of(problem: Problem, weights: Weights) -> Any:
         nodes.append(helper.make_node("Reshape", [f"turned{layer}", "side_by_side"], [f"h{layer + 1}"]))
     nodes.append(helper.make_node("MatMul", [f"h{model.num_layers}", "V_transposed"], ["Vh"]))
     nodes.append(helper.make_node("Add", ["Vh", "c"], ["o"]))
-    nodes.append(_where("in_length", "o", "outputs", constants, problem.dtype))
+    nodes.append(_zero_past_lengths("in_length", "o", "outputs", constants, problem.dtype))
     nodes += _loss(model, constants, T, B)
     number, label = TensorProto.FLOAT, TensorProto.INT64
     labels = model.loss == "softmax_cross_entropy"
@@ -120,7 +124,7 @@ def graph_of(problem: Problem, weights: Weights) -> Any:
     graph = helper.make_graph(
         nodes,
         "network",
-        [helper.make_tensor_value_info(name, kind, shape) for name, (kind, shape) in declared.items()],
+        [helper.make_tensor_value_info(name, element_type, shape) for name, (element_type, shape) in declared.items()],
         [
             helper.make_tensor_value_info("loss", number, ()),
             helper.make_tensor_value_info("outputs", number, (T, B, K)),
@@ -153,15 +157,15 @@ def _loss(model: Recurrent, constants: dict[str, np.ndarray], T: int, B: int) ->
                 helper.make_node("Softplus", ["below"], ["rest"]),
                 helper.make_node("Add", ["positive", "rest"], ["softplus"]),
                 helper.make_node("Mul", ["targets", "o"], ["product"]),
-                helper.make_node("Sub", ["softplus", "product"], ["each"]),
-                helper.make_node("ReduceSum", ["each", "last"], ["l"], keepdims=0),
+                helper.make_node("Sub", ["softplus", "product"], ["terms"]),
+                helper.make_node("ReduceSum", ["terms", "last"], ["l"], keepdims=0),
             ]
         case _:
             nodes = [
                 helper.make_node("Sub", ["o", "targets"], ["error"]),
                 helper.make_node("Mul", ["error", "error"], ["square"]),
-                helper.make_node("Mul", ["square", "half"], ["each"]),
-                helper.make_node("ReduceSum", ["each", "last"], ["l"], keepdims=0),
+                helper.make_node("Mul", ["square", "half"], ["terms"]),
+                helper.make_node("ReduceSum", ["terms", "last"], ["l"], keepdims=0),
             ]
     return [
         *nodes,
@@ -170,7 +174,9 @@ def _loss(model: Recurrent, constants: dict[str, np.ndarray], T: int, B: int) ->
     ]
 
 
-def _where(condition: str, name: str, result: str, constants: dict[str, np.ndarray], dtype: np.dtype) -> Any:
+def _zero_past_lengths(
+    condition: str, name: str, result: str, constants: dict[str, np.ndarray], dtype: np.dtype
+) -> Any:
     """What holds within the sequences' lengths, and zeros past them."""
     constants["zero"] = np.zeros((), dtype)
     return helper.make_node("Where", [condition, name, "zero"], [result])
@@ -183,8 +189,8 @@ def _of_places(state: np.ndarray) -> np.ndarray:
 
 def _in_length(problem: Problem) -> np.ndarray:
     """(T, B, 1), True where a step lies within its sequence's length."""
-    found: np.ndarray = (np.arange(problem.seq_len)[:, None] < problem.sequence_lengths)[..., None]
-    return found
+    in_length: np.ndarray = (np.arange(problem.seq_len)[:, None] < problem.sequence_lengths)[..., None]
+    return in_length
 
 
 def _mask(problem: Problem) -> np.ndarray:
@@ -199,5 +205,5 @@ def _mask(problem: Problem) -> np.ndarray:
     return mask
 
 
-def _names(session: Any) -> list[str]:
-    return [each.name for each in session.get_inputs()]
+def _input_names(session: Any) -> list[str]:
+    return [node.name for node in session.get_inputs()]

@@ -5,13 +5,20 @@ from __future__ import annotations
 from ..models import Model, Recurrent
 
 
-def unsupported_network(model: Model) -> str:
-    """Why a model is no network of a library's layers; empty if it is."""
+def unsupported_network_reason(model: Model) -> str:
+    """The reason why a model is no network of a library's layers; empty if it is one.
+
+    Args:
+        model: a model of any family.
+
+    Returns:
+        The reason, for the tables of a comparison.
+    """
     if not isinstance(model, Recurrent):
-        return "it has recurrent layers; the rest is compared with the other backends"
+        return "it has recurrent layers only"
     if model.concatenated:
-        return "its layers have U and W apart, not concatenated"
-    return "there is no truncation within a layer's call" if model.truncation is not None else ""
+        return "its layers have U and W as two matrices, not concatenated"
+    return "its layers have no truncation" if model.truncation is not None else ""
 
 
 def layer_sizes(model: Recurrent) -> list[int]:

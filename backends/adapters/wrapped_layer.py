@@ -1,4 +1,4 @@
-"""Layers that hold weights of their own, as a backend."""
+"""A library's layer as a backend, which computes with the layer's weights."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from ..interface import Evaluation
 from ..layouts import Layout
 from ..models import Model, Recurrent
 from ..problems import Problem
-from .supported_networks import unsupported_network
+from .supported_networks import unsupported_network_reason
 
 STATED = ("activation", "reset", "num_layers", "bidirectional")  # what weights do not tell
 
 
 @dataclass(frozen=True, eq=False)
 class WrappedLayer:
-    """A library's own object, which answers with the weights that it has: of a problem it takes the rest.
+    """A library's layer, which computes with its own weights and takes the rest from a problem.
 
     Attributes:
         name: the library's and the layer's.
         layout: how the weights are laid out.
         model: what the layers compute, as far as they tell; its read-out and loss mean nothing.
         weights: of every layer and direction.
-        answer: their answer to a problem, and the adjoints too if they are asked for.
+        evaluator: computes the loss and the gradients of a problem; with True, the adjoints too.
     """
 
     partial: ClassVar[bool] = True  # a layer without b_hn has no gradient for it
@@ -36,7 +36,7 @@ class WrappedLayer:
     layout: Layout
     model: Recurrent
     weights: Sequence[Mapping[str, np.ndarray]]
-    answer: Callable[[Problem, bool], Evaluation]
+    evaluator: Callable[[Problem, bool], Evaluation]
 
     @property
     def params(self) -> dict[str, np.ndarray]:
@@ -50,30 +50,40 @@ class WrappedLayer:
         Raises:
             InvalidProblemError: they have several.
         """
-        found = sorted({array.dtype.name for held in self.weights for array in held.values()})
-        if len(found) != 1:
-            raise InvalidProblemError(f"{self.name} has weights of {' and '.join(found)}, expected one dtype")
-        return found[0]
+        dtypes = sorted({array.dtype.name for layer_weights in self.weights for array in layer_weights.values()})
+        if len(dtypes) != 1:
+            raise InvalidProblemError(f"{self.name} has weights of {' and '.join(dtypes)}, expected one dtype")
+        return dtypes[0]
 
     def supports(self, model: Model, dtype: str) -> str:
-        if reason := unsupported_network(model):
+        if reason := unsupported_network_reason(model):
             return reason
-        same = isinstance(model, Recurrent) and _kind(model) == _kind(self.model)
-        return "" if same else f"it is one layer and no other: {self.model.words}"
+        same = isinstance(model, Recurrent) and _layer_fields(model) == _layer_fields(self.model)
+        return "" if same else f"it wraps one layer only: {self.model.summary}"
 
     def evaluate(self, problem: Problem, *, trace: bool = False) -> Evaluation:
-        return self.answer(problem, trace)
+        return self.evaluator(problem, trace)
 
     def prepare(self, problem: Problem) -> Callable[[], tuple[float, dict[str, np.ndarray]]]:
         def run() -> tuple[float, dict[str, np.ndarray]]:
-            found = self.evaluate(problem)
-            return found.loss, {name: found.gradients[name] for name in problem.params if name in found.gradients}
+            evaluation = self.evaluate(problem)
+            return evaluation.loss, {
+                name: evaluation.gradients[name] for name in problem.params if name in evaluation.gradients
+            }
 
         return run
 
 
-def model_of(layout: Layout, weights: Sequence[Mapping[str, np.ndarray]], **stated: Any) -> Recurrent:
-    """The model of layers with these weights, and with what else is stated of them.
+def infer_model(layout: Layout, weights: Sequence[Mapping[str, np.ndarray]], **stated: Any) -> Recurrent:
+    """The model of layers with these weights.
+
+    Args:
+        layout: how the weights are laid out.
+        weights: of every layer and direction.
+        **stated: the fields in `STATED`, as far as they are known.
+
+    Returns:
+        The model. Its read-out has one output, and its loss means nothing.
 
     Raises:
         RequestError: the weights are not those of such layers, or something else is stated.
@@ -81,7 +91,7 @@ def model_of(layout: Layout, weights: Sequence[Mapping[str, np.ndarray]], **stat
     for name in stated:
         if name not in STATED:
             raise unknown_name("field of the model", name, STATED)
-    fields: dict[str, Any] = {"output_size": 1, "loss": "squared_error"} | layout.describe(weights[0]) | stated
+    fields: dict[str, Any] = {"output_size": 1, "loss": "squared_error"} | layout.model_fields(weights[0]) | stated
     if fields["cell"] != "rnn":
         fields.pop("activation", None)
     if fields["cell"] != "gru":
@@ -93,14 +103,14 @@ def model_of(layout: Layout, weights: Sequence[Mapping[str, np.ndarray]], **stat
     return model
 
 
-def require_forward(wrapper: Any, kind: type) -> None:
+def require_forward(wrapper: Any, flax_class: type) -> None:
     """Raises UnsupportedProblemError unless a wrapper that runs a cell over time is Flax's own, and goes forward."""
-    if type(wrapper) is not kind:
-        raise UnsupportedProblemError(f"{type(wrapper).__name__} is a class of your own over flax's RNN: give its cell")
+    if type(wrapper) is not flax_class:
+        raise UnsupportedProblemError(f"{type(wrapper).__name__} is a subclass of Flax's RNN: pass its cell instead")
     if getattr(wrapper, "reverse", False):
-        raise UnsupportedProblemError("flax's RNN has reverse=True: give its cell, which is compared going forward")
+        raise UnsupportedProblemError("Flax's RNN has reverse=True: pass its cell, which runs forward")
 
 
-def _kind(model: Recurrent) -> tuple[object, ...]:
+def _layer_fields(model: Recurrent) -> tuple[object, ...]:
     activation = model.activation if model.cell == "rnn" else ""
     return model.cell, activation, model.sizes[:2], model.num_layers, model.bidirectional, model.reset

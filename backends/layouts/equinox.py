@@ -5,22 +5,22 @@ from __future__ import annotations
 from typing import Any
 
 from ..models import Recurrent
-from .gates import cell_of, require_names, reset_refusal, size_of
-from .layout import Arrays, Given, Layout
+from .layout import ArrayMapping, Arrays, Layout
+from .packing import cell_of, require_names, size_of, unsupported_reset_reason
 
 NAMES = {"U": "weight_ih", "W": "weight_hh", "b": "bias", "b_hn": "bias_n"}
 WEIGHTS = {"weight_ih", "weight_hh"}
 
 
-def pack(model: Recurrent, p: Given) -> Arrays:
+def pack(model: Recurrent, p: ArrayMapping) -> Arrays:
     return {theirs: p[ours] for ours, theirs in NAMES.items() if ours in p}
 
 
-def unpack(model: Recurrent, weights: Given) -> Arrays:
+def unpack(model: Recurrent, weights: ArrayMapping) -> Arrays:
     return {ours: weights[theirs] for ours, theirs in NAMES.items() if theirs in weights}
 
 
-def describe(weights: Given) -> dict[str, Any]:
+def model_fields(weights: ArrayMapping) -> dict[str, Any]:
     require_names(weights, WEIGHTS | {"bias"}, WEIGHTS | {"bias", "bias_n"}, WEIGHTS)
     H = size_of(weights, "weight_hh", 1)
     cell = cell_of(size_of(weights, "weight_hh", 0), H, "weight_hh")
@@ -33,7 +33,7 @@ def describe(weights: Given) -> dict[str, Any]:
 def unsupported(model: Recurrent) -> str:
     if model.cell == "rnn":
         return "Equinox has no plain recurrent cell"
-    return reset_refusal("equinox.nn.GRUCell", model, has="after")
+    return unsupported_reset_reason("equinox.nn.GRUCell", model, has="after")
 
 
-LAYOUT = Layout(pack, unpack, describe, unsupported)
+LAYOUT = Layout(pack, unpack, model_fields, unsupported)

@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 
 from ..models import CELLS, Recurrent
-from .gates import require_names, reset_refusal, size_of
-from .layout import Arrays, Given, Layout
+from .layout import ArrayMapping, Arrays, Layout
+from .packing import require_names, size_of, unsupported_reset_reason
 
 BIASED = {"rnn": "i", "lstm": "h", "gru": "i"}  # the side on which the bias is
 
 
-def pack(model: Recurrent, p: Given) -> Arrays:
+def pack(model: Recurrent, p: ArrayMapping) -> Arrays:
     weights: Arrays = {}
     for side, kernel in (("i", p["U"]), ("h", p["W"])):
         parts = zip(_gates(model.cell), np.split(kernel, len(_gates(model.cell))), strict=True)
@@ -23,17 +23,17 @@ def pack(model: Recurrent, p: Given) -> Arrays:
     return weights | ({"hn.bias": p["b_hn"]} if "b_hn" in p else {})
 
 
-def unpack(model: Recurrent, weights: Given) -> Arrays:
+def unpack(model: Recurrent, weights: ArrayMapping) -> Arrays:
     gates = _gates(model.cell)
-    own = {
+    params = {
         "U": np.concatenate([weights[f"i{gate}.kernel"].T for gate in gates]),
         "W": np.concatenate([weights[f"h{gate}.kernel"].T for gate in gates]),
         "b": np.concatenate([weights[f"{BIASED[model.cell]}{gate}.bias"] for gate in gates]),
     }
-    return own | ({"b_hn": weights["hn.bias"]} if model.cell == "gru" else {})
+    return params | ({"b_hn": weights["hn.bias"]} if model.cell == "gru" else {})
 
 
-def describe(weights: Given) -> dict[str, Any]:
+def model_fields(weights: ArrayMapping) -> dict[str, Any]:
     known = {cell: _weight_names(cell) for cell in CELLS.keys() & BIASED.keys()}
     cell = next((cell for cell, names in known.items() if names == set(weights)), "")
     if not cell:
@@ -47,7 +47,7 @@ def describe(weights: Given) -> dict[str, Any]:
 
 
 def unsupported(model: Recurrent) -> str:
-    return reset_refusal("flax.linen.GRUCell", model, has="after")
+    return unsupported_reset_reason("flax.linen.GRUCell", model, has="after")
 
 
 def _gates(cell: str) -> tuple[str, ...]:
@@ -60,4 +60,4 @@ def _weight_names(cell: str) -> set[str]:
     return names | ({"hn.bias"} if cell == "gru" else set())
 
 
-LAYOUT = Layout(pack, unpack, describe, unsupported)
+LAYOUT = Layout(pack, unpack, model_fields, unsupported)

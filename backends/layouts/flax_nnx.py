@@ -8,26 +8,26 @@ from __future__ import annotations
 from typing import Any
 
 from ..models import Recurrent
-from .gates import cell_of, require_names, require_zero, reset_refusal, size_of
-from .layout import Arrays, Given, Layout
+from .layout import ArrayMapping, Arrays, Layout
+from .packing import cell_of, require_names, require_zero, size_of, unsupported_reset_reason
 
 NO_B_HN = "flax.nnx.GRUCell has no b_hn (google/flax#5594)"
 BIASED = {"rnn": "dense_i", "lstm": "dense_h", "gru": "dense_i"}
 KERNELS = {"dense_i.kernel", "dense_h.kernel"}
 
 
-def pack(model: Recurrent, p: Given) -> Arrays:
+def pack(model: Recurrent, p: ArrayMapping) -> Arrays:
     if "b_hn" in p:
         require_zero(p["b_hn"], f"{NO_B_HN}, and here it is not zero")
     return {"dense_i.kernel": p["U"].T, "dense_h.kernel": p["W"].T, f"{BIASED[model.cell]}.bias": p["b"]}
 
 
-def unpack(model: Recurrent, weights: Given) -> Arrays:
-    own = {"U": weights["dense_i.kernel"].T, "W": weights["dense_h.kernel"].T}
-    return own | {"b": weights[f"{BIASED[model.cell]}.bias"]}
+def unpack(model: Recurrent, weights: ArrayMapping) -> Arrays:
+    params = {"U": weights["dense_i.kernel"].T, "W": weights["dense_h.kernel"].T}
+    return params | {"b": weights[f"{BIASED[model.cell]}.bias"]}
 
 
-def describe(weights: Given) -> dict[str, Any]:
+def model_fields(weights: ArrayMapping) -> dict[str, Any]:
     require_names(weights, *(KERNELS | {f"{side}.bias"} for side in ("dense_h", "dense_i")))
     H = size_of(weights, "dense_h.kernel", 0)
     cell = cell_of(size_of(weights, "dense_h.kernel", 1), H, "dense_h.kernel")
@@ -37,7 +37,7 @@ def describe(weights: Given) -> dict[str, Any]:
 
 
 def unsupported(model: Recurrent) -> str:
-    return reset_refusal("flax.nnx.GRUCell", model, has="after")
+    return unsupported_reset_reason("flax.nnx.GRUCell", model, has="after")
 
 
-LAYOUT = Layout(pack, unpack, describe, unsupported)
+LAYOUT = Layout(pack, unpack, model_fields, unsupported)

@@ -11,42 +11,48 @@ from typing import Any
 import numpy as np
 
 from ..models import Recurrent
-from .gates import reordered, require_names, reset_refusal, size_of, turned
-from .layout import Arrays, Given, Layout
+from .layout import ArrayMapping, Arrays, Layout
+from .packing import negate_gate, reorder_gates, require_names, size_of, unsupported_reset_reason
 
 LSTM = {"linear.w", "linear.b"}
 GRU = {"w_i", "w_h", "b"}
 RNN = {"linear.w", "linear.b", "linear_1.w"}
 
 
-def pack(model: Recurrent, p: Given) -> Arrays:
+def pack(model: Recurrent, p: ArrayMapping) -> Arrays:
     match model.cell:
         case "lstm":
             both = np.concatenate([p["U"], p["W"]], axis=1)
-            return {"linear.w": reordered(both, "ifgo", "igfo").T, "linear.b": reordered(p["b"], "ifgo", "igfo")}
+            return {
+                "linear.w": reorder_gates(both, "ifgo", "igfo").T,
+                "linear.b": reorder_gates(p["b"], "ifgo", "igfo"),
+            }
         case "gru":
             names = {"w_i": "U", "w_h": "W", "b": "b"}
-            return {theirs: turned(reordered(p[ours], "rzn", "zrn"), 0, 3).T for theirs, ours in names.items()}
+            return {theirs: negate_gate(reorder_gates(p[ours], "rzn", "zrn"), 0, 3).T for theirs, ours in names.items()}
         case _:
-            second = np.zeros_like(p["b"])
-            return {"linear.w": p["U"].T, "linear.b": p["b"], "linear_1.w": p["W"].T, "linear_1.b": second}
+            second_bias = np.zeros_like(p["b"])
+            return {"linear.w": p["U"].T, "linear.b": p["b"], "linear_1.w": p["W"].T, "linear_1.b": second_bias}
 
 
-def unpack(model: Recurrent, weights: Given) -> Arrays:
+def unpack(model: Recurrent, weights: ArrayMapping) -> Arrays:
     match model.cell:
         case "lstm":
-            both = reordered(weights["linear.w"].T, "igfo", "ifgo")
+            both = reorder_gates(weights["linear.w"].T, "igfo", "ifgo")
             U, W = np.split(both, [both.shape[1] - model.hidden_size], axis=1)
-            return {"U": U, "W": W, "b": reordered(weights["linear.b"], "igfo", "ifgo")}
+            return {"U": U, "W": W, "b": reorder_gates(weights["linear.b"], "igfo", "ifgo")}
         case "gru":
             names = {"U": "w_i", "W": "w_h", "b": "b"}
-            return {ours: reordered(turned(weights[theirs].T, 0, 3), "zrn", "rzn") for ours, theirs in names.items()}
+            return {
+                ours: reorder_gates(negate_gate(weights[theirs].T, 0, 3), "zrn", "rzn")
+                for ours, theirs in names.items()
+            }
         case _:
-            own = {"U": weights["linear.w"].T, "W": weights["linear_1.w"].T, "b": weights["linear.b"]}
-            return own | ({"b_h": weights["linear_1.b"]} if "linear_1.b" in weights else {})
+            params = {"U": weights["linear.w"].T, "W": weights["linear_1.w"].T, "b": weights["linear.b"]}
+            return params | ({"b_h": weights["linear_1.b"]} if "linear_1.b" in weights else {})
 
 
-def describe(weights: Given) -> dict[str, Any]:
+def model_fields(weights: ArrayMapping) -> dict[str, Any]:
     require_names(weights, LSTM, GRU, RNN, RNN | {"linear_1.b"})
     if set(weights) == GRU:
         sizes = {"input_size": size_of(weights, "w_i", 0), "hidden_size": size_of(weights, "w_h", 0)}
@@ -61,7 +67,7 @@ def describe(weights: Given) -> dict[str, Any]:
 def unsupported(model: Recurrent) -> str:
     if model.cell == "rnn" and model.activation != "relu":
         return f"haiku.VanillaRNN has relu, not {model.activation}"
-    return reset_refusal("haiku.GRU", model, has="before")
+    return unsupported_reset_reason("haiku.GRU", model, has="before")
 
 
-LAYOUT = Layout(pack, unpack, describe, unsupported, added_to_forget_gate=1.0)
+LAYOUT = Layout(pack, unpack, model_fields, unsupported, added_to_forget_gate=1.0)

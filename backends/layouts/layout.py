@@ -15,7 +15,7 @@ from ..errors import InvalidProblemError
 from ..models import LayerDirection, Recurrent
 
 Arrays = dict[str, np.ndarray]
-Given = Mapping[str, np.ndarray]
+ArrayMapping = Mapping[str, np.ndarray]
 
 
 def one_by_one(place: LayerDirection, name: str) -> str:
@@ -33,108 +33,158 @@ class Layout:
         pack: the weights that hold U, W, b and, of a GRU with the reset after, b_hn.
         unpack: the parameters that the weights of such a model hold. Where the library adds two biases, the second
             is `b_h`.
-        describe: the fields `cell`, `input_size`, `hidden_size` and `bias` of the model, and its `reset` where the
+        model_fields: the fields `cell`, `input_size`, `hidden_size` and `bias` of the model, and its `reset` where the
             weights tell it. Raises InvalidProblemError for other weights.
-        unsupported: why the library has no layer for a model; empty if it has one.
+        unsupported: the reason why the library has no layer for a model; empty if it has one.
         added_to_forget_gate: what the library adds to the LSTM's b_f when it runs.
         placed: the name in a stack of what is called so in a single layer.
         directions_in_one: whether the first axis of an array in a file is that of the directions.
     """
 
-    pack: Callable[[Recurrent, Given], Arrays]
-    unpack: Callable[[Recurrent, Given], Arrays]
-    describe: Callable[[Given], dict[str, Any]]
+    pack: Callable[[Recurrent, ArrayMapping], Arrays]
+    unpack: Callable[[Recurrent, ArrayMapping], Arrays]
+    model_fields: Callable[[ArrayMapping], dict[str, Any]]
     unsupported: Callable[[Recurrent], str]
     added_to_forget_gate: float = 0.0
     placed: Callable[[LayerDirection, str], str] = one_by_one
     directions_in_one: bool = False
 
-    def from_params(self, model: Recurrent, params: Given) -> list[Arrays]:
+    def from_params(self, model: Recurrent, params: ArrayMapping) -> list[Arrays]:
         """A problem's parameters as weights, of every layer and direction in the order of `model.places`.
 
         A bias that the library has and the model has not is zero; what the model has not is left alone.
+
+        Args:
+            model: what is computed.
+            params: U (G, D), W (G, H), b (G,) and b_hn (H,) of every layer and direction, by their names in a problem.
+
+        Returns:
+            The weights by the library's names, in an item for each layer and direction.
 
         Raises:
             UnsupportedProblemError: the library has no place for a number that is not zero.
         """
         weights = []
         for place in model.places:
-            own = {
-                name: params[place.name(name)] for name in _names(model) if place.name(name) in model.parameter_shapes
+            layer_params = {
+                name: params[place.name(name)]
+                for name in _layer_parameters(model)
+                if place.name(name) in model.parameter_shapes
             }
             for name, size in (("b", model.linear_size), ("b_hn", model.hidden_size)):
-                if name in _names(model):
-                    own.setdefault(name, np.zeros(size, own["W"].dtype))
-            self._raise_forget_gate(model, own, -self.added_to_forget_gate)
-            weights.append(_contiguous(self.pack(model, own)))
+                if name in _layer_parameters(model):
+                    layer_params.setdefault(name, np.zeros(size, layer_params["W"].dtype))
+            self._raise_forget_gate(model, layer_params, -self.added_to_forget_gate)
+            weights.append(_contiguous(self.pack(model, layer_params)))
         return weights
 
     def zeros(self, model: Recurrent, dtype: str = "float64") -> list[Arrays]:
-        """The weights of a model whose parameters are all zero."""
+        """The weights of a model whose parameters are all zero.
+
+        Args:
+            model: what is computed.
+            dtype: float64 or float32.
+
+        Returns:
+            As `from_params`.
+        """
         return self.from_params(model, {name: np.zeros(shape, dtype) for name, shape in model.parameter_shapes.items()})
 
-    def to_params(self, model: Recurrent, weights: Sequence[Given]) -> Arrays:
-        """The parameters from the weights of every layer and direction; of two biases the sum, and no b_hn is zero."""
+    def to_params(self, model: Recurrent, weights: Sequence[ArrayMapping]) -> Arrays:
+        """The parameters from the weights: of two biases the sum, and where there is no b_hn, zeros.
+
+        Args:
+            model: what is computed.
+            weights: of every layer and direction, in the order of `model.places`.
+
+        Returns:
+            The parameters by their names in a problem, but for the read-out's.
+        """
         params: Arrays = {}
-        for place, held in zip(model.places, weights, strict=True):
-            own = self.unpack(model, held)
-            if "b_h" in own:
-                own["b"] = own["b"] + own["b_h"]
-            if "b" in own and "b_hn" in _names(model):
-                own.setdefault("b_hn", np.zeros_like(own["b"][: model.hidden_size]))
-            self._raise_forget_gate(model, own, self.added_to_forget_gate)
-            params |= _placed(model, place, own)
+        for place, layer_weights in zip(model.places, weights, strict=True):
+            layer_params = self.unpack(model, layer_weights)
+            if "b_h" in layer_params:
+                layer_params["b"] = layer_params["b"] + layer_params["b_h"]
+            if "b" in layer_params and "b_hn" in _layer_parameters(model):
+                layer_params.setdefault("b_hn", np.zeros_like(layer_params["b"][: model.hidden_size]))
+            self._raise_forget_gate(model, layer_params, self.added_to_forget_gate)
+            params |= _placed(model, place, layer_params)
         return params
 
-    def gradients(self, model: Recurrent, found: Sequence[Given]) -> Arrays:
+    def gradients(self, model: Recurrent, weight_gradients: Sequence[ArrayMapping]) -> Arrays:
         """The parameters' gradients from those of the weights, as far as the library has these parameters.
 
         Two biases that are added have the same gradient, that of b.
+
+        Args:
+            model: what is computed.
+            weight_gradients: dL/d· of the weights, in the order of `model.places`.
+
+        Returns:
+            dL/d· by the parameters' names in a problem.
         """
         gradients: Arrays = {}
-        for place, held in zip(model.places, found, strict=True):
-            gradients |= _placed(model, place, self.unpack(model, held))
+        for place, layer_gradients in zip(model.places, weight_gradients, strict=True):
+            gradients |= _placed(model, place, self.unpack(model, layer_gradients))
         return gradients
 
-    def require_shapes(self, model: Recurrent, weights: Sequence[Given]) -> None:
-        """Raises InvalidProblemError, with the weight's own name, unless the weights fit the model and each other."""
-        for place, held, expected in zip(model.places, weights, self.zeros(model), strict=True):
-            for name, array in held.items():
+    def require_shapes(self, model: Recurrent, weights: Sequence[ArrayMapping]) -> None:
+        """Checks that the weights fit the model and each other.
+
+        Args:
+            model: what is computed.
+            weights: of every layer and direction, in the order of `model.places`.
+
+        Raises:
+            InvalidProblemError: a weight has another shape; the message has its name in the library.
+        """
+        for place, layer_weights, expected in zip(model.places, weights, self.zeros(model), strict=True):
+            for name, array in layer_weights.items():
                 if name in expected and array.shape != expected[name].shape:
                     raise InvalidProblemError(
                         f"{self.placed(place, name)} has shape {array.shape}, expected {expected[name].shape}"
                     )
 
-    def named(self, model: Recurrent, weights: Sequence[Given]) -> Arrays:
-        """The weights of all layers and directions by their names in a file."""
+    def named(self, model: Recurrent, weights: Sequence[ArrayMapping]) -> Arrays:
+        """The weights of all layers and directions by their names in a file.
+
+        Args:
+            model: what is computed.
+            weights: of every layer and direction, in the order of `model.places`.
+
+        Returns:
+            Arrays by name. Two directions are one array where `directions_in_one` says so.
+        """
         arrays: Arrays = {}
         for layer in model.layers:
-            held = [weights[place.number] for place in layer]
+            directions = [weights[place.number] for place in layer]
             if self.directions_in_one:
-                joined = {name: np.concatenate([each[name] for each in held]) for name in held[0]}
+                joined = {name: np.concatenate([direction[name] for direction in directions]) for name in directions[0]}
                 arrays |= {self.placed(layer[0], name): array for name, array in joined.items()}
             else:
-                for place, own in zip(layer, held, strict=True):
-                    arrays |= {self.placed(place, name): array for name, array in own.items()}
+                for place, weights_of_direction in zip(layer, directions, strict=True):
+                    arrays |= {self.placed(place, name): array for name, array in weights_of_direction.items()}
         return arrays
 
-    def _raise_forget_gate(self, model: Recurrent, own: Arrays, by: float) -> None:
-        if by and model.cell == "lstm" and "b" in own:
+    def _raise_forget_gate(self, model: Recurrent, layer_params: Arrays, by: float) -> None:
+        if by and model.cell == "lstm" and "b" in layer_params:
             H, k = model.hidden_size, model.gates.index("f")
-            own["b"] = own["b"].copy()
-            own["b"][H * k : H * (k + 1)] += by
+            layer_params["b"] = layer_params["b"].copy()
+            layer_params["b"][H * k : H * (k + 1)] += by
 
 
-def _names(model: Recurrent) -> tuple[str, ...]:
+def _layer_parameters(model: Recurrent) -> tuple[str, ...]:
     """The parameters of a layer, biases included."""
     return ("U", "W", "b", "b_hn") if model.cell == "gru" and model.reset == "after" else ("U", "W", "b")
 
 
-def _placed(model: Recurrent, place: LayerDirection, own: Given) -> Arrays:
+def _placed(model: Recurrent, place: LayerDirection, layer_params: ArrayMapping) -> Arrays:
     """What a layer and direction has, by its names in the whole network."""
-    names = [name for name in _names(model) if name in own and place.name(name) in model.parameter_shapes]
-    return _contiguous({place.name(name): own[name] for name in names})
+    names = [
+        name for name in _layer_parameters(model) if name in layer_params and place.name(name) in model.parameter_shapes
+    ]
+    return _contiguous({place.name(name): layer_params[name] for name in names})
 
 
-def _contiguous(arrays: Given) -> Arrays:
+def _contiguous(arrays: ArrayMapping) -> Arrays:
     return {name: np.ascontiguousarray(array) for name, array in arrays.items()}

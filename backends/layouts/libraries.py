@@ -22,7 +22,23 @@ LAYOUTS = MappingProxyType(
 
 
 def get_layout(name: str) -> Layout:
-    """The layout of that library, or an UnknownNameError with the nearest one."""
+    """The layout of a library's weights.
+
+    Args:
+        name: one of `LAYOUTS`.
+
+    Returns:
+        The layout.
+
+    Raises:
+        UnknownNameError: there is no layout of that name; the message has the nearest one.
+
+    Example:
+        >>> from gradparity.backends import Recurrent
+        >>> (weights,) = get_layout("keras").zeros(Recurrent("lstm", 3, 5, 4))
+        >>> {name: array.shape for name, array in weights.items()}
+        {'kernel': (3, 20), 'recurrent_kernel': (5, 20), 'bias': (20,)}
+    """
     if name not in LAYOUTS:
         raise unknown_name("library", name, LAYOUTS)
     return LAYOUTS[name]

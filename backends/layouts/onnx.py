@@ -11,35 +11,29 @@ from typing import Any
 import numpy as np
 
 from ..models import Recurrent
-from .gates import cell_of, reordered, require_names, size_of
-from .layout import Arrays, Given, Layout
+from .layout import ArrayMapping, Arrays, Layout
+from .packing import cell_of, reorder_gates, require_names, size_of, split_state_bias, state_bias
 
 ORDER = {"rnn": ("", ""), "lstm": ("ifgo", "iofg"), "gru": ("rzn", "zrn")}  # of ours, and of theirs
 
 
-def pack(model: Recurrent, p: Given) -> Arrays:
+def pack(model: Recurrent, p: ArrayMapping) -> Arrays:
     ours, theirs = ORDER[model.cell]
-    U, W, b = (reordered(p[name], ours, theirs) for name in ("U", "W", "b"))
-    second = np.zeros_like(b)
-    if "b_hn" in p:
-        second[-model.hidden_size :] = p["b_hn"]
-    return {"W": U[None], "R": W[None], "B": np.concatenate([b, second])[None]}
+    U, W, b = (reorder_gates(p[name], ours, theirs) for name in ("U", "W", "b"))
+    return {"W": U[None], "R": W[None], "B": np.concatenate([b, state_bias(model, p)])[None]}
 
 
-def unpack(model: Recurrent, weights: Given) -> Arrays:
+def unpack(model: Recurrent, weights: ArrayMapping) -> Arrays:
     ours, theirs = ORDER[model.cell]
-    own = {"U": weights["W"][0], "W": weights["R"][0]}
-    b_hn = {}
+    params = {"U": weights["W"][0], "W": weights["R"][0]}
     if "B" in weights:
-        own["b"], second = np.split(weights["B"][0], 2)
+        params["b"], params["b_h"] = np.split(weights["B"][0], 2)
         if model.cell == "gru" and model.reset == "after":
-            rest, b_hn["b_hn"] = np.split(second, [-model.hidden_size])
-            second = np.concatenate([rest, np.zeros_like(b_hn["b_hn"])])
-        own["b_h"] = second
-    return {name: reordered(array, theirs, ours) for name, array in own.items()} | b_hn
+            params |= split_state_bias(model, params["b_h"])
+    return {name: array if name == "b_hn" else reorder_gates(array, theirs, ours) for name, array in params.items()}
 
 
-def describe(weights: Given) -> dict[str, Any]:
+def model_fields(weights: ArrayMapping) -> dict[str, Any]:
     require_names(weights, {"W", "R", "B"}, {"W", "R"})
     H = size_of(weights, "R", 2, axes=3)
     cell = cell_of(size_of(weights, "R", 1, axes=3), H, "R")
@@ -51,4 +45,4 @@ def unsupported(model: Recurrent) -> str:
     return ""
 
 
-LAYOUT = Layout(pack, unpack, describe, unsupported, directions_in_one=True)
+LAYOUT = Layout(pack, unpack, model_fields, unsupported, directions_in_one=True)

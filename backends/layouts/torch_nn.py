@@ -7,33 +7,27 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from ..models import LayerDirection, Recurrent
-from .gates import cell_of, require_names, reset_refusal, size_of
-from .layout import Arrays, Given, Layout
+from .layout import ArrayMapping, Arrays, Layout
+from .packing import cell_of, require_names, size_of, split_state_bias, state_bias, unsupported_reset_reason
 
 WEIGHTS = {"weight_ih", "weight_hh"}
 
 
-def pack(model: Recurrent, p: Given) -> Arrays:
-    second = np.zeros_like(p["b"])
-    if "b_hn" in p:
-        second[-model.hidden_size :] = p["b_hn"]
-    return {"weight_ih": p["U"], "weight_hh": p["W"], "bias_ih": p["b"], "bias_hh": second}
+def pack(model: Recurrent, p: ArrayMapping) -> Arrays:
+    return {"weight_ih": p["U"], "weight_hh": p["W"], "bias_ih": p["b"], "bias_hh": state_bias(model, p)}
 
 
-def unpack(model: Recurrent, weights: Given) -> Arrays:
-    own = {"U": weights["weight_ih"], "W": weights["weight_hh"]}
+def unpack(model: Recurrent, weights: ArrayMapping) -> Arrays:
+    params = {"U": weights["weight_ih"], "W": weights["weight_hh"]}
     if "bias_ih" in weights:
-        own |= {"b": weights["bias_ih"], "b_h": weights["bias_hh"]}
+        params |= {"b": weights["bias_ih"], "b_h": weights["bias_hh"]}
     if "bias_ih" in weights and model.cell == "gru":
-        own["b_hn"] = weights["bias_hh"][-model.hidden_size :]
-        own["b_h"] = np.concatenate([weights["bias_hh"][: -model.hidden_size], np.zeros_like(own["b_hn"])])
-    return own
+        params |= split_state_bias(model, weights["bias_hh"])
+    return params
 
 
-def describe(weights: Given) -> dict[str, Any]:
+def model_fields(weights: ArrayMapping) -> dict[str, Any]:
     require_names(weights, WEIGHTS | {"bias_ih", "bias_hh"}, WEIGHTS)
     H = size_of(weights, "weight_hh", 1)
     cell = cell_of(size_of(weights, "weight_hh", 0), H, "weight_hh")
@@ -44,7 +38,7 @@ def describe(weights: Given) -> dict[str, Any]:
 def unsupported(model: Recurrent) -> str:
     if model.cell == "rnn" and model.activation not in ("tanh", "relu"):
         return f"torch.nn.RNN has tanh and relu, not {model.activation}"
-    return reset_refusal("torch.nn.GRU", model, has="after")
+    return unsupported_reset_reason("torch.nn.GRU", model, has="after")
 
 
 def placed(place: LayerDirection, name: str) -> str:
@@ -52,4 +46,4 @@ def placed(place: LayerDirection, name: str) -> str:
     return f"{name}_l{place.prefix.removeprefix('layer').removesuffix('.') or 0}{place.suffix.replace('.', '_')}"
 
 
-LAYOUT = Layout(pack, unpack, describe, unsupported, placed=placed)
+LAYOUT = Layout(pack, unpack, model_fields, unsupported, placed=placed)

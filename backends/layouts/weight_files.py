@@ -15,14 +15,14 @@ from ..frameworks import require
 
 SUFFIXES = (".safetensors", ".npz")
 BFLOAT16 = "BF16"  # the upper half of a float32
-DTYPES = {
+SAFETENSORS_DTYPES = {
     **{"F64": "<f8", "F32": "<f4", "F16": "<f2", BFLOAT16: "<u2", "BOOL": "?"},
     **{f"{sign}{8 * size}": f"<{sign.lower()}{size}" for sign in "IU" for size in (1, 2, 4, 8)},
 }
 
 
 def require_suffix(path: Path) -> None:
-    """Raises RequestError unless the file's name says that it is of a known kind."""
+    """Raises RequestError unless the file's name ends in .safetensors or .npz."""
     if path.suffix not in SUFFIXES:
         raise RequestError(
             f"{path}: expected a file called {' or '.join(SUFFIXES)}; pickles, such as .pt, are not loaded"
@@ -30,10 +30,16 @@ def require_suffix(path: Path) -> None:
 
 
 def read_weights(path: Path) -> dict[str, np.ndarray]:
-    """The arrays of a file by their names; those of bfloat16, which NumPy has not, as float32, which is exact.
+    """Reads the arrays of a file. Those of bfloat16, which NumPy has not, become float32, which is exact.
+
+    Args:
+        path: a .safetensors or .npz file.
+
+    Returns:
+        The arrays by name.
 
     Raises:
-        InvalidProblemError: the file is missing or damaged, needs pickle, or has numbers of another kind.
+        InvalidProblemError: the file is missing or damaged, needs pickle, or has an unknown dtype.
         MissingFrameworkError: it is a .safetensors file, and safetensors is not installed.
         RequestError: its name ends in neither .safetensors nor .npz.
     """
@@ -48,7 +54,14 @@ def read_weights(path: Path) -> dict[str, np.ndarray]:
 
 
 def write_weights(path: Path, arrays: Mapping[str, np.ndarray]) -> Path:
-    """Writes the arrays, the file whole or not at all; returns the path.
+    """Writes arrays to a file, whole or not at all.
+
+    Args:
+        path: a .safetensors or .npz file.
+        arrays: the arrays by name.
+
+    Returns:
+        The path.
 
     Raises:
         RequestError: as for `read_weights`, or the file cannot be written.
@@ -68,31 +81,33 @@ def _from_npz(path: Path, content: bytes) -> dict[str, np.ndarray]:
         if isinstance(archive, np.ndarray):
             raise InvalidProblemError(f"{path}: a single array, expected an .npz file of several")
         with archive:
-            found = {name: archive[name] for name in archive.files}
+            arrays = {name: archive[name] for name in archive.files}
     except InvalidProblemError:
         raise
     except Exception as error:  # whatever zip, zlib and NumPy make of damaged bytes, and of pickled objects
         if "pickle" in str(error) and content[:2] == b"PK":
             raise InvalidProblemError(f"{path}: holds pickled objects, which are not loaded") from error
         raise InvalidProblemError(f"{path}: damaged, or not an .npz file without pickle") from error
-    for name, array in found.items():
+    for name, array in arrays.items():
         if not isinstance(array, np.ndarray):  # NumPy gives bytes, as they are
             raise InvalidProblemError(f"{path}: damaged: {name} is no array")
-    return found
+    return arrays
 
 
 def _from_safetensors(path: Path, content: bytes) -> dict[str, np.ndarray]:
     library = _safetensors()
     try:
-        found = library.deserialize(content)
+        entries = library.deserialize(content)
     except library.SafetensorError as error:
         raise InvalidProblemError(f"{path}: damaged, or not a safetensors file: {first_line(error)}") from error
     arrays = {}
-    for name, held in found:
-        if held["dtype"] not in DTYPES:
-            raise InvalidProblemError(f"{path}: {name!r} is {held['dtype']}, expected one of {', '.join(DTYPES)}")
-        array = np.frombuffer(held["data"], DTYPES[held["dtype"]]).reshape(held["shape"])
-        arrays[name] = (array.astype("u4") << 16).view("f4") if held["dtype"] == BFLOAT16 else array
+    for name, entry in entries:
+        if entry["dtype"] not in SAFETENSORS_DTYPES:
+            raise InvalidProblemError(
+                f"{path}: {name!r} is {entry['dtype']}, expected one of {', '.join(SAFETENSORS_DTYPES)}"
+            )
+        array = np.frombuffer(entry["data"], SAFETENSORS_DTYPES[entry["dtype"]]).reshape(entry["shape"])
+        arrays[name] = (array.astype("u4") << 16).view("f4") if entry["dtype"] == BFLOAT16 else array
     return arrays
 
 

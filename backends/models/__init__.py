@@ -1,14 +1,21 @@
 """Models: what is computed, in three families, and what a model has to know of itself."""
 
 from .array_spec import ArraySpec
+from .cells import CELLS
 from .feedforward import FeedForward
 from .model import Model, describe, model_from, require_model
+from .options import ACTIVATIONS, DIFFERENTIATIONS, LOSS_AT, LOSSES, REDUCTIONS, RESETS
 from .ordered import OrderedSystem
-from .recurrent import CELLS, RESETS, LayerDirection, Recurrent
+from .recurrent import LayerDirection, Recurrent
 from .truncation import TRUNCATIONS, Chunks, LastSteps, Truncation, Window
 
 __all__ = [
+    "ACTIVATIONS",
     "CELLS",
+    "DIFFERENTIATIONS",
+    "LOSSES",
+    "LOSS_AT",
+    "REDUCTIONS",
     "RESETS",
     "TRUNCATIONS",
     "ArraySpec",

@@ -1,4 +1,4 @@
-"""The forms of a problem's arrays: what a model says about them, and what they are drawn from and checked against."""
+"""The specs of a problem's arrays: their shapes and values. Numbers are drawn from them and checked against them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ Kind = Literal["number", "probability", "label"]
 
 
 class ArraySpec(NamedTuple):
-    """The form of one array.
+    """The shape and the values of one array.
 
     Attributes:
         shape: the array's.

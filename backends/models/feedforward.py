@@ -9,7 +9,7 @@ from typing import ClassVar
 from ..checks import require_choice, require_integer
 from ..errors import InvalidProblemError
 from .array_spec import ArraySpec, Variable, target_spec
-from .recurrent import ACTIVATIONS, LOSSES, REDUCTIONS
+from .options import ACTIVATIONS, LOSSES, REDUCTIONS
 
 
 @dataclass(frozen=True)
@@ -20,11 +20,22 @@ class FeedForward:
     since they contain the softmax or the sigmoid of the output themselves: logistic regression is
     `FeedForward((D, 1), loss="sigmoid_cross_entropy")`.
 
+    Source: document 004.
+
     Attributes:
         sizes: of the layers, from the input's to the output's; at least two.
         activation: f: `tanh`, `relu`, `sigmoid` or `identity`.
         loss: `softmax_cross_entropy`, `sigmoid_cross_entropy` or `squared_error`.
         reduction: `sum` or `mean` over the samples.
+
+    Raises:
+        InvalidProblemError: there are fewer than two sizes, or one is below 1.
+        UnknownNameError: a choice does not exist.
+
+    Example:
+        >>> from gradparity.backends import FeedForward
+        >>> FeedForward((4, 8, 3), activation="relu", loss="softmax_cross_entropy").parameter_shapes
+        {'W1': (8, 4), 'b1': (8,), 'W2': (3, 8), 'b2': (3,)}
     """
 
     LEADING: ClassVar[dict[str, str]] = {"batch_size": "B"}
@@ -51,17 +62,17 @@ class FeedForward:
     @property
     def parameter_specs(self) -> dict[str, ArraySpec]:
         """`W1` (N1, N0), `b1` (N1,), `W2` (N2, N1) …"""
-        forms = {}
+        specs = {}
         for layer in range(1, len(self.sizes)):
             before, after = self.sizes[layer - 1 : layer + 1]
-            forms[f"W{layer}"] = ArraySpec((after, before), f"(N{layer}, N{layer - 1})")
-            forms[f"b{layer}"] = ArraySpec((after,), f"(N{layer},)")
-        return forms
+            specs[f"W{layer}"] = ArraySpec((after, before), f"(N{layer}, N{layer - 1})")
+            specs[f"b{layer}"] = ArraySpec((after,), f"(N{layer},)")
+        return specs
 
     @property
     def parameter_shapes(self) -> dict[str, tuple[int, ...]]:
         """The shape of each parameter."""
-        return {name: form.shape for name, form in self.parameter_specs.items()}
+        return {name: spec.shape for name, spec in self.parameter_specs.items()}
 
     def state_specs(self, B: int) -> dict[str, ArraySpec]:
         """There is no state."""
@@ -84,12 +95,12 @@ class FeedForward:
         return {f"z{layer}": Variable((B, size), False) for layer, size in enumerate(self.sizes) if layer}
 
     @property
-    def size_words(self) -> str:
+    def size_summary(self) -> str:
         """The sizes in a few words."""
         return "-".join(map(str, self.sizes))
 
     @property
-    def words(self) -> str:
+    def summary(self) -> str:
         """What distinguishes the model, in a few words."""
         mean = ", mean" if self.reduction == "mean" else ""
         return f"feed-forward ({self.activation}, {self.loss}{mean})"

@@ -17,22 +17,58 @@ FAMILIES: dict[str, type[Model]] = {family.__name__: family for family in (Recur
 
 
 def require_model(model: object) -> None:
-    """Raises InvalidProblemError unless it is a model."""
+    """Checks that an object is a model.
+
+    Args:
+        model: the object.
+
+    Raises:
+        InvalidProblemError: it is of none of the three families.
+    """
     if not isinstance(model, Model):
         raise InvalidProblemError(f"model is a {type(model).__name__}, expected a {' or '.join(FAMILIES)}")
 
 
 def describe(model: Model) -> dict[str, Any]:
-    """The model as plain values, for JSON."""
+    """The model as plain values, for JSON.
+
+    Args:
+        model: a model of any family.
+
+    Returns:
+        The family's name under `family`, and the fields by name; a truncation as its name and its steps.
+
+    Example:
+        >>> from gradparity.backends import FeedForward
+        >>> describe(FeedForward((4, 3)))["family"]
+        'FeedForward'
+    """
     fields = asdict(model)
     if isinstance(model, Recurrent) and model.truncation:
-        (name,) = (name for name, kind in TRUNCATIONS.items() if type(model.truncation) is kind)
+        (name,) = (name for name, truncation in TRUNCATIONS.items() if type(model.truncation) is truncation)
         fields["truncation"] = {"kind": name, "steps": model.truncation.steps}
     return {"family": type(model).__name__, **fields}
 
 
 def model_from(description: Mapping[str, Any]) -> Model:
-    """The model that was described."""
+    """The model of a description: the inverse of `describe`.
+
+    Args:
+        description: what `describe` returned, also after a way through JSON.
+
+    Returns:
+        The model.
+
+    Raises:
+        LookupError: the family or a truncation does not exist, or is not named.
+        TypeError: a field is missing, or is one too many.
+        InvalidProblemError: a field has a value that the family does not take.
+
+    Example:
+        >>> from gradparity.backends import FeedForward
+        >>> model_from(describe(FeedForward((4, 3)))) == FeedForward((4, 3))
+        True
+    """
     fields = dict(description)
     family = FAMILIES[fields.pop("family")]
     if fields.get("truncation"):

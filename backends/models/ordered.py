@@ -18,9 +18,23 @@ class OrderedSystem:
 
     Asked for are E, the total derivatives d⁺E/dz_i of all variables, and dE/dA.
 
+    Source: P. J. Werbos, "Backpropagation through time: what it does and how to do it", Proceedings of the IEEE 78
+    (1990), where the total derivative is called ordered.
+
     Attributes:
         weights: A, (N, N), zero on and above the diagonal; kept as tuples.
         objective: c, (N,), the partial derivatives ∂E/∂z_i.
+
+    Raises:
+        InvalidProblemError: a shape is wrong, a number is not finite, or A is not zero on and above the diagonal.
+
+    Example:
+        >>> from gradparity.backends import OrderedSystem, Problem, get_backend
+        >>> system = OrderedSystem(weights=((0, 0), (3, 0)), objective=(1, 2))
+        >>> problem = Problem(system, {"A": system.weights}, inputs=[5.0])
+        >>> evaluation = get_backend("manual").evaluate(problem)
+        >>> evaluation.loss, evaluation.gradients["inputs"].tolist()  # E = z_1 + 2 · 3 z_1
+        (35.0, [7.0])
     """
 
     LEADING: ClassVar[dict[str, str]] = {}
@@ -35,14 +49,14 @@ class OrderedSystem:
         if A.shape != (len(c), len(c)):
             raise InvalidProblemError(f"weights has shape {A.shape}, expected (N, N) = {(len(c), len(c))}")
         if not (np.isfinite(A).all() and np.isfinite(c).all()):
-            raise InvalidProblemError("weights and objective are expected to be finite")
+            raise InvalidProblemError("weights or objective holds a NaN or an infinity, expected finite numbers")
         if np.triu(A).any():
             i, j = (int(index) for index in np.argwhere(np.triu(A))[0])
             raise InvalidProblemError(
                 f"weights[{i}, {j}] = {A[i, j]}, expected 0: a variable depends on earlier ones only"
             )
-        object.__setattr__(self, "weights", tuple(tuple(float(each) for each in row) for row in A))
-        object.__setattr__(self, "objective", tuple(float(each) for each in c))
+        object.__setattr__(self, "weights", tuple(tuple(float(number) for number in row) for row in A))
+        object.__setattr__(self, "objective", tuple(float(number) for number in c))
 
     @property
     def size(self) -> int:
@@ -62,7 +76,7 @@ class OrderedSystem:
     @property
     def parameter_shapes(self) -> dict[str, tuple[int, ...]]:
         """The shape of A."""
-        return {name: form.shape for name, form in self.parameter_specs.items()}
+        return {name: spec.shape for name, spec in self.parameter_specs.items()}
 
     def state_specs(self) -> dict[str, ArraySpec]:
         """There is no state."""
@@ -84,11 +98,11 @@ class OrderedSystem:
         return {"z": Variable((self.size,), steps=True)}
 
     @property
-    def size_words(self) -> str:
+    def size_summary(self) -> str:
         """The size in a few words."""
         return f"N={self.size}"
 
     @property
-    def words(self) -> str:
+    def summary(self) -> str:
         """What the model is, in a few words."""
         return "ordered system"

@@ -8,33 +8,9 @@ from typing import ClassVar, NamedTuple
 from ..checks import require_choice, require_flag, require_integer
 from ..errors import InvalidProblemError
 from .array_spec import ArraySpec, Variable, target_spec
+from .cells import CELLS
+from .options import ACTIVATIONS, DIFFERENTIATIONS, LOSS_AT, LOSSES, REDUCTIONS, RESETS
 from .truncation import Truncation
-
-ACTIVATIONS = ("tanh", "relu", "sigmoid", "identity")
-LOSSES = ("softmax_cross_entropy", "sigmoid_cross_entropy", "squared_error")
-REDUCTIONS = ("sum", "mean")
-RESETS = ("after", "before")
-LOSS_AT = ("every_step", "last_step")
-DIFFERENTIATIONS = ("reverse", "expanded", "closed_form", "forward")
-
-
-class Cell(NamedTuple):
-    """What a model has to know of a cell.
-
-    Attributes:
-        gates: in the order of their rows in U, W and b; none for a cell with a single linear state.
-        states: what is carried from step to step; the first is the one that is read out.
-    """
-
-    gates: str
-    states: str = "h"
-
-
-CELLS = {
-    "rnn": Cell(""),
-    "lstm": Cell("ifgo", states="hc"),
-    "gru": Cell("rzn"),
-}
 
 
 class LayerDirection(NamedTuple):
@@ -59,8 +35,23 @@ class LayerDirection(NamedTuple):
 class Recurrent:
     """A recurrent network with a linear read-out at every time step.
 
-    Of the plain cell: a_t = U x_t + W h_{t−1} + b, h_t = φ(a_t), o_t = V h_t + c, L = Σ_t ℓ(o_t, y_t). The LSTM and
-    the GRU are those of `manual/derivation.md`, and of `torch.nn`.
+    Every step reads out o_t = V h_t + c, and L = Σ_t ℓ(o_t, y_t). The cells compute h_t, with ⊙ by elements:
+
+        rnn:   a_t = U x_t + W h_{t−1} + b,  h_t = φ(a_t)
+        lstm:  i, f, o = σ(U x_t + W h_{t−1} + b),  g = tanh(U x_t + W h_{t−1} + b),
+               c_t = f ⊙ c_{t−1} + i ⊙ g,  h_t = o ⊙ tanh(c_t)
+        gru:   r, z = σ(U x_t + W h_{t−1} + b),  n = tanh(U x_t + b + r ⊙ (W h_{t−1} + b_hn)),
+               h_t = (1 − z) ⊙ n + z ⊙ h_{t−1}
+
+    Each gate has H rows of U, W and b. With `reset="before"` the GRU has n = tanh(U x_t + W (r ⊙ h_{t−1}) + b).
+
+    Source: for the plain cell, documents 000, 001 and 003, and with the identity 002; for the LSTM, S. Hochreiter and
+    J. Schmidhuber, "Long short-term memory" (1997), with the forget gate of F. A. Gers, J. Schmidhuber and
+    F. Cummins, "Learning to forget" (2000); for the GRU, K. Cho et al., "Learning
+    phrase representations using RNN encoder-decoder for statistical machine translation" (2014), where z has the
+    opposite meaning and the reset comes before the product; for `differentiation="forward"`, R. J. Williams and
+    D. Zipser, "A learning algorithm for continually running fully recurrent neural networks" (1989). The gates'
+    order and b_hn are those of `torch.nn`.
 
     Attributes:
         cell: `rnn`, the plain cell; `lstm`; or `gru`.
@@ -73,7 +64,7 @@ class Recurrent:
         reduction: `sum` over time and batch, or `mean` over the pairs (t, b) that carry a loss.
         loss_at: `every_step`, or `last_step` of each sequence alone.
         bias: whether there are biases.
-        num_layers: how many layers lie on each other.
+        num_layers: how many layers are stacked.
         bidirectional: whether each layer has a second direction, whose states stand beside the first's.
         reset: whether the GRU's reset gate is applied `after` the product with W_n, as the frameworks do, or
             `before` it, as in the original paper.
@@ -81,6 +72,18 @@ class Recurrent:
         truncation: None, `Window(n)`, `Chunks(n)` or `LastSteps(n)`, of a single layer in one direction.
         differentiation: how the gradient is to be computed; the result is the same. `reverse`; or of a single
             plain layer `forward` mode, the `expanded` sum of all terms, or for the identity the `closed_form`.
+
+    Raises:
+        InvalidProblemError: a size is below 1, a flag is not a bool, or an option is not defined for the model.
+        UnknownNameError: a choice does not exist.
+
+    Example:
+        >>> from gradparity.backends import Recurrent
+        >>> model = Recurrent("gru", 3, 5, 4, loss_at="last_step")
+        >>> model.summary
+        'gru (softmax_cross_entropy, last_step, reset after)'
+        >>> model.parameter_shapes["W"]
+        (15, 5)
     """
 
     LEADING: ClassVar[dict[str, str]] = {"seq_len": "T", "batch_size": "B"}
@@ -178,35 +181,35 @@ class Recurrent:
 
     @property
     def parameter_specs(self) -> dict[str, ArraySpec]:
-        """The form of each parameter, in the order in which `Problem.from_seed` draws them."""
+        """The spec of each parameter, in the order in which `Problem.from_seed` draws them."""
         H, K, G = self.hidden_size, self.output_size, self.linear_size
         g = f"{len(self.gates)}H" if self.gates else "H"
-        forms: dict[str, ArraySpec] = {}
+        specs: dict[str, ArraySpec] = {}
         width, letter = self.input_size, "D"
         for layer in self.layers:
             for place in layer:
                 if self.concatenated:
-                    own = {"Wcat": ArraySpec((G, width + H), f"({g}, {letter}+H)")}
+                    layer_specs = {"Wcat": ArraySpec((G, width + H), f"({g}, {letter}+H)")}
                 else:
-                    own = {"U": ArraySpec((G, width), f"({g}, {letter})"), "W": ArraySpec((G, H), f"({g}, H)")}
-                own["b"] = ArraySpec((G,), f"({g},)")
+                    layer_specs = {"U": ArraySpec((G, width), f"({g}, {letter})"), "W": ArraySpec((G, H), f"({g}, H)")}
+                layer_specs["b"] = ArraySpec((G,), f"({g},)")
                 if self.cell == "gru" and self.reset == "after":
-                    own["b_hn"] = ArraySpec((H,), "(H,)")
-                forms |= {place.name(name): form for name, form in own.items()}
+                    layer_specs["b_hn"] = ArraySpec((H,), "(H,)")
+                specs |= {place.name(name): spec for name, spec in layer_specs.items()}
             width, letter = H * len(layer), "2H" if self.bidirectional else "H"
-        forms |= {"V": ArraySpec((K, width), f"(K, {letter})"), "c": ArraySpec((K,), "(K,)")}
-        return forms if self.bias else {name: form for name, form in forms.items() if len(form.shape) > 1}
+        specs |= {"V": ArraySpec((K, width), f"(K, {letter})"), "c": ArraySpec((K,), "(K,)")}
+        return specs if self.bias else {name: spec for name, spec in specs.items() if len(spec.shape) > 1}
 
     @property
     def parameter_shapes(self) -> dict[str, tuple[int, ...]]:
         """The shape of each parameter."""
-        return {name: form.shape for name, form in self.parameter_specs.items()}
+        return {name: spec.shape for name, spec in self.parameter_specs.items()}
 
     def state_specs(self, T: int, B: int) -> dict[str, ArraySpec]:
         """The initial states: (B, H), or (P, B, H) where there are P layers and directions."""
         P, H = len(self.places), self.hidden_size
-        form = ArraySpec((B, H), "(B, H)") if P == 1 else ArraySpec((P, B, H), "(P, B, H)")
-        return dict.fromkeys(self.state_names, form)
+        spec = ArraySpec((B, H), "(B, H)") if P == 1 else ArraySpec((P, B, H), "(P, B, H)")
+        return dict.fromkeys(self.state_names, spec)
 
     def input_spec(self, T: int, B: int) -> ArraySpec:
         """x_t."""
@@ -222,19 +225,19 @@ class Recurrent:
 
     def variables(self, T: int, B: int) -> dict[str, Variable]:
         """The variables of every step that have adjoints: o_t, and at every place h_t, a_t and perhaps c_t."""
-        own = {"h": self.hidden_size, "a": self.linear_size}
-        own |= dict.fromkeys(CELLS[self.cell].states, self.hidden_size)
+        layer_sizes = {"h": self.hidden_size, "a": self.linear_size}
+        layer_sizes |= dict.fromkeys(CELLS[self.cell].states, self.hidden_size)
         sizes = {"o": self.output_size}
-        sizes |= {place.name(name): size for place in self.places for name, size in own.items()}
+        sizes |= {place.name(name): size for place in self.places for name, size in layer_sizes.items()}
         return {name: Variable((T, B, size), steps=True) for name, size in sizes.items()}
 
     @property
-    def size_words(self) -> str:
+    def size_summary(self) -> str:
         """The sizes in a few words."""
         return " ".join(f"{letter}={size}" for letter, size in zip("DHK", self.sizes, strict=True))
 
     @property
-    def words(self) -> str:
+    def summary(self) -> str:
         """What distinguishes the model, in a few words."""
         words = [self.activation if self.cell == "rnn" else "", self.loss]
         words += [value for value in (self.reduction, self.loss_at) if value not in ("sum", "every_step")]

@@ -11,7 +11,7 @@ from autograd.tracer import getval
 from ..interface import Evaluation
 from ..models import Model, Recurrent
 from ..problems import Problem
-from .autograd_functions import Array
+from .autograd_activations_losses import Array
 from .autograd_recurrent import Arrays, forward
 
 
@@ -22,11 +22,13 @@ class AutogradBackend:
 
     def supports(self, model: Model, dtype: str) -> str:
         if not isinstance(model, Recurrent):
-            return "autograd computes recurrent networks here; the rest is compared with the other backends"
+            return "autograd computes recurrent networks only"
         if model.truncation is not None:
-            return "autograd has nothing that stops a gradient within a function, as truncation does"
+            return "autograd has no truncation: it cannot stop a gradient within a function"
         if model.differentiation == "forward":
-            return "autograd's forward mode has no rules for the functions that are defined here"
+            return (
+                "autograd differentiates in reverse mode only: its forward mode has no rules for where() and sigmoid()"
+            )
         return ""
 
     def evaluate(self, problem: Problem, *, trace: bool = False) -> Evaluation:

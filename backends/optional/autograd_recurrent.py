@@ -12,16 +12,16 @@ import numpy as np
 
 from ..models import LayerDirection, Recurrent
 from ..problems import Problem
-from .autograd_functions import ACTIVATIONS, Array, each_loss, sigmoid, where
+from .autograd_activations_losses import ACTIVATION_FUNCTIONS, Array, sigmoid, unreduced_loss, where
 
 Arrays = dict[str, Array]
 State = tuple[Array, ...]  # (h,), or (h, c)
-Cell = Callable[[Recurrent, Arrays, Array, State], State]
+CellFunction = Callable[[Recurrent, Arrays, Array, State], State]
 
 
 def rnn(model: Recurrent, p: Arrays, from_x: Array, state: State) -> State:
     (h,) = state
-    return (ACTIVATIONS[model.activation](from_x + h @ p["W"].T),)
+    return (ACTIVATION_FUNCTIONS[model.activation](from_x + h @ p["W"].T),)
 
 
 def lstm(model: Recurrent, p: Arrays, from_x: Array, state: State) -> State:
@@ -40,14 +40,14 @@ def gru(model: Recurrent, p: Arrays, from_x: Array, state: State) -> State:
     return ((1 - z) * anp.tanh(x_n + from_h) + z * h,)
 
 
-CELLS: dict[str, Cell] = {
+CELL_FUNCTIONS: dict[str, CellFunction] = {
     "rnn": rnn,
     "lstm": lstm,
     "gru": gru,
 }
 
 
-def forward(problem: Problem, given: Arrays) -> tuple[Array, Array]:
+def forward(problem: Problem, arrays: Arrays) -> tuple[Array, Array]:
     """The loss, and o_t (T, B, K), zero past a length."""
     model, y = problem.model, problem.targets
     assert isinstance(model, Recurrent)
@@ -57,25 +57,25 @@ def forward(problem: Problem, given: Arrays) -> tuple[Array, Array]:
     in_length = t <= lengths
     with_loss = in_length if model.loss_at == "every_step" else t == lengths
     y = np.where(with_loss.reshape(T, B, *[1] * (y.ndim - 2)), y, 0)  # what does not count must not overflow
-    h = _kept(in_length[..., None], given["inputs"], 0)
+    h = _kept(in_length[..., None], arrays["inputs"], 0)
     for layer in model.layers:
-        h = anp.concatenate([_direction(model, place, given, h, in_length) for place in layer], axis=-1)
-    o = h @ given["V"].T + given.get("c", 0)
-    total = anp.sum(_kept(with_loss, each_loss(model.loss, o, y), 0))
+        h = anp.concatenate([_direction(model, place, arrays, h, in_length) for place in layer], axis=-1)
+    o = h @ arrays["V"].T + arrays.get("c", 0)
+    total = anp.sum(_kept(with_loss, unreduced_loss(model.loss, o, y), 0))
     return total if model.reduction == "sum" else total / int(with_loss.sum()), _kept(in_length[..., None], o, 0)
 
 
-def _direction(model: Recurrent, place: LayerDirection, given: Arrays, x: Array, in_length: np.ndarray) -> Array:
+def _direction(model: Recurrent, place: LayerDirection, arrays: Arrays, x: Array, in_length: np.ndarray) -> Array:
     """The states (T, B, H) of one layer in one direction."""
-    p = {name: given[place.name(name)] for name in ("U", "W", "b", "b_hn", "Wcat") if place.name(name) in given}
+    p = {name: arrays[place.name(name)] for name in ("U", "W", "b", "b_hn", "Wcat") if place.name(name) in arrays}
     if model.concatenated:
         p["U"], p["W"] = anp.split(p["Wcat"], [model.input_size], axis=1)
     T, B, D = x.shape
-    state = tuple(given[name].reshape((-1, B, model.hidden_size))[place.number] for name in model.state_names)
+    state = tuple(arrays[name].reshape((-1, B, model.hidden_size))[place.number] for name in model.state_names)
     from_x = anp.split(x.reshape((T * B, D)) @ p["U"].T + p.get("b", 0), T)
     hs = {}
     for t in reversed(range(T)) if place.suffix else range(T):
-        new = CELLS[model.cell](model, p, from_x[t], state)
+        new = CELL_FUNCTIONS[model.cell](model, p, from_x[t], state)
         state = tuple(_kept(in_length[t, :, None], *pair) for pair in zip(new, state, strict=True))
         hs[t] = state[0]
     return anp.stack([hs[t] for t in range(T)])

@@ -21,19 +21,19 @@ from ..interface import Evaluation
 from ..models import Model, Recurrent
 from ..problems import Problem
 from ..references.devices import DEVICES
-from ..references.torch_common import (
+from ..references.torch_recurrent import CELL_FUNCTIONS, CellFunction, State, forward, ignore
+from ..references.torch_tensors import (
     Batch,
-    Params,
+    Tensors,
     batch_of,
     descend,
     gradient,
     require_torch_device,
+    synchronized,
     tensor,
-    timed,
     with_gradients,
     within_lengths,
 )
-from ..references.torch_recurrent import CELLS, Cell, State, forward, ignore
 
 
 class TorchCompileBackend:
@@ -45,35 +45,35 @@ class TorchCompileBackend:
 
     def supports(self, model: Model, dtype: str) -> str:
         if not isinstance(model, Recurrent):
-            return "torch-compile has a time step to compile; the rest is compared with the other backends"
+            return "torch-compile compiles the time step of a recurrent network only"
         if model.truncation is not None:
-            return "torch-compile has a step that passes its gradient on, which a truncation stops"
+            return "torch-compile has no truncation: its step always passes the gradient on"
         if model.concatenated:
-            return "torch-compile has a step with U and W apart, not concatenated"
+            return "torch-compile has U and W as two matrices, not concatenated"
         if model.differentiation == "forward":
-            return "torch-compile has a step for reverse mode, not for forward mode"
+            return "torch-compile differentiates in reverse mode only"
         return ""
 
     def evaluate(self, problem: Problem, *, trace: bool = False) -> Evaluation:
         with isolated():
-            loss_and_outputs, given, batch = _converted(problem, "cpu")
+            loss_and_outputs, leaves, batch = _converted(problem, "cpu")
             loss, outputs = loss_and_outputs()
             loss.backward()
             return Evaluation(
                 loss=loss.item(),
-                gradients={name: gradient(leaf) for name, leaf in given.items()},
+                gradients={name: gradient(leaf) for name, leaf in leaves.items()},
                 outputs=within_lengths(outputs, batch).detach().numpy(),
             )
 
-    def prepare(self, problem: Problem, *, device: str = "cpu") -> Callable[[], tuple[Tensor, Params]]:
+    def prepare(self, problem: Problem, *, device: str = "cpu") -> Callable[[], tuple[Tensor, Tensors]]:
         require_torch_device(self.name, device)
         with isolated(device):
-            loss_and_outputs, given, _ = _converted(problem, device)
-        wanted = {name: given[name] for name in problem.params}
-        return timed(lambda: with_gradients(loss_and_outputs()[0], wanted), device)
+            loss_and_outputs, leaves, _ = _converted(problem, device)
+        differentiated = {name: leaves[name] for name in problem.params}
+        return synchronized(lambda: with_gradients(loss_and_outputs()[0], differentiated), device)
 
 
-def _converted(problem: Problem, device: str) -> tuple[Callable[[], tuple[Tensor, Tensor]], Params, Batch]:
+def _converted(problem: Problem, device: str) -> tuple[Callable[[], tuple[Tensor, Tensor]], Tensors, Batch]:
     """The forward pass with a compiled cell, and the tensors on which it runs.
 
     All of these are differentiated: a first step without a gradient of its state would be compiled on its own.
@@ -81,16 +81,16 @@ def _converted(problem: Problem, device: str) -> tuple[Callable[[], tuple[Tensor
     model = problem.model
     assert isinstance(model, Recurrent)
     batch = batch_of(problem, device)
-    given = {name: tensor(a, requires_grad=True, device=device) for name, a in problem.differentiable.items()}
-    small = Recurrent(
+    leaves = {name: tensor(a, requires_grad=True, device=device) for name, a in problem.differentiable.items()}
+    smallest = Recurrent(
         model.cell, 1, model.hidden_size, 1, activation=model.activation, reset=model.reset, bias=model.bias
     )
-    cell = _compiled(small, problem.batch_size, given["V"].dtype, device, torch.get_num_threads())
-    return lambda: forward(model, given, batch, ignore, cell), given, batch
+    cell = _compiled_step(smallest, problem.batch_size, leaves["V"].dtype, device, torch.get_num_threads())
+    return lambda: forward(model, leaves, batch, ignore, cell), leaves, batch
 
 
 @lru_cache(maxsize=64)
-def _compiled(model: Recurrent, B: int, dtype: torch.dtype, device: str, threads: int) -> Cell:
+def _compiled_step(model: Recurrent, B: int, dtype: torch.dtype, device: str, threads: int) -> CellFunction:
     """The cell, compiled forward and backward for one shape, and for the number of threads that PyTorch has now.
 
     Args:
@@ -104,8 +104,8 @@ def _compiled(model: Recurrent, B: int, dtype: torch.dtype, device: str, threads
         UnsupportedProblemError: there is nothing to compile with, such as no C++ compiler.
     """
 
-    def step(p: Params, from_x: Tensor, state: State) -> State:
-        return CELLS[model.cell](model, p, from_x, state)
+    def step(p: Tensors, from_x: Tensor, state: State) -> State:
+        return CELL_FUNCTIONS[model.cell](model, p, from_x, state)
 
     # PyTorch keeps the compiled forms with the function's code, and at most eight: so each has a copy of its own.
     own_step = FunctionType(step.__code__.replace(), step.__globals__, closure=step.__closure__)

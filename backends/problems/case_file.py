@@ -1,7 +1,8 @@
-"""Case files: named arrays and a JSON header in one .npz, without pickle."""
+"""Case files: named arrays and a JSON header in one .npz, without pickle; and the fingerprint of what is in them."""
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 from collections.abc import Mapping
@@ -17,8 +18,38 @@ FORMAT = "gradparity-case"
 VERSION = 1
 
 
+def fingerprint(description: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> str:
+    """SHA-256 over a description and every array's name, dtype, shape and bytes, in hexadecimal.
+
+    Args:
+        description: of the model, as plain values.
+        arrays: all arrays by name; their order counts.
+
+    Returns:
+        64 digits, which are the same on machines of either byte order.
+    """
+    digest = hashlib.sha256(json.dumps(description, sort_keys=True).encode())
+    for name, array in arrays.items():
+        little_endian = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<"))
+        digest.update(f"{name} {little_endian.dtype.str} {array.shape}\n".encode())
+        digest.update(little_endian.tobytes())
+    return digest.hexdigest()
+
+
 def write(path: Path, header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Path:
-    """Writes the file whole or not at all; returns the path."""
+    """Writes a case file, whole or not at all.
+
+    Args:
+        path: the file.
+        header: plain values.
+        arrays: all arrays by name.
+
+    Returns:
+        The path.
+
+    Raises:
+        RequestError: the file cannot be written.
+    """
     text = json.dumps({"format": FORMAT, "version": VERSION, **header})
     content = io.BytesIO()
     np.savez(content, allow_pickle=False, header=np.array(text), **arrays)
@@ -26,7 +57,13 @@ def write(path: Path, header: Mapping[str, Any], arrays: Mapping[str, np.ndarray
 
 
 def read(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """The header and the arrays of a case file.
+    """Reads a case file.
+
+    Args:
+        path: the file.
+
+    Returns:
+        The header and the arrays by name.
 
     Raises:
         InvalidProblemError: the file is missing, damaged, needs pickle, or is no case file.

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,12 +10,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..checks import as_array, require_dtype, require_number
+from ..checks import as_array, require_number
 from ..errors import InvalidProblemError
 from ..files import require_folder
 from ..models import Model, describe, model_from, require_model
-from . import case_file as casefile
-from .drawing import draw, draw_parameters, generator, leading_sizes_given, multiply_recurrent_weights
+from . import case_file
+from .drawing import (
+    draw,
+    draw_parameters,
+    generator,
+    leading_sizes_given,
+    multiply_recurrent_weights,
+    rounded_arrays,
+)
 from .validation import check_problem, leading_sizes
 
 if TYPE_CHECKING:
@@ -49,6 +54,13 @@ class Problem:
     Raises:
         InvalidProblemError: an array is missing, or has a wrong shape or dtype, or holds a NaN, an
             infinity, or a label or length out of range.
+
+    Example:
+        >>> import numpy as np
+        >>> from gradparity.backends import FeedForward, Problem
+        >>> params = {"W1": np.ones((1, 2)), "b1": np.zeros(1)}
+        >>> Problem(FeedForward((2, 1)), params, inputs=[[0.0, 1.0]], targets=[[0.5]]).summary
+        'feed-forward (sigmoid, squared_error), float64, B=1 2-1'
     """
 
     model: Model
@@ -65,7 +77,7 @@ class Problem:
             raise InvalidProblemError(f"params is a {type(self.params).__name__}, expected a dict of arrays by name")
         params = {name: as_array(f"params[{name!r}]", array) for name, array in self.params.items()}
         batch: dict[str, Any] = {
-            name: None if (given := getattr(self, name)) is None else as_array(name, given) for name in BATCH
+            name: None if (value := getattr(self, name)) is None else as_array(name, value) for name in BATCH
         }
         check_problem(self.model, params, batch)
         for name in ("targets", "lengths"):
@@ -113,6 +125,18 @@ class Problem:
             dtype: float64 or float32.
             lengths: (B,), integers in 1…T.
             recurrent_gain: multiplies every W. Below 1 the state contracts; well above 1 it is chaotic.
+
+        Returns:
+            The problem; the same one for the same arguments, on every machine.
+
+        Raises:
+            InvalidProblemError: a size is missing, or is given although the model has none; or a value is out of range.
+
+        Example:
+            >>> from gradparity.backends import Problem, Recurrent
+            >>> problem = Problem.from_seed(Recurrent("rnn", 3, 5, 4), seed=0, seq_len=7, batch_size=2)
+            >>> problem.inputs.shape, problem.params["U"].shape
+            ((7, 2, 3), (5, 3))
         """
         require_model(model)
         leading = leading_sizes_given(model, {"seq_len": seq_len, "batch_size": batch_size})
@@ -122,7 +146,8 @@ class Problem:
         inputs = rng.standard_normal(model.input_spec(*leading).shape)
         target = model.target_spec(*leading)
         targets = None if target is None else draw(rng, target)
-        return cls._rounded(model, params, inputs, targets, states, lengths, dtype)
+        arrays = rounded_arrays(model, params, inputs, targets, states, dtype)
+        return cls(model, **arrays | {"lengths": lengths})
 
     @classmethod
     def from_data(
@@ -135,7 +160,7 @@ class Problem:
         dtype: DTypeLike = "float64",
         lengths: ArrayLike | None = None,
     ) -> Problem:
-        """A given batch, with parameters and initial states drawn as `from_seed` draws them.
+        """A batch of your own, with parameters and initial states drawn as `from_seed` draws them.
 
         Args:
             model: what is computed.
@@ -144,36 +169,27 @@ class Problem:
             seed: a non-negative integer.
             dtype: float64 or float32.
             lengths: (B,), integers in 1…T.
+
+        Returns:
+            The problem.
+
+        Raises:
+            InvalidProblemError: the arrays do not fit the model, as in `Problem`; or a value is out of range.
+
+        Example:
+            >>> import numpy as np
+            >>> from gradparity.backends import Problem, Recurrent
+            >>> model = Recurrent("rnn", 1, 5, 1, loss="squared_error")
+            >>> x = np.sin(np.arange(9)).reshape(9, 1, 1)
+            >>> Problem.from_data(model, x[:-1], x[1:], seed=0).seq_len  # predicts the next value
+            8
         """
         require_model(model)
         inputs = as_array("inputs", inputs)
         targets = None if targets is None else as_array("targets", targets)
         params, states = draw_parameters(model, generator(seed), leading_sizes(model, inputs))
-        return cls._rounded(model, params, inputs, targets, states, lengths, dtype)
-
-    @classmethod
-    def _rounded(
-        cls,
-        model: Model,
-        params: dict[str, np.ndarray],
-        inputs: np.ndarray,
-        targets: np.ndarray | None,
-        states: dict[str, np.ndarray],
-        lengths: Any,
-        dtype: DTypeLike,
-    ) -> Problem:
-        to = require_dtype(dtype)
-        form = model.target_spec(*leading_sizes(model, inputs))
-        if targets is not None and not (form and form.kind == "label"):
-            targets = targets.astype(to)
-        return cls(
-            model,
-            {name: array.astype(to) for name, array in params.items()},
-            inputs.astype(to),
-            targets,
-            **{name: array.astype(to) for name, array in states.items()},
-            lengths=lengths,
-        )
+        arrays = rounded_arrays(model, params, inputs, targets, states, dtype)
+        return cls(model, **arrays | {"lengths": lengths})
 
     @property
     def leading(self) -> tuple[int, ...]:
@@ -198,8 +214,8 @@ class Problem:
     @property
     def states(self) -> dict[str, np.ndarray]:
         """The initial states by name."""
-        found = {"h0": self.h0, "c0": self.c0}
-        return {name: array for name, array in found.items() if array is not None}
+        states = {"h0": self.h0, "c0": self.c0}
+        return {name: array for name, array in states.items() if array is not None}
 
     @property
     def differentiable(self) -> dict[str, np.ndarray]:
@@ -208,10 +224,10 @@ class Problem:
 
     @property
     def summary(self) -> str:
-        """The model and all sizes in a few words."""
+        """The model, the dtype and all sizes on one line."""
         sizes = zip(self.model.LEADING.values(), self.leading, strict=True)
         leading = "".join(f"{letter}={size} " for letter, size in sizes)
-        return f"{self.model.words}, {self.dtype.name}, {leading}{self.model.size_words}"
+        return f"{self.model.summary}, {self.dtype.name}, {leading}{self.model.size_summary}"
 
     @property
     def dtype(self) -> np.dtype:
@@ -225,7 +241,7 @@ class Problem:
         return arrays | {name: array for name, array in batch.items() if array is not None}
 
     def writable_copy(self) -> Problem:
-        """The same problem in arrays of its own that can be written to, to be given out of one's hands."""
+        """The same problem in arrays of its own that can be written to, which a function may then change."""
         return self.with_unchecked(**{name: _copied(value) for name, value in vars(self).items()})
 
     def with_unchecked(self, **changes: Any) -> Problem:
@@ -238,30 +254,67 @@ class Problem:
     @property
     def fingerprint(self) -> str:
         """SHA-256 over the model and every array's name, dtype, shape and bytes, in hexadecimal."""
-        digest = hashlib.sha256(json.dumps(describe(self.model), sort_keys=True).encode())
-        for name, array in self.arrays().items():
-            little_endian = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<"))
-            digest.update(f"{name} {little_endian.dtype.str} {array.shape}\n".encode())
-            digest.update(little_endian.tobytes())
-        return digest.hexdigest()
+        return case_file.fingerprint(describe(self.model), self.arrays())
 
     def save(self, path: str | Path) -> Path:
-        """Writes the problem to an .npz file without pickle, whole or not at all; returns the path."""
+        """Writes the problem to an .npz file without pickle, whole or not at all.
+
+        Args:
+            path: the file, which is replaced if it exists.
+
+        Returns:
+            The path.
+
+        Raises:
+            RequestError: the file cannot be written.
+
+        Example:
+            >>> import tempfile
+            >>> from gradparity.backends import Problem, Recurrent
+            >>> problem = Problem.from_seed(Recurrent("rnn", 3, 5, 4), seed=0, seq_len=7, batch_size=2)
+            >>> with tempfile.TemporaryDirectory() as folder:
+            ...     path = problem.save(f"{folder}/case.npz")
+            ...     Problem.load(path).fingerprint == problem.fingerprint
+            True
+        """
         header = {"model": describe(self.model), "fingerprint": self.fingerprint}
-        return casefile.write(Path(path), header, self.arrays())
+        return case_file.write(Path(path), header, self.arrays())
 
     def save_in(self, folder: str | Path, name: str = "case") -> Path:
-        """Saves the problem in a folder, which is made if need be, under the name and its fingerprint."""
+        """Saves the problem in a folder as `name-fingerprint.npz`.
+
+        Args:
+            folder: the folder, which is made if it does not exist.
+            name: what the file's name begins with.
+
+        Returns:
+            The file's path.
+
+        Raises:
+            RequestError: the folder or the file cannot be written.
+        """
         return self.save(require_folder(Path(folder)) / f"{name}-{self.fingerprint[:12]}.npz")
 
     @classmethod
     def load(cls, path: str | Path) -> Problem:
         """Reads a problem that `save` wrote.
 
+        Args:
+            path: the file.
+
+        Returns:
+            The problem, to the bit.
+
         Raises:
             InvalidProblemError: the file is missing, damaged, or not a gradparity case.
+
+        Example:
+            >>> from gradparity.backends import Problem
+            >>> Problem.load("missing.npz")
+            Traceback (most recent call last):
+            gradparity.backends.errors.InvalidProblemError: missing.npz: no such file
         """
-        header, arrays = casefile.read(Path(path))
+        header, arrays = case_file.read(Path(path))
         params = {name.removeprefix("params."): a for name, a in arrays.items() if name.startswith("params.")}
         batch: dict[str, Any] = {name: array for name, array in arrays.items() if not name.startswith("params.")}
         try:

@@ -12,7 +12,18 @@ from ..models import ArraySpec, Model, OrderedSystem
 
 
 def leading_sizes(model: Model, inputs: np.ndarray) -> tuple[int, ...]:
-    """T and B, or what of them the model has; raises InvalidProblemError unless the inputs have these axes."""
+    """T and B, or what of them the model has.
+
+    Args:
+        model: what is computed.
+        inputs: (T, B, D), (B, N0) or (1,), as the model has them.
+
+    Returns:
+        The sizes of all axes of the inputs but the last.
+
+    Raises:
+        InvalidProblemError: the inputs have other axes, or an empty one.
+    """
     letters = tuple(model.LEADING.values())
     if inputs.ndim != len(letters) + 1:
         expected = model.input_spec(*[1] * len(letters)).letters
@@ -30,29 +41,32 @@ def check_problem(
     params: Mapping[str, np.ndarray],
     batch: Mapping[str, np.ndarray | None],
 ) -> None:
-    """Raises InvalidProblemError unless the arrays fit the model and each other, and are finite.
+    """Checks that the arrays fit the model and each other, and are finite.
 
     Args:
         model: what is computed.
         params: the parameters by name.
         batch: `inputs`, `targets`, `h0`, `c0` and `lengths`; None where there is none.
+
+    Raises:
+        InvalidProblemError: they do not; the message names the array, the index and what was expected.
     """
-    forms = model.parameter_specs
+    specs = model.parameter_specs
     for name in params:
-        if name not in forms:
-            raise InvalidProblemError(f"params: {unknown_name('parameter', name, forms)}")
-    for name in forms:
+        if name not in specs:
+            raise InvalidProblemError(f"params: {unknown_name('parameter', name, specs)}")
+    for name in specs:
         if name not in params:
-            raise InvalidProblemError(f"params has no {name!r}, expected {', '.join(forms)}")
+            raise InvalidProblemError(f"params has no {name!r}, expected {', '.join(specs)}")
 
     inputs = batch["inputs"]
     if inputs is None:
-        raise InvalidProblemError("there are no inputs")
+        raise InvalidProblemError("inputs is None, expected an array")
     if inputs.dtype.name not in DTYPES:
         raise InvalidProblemError(f"inputs is {inputs.dtype}, expected float64 or float32")
     leading = leading_sizes(model, inputs)
-    for name, form in forms.items():
-        _check(f"params[{name!r}]", params[name], form, inputs.dtype)
+    for name, spec in specs.items():
+        _check(f"params[{name!r}]", params[name], spec, inputs.dtype)
     if isinstance(model, OrderedSystem) and not np.array_equal(params["A"], np.array(model.weights, inputs.dtype)):
         raise InvalidProblemError("params['A'] differs from the model's weights, expected the same numbers")
 
@@ -62,45 +76,45 @@ def check_problem(
         T, B = leading
         expected["lengths"] = ArraySpec((B,), "(B,)")
     for name, array in batch.items():
-        wanted = expected.get(name)
-        if array is None and wanted is not None and name != "lengths":
-            raise InvalidProblemError(f"there is no {name}, expected {wanted.letters} = {wanted.shape}")
+        spec_of_array = expected.get(name)
+        if array is None and spec_of_array is not None and name != "lengths":
+            raise InvalidProblemError(f"there is no {name}, expected {spec_of_array.letters} = {spec_of_array.shape}")
         if array is None:
             continue
-        if wanted is None:
-            raise InvalidProblemError(f"{name} was given, but the model has none: {model.words}")
+        if spec_of_array is None:
+            raise InvalidProblemError(f"{name} was given, but the model has none: {model.summary}")
         if name == "lengths":
-            _check_integers("lengths", array, wanted, 1, T, "a length")
+            _check_integers("lengths", array, spec_of_array, 1, T, "a length")
         else:
-            _check(name, array, wanted, inputs.dtype)
+            _check(name, array, spec_of_array, inputs.dtype)
 
 
-def _check(name: str, array: np.ndarray, form: ArraySpec, dtype: np.dtype) -> None:
-    if form.kind == "label":
-        _check_integers(name, array, form, 0, form.labels - 1, "a label")
+def _check(name: str, array: np.ndarray, spec: ArraySpec, dtype: np.dtype) -> None:
+    if spec.kind == "label":
+        _check_integers(name, array, spec, 0, spec.labels - 1, "a label")
         return
     if array.dtype != dtype:
         raise InvalidProblemError(f"{name} is {array.dtype}, expected {dtype}, the dtype of inputs")
-    _check_shape(name, array, form)
-    _refuse(~np.isfinite(array), name, array, "a finite number")
-    if form.kind == "probability":
+    _check_shape(name, array, spec)
+    _raise_where(~np.isfinite(array), name, array, "a finite number")
+    if spec.kind == "probability":
         outside = (array < 0) | (array > 1)
-        _refuse(outside, name, array, "a number in [0, 1] for sigmoid_cross_entropy")
+        _raise_where(outside, name, array, "a number in [0, 1] for sigmoid_cross_entropy")
 
 
-def _check_integers(name: str, array: np.ndarray, form: ArraySpec, low: int, high: int, what: str) -> None:
+def _check_integers(name: str, array: np.ndarray, spec: ArraySpec, low: int, high: int, what: str) -> None:
     if array.dtype.kind not in "iu":
         raise InvalidProblemError(f"{name} is {array.dtype}, expected integers")
-    _check_shape(name, array, form)
-    _refuse((array < low) | (array > high), name, array, f"{what} in {low}..{high}")
+    _check_shape(name, array, spec)
+    _raise_where((array < low) | (array > high), name, array, f"{what} in {low}..{high}")
 
 
-def _check_shape(name: str, array: np.ndarray, form: ArraySpec) -> None:
-    if array.shape != form.shape:
-        raise InvalidProblemError(f"{name} has shape {array.shape}, expected {form.letters} = {form.shape}")
+def _check_shape(name: str, array: np.ndarray, spec: ArraySpec) -> None:
+    if array.shape != spec.shape:
+        raise InvalidProblemError(f"{name} has shape {array.shape}, expected {spec.letters} = {spec.shape}")
 
 
-def _refuse(wrong: np.ndarray, name: str, array: np.ndarray, expected: str) -> None:
+def _raise_where(wrong: np.ndarray, name: str, array: np.ndarray, expected: str) -> None:
     if wrong.any():
         index = tuple(int(i) for i in np.argwhere(wrong)[0])
         raise InvalidProblemError(f"{name}[{', '.join(map(str, index))}] = {array[index]}, expected {expected}")

@@ -34,28 +34,28 @@ class JaxBackend:
         model = problem.model
         variables = model.variables(*problem.leading) if trace and not in_forward_mode(model) else {}
         perturbations = {name: np.zeros(variable.shape, problem.dtype) for name, variable in variables.items()}
-        wanted = problem.differentiable
+        differentiated = problem.differentiable
         with isolated(problem.dtype):
             compute = value_and_grad(model, quickly=True)
-            (loss, outputs), (gradients, adjoints) = compute((wanted, perturbations), {}, _batch(problem))
+            (loss, outputs), (gradients, adjoints) = compute((differentiated, perturbations), {}, _batch(problem))
             return Evaluation(
                 loss=float(loss),
-                gradients={name: np.array(gradients[name]) for name in wanted},
+                gradients={name: np.array(gradients[name]) for name in differentiated},
                 outputs=np.array(outputs),
                 adjoints={name: np.array(adjoints[name]) for name in perturbations},
             )
 
     def prepare(self, problem: Problem, *, device: str = "cpu") -> Callable[[], tuple[Array, dict[str, Array]]]:
         require_device(self.name, device, has_cuda=_has_cuda())
-        others = {name: array for name, array in problem.differentiable.items() if name not in problem.params}
+        constants = {name: array for name, array in problem.differentiable.items() if name not in problem.params}
         with isolated(problem.dtype, device):
             compute = value_and_grad(problem.model)
-            wanted, given, batch = jax.device_put((dict(problem.params), others, _batch(problem)))
-            jax.block_until_ready(compute((wanted, {}), given, batch))  # compiles
+            params, constants_on_device, batch = jax.device_put((dict(problem.params), constants, _batch(problem)))
+            jax.block_until_ready(compute((params, {}), constants_on_device, batch))  # compiles
 
         def run() -> tuple[Array, dict[str, Array]]:
             with isolated(problem.dtype, device):
-                (loss, _), (gradients, _) = compute((wanted, {}), given, batch)
+                (loss, _), (gradients, _) = compute((params, {}), constants_on_device, batch)
                 return jax.block_until_ready((loss, gradients))
 
         return run
@@ -64,8 +64,8 @@ class JaxBackend:
         self, params: Mapping[str, np.ndarray], gradients: Mapping[str, np.ndarray], learning_rate: float
     ) -> dict[str, np.ndarray]:
         with isolated(np.dtype("float64")):  # for either dtype: a Python number takes that of the array
-            found = _descend(dict(params), {name: gradients[name] for name in params}, learning_rate)
-            return {name: np.array(array) for name, array in found.items()}
+            updated = _descend(dict(params), {name: gradients[name] for name in params}, learning_rate)
+            return {name: np.array(array) for name, array in updated.items()}
 
 
 def _has_cuda() -> bool:
@@ -77,8 +77,8 @@ def _has_cuda() -> bool:
 
 def _batch(problem: Problem) -> dict[str, np.ndarray]:
     """What is not differentiated."""
-    given = {"targets": problem.targets, "lengths": problem.lengths}
-    return {name: array for name, array in given.items() if array is not None}
+    arrays = {"targets": problem.targets, "lengths": problem.lengths}
+    return {name: array for name, array in arrays.items() if array is not None}
 
 
 @jax.jit

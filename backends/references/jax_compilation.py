@@ -30,9 +30,9 @@ def value_and_grad(model: Model, *, quickly: bool = False) -> Callable[..., Any]
     """Compiled once per model, and by `jit` once per shape and dtype; quickly, or to run fast."""
     options = options_to_compile_quickly() if quickly else {}
 
-    def loss(differentiated: Any, given: Any, batch: Any) -> tuple[Array, Array]:
-        wanted, perturbations = differentiated
-        return FORWARD[type(model)](model, {**wanted, **given}, perturbations, batch)
+    def loss(differentiated: Any, constants: Any, batch: Any) -> tuple[Array, Array]:
+        arrays, perturbations = differentiated
+        return FORWARD[type(model)](model, {**arrays, **constants}, perturbations, batch)
 
     if not in_forward_mode(model):
         return jax.jit(jax.value_and_grad(loss, has_aux=True), compiler_options=options)
@@ -42,8 +42,8 @@ def value_and_grad(model: Model, *, quickly: bool = False) -> Callable[..., Any]
         return value, (value, outputs)
 
     def value_and_forward_gradient(*arguments: Any) -> Any:
-        gradients, found = jax.jacfwd(with_value, has_aux=True)(*arguments)
-        return found, gradients
+        gradients, value_and_outputs = jax.jacfwd(with_value, has_aux=True)(*arguments)
+        return value_and_outputs, gradients
 
     return jax.jit(value_and_forward_gradient, compiler_options=options)
 

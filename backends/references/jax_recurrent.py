@@ -14,24 +14,24 @@ import jax.numpy as jnp
 from jax import Array, lax
 
 from ..models import Chunks, LastSteps, Recurrent, Window
-from .jax_functions import ACTIVATIONS, each_loss
+from .jax_activations_losses import ACTIVATION_FUNCTIONS, unreduced_loss
 
 PARAMETERS = ("U", "W", "Wcat", "b", "b_hn")
 Arrays = dict[str, Array]
 State = tuple[Array, ...]  # (h,), or (h, c)
-Cell = Callable[[Recurrent, Arrays, Array, State, Arrays], State]
+CellFunction = Callable[[Recurrent, Arrays, Array, State, Arrays], State]
 
 
 def rnn(model: Recurrent, p: Arrays, from_x: Array, state: State, perturbation: Arrays) -> State:
     (h,) = state
-    return (ACTIVATIONS[model.activation](from_x + h @ p["W"].T) + perturbation.get("h", 0),)
+    return (ACTIVATION_FUNCTIONS[model.activation](from_x + h @ p["W"].T) + perturbation.get("h", 0),)
 
 
 def concatenated_rnn(model: Recurrent, p: Arrays, x: Array, state: State, perturbation: Arrays) -> State:
     """One matrix on [x ; h]: here x is the input itself."""
     (h,) = state
     a = jnp.concatenate([x, h], axis=-1) @ p["Wcat"].T + p.get("b", 0) + perturbation.get("a", 0)
-    return (ACTIVATIONS[model.activation](a) + perturbation.get("h", 0),)
+    return (ACTIVATION_FUNCTIONS[model.activation](a) + perturbation.get("h", 0),)
 
 
 def lstm(model: Recurrent, p: Arrays, from_x: Array, state: State, perturbation: Arrays) -> State:
@@ -50,16 +50,16 @@ def gru(model: Recurrent, p: Arrays, from_x: Array, state: State, perturbation: 
     return ((1 - z) * jnp.tanh(from_x[:, 2 * H :] + from_h) + z * h + perturbation.get("h", 0),)
 
 
-CELLS: dict[str, Cell] = {
+CELL_FUNCTIONS: dict[str, CellFunction] = {
     "rnn": rnn,
     "lstm": lstm,
     "gru": gru,
 }
 
 
-def forward(model: Recurrent, given: Arrays, perturbations: Arrays, batch: Arrays) -> tuple[Array, Array]:
+def forward(model: Recurrent, arrays: Arrays, perturbations: Arrays, batch: Arrays) -> tuple[Array, Array]:
     """The loss, and o_t (T, B, K), zero past a length. `perturbations` are zeros that are added at every step."""
-    h, y = given["inputs"], batch["targets"]
+    h, y = arrays["inputs"], batch["targets"]
     T, B = h.shape[:2]
     lengths = batch.get("lengths", jnp.full(B, T))
     t = jnp.arange(1, T + 1)[:, None]
@@ -72,23 +72,23 @@ def forward(model: Recurrent, given: Arrays, perturbations: Arrays, batch: Array
         directions = []
         for place in layer:
             turned = slice(None, None, -1 if place.suffix else 1)
-            own = {name: given[place.name(name)] for name in PARAMETERS if place.name(name) in given}
-            own_perturbations = {
+            layer_params = {name: arrays[place.name(name)] for name in PARAMETERS if place.name(name) in arrays}
+            layer_perturbations = {
                 name: perturbations[place.name(name)][turned] for name in "ahc" if place.name(name) in perturbations
             }
-            initial = tuple(given[s].reshape(-1, *given[s].shape[-2:])[place.number] for s in model.state_names)
-            states = _states(model, own, h[turned], initial, in_length[turned], own_perturbations)
+            initial = tuple(arrays[s].reshape(-1, *arrays[s].shape[-2:])[place.number] for s in model.state_names)
+            states = _states(model, layer_params, h[turned], initial, in_length[turned], layer_perturbations)
             directions.append(states[turned])
         h = jnp.concatenate(directions, axis=-1)
-    o = h @ given["V"].T + given.get("c", 0) + perturbations.get("o", 0)
-    total = jnp.where(with_loss, each_loss(model.loss, o, y), 0).sum()
+    o = h @ arrays["V"].T + arrays.get("c", 0) + perturbations.get("o", 0)
+    total = jnp.where(with_loss, unreduced_loss(model.loss, o, y), 0).sum()
     outputs = jnp.where(in_length[..., None], o, 0)
     return total if model.reduction == "sum" else total / with_loss.sum().astype(total.dtype), outputs
 
 
 def _states(model: Recurrent, p: Arrays, x: Array, initial: State, in_length: Array, perturbations: Arrays) -> Array:
     """h_1 … h_T of one layer in one direction; the gradient stops where a truncation stops it."""
-    cell = concatenated_rnn if model.concatenated else CELLS[model.cell]
+    cell = concatenated_rnn if model.concatenated else CELL_FUNCTIONS[model.cell]
     from_x = x if model.concatenated else x @ p["U"].T + p.get("b", 0) + perturbations.get("a", 0)
     T, cut = len(x), model.truncation
     t = jnp.arange(T)
@@ -117,4 +117,4 @@ def _states(model: Recurrent, p: Arrays, x: Array, initial: State, in_length: Ar
 
 
 def _stopped(where: Array, state: State) -> State:
-    return tuple(jnp.where(where, lax.stop_gradient(each), each) for each in state)
+    return tuple(jnp.where(where, lax.stop_gradient(value), value) for value in state)

@@ -13,19 +13,19 @@ from ..models import TRUNCATIONS, FeedForward, Model, OrderedSystem, Recurrent
 from ..problems import Problem
 
 
-def answer(problem: Problem, **wanted: Any) -> LossAndGradients:
+def answer(problem: Problem, **extra_options: Any) -> LossAndGradients:
     """The hand derivation's answer. Overflow gives infinities, whatever the host's error state is.
 
     Args:
-        problem: the question.
-        wanted: of a recurrent model, `buffers` and `params_only` of `loss_and_gradients`.
+        problem: the model and its numbers.
+        **extra_options: of a recurrent model, `buffers` and `params_only` of `loss_and_gradients`.
     """
     model = problem.model
     with np.errstate(all="ignore"):
         match model:
             case Recurrent():
                 arrays: Any = (problem.params, problem.inputs, problem.targets, *problem.states.values())
-                return loss_and_gradients(*arrays, **{"lengths": problem.lengths, **options(model), **wanted})
+                return loss_and_gradients(*arrays, **{"lengths": problem.lengths, **options(model), **extra_options})
             case FeedForward():
                 arrays = (problem.params, problem.inputs, problem.targets)
                 same: Any = {"activation": model.activation, "loss": model.loss, "reduction": model.reduction}
@@ -38,13 +38,13 @@ def answer(problem: Problem, **wanted: Any) -> LossAndGradients:
 def options(model: Recurrent) -> dict[str, Any]:
     """A model's fields as the keyword arguments of `loss_and_gradients`."""
     names = ("cell", "num_layers", "bidirectional", "differentiation", "loss", "reduction", "loss_at")
-    found = {name: getattr(model, name) for name in names}
+    fields = {name: getattr(model, name) for name in names}
     of_the_cell = {"rnn": ("activation",), "gru": ("reset",)}
-    found |= {name: getattr(model, name) for name in of_the_cell.get(model.cell, ())}
+    fields |= {name: getattr(model, name) for name in of_the_cell.get(model.cell, ())}
     if model.truncation:
-        kinds = {kind: name for name, kind in TRUNCATIONS.items()}
-        found["truncation"] = (kinds[type(model.truncation)], model.truncation.steps)
-    return found
+        truncation_names = {truncation: name for name, truncation in TRUNCATIONS.items()}
+        fields["truncation"] = (truncation_names[type(model.truncation)], model.truncation.steps)
+    return fields
 
 
 class ManualBackend:
@@ -56,17 +56,17 @@ class ManualBackend:
         return ""
 
     def evaluate(self, problem: Problem, *, trace: bool = False) -> Evaluation:
-        found = answer(problem)
-        return Evaluation(float(found.loss), found.gradients, found.outputs, found.adjoints if trace else {})
+        result = answer(problem)
+        return Evaluation(float(result.loss), result.gradients, result.outputs, result.adjoints if trace else {})
 
     def prepare(self, problem: Problem) -> Callable[[], tuple[np.floating, dict[str, np.ndarray]]]:
-        wanted: dict[str, Any] = {}
+        extra_options: dict[str, Any] = {}
         if isinstance(problem.model, Recurrent):
-            wanted = {"buffers": Buffers(), "params_only": True}
+            extra_options = {"buffers": Buffers(), "params_only": True}
 
         def run() -> tuple[np.floating, dict[str, np.ndarray]]:
-            found = answer(problem, **wanted)
-            return found.loss, {name: found.gradients[name] for name in problem.params}
+            result = answer(problem, **extra_options)
+            return result.loss, {name: result.gradients[name] for name in problem.params}
 
         return run
 

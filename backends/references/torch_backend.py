@@ -17,19 +17,19 @@ from ..models import FeedForward, Model, OrderedSystem, Recurrent
 from ..problems import Problem
 from . import torch_feedforward, torch_recurrent
 from .devices import DEVICES
-from .torch_common import (
+from .torch_recurrent import ignore
+from .torch_tensors import (
     Batch,
-    Params,
+    Tensors,
     batch_of,
     descend,
     gradient,
     require_torch_device,
+    synchronized,
     tensor,
-    timed,
     with_gradients,
     within_lengths,
 )
-from .torch_recurrent import ignore
 
 FORWARD: dict[type[Model], Callable[..., tuple[Tensor, Tensor]]] = {
     Recurrent: torch_recurrent.forward,
@@ -52,65 +52,65 @@ class TorchBackend:
         with isolated(), in_one_thread():
             if _in_forward_mode(problem.model):
                 return _evaluate_in_forward_mode(problem)
-            given, batch = _tensors(problem, differentiated=problem.differentiable), batch_of(problem)
-            seen: dict[str, dict[int, list[Tensor]]] = defaultdict(lambda: defaultdict(list))
+            leaves, batch = _tensors(problem, differentiated=problem.differentiable), batch_of(problem)
+            recorded: dict[str, dict[int, list[Tensor]]] = defaultdict(lambda: defaultdict(list))
 
             def record(name: str, step: int, value: Tensor) -> None:
                 if trace and value.requires_grad:
                     value.retain_grad()
-                    seen[name][step].append(value)
+                    recorded[name][step].append(value)
 
-            loss, outputs = FORWARD[type(problem.model)](problem.model, given, batch, record)
+            loss, outputs = FORWARD[type(problem.model)](problem.model, leaves, batch, record)
             loss.backward()
             return Evaluation(
                 loss=loss.item(),
-                gradients={name: gradient(leaf) for name, leaf in given.items()},
-                outputs=_outputs(outputs, batch),
-                adjoints=_adjoints(problem, seen) if trace else {},
+                gradients={name: gradient(leaf) for name, leaf in leaves.items()},
+                outputs=_outputs_within_lengths(outputs, batch),
+                adjoints=_adjoints(problem, recorded) if trace else {},
             )
 
-    def prepare(self, problem: Problem, *, device: str = "cpu") -> Callable[[], tuple[Tensor, Params]]:
+    def prepare(self, problem: Problem, *, device: str = "cpu") -> Callable[[], tuple[Tensor, Tensors]]:
         require_torch_device(self.name, device)
         forward_mode = _in_forward_mode(problem.model)
         with isolated():
             differentiated = () if forward_mode else problem.params
-            given, batch = _tensors(problem, differentiated=differentiated, device=device), batch_of(problem, device)
-        wanted = {name: given[name] for name in problem.params}
+            arrays, batch = _tensors(problem, differentiated=differentiated, device=device), batch_of(problem, device)
+        params = {name: arrays[name] for name in problem.params}
 
-        def loss_of(params: Params) -> tuple[Tensor, Tensor]:
-            loss, _ = FORWARD[type(problem.model)](problem.model, {**given, **params}, batch, ignore)
+        def loss_of(params: Tensors) -> tuple[Tensor, Tensor]:
+            loss, _ = FORWARD[type(problem.model)](problem.model, {**arrays, **params}, batch, ignore)
             return loss, loss
 
-        def compute() -> tuple[Tensor, Params]:
+        def compute() -> tuple[Tensor, Tensors]:
             if forward_mode:
-                gradients, loss = _jacfwd(loss_of, wanted)
+                gradients, loss = _jacfwd(loss_of, params)
                 return loss, gradients
-            return with_gradients(loss_of(wanted)[0], wanted)
+            return with_gradients(loss_of(params)[0], params)
 
-        return timed(compute, device)
+        return synchronized(compute, device)
 
 
-def _tensors(problem: Problem, *, differentiated: Any, device: str = "cpu") -> Params:
+def _tensors(problem: Problem, *, differentiated: Any, device: str = "cpu") -> Tensors:
     return {
         name: tensor(array, requires_grad=name in differentiated, device=device)
         for name, array in problem.differentiable.items()
     }
 
 
-def _outputs(outputs: Tensor, batch: Batch) -> np.ndarray:
+def _outputs_within_lengths(outputs: Tensor, batch: Batch) -> np.ndarray:
     return within_lengths(outputs, batch).detach().numpy()
 
 
-def _adjoints(problem: Problem, seen: dict[str, dict[int, list[Tensor]]]) -> dict[str, np.ndarray]:
+def _adjoints(problem: Problem, recorded: dict[str, dict[int, list[Tensor]]]) -> dict[str, np.ndarray]:
     """At every step the sum over all copies of a variable that were computed; a window computes several."""
-    found = {}
+    adjoints = {}
     for name, (shape, steps) in problem.model.variables(*problem.leading).items():
         total = np.zeros(shape if steps else (1, *shape), problem.dtype)
-        for step, copies in seen[name].items():
+        for step, copies in recorded[name].items():
             for copy in copies:
                 total[step] += gradient(copy)
-        found[name] = total if steps else total[0]
-    return found
+        adjoints[name] = total if steps else total[0]
+    return adjoints
 
 
 def _in_forward_mode(model: Model) -> bool:
@@ -121,19 +121,19 @@ def _evaluate_in_forward_mode(problem: Problem) -> Evaluation:
     """By `torch.func.jacfwd`, which has no adjoints."""
     batch = batch_of(problem)
 
-    def loss_of(given: Params) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        loss, outputs = FORWARD[type(problem.model)](problem.model, given, batch, ignore)
+    def loss_of(arrays: Tensors) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        loss, outputs = FORWARD[type(problem.model)](problem.model, arrays, batch, ignore)
         return loss, (loss, outputs)
 
     gradients, (loss, outputs) = _jacfwd(loss_of, _tensors(problem, differentiated=()))
     return Evaluation(
         loss=loss.item(),
-        gradients={name: each.numpy() for name, each in gradients.items()},
-        outputs=_outputs(outputs, batch),
+        gradients={name: array.numpy() for name, array in gradients.items()},
+        outputs=_outputs_within_lengths(outputs, batch),
     )
 
 
-def _jacfwd(function: Callable[[Params], tuple[Tensor, Any]], at: Params) -> tuple[Params, Any]:
+def _jacfwd(function: Callable[[Tensors], tuple[Tensor, Any]], at: Tensors) -> tuple[Tensors, Any]:
     """The derivatives of a function's first result, and its second result."""
     with warnings.catch_warnings():  # PyTorch 2.13 deprecates what its own forward mode is made of
         warnings.filterwarnings("ignore", message=".*torch.jit", category=DeprecationWarning)

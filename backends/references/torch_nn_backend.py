@@ -16,21 +16,21 @@ from ..layouts import LAYOUT, WEIGHTS, placed
 from ..models import Model, Recurrent
 from ..problems import Problem
 from .devices import DEVICES
-from .torch_common import (
+from .torch_tensors import (
     Batch,
-    Params,
+    Tensors,
     batch_of,
     descend,
     gradient,
     require_torch_device,
+    synchronized,
     tensor,
-    timed,
     with_gradients,
     within_lengths,
 )
 
 LAYERS: dict[str, Callable[..., nn.RNNBase]] = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
-Network = tuple[nn.RNNBase, nn.Linear]
+Modules = tuple[nn.RNNBase, nn.Linear]
 
 
 class TorchNNBackend:
@@ -45,11 +45,11 @@ class TorchNNBackend:
 
     def supports(self, model: Model, dtype: str) -> str:
         if not isinstance(model, Recurrent):
-            return "torch.nn has recurrent layers; the rest is compared with the other backends"
+            return "torch.nn has recurrent layers only"
         for reason, is_so in {
             f"torch.nn has no layer of the cell {model.cell}": model.cell not in ("rnn", "lstm", "gru"),
-            "torch.nn.RNN has U and W apart, not concatenated": model.concatenated,
-            "torch.nn has no truncation within a layer's call": model.truncation is not None,
+            "torch.nn.RNN has U and W as two matrices, not concatenated": model.concatenated,
+            "torch.nn has no truncation": model.truncation is not None,
         }.items():
             if is_so:
                 return reason
@@ -57,15 +57,15 @@ class TorchNNBackend:
 
     def evaluate(self, problem: Problem, *, trace: bool = False) -> Evaluation:
         with isolated(), in_one_thread():
-            network, batch = _network(problem), batch_of(problem)
+            modules, batch = _modules(problem), batch_of(problem)
             x = tensor(problem.inputs, requires_grad=True)
             states = {name: tensor(array, requires_grad=True) for name, array in problem.states.items()}
-            outputs = _outputs(network, x, states, problem.lengths)
+            outputs = _outputs(modules, x, states, problem.lengths)
             outputs.retain_grad()
             loss = criterion(problem.model, outputs, batch)
             loss.backward()
-            found = {name: gradient(parameter) for name, parameter in _parameters(network).items()}
-            gradients = _under_our_names(problem, found)
+            layer_gradients = {name: gradient(parameter) for name, parameter in _parameters(modules).items()}
+            gradients = _under_our_names(problem, layer_gradients)
             return Evaluation(
                 loss=loss.item(),
                 gradients=gradients | {name: gradient(leaf) for name, leaf in {**states, "inputs": x}.items()},
@@ -73,28 +73,30 @@ class TorchNNBackend:
                 adjoints={"o": gradient(outputs)} | _adjoints_of_a_single_layer(problem) if trace else {},
             )
 
-    def prepare(self, problem: Problem, *, device: str = "cpu") -> Callable[[], tuple[Tensor, Params]]:
+    def prepare(self, problem: Problem, *, device: str = "cpu") -> Callable[[], tuple[Tensor, Tensors]]:
         require_torch_device(self.name, device)
         with isolated():
-            network, batch = _network(problem, device=device), batch_of(problem, device)
+            modules, batch = _modules(problem, device=device), batch_of(problem, device)
             x = tensor(problem.inputs, device=device)
             states = {name: tensor(array, device=device) for name, array in problem.states.items()}
-        network[0].flatten_parameters()
-        wanted = {name: parameter for name, parameter in _parameters(network).items() if parameter.requires_grad}
+        modules[0].flatten_parameters()
+        differentiated = {
+            name: parameter for name, parameter in _parameters(modules).items() if parameter.requires_grad
+        }
 
-        def compute() -> tuple[Tensor, Params]:
-            outputs = _outputs(network, x, states, problem.lengths)
-            loss, found = with_gradients(criterion(problem.model, outputs, batch), wanted)
-            return loss, _under_our_names(problem, found)
+        def compute() -> tuple[Tensor, Tensors]:
+            outputs = _outputs(modules, x, states, problem.lengths)
+            loss, layer_gradients = with_gradients(criterion(problem.model, outputs, batch), differentiated)
+            return loss, _under_our_names(problem, layer_gradients)
 
-        return timed(compute, device)
+        return synchronized(compute, device)
 
 
-def _network(problem: Problem, *, extra_inputs: Tensor | None = None, device: str = "cpu") -> Network:
+def _modules(problem: Problem, *, extra_inputs: Tensor | None = None, device: str = "cpu") -> Modules:
     """The layers, holding the problem's parameters. Made on `meta`, so that no random number is drawn.
 
     Args:
-        problem: the question.
+        problem: whose parameters the layers take.
         extra_inputs: columns (G, ·) that are put beside U, for further inputs.
         device: where the parameters are.
     """
@@ -123,28 +125,28 @@ def empty_layer(model: Recurrent, input_size: int, *, bias: bool) -> nn.RNNBase:
     return LAYERS[model.cell](input_size, model.hidden_size, device="meta", **options)
 
 
-def _parameters(network: Network) -> dict[str, Tensor]:
+def _parameters(modules: Modules) -> dict[str, Tensor]:
     """The parameters of both layers by their own names."""
-    rnn, head = network
+    rnn, head = modules
     return {**dict(rnn.named_parameters()), **{f"head.{name}": p for name, p in head.named_parameters()}}
 
 
-def _under_our_names(problem: Problem, found: dict[str, Any]) -> dict[str, Any]:
-    """What was found for each of the layers' parameters."""
+def _under_our_names(problem: Problem, layer_gradients: dict[str, Any]) -> dict[str, Any]:
+    """The gradients of the layers' parameters, by the names of a problem's."""
     model = problem.model
     assert isinstance(model, Recurrent)
-    own = {"V": found["head.weight"], "c": found.get("head.bias")}
+    gradients = {"V": layer_gradients["head.weight"], "c": layer_gradients.get("head.bias")}
     for place in model.places:
         for ours, theirs in (("U", "weight_ih"), ("W", "weight_hh"), ("b", "bias_ih")):
-            own[place.name(ours)] = found.get(placed(place, theirs))
+            gradients[place.name(ours)] = layer_gradients.get(placed(place, theirs))
         if place.name("b_hn") in problem.params:
-            own[place.name("b_hn")] = found[placed(place, "bias_hh")][-model.hidden_size :]
-    return {name: own[name] for name in problem.params}
+            gradients[place.name("b_hn")] = layer_gradients[placed(place, "bias_hh")][-model.hidden_size :]
+    return {name: gradients[name] for name in problem.params}
 
 
-def _outputs(network: Network, x: Tensor, states: dict[str, Tensor], lengths: np.ndarray | None) -> Tensor:
+def _outputs(modules: Modules, x: Tensor, states: dict[str, Tensor], lengths: np.ndarray | None) -> Tensor:
     """o_t (T, B, K) by one call of the layer; with lengths, on a packed sequence."""
-    rnn, head = network
+    rnn, head = modules
     initial = _as_state([state.reshape(-1, *state.shape[-2:]) for state in states.values()])
     if lengths is None:
         h, _ = rnn(x, initial)
@@ -190,7 +192,7 @@ def _adjoints_of_a_single_layer(problem: Problem) -> dict[str, np.ndarray]:
     batch, G = batch_of(problem), model.linear_size
     x = within_lengths(tensor(problem.inputs), batch)
     zeros = torch.zeros(*x.shape[:2], G, dtype=x.dtype, requires_grad=True)
-    rnn, head = _network(problem, extra_inputs=torch.eye(G, dtype=x.dtype))
+    rnn, head = _modules(problem, extra_inputs=torch.eye(G, dtype=x.dtype))
     state = _as_state([tensor(array)[None] for array in problem.states.values()])
     steps = []
     for extended in torch.cat([x, zeros], dim=-1):

@@ -14,28 +14,28 @@ from torch import Tensor
 from torch.nn import functional
 
 from ..models import Chunks, LastSteps, LayerDirection, Recurrent, Truncation, Window
-from .torch_common import Batch, Params, within_lengths
-from .torch_functions import ACTIVATIONS, each_loss
+from .torch_activations_losses import ACTIVATION_FUNCTIONS, unreduced_loss
+from .torch_tensors import Batch, Tensors, within_lengths
 
 State = tuple[Tensor, ...]  # (h,), or (h, c)
-Cell = Callable[[Recurrent, Params, Tensor, State], State]
+CellFunction = Callable[[Recurrent, Tensors, Tensor, State], State]
 Step = Callable[[Tensor, State], State]  # a cell with its model and parameters
 Record = Callable[[str, int, Tensor], None]  # a variable's name, its step from 0, its value
 
 
-def rnn(model: Recurrent, p: Params, from_x: Tensor, state: State) -> State:
+def rnn(model: Recurrent, p: Tensors, from_x: Tensor, state: State) -> State:
     (h,) = state
-    return (ACTIVATIONS[model.activation](from_x + h @ p["W"].T),)
+    return (ACTIVATION_FUNCTIONS[model.activation](from_x + h @ p["W"].T),)
 
 
-def lstm(model: Recurrent, p: Params, from_x: Tensor, state: State) -> State:
+def lstm(model: Recurrent, p: Tensors, from_x: Tensor, state: State) -> State:
     h, c = state
     i, f, g, o = (from_x + h @ p["W"].T).chunk(4, dim=-1)
     c = f.sigmoid() * c + i.sigmoid() * g.tanh()
     return o.sigmoid() * c.tanh(), c
 
 
-def gru(model: Recurrent, p: Params, from_x: Tensor, state: State) -> State:
+def gru(model: Recurrent, p: Tensors, from_x: Tensor, state: State) -> State:
     (h,) = state
     x_r, x_z, x_n = from_x.chunk(3, dim=-1)
     W_r, W_z, W_n = p["W"].chunk(3)
@@ -44,7 +44,7 @@ def gru(model: Recurrent, p: Params, from_x: Tensor, state: State) -> State:
     return ((1 - z) * (x_n + from_h).tanh() + z * h,)
 
 
-CELLS: dict[str, Cell] = {
+CELL_FUNCTIONS: dict[str, CellFunction] = {
     "rnn": rnn,
     "lstm": lstm,
     "gru": gru,
@@ -52,14 +52,14 @@ CELLS: dict[str, Cell] = {
 
 
 def forward(
-    model: Recurrent, given: Params, batch: Batch, record: Record, cell: Cell | None = None
+    model: Recurrent, arrays: Tensors, batch: Batch, record: Record, cell: CellFunction | None = None
 ) -> tuple[Tensor, Tensor]:
-    """The loss, and o_t (T, B, K). A cell that is given takes the place of the model's, such as the same compiled."""
-    cell = cell or CELLS[model.cell]
-    h = within_lengths(given["inputs"], batch)
+    """The loss, and o_t (T, B, K). `cell` takes the place of the model's cell, such as the same one compiled."""
+    cell = cell or CELL_FUNCTIONS[model.cell]
+    h = within_lengths(arrays["inputs"], batch)
     for layer in model.layers:
-        h = torch.cat([_direction(model, place, given, h, batch, record, cell) for place in layer], dim=-1)
-    outputs = functional.linear(h, given["V"], given.get("c")).unbind()
+        h = torch.cat([_direction(model, place, arrays, h, batch, record, cell) for place in layer], dim=-1)
+    outputs = functional.linear(h, arrays["V"], arrays.get("c")).unbind()
     for t, o in enumerate(outputs):
         record("o", t, o)
     o, y = torch.stack(outputs), batch["targets"]
@@ -67,18 +67,24 @@ def forward(
         o_with_loss, y = o[batch["with_loss"]], y[batch["with_loss"]]
     else:
         o_with_loss = o
-    step_loss = each_loss(model.loss, o_with_loss, y)
+    step_loss = unreduced_loss(model.loss, o_with_loss, y)
     return step_loss.sum() if model.reduction == "sum" else step_loss.mean(), o
 
 
 def _direction(
-    model: Recurrent, place: LayerDirection, given: Params, x: Tensor, batch: Batch, record: Record, cell: Cell
+    model: Recurrent,
+    place: LayerDirection,
+    arrays: Tensors,
+    x: Tensor,
+    batch: Batch,
+    record: Record,
+    cell: CellFunction,
 ) -> Tensor:
     """The states (T, B, H) of one layer in one direction."""
-    p = {name: given[place.name(name)] for name in ("U", "W", "b", "b_hn", "Wcat") if place.name(name) in given}
+    p = {name: arrays[place.name(name)] for name in ("U", "W", "b", "b_hn", "Wcat") if place.name(name) in arrays}
     if model.concatenated:
         p["U"], p["W"] = p["Wcat"].split([model.input_size, model.hidden_size], dim=1)
-    initial = tuple(given[name].reshape(-1, *given[name].shape[-2:])[place.number] for name in model.state_names)
+    initial = tuple(arrays[name].reshape(-1, *arrays[name].shape[-2:])[place.number] for name in model.state_names)
     from_x = functional.linear(x, p["U"], p.get("b")).unbind()
     order = range(len(from_x))[::-1] if place.suffix else range(len(from_x))
 
@@ -164,7 +170,7 @@ def _record_state(record: Record, t: int, state: State) -> None:
 
 
 def _detached(state: State) -> State:
-    return tuple(each.detach() for each in state)
+    return tuple(value.detach() for value in state)
 
 
 def _where(condition: Tensor, yes: State, no: State) -> State:

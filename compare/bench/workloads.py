@@ -9,7 +9,7 @@ from itertools import product
 from ...backends import Problem, Recurrent
 from ...backends.checks import DTYPES, require_choice, require_integer
 from ...backends.errors import RequestError
-from ...backends.models.recurrent import CELLS
+from ...backends.models import CELLS
 
 SIZES = (  # B, T, D, H
     (1, 25, 64, 100),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ...backends import RequestError, backend_names, default_backend_names, get_backend
-from ...backends.registry import REFERENCES
+from ...backends.registry import BACKENDS
 from ..mistakes import MISTAKES, variants_to_plant
 from ..output import SCHEMA, console, installed_version, listing_json, listing_table
 from ..systems import SEEDS, SYSTEMS
@@ -41,9 +41,9 @@ def system_rows() -> list[dict[str, Any]]:
             "system": system.name,
             "what": system.summary,
             "documents": " ".join(system.documents),
-            "model": system.model.words,
+            "model": system.model.summary,
             "sizes": " ".join(
-                [*(f"{letter}={size}" for letter, size in system.leading.items()), system.model.size_words]
+                [*(f"{letter}={size}" for letter, size in system.leading.items()), system.model.size_summary]
             ),
         }
         for system in SYSTEMS.values()
@@ -58,7 +58,7 @@ def mistake_rows() -> list[dict[str, Any]]:
     for system in SYSTEMS.values():
         problem = system.problem(seed=SEEDS[0])
         for mistake, variant in variants_to_plant(problem):
-            where[mistake.name][problem.model.words.partition(" (")[0]] = None
+            where[mistake.name][problem.model.summary.partition(" (")[0]] = None
             variants[mistake.name].add((variant.words, str(variant.lines)))
             equations[mistake.name] |= set(variant.violates(problem))
     return [
@@ -77,7 +77,7 @@ def backend_rows() -> list[dict[str, Any]]:
     """One row for each backend: whether it can be used, and if not, the reason. Loads them all."""
     rows = []
     for name in backend_names():
-        reference = REFERENCES.get(name)
+        reference = BACKENDS.get(name)
         what, status = "", "ready" if name in default_backend_names() else "on request"
         try:
             what = first_sentence(get_backend(name))

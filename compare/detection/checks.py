@@ -96,7 +96,7 @@ def _gradcheck(program: Program) -> Answer:
     import torch
 
     from ...backends.frameworks.torch_isolation import isolated
-    from ...backends.references.torch_common import tensor
+    from ...backends.references.torch_tensors import tensor
 
     names, gradients = list(program.at), program.gradients
 

@@ -10,10 +10,10 @@ import numpy as np
 
 from ...backends import InvalidProblemError, Recurrent, RequestError, UnsupportedProblemError
 from ...backends.adapters import wrap_library_weights
-from ...backends.adapters.wrapped_layer import model_of
+from ...backends.adapters.wrapped_layer import infer_model
 from ...backends.checks import require_one_dtype
 from ...backends.layouts import get_layout
-from ...backends.layouts.layer_search import find_layer
+from ...backends.layouts.find_layer import find_layer
 from ..referee import Comparison
 from .same_layer import compare_wrapped
 
@@ -80,14 +80,14 @@ def convert(
     found, stack = find_layer(layouts[0], arrays, prefix)
     given = _single_or_double(found)
     stated: dict[str, Any] = dict(stack)
-    described = layouts[0].describe(given[0])
+    described = layouts[0].model_fields(given[0])
     if described["cell"] == "rnn":
         raise RequestError("a plain cell's weights do not tell its activation: an LSTM or a GRU can be converted")
     if reset and described["cell"] != "gru":
         raise RequestError(f"reset = {reset!r} is for a GRU, and these are weights of an LSTM")
     if described["cell"] == "gru":
         stated["reset"] = _reset(source, described.get("reset"), reset)
-    model = model_of(layouts[0], given, **stated)
+    model = infer_model(layouts[0], given, **stated)
     reason = layouts[1].unsupported(model)
     if reason:
         raise UnsupportedProblemError(reason)

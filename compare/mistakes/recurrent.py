@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ...backends import Problem, Recurrent
-from ...backends.models.recurrent import CELLS, LayerDirection
+from ...backends.models import CELLS, LayerDirection
 from ...backends.references.manual_backend import options
 from ...manual.losses import last_steps, length_mask, loss_weight
 from ...manual.truncation import gradient_passes

@@ -25,7 +25,7 @@ import numpy as np
 
 from ...backends import FeedForward, OrderedSystem, Problem, Recurrent
 from ...backends.checks import DTYPES
-from ...backends.models.recurrent import ACTIVATIONS, CELLS, DIFFERENTIATIONS, LOSS_AT, LOSSES, REDUCTIONS, RESETS
+from ...backends.models import ACTIVATIONS, CELLS, DIFFERENTIATIONS, LOSS_AT, LOSSES, REDUCTIONS, RESETS
 from ...backends.models.truncation import TRUNCATIONS
 
 FAMILIES = (*CELLS, "feed-forward", "ordered")

@@ -34,8 +34,8 @@ from ...backends import (
 )
 from ...backends.checks import DTYPES, require_choice, require_dtype, require_flag, require_integer
 from ...backends.frameworks.loading import require
+from ...backends.models import ACTIVATIONS, CELLS, DIFFERENTIATIONS, LOSS_AT, LOSSES, REDUCTIONS, RESETS
 from ...backends.models.model import FAMILIES
-from ...backends.models.recurrent import ACTIVATIONS, CELLS, DIFFERENTIATIONS, LOSS_AT, LOSSES, REDUCTIONS, RESETS
 from ...backends.models.truncation import TRUNCATIONS
 from ...backends.registry import resolve
 

@@ -33,7 +33,7 @@ MODELS = {
 REFUSED = {
     "flax-linen": {"gru, reset before": "flax.linen.GRUCell has its reset gate after the product, not before"},
     "flax-nnx": {
-        "gru": "flax.nnx.GRUCell has no b_hn (google/flax#5594): it is compared without biases",
+        "gru": "flax.nnx.GRUCell has no b_hn (google/flax#5594): only a GRU without biases is compared",
         "gru, reset before": "flax.nnx.GRUCell has its reset gate after the product, not before",
     },
     "equinox": {
@@ -54,12 +54,12 @@ def make(model, dtype="float64"):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize(("name", "kind"), [(name, kind) for name in ON_JAX for kind in MODELS])
-def test_an_adapter_agrees_with_the_hand_derivation_or_refuses_with_its_reason(name, kind, dtype):
+@pytest.mark.parametrize(("name", "model_name"), [(name, model_name) for name in ON_JAX for model_name in MODELS])
+def test_an_adapter_agrees_with_the_hand_derivation_or_refuses_with_its_reason(name, model_name, dtype):
     backend = get_backend(name)
-    assert backend.supports(MODELS[kind], dtype) == REFUSED[name].get(kind, "")
-    if kind not in REFUSED[name]:
-        comparison = compare(make(MODELS[kind], dtype), ["manual", backend])
+    assert backend.supports(MODELS[model_name], dtype) == REFUSED[name].get(model_name, "")
+    if model_name not in REFUSED[name]:
+        comparison = compare(make(MODELS[model_name], dtype), ["manual", backend])
         assert comparison.verdict == "agree", explain(comparison)
         assert set(comparison.answers[name].adjoints) == {"o"}
 
@@ -68,11 +68,11 @@ def test_an_adapter_agrees_with_the_hand_derivation_or_refuses_with_its_reason(n
 def test_a_prepared_run_gives_the_loss_and_the_gradients_of_the_parameters(name):
     backend, problem = get_backend(name), make(STACK)
     loss, gradients = prepared_answer(backend.prepare(problem)())
-    answer = backend.evaluate(problem)
-    assert loss == pytest.approx(answer.loss, rel=1e-14)  # compiled otherwise, which rounds otherwise
+    evaluation = backend.evaluate(problem)
+    assert loss == pytest.approx(evaluation.loss, rel=1e-14)  # compiled otherwise, which rounds otherwise
     assert set(gradients) == set(problem.params)
     for parameter, gradient in gradients.items():
-        np.testing.assert_allclose(gradient, answer.gradients[parameter], rtol=0, atol=1e-14)
+        np.testing.assert_allclose(gradient, evaluation.gradients[parameter], rtol=0, atol=1e-14)
 
 
 @pytest.mark.parametrize("name", ON_JAX)
@@ -87,11 +87,11 @@ def test_an_adapter_leaves_the_global_state_as_it_was(name):
     assert state() == before
 
 
-@pytest.mark.parametrize("kind", MODELS)
-def test_onnx_runtime_agrees_in_its_forward_values(kind):
+@pytest.mark.parametrize("model_name", MODELS)
+def test_onnx_runtime_agrees_in_its_forward_values(model_name):
     backend = get_backend("onnxruntime")
-    assert "float32 only" in backend.supports(MODELS[kind], "float64")
-    comparison = compare(make(MODELS[kind], "float32"), ["manual", backend])
+    assert "float32 only" in backend.supports(MODELS[model_name], "float64")
+    comparison = compare(make(MODELS[model_name], "float32"), ["manual", backend])
     assert comparison.verdict == "agree", explain(comparison)
     assert comparison.answers["onnxruntime"].gradients == {}
     assert {block.label for block in comparison.blocks} == {"loss", *(f"o_{t}" for t in range(1, 6))}
@@ -111,7 +111,7 @@ from gradparity.backends import Problem, Recurrent, get_backend
 from gradparity.compare import compare
 from gradparity.compare.referee.explanation import explain
 
-engine, other = sys.argv[1:]
+engine, other_engine = sys.argv[1:]
 keras = get_backend(f"keras-{engine}")
 models = [
     Recurrent("rnn", 3, 5, 2, activation="identity", loss="squared_error"),
@@ -130,17 +130,17 @@ for model in models:
 loss, gradients = keras.prepare(Problem.from_seed(models[2], seed=3, seq_len=5, batch_size=2, dtype="float32"))()
 print(sorted(gradients))
 print("random state kept", random.getstate() == state)
-print(get_backend(f"keras-{other}").supports(models[0], "float32"))
+print(get_backend(f"keras-{other_engine}").supports(models[0], "float32"))
 """
 
 
-@pytest.mark.parametrize(("engine", "other"), [("jax", "torch"), ("torch", "jax")])
-def test_keras_agrees_in_float32_and_its_float32_inside_float64_is_shown_as_such(engine, other, tmp_path):
-    command = [sys.executable, "-c", KERAS_PROGRAM, engine, other]
+@pytest.mark.parametrize(("engine", "other_engine"), [("jax", "torch"), ("torch", "jax")])
+def test_keras_agrees_in_float32_and_its_float32_inside_float64_is_shown_as_such(engine, other_engine, tmp_path):
+    command = [sys.executable, "-c", KERAS_PROGRAM, engine, other_engine]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
-    *verdicts, gradients, kept, refusal = done.stdout.splitlines()
+    *verdicts, gradients, kept, reason = done.stdout.splitlines()
     assert len(verdicts) == 7
     assert {line.split(" ", 1)[1] for line in verdicts} == {"float32 agree ", "float64 disagree float32 inside"}
     assert gradients == "['U', 'V', 'W', 'b', 'b_hn', 'c']"
     assert kept == "random state kept True"
-    assert refusal.startswith(f"Keras computes on {engine} in this process, and has one engine only")
+    assert reason.startswith(f"Keras computes on {engine} in this process, and has one engine only")

@@ -20,13 +20,13 @@ from gradparity.backends import (
     get_backend,
 )
 from gradparity.backends.checks import DTYPES
-from gradparity.backends.models.recurrent import ACTIVATIONS, LOSSES
+from gradparity.backends.models import ACTIVATIONS, LOSSES
 from gradparity.compare import compare
 from gradparity.compare.referee.explanation import explain
 from gradparity.compare.testing.strategies import problems
 from hypothesis import given, settings
 
-CONTESTANTS = ("autograd", "torch-compile")
+CANDIDATES = ("autograd", "torch-compile")
 ADAPTERS = ("flax-linen", "flax-nnx", "equinox", "haiku", "onnxruntime", "keras-jax", "keras-torch")
 MODEL = Recurrent("rnn", 3, 5, 4)
 LSTM = Recurrent("lstm", 3, 5, 4, num_layers=2, bidirectional=True, loss_at="last_step")
@@ -37,7 +37,7 @@ COMPILED = {
     "gru, reset before": Recurrent("gru", 3, 5, 4, reset="before", bias=False),
 }
 of_both_dtypes = pytest.mark.parametrize("dtype", DTYPES)
-of_both = pytest.mark.parametrize("name", CONTESTANTS)
+of_both = pytest.mark.parametrize("name", CANDIDATES)
 
 
 def make(model=MODEL, dtype="float64", **options):
@@ -103,9 +103,9 @@ def test_what_lies_past_a_length_does_not_matter_even_where_it_overflows(dtype):
     assert_agrees("autograd", replace(problem, inputs=inputs, targets=targets))
 
 
-@pytest.mark.parametrize("kind", COMPILED)
-def test_torch_compile_agrees(kind):
-    assert_agrees("torch-compile", make(COMPILED[kind]))
+@pytest.mark.parametrize("model_name", COMPILED)
+def test_torch_compile_agrees(model_name):
+    assert_agrees("torch-compile", make(COMPILED[model_name]))
 
 
 def test_torch_compile_agrees_in_single_precision():
@@ -113,7 +113,7 @@ def test_torch_compile_agrees_in_single_precision():
 
 
 def test_torch_compile_compiles_once_for_all_lengths_losses_and_input_sizes():
-    compiled = sys.modules[type(get_backend("torch-compile")).__module__]._compiled
+    compiled = sys.modules[type(get_backend("torch-compile")).__module__]._compiled_step
     assert_agrees("torch-compile", make())
     before = compiled.cache_info().misses
     for model, T in ((MODEL, 9), (replace(MODEL, input_size=1, loss="squared_error"), 1)):
@@ -125,36 +125,44 @@ def test_torch_compile_compiles_once_for_all_lengths_losses_and_input_sizes():
 @of_both
 def test_a_prepared_run_names_the_parameters_gradients_and_stays_in_single_precision(name):
     problem = make(dtype="float32")
-    answer, run = get_backend(name).evaluate(problem), get_backend(name).prepare(problem)
+    evaluation, run = get_backend(name).evaluate(problem), get_backend(name).prepare(problem)
     for _ in range(2):
         loss, gradients = run()
-        assert float(loss) == answer.loss
+        assert float(loss) == evaluation.loss
         assert gradients.keys() == problem.params.keys()
         for parameter, array in gradients.items():
             assert np.asarray(array).dtype == "float32"
-            np.testing.assert_array_equal(np.asarray(array), answer.gradients[parameter])
+            np.testing.assert_array_equal(np.asarray(array), evaluation.gradients[parameter])
 
 
 @pytest.mark.parametrize(
     ("name", "model", "reason"),
     [
-        ("autograd", FeedForward((3, 4)), "autograd computes recurrent networks here; the rest is compared with"),
-        ("autograd", OrderedSystem(((0,),), (3,)), "autograd computes recurrent networks here; the rest is compared"),
-        ("autograd", replace(MODEL, truncation=Window(2)), "autograd has nothing that stops a gradient within a"),
-        ("autograd", replace(MODEL, differentiation="forward"), "autograd's forward mode has no rules for the"),
-        ("torch-compile", FeedForward((3, 4)), "torch-compile has a time step to compile; the rest is compared with"),
-        ("torch-compile", replace(MODEL, truncation=Window(2)), "torch-compile has a step that passes its gradient on"),
-        ("torch-compile", replace(MODEL, concatenated=True), "torch-compile has a step with U and W apart"),
-        ("torch-compile", replace(MODEL, differentiation="forward"), "torch-compile has a step for reverse mode"),
+        ("autograd", FeedForward((3, 4)), "autograd computes recurrent networks only"),
+        ("autograd", OrderedSystem(((0,),), (3,)), "autograd computes recurrent networks only"),
+        (
+            "autograd",
+            replace(MODEL, truncation=Window(2)),
+            "autograd has no truncation: it cannot stop a gradient within a",
+        ),
+        ("autograd", replace(MODEL, differentiation="forward"), "autograd differentiates in reverse mode only"),
+        ("torch-compile", FeedForward((3, 4)), "torch-compile compiles the time step of a recurrent network only"),
+        ("torch-compile", replace(MODEL, truncation=Window(2)), "torch-compile has no truncation: its step"),
+        ("torch-compile", replace(MODEL, concatenated=True), "torch-compile has U and W as two matrices"),
+        (
+            "torch-compile",
+            replace(MODEL, differentiation="forward"),
+            "torch-compile differentiates in reverse mode only",
+        ),
     ],
 )
-def test_what_a_contestant_cannot_compute_it_refuses_with_a_reason(name, model, reason):
+def test_what_a_candidate_cannot_compute_it_refuses_with_a_reason(name, model, reason):
     assert get_backend(name).supports(model, "float64").startswith(reason)
     assert compare(make(model), ["manual", "torch", name]).skipped[name].startswith(reason)
 
 
 @of_both
-def test_a_fault_in_a_contestant_is_found(name, monkeypatch):
+def test_a_fault_in_a_candidate_is_found(name, monkeypatch):
     backend = get_backend(name)
     right = backend.evaluate(make())
     right.gradients["W"][0, 0] *= 1 + 1e-9
@@ -164,8 +172,8 @@ def test_a_fault_in_a_contestant_is_found(name, monkeypatch):
     assert {block.name for block in comparison.blocks if block.verdict == "disagree"} == {"dW"}
 
 
-def test_contestants_are_used_only_where_they_are_named():
-    assert {*CONTESTANTS, *ADAPTERS} == set(backend_names()) - set(default_backend_names())
+def test_candidates_are_used_only_where_they_are_named():
+    assert {*CANDIDATES, *ADAPTERS} == set(backend_names()) - set(default_backend_names())
     assert set(compare(make()).answers) == set(default_backend_names())
     code = "import sys; from gradparity.backends import load_backends; load_backends(); print(*sys.modules)"
     loaded = in_a_fresh_process(code).split()
@@ -194,10 +202,10 @@ def test_a_missing_autograd_is_explained_with_the_command_that_installs_it():
 def test_without_a_compiler_torch_compile_says_so_in_one_line(tmp_path):
     environment = {"CXX": str(tmp_path / "none"), "TORCHINDUCTOR_CACHE_DIR": str(tmp_path)}
     question = "Problem.from_seed(Recurrent('rnn', 1, 1, 1), seed=0, seq_len=1, batch_size=1)"
-    answer = in_a_fresh_process(ask_for("torch-compile", f"get_backend(name).prepare({question})"), environment)
-    assert answer.startswith("UnsupportedProblemError: torch.compile cannot compile here: ")
-    assert "No working C++ compiler found" in answer
-    assert answer.count("\n") == 1
+    printed = in_a_fresh_process(ask_for("torch-compile", f"get_backend(name).prepare({question})"), environment)
+    assert printed.startswith("UnsupportedProblemError: torch.compile cannot compile here: ")
+    assert "No working C++ compiler found" in printed
+    assert printed.count("\n") == 1
 
 
 def ask_for(name, question):

@@ -17,8 +17,8 @@ import torch
 from flax import nnx
 from gradparity.backends import Problem, Recurrent, RequestError, UnsupportedProblemError, Window
 from gradparity.backends.adapters import from_params, to_params, wrap_layer
-from gradparity.backends.adapters.jax_library import on_jax
-from gradparity.backends.adapters.keras import engine, keras_on
+from gradparity.backends.adapters.keras_engine import engine, keras_on
+from gradparity.backends.adapters.layers_on_jax import on_jax
 from gradparity.compare import compare
 from gradparity.compare.referee.explanation import explain
 from torch.nn.utils.parametrizations import weight_norm
@@ -38,7 +38,7 @@ ABLE = {
     "equinox": ("lstm", "gru"),
     "haiku": ("rnn", "lstm", "gru, reset before"),
 }
-CASES = [(name, kind) for name, kinds in ABLE.items() for kind in kinds]
+CASES = [(name, model_name) for name, model_names in ABLE.items() for model_name in model_names]
 of_both_dtypes = pytest.mark.parametrize("dtype", ["float64", "float32"])
 
 
@@ -46,20 +46,20 @@ def make(model, dtype="float64"):
     return Problem.from_seed(model, seed=2, seq_len=4, batch_size=2, dtype=dtype)
 
 
-def own(problem):
+def layer_params(problem):
     return {name: array for name, array in problem.params.items() if name not in "Vc"}
 
 
 @of_both_dtypes
-@pytest.mark.parametrize(("library", "kind"), CASES)
-def test_parameters_become_a_layer_and_come_back_to_the_bit(library, kind, dtype):
-    params = own(make(MODELS[kind], dtype))
-    layer = from_params(library, MODELS[kind], params)
-    found = to_params(layer, activation="relu")
-    assert found.keys() == params.keys()
-    for name, array in found.items():
+@pytest.mark.parametrize(("library", "model_name"), CASES)
+def test_parameters_become_a_layer_and_come_back_to_the_bit(library, model_name, dtype):
+    params = layer_params(make(MODELS[model_name], dtype))
+    layer = from_params(library, MODELS[model_name], params)
+    params_back = to_params(layer, activation="relu")
+    assert params_back.keys() == params.keys()
+    for name, array in params_back.items():
         assert array.dtype == dtype
-        if (library, kind, name) == ("haiku", "lstm", "b"):  # 1 is taken off, which Haiku adds when it runs
+        if (library, model_name, name) == ("haiku", "lstm", "b"):  # 1 is taken off, which Haiku adds when it runs
             np.testing.assert_allclose(array, params[name], rtol=0, atol=np.finfo(dtype).eps)
         else:
             np.testing.assert_array_equal(array, params[name])
@@ -67,21 +67,21 @@ def test_parameters_become_a_layer_and_come_back_to_the_bit(library, kind, dtype
 
 def test_a_stack_of_torch_comes_back_to_the_bit():
     model = replace(LSTM, num_layers=2, bidirectional=True)
-    params = own(make(model))
+    params = layer_params(make(model))
     layer = from_params("torch", model, params)
-    found = to_params(layer)
-    assert found.keys() == params.keys()
-    assert all(np.array_equal(found[name], params[name]) for name in found)
+    params_back = to_params(layer)
+    assert params_back.keys() == params.keys()
+    assert all(np.array_equal(params_back[name], params[name]) for name in params_back)
 
 
 @pytest.mark.parametrize("library", LIBRARIES)
 def test_a_layer_answers_with_the_weights_that_it_holds(library):
     problem = make(LSTM)
-    held = wrap_layer(from_params(library, LSTM, own(problem)))
-    comparison = compare(problem, ["manual", held])
+    wrapped = wrap_layer(from_params(library, LSTM, layer_params(problem)))
+    comparison = compare(problem, ["manual", wrapped])
     assert comparison.verdict == "agree", explain(comparison)
     doubled = problem.params | {"U": 2 * problem.params["U"]}
-    comparison = compare(replace(problem, params=doubled), ["manual", held])
+    comparison = compare(replace(problem, params=doubled), ["manual", wrapped])
     assert comparison.verdict == "disagree"
 
 
@@ -109,7 +109,7 @@ def partitioned(params):
 def equinox_without_bias(params):
     cell = eqx.nn.LSTMCell(3, 5, use_bias=False, key=jax.random.key(0))
     arrays = on_jax({"weight_ih": params["U"], "weight_hh": params["W"]})
-    return eqx.tree_at(lambda held: [held.weight_ih, held.weight_hh], cell, list(arrays.values()))
+    return eqx.tree_at(lambda tree: [tree.weight_ih, tree.weight_hh], cell, list(arrays.values()))
 
 
 OBJECTS = {
@@ -140,18 +140,18 @@ def frozen(layer):
     return layer
 
 
-@pytest.mark.parametrize("kind", OBJECTS)
-def test_every_kind_of_object_answers_as_the_hand_derivation_does(kind):
-    dtype = "float32" if "keras" in kind else "float64"
+@pytest.mark.parametrize("object_name", OBJECTS)
+def test_every_kind_of_object_answers_as_the_hand_derivation_does(object_name):
+    dtype = "float32" if "keras" in object_name else "float64"
     problem = make(LSTM, dtype)
-    if "no bias" in kind:
+    if "no bias" in object_name:
         problem = replace(problem, params=problem.params | {"b": np.zeros(20)})
-    held = wrap_layer(OBJECTS[kind](make(LSTM).params))
-    assert (held.dtype, held.model.bias) == (dtype, "no bias" not in kind)
-    comparison = compare(problem, ["manual", held])
+    wrapped = wrap_layer(OBJECTS[object_name](make(LSTM).params))
+    assert (wrapped.dtype, wrapped.model.bias) == (dtype, "no bias" not in object_name)
+    comparison = compare(problem, ["manual", wrapped])
     assert comparison.verdict == "agree", explain(comparison)
     assert {"dU_i", "dW_o", "dx_1", "dh0", "dc0"} <= {block.label for block in comparison.blocks}
-    loss, gradients = held.prepare(problem)()
+    loss, gradients = wrapped.prepare(problem)()
     np.testing.assert_allclose(loss, comparison.answers["manual"].loss, rtol=1e-5)
     np.testing.assert_allclose(gradients["U"], comparison.answers["manual"].gradients["U"], rtol=1e-2, atol=1e-5)
 
@@ -159,13 +159,13 @@ def test_every_kind_of_object_answers_as_the_hand_derivation_does(kind):
 def test_a_plain_layer_tells_its_activation():
     model = MODELS["rnn"]
     for library in ("torch", "keras"):
-        assert wrap_layer(from_params(library, model, own(make(model, "float32")))).model.activation == "relu"
+        assert wrap_layer(from_params(library, model, layer_params(make(model, "float32")))).model.activation == "relu"
     assert wrap_layer(torch.nn.RNNCell(3, 5, nonlinearity="relu")).model.activation == "relu"
 
 
 def test_a_layer_is_asked_what_it_computes_and_nothing_else():
-    held = wrap_layer(from_params("torch", MODELS["rnn"], own(make(MODELS["rnn"]))))
-    assert not held.supports(MODELS["rnn"], "float64")
+    wrapped = wrap_layer(from_params("torch", MODELS["rnn"], layer_params(make(MODELS["rnn"]))))
+    assert not wrapped.supports(MODELS["rnn"], "float64")
     for change in (
         {"activation": "tanh"},
         {"truncation": Window(2)},
@@ -174,12 +174,12 @@ def test_a_layer_is_asked_what_it_computes_and_nothing_else():
         {"bidirectional": True},
         {"hidden_size": 4},
     ):
-        assert held.supports(replace(MODELS["rnn"], **change), "float64")
+        assert wrapped.supports(replace(MODELS["rnn"], **change), "float64")
 
 
 def test_building_a_torch_layer_draws_no_random_number():
     torch.manual_seed(0)
-    from_params("torch", LSTM, own(make(LSTM)))
+    from_params("torch", LSTM, layer_params(make(LSTM)))
     drawn = torch.rand(1)
     torch.manual_seed(0)
     assert torch.equal(drawn, torch.rand(1))
@@ -187,7 +187,7 @@ def test_building_a_torch_layer_draws_no_random_number():
 
 def test_what_a_library_cannot_express_is_refused():
     gru = MODELS["gru"]
-    params = own(make(gru))
+    params = layer_params(make(gru))
     with pytest.raises(UnsupportedProblemError, match=r"no b_hn \(google/flax#5594\), and here it is not zero"):
         from_params("flax-nnx", gru, params)
     layer = from_params("flax-nnx", gru, params | {"b_hn": np.zeros(5)})
@@ -196,7 +196,7 @@ def test_what_a_library_cannot_express_is_refused():
         from_params("haiku", gru, params)
     stack = replace(LSTM, num_layers=2)
     with pytest.raises(UnsupportedProblemError, match="equinox has single layers"):
-        from_params("equinox", stack, own(make(stack)))
+        from_params("equinox", stack, layer_params(make(stack)))
 
 
 def core():
@@ -209,8 +209,8 @@ def of_two_dtypes():
     return layer
 
 
-def keras_layer(kind, *args, **options):
-    layer = getattr(keras_on("jax").layers, kind)(*args, **{"return_sequences": True, **options})
+def keras_layer(class_name, *args, **options):
+    layer = getattr(keras_on("jax").layers, class_name)(*args, **{"return_sequences": True, **options})
     layer.build((None, None, 5))
     return layer
 
@@ -222,7 +222,7 @@ def stateful():
 
 
 NO_LAYERS = {
-    "a number": (lambda: 3, r"no layer that is known here: int, expected a torch\.nn layer"),
+    "a number": (lambda: 3, r"a int is no layer that is known, expected a torch\.nn layer"),
     "projection": (lambda: torch.nn.LSTM(3, 5, proj_size=2), "proj_size"),
     "dropout": (lambda: torch.nn.LSTM(3, 5, num_layers=2, dropout=0.5), "call its eval"),
     "parametrized": (
@@ -231,23 +231,26 @@ NO_LAYERS = {
     ),
     "half": (lambda: torch.nn.LSTM(3, 5, dtype=torch.bfloat16), "weight_ih_l0 is torch.bfloat16, expected float64"),
     "no numbers": (lambda: torch.nn.LSTM(3, 5, device="meta"), "weight_ih_l0 is on the meta device"),
-    "torch, state": (lambda: (torch.nn.LSTM(3, 5), torch.nn.LSTM(3, 5).state_dict()), "here: tuple, expected a torch"),
+    "torch, state": (
+        lambda: (torch.nn.LSTM(3, 5), torch.nn.LSTM(3, 5).state_dict()),
+        "a tuple is no layer that is known, expected a torch",
+    ),
     "linen, no params": (lambda: (linen.OptimizedLSTMCell(5), {}), "the variables are none, expected all that init"),
-    "linen, none": (lambda: (linen.OptimizedLSTMCell(5), None), "no layer that is known here: tuple"),
+    "linen, none": (lambda: (linen.OptimizedLSTMCell(5), None), "a tuple is no layer that is known"),
     "linen, reverse": (
         lambda: (linen.RNN(linen.GRUCell(5), reverse=True), {"params": {}}),
-        "reverse=True: give its cell",
+        "reverse=True: pass its cell",
     ),
-    "nnx, reverse": (lambda: nnx.RNN(nnx.GRUCell(3, 5, rngs=nnx.Rngs(0)), reverse=True), "reverse=True: give its cell"),
+    "nnx, reverse": (lambda: nnx.RNN(nnx.GRUCell(3, 5, rngs=nnx.Rngs(0)), reverse=True), "reverse=True: pass its cell"),
     "nnx, own": (
         lambda: type("Mine", (nnx.RNN,), {})(nnx.GRUCell(3, 5, rngs=nnx.Rngs(0))),
-        "Mine is a class of your own",
+        "Mine is a subclass of Flax",
     ),
     "nnx, other": (lambda: nnx.Linear(3, 5, rngs=nnx.Rngs(0)), "the weights are bias, kernel, expected"),
-    "haiku, none": (lambda: (core, {}), "haiku's parameters are arrays by module and name"),
-    "haiku, flat": (lambda: (core, {"w": np.ones(3)}), "haiku's parameters are arrays by module and name"),
-    "haiku, two": (lambda: (core, {n: {"w": np.ones(3)} for n in ("a", "b")}), "are of a and b, expected one core"),
-    "haiku, transform": (lambda: tuple(hk.transform(core)), "no layer that is known here: tuple"),
+    "haiku, none": (lambda: (core, {}), "haiku's parameters are no arrays by module and name"),
+    "haiku, flat": (lambda: (core, {"w": np.ones(3)}), "haiku's parameters are no arrays by module and name"),
+    "haiku, two": (lambda: (core, {n: {"w": np.ones(3)} for n in ("a", "b")}), "belong to a and b, expected one core"),
+    "haiku, transform": (lambda: tuple(hk.transform(core)), "a tuple is no layer that is known"),
     "keras, last": (lambda: keras_layer("LSTM", 5, return_sequences=False), "expected return_sequences=True"),
     "keras, activation": (
         lambda: keras_layer("SimpleRNN", 5, activation=keras_on("jax").layers.LeakyReLU()),
@@ -264,11 +267,11 @@ NO_LAYERS = {
 }
 
 
-@pytest.mark.parametrize("kind", NO_LAYERS)
-def test_what_is_no_layer_is_refused_in_one_line(kind):
-    made, told = NO_LAYERS[kind]
-    with pytest.raises(RequestError, match=rf"^[^\n]*{told}[^\n]*$"):
-        wrap_layer(made())
+@pytest.mark.parametrize("case", NO_LAYERS)
+def test_what_is_no_layer_is_refused_in_one_line(case):
+    layer, message = NO_LAYERS[case]
+    with pytest.raises(RequestError, match=rf"^[^\n]*{message}[^\n]*$"):
+        wrap_layer(layer())
 
 
 def test_keras_takes_its_engine_from_the_environment_and_leaves_that_alone(monkeypatch):
@@ -298,7 +301,7 @@ def test_what_cannot_be_told_is_refused():
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "message"),
     [
         ({"W": None}, r"params has no 'W', expected U, W, b$"),
         ({"U": np.ones((20, 4))}, r"params\['U'\] has shape \(20, 4\), expected \(20, 3\)$"),
@@ -306,9 +309,9 @@ def test_what_cannot_be_told_is_refused():
         ({"b": np.ones(20, "float32")}, "params are float32 and float64, expected one dtype"),
     ],
 )
-def test_parameters_that_do_not_fit_are_refused(change, told):
-    params = {name: array for name, array in (own(make(LSTM)) | change).items() if array is not None}
-    with pytest.raises(RequestError, match=told):
+def test_parameters_that_do_not_fit_are_refused(change, message):
+    params = {name: array for name, array in (layer_params(make(LSTM)) | change).items() if array is not None}
+    with pytest.raises(RequestError, match=message):
         from_params("equinox", LSTM, params)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from gradparity.backends import InvalidProblemError, Problem, Recurrent, UnknownNameError, UnsupportedProblemError
 from gradparity.backends.layouts import LAYOUTS, get_layout
-from gradparity.backends.layouts.layer_search import find_layer
+from gradparity.backends.layouts.find_layer import find_layer
 
 SHAPES = {"single": {}, "stack": {"num_layers": 2, "bidirectional": True}}
 CELLS = {
@@ -40,9 +40,9 @@ def params_of(model, dtype="float64", library=""):
 @pytest.mark.parametrize(("name", "model"), CASES)
 def test_parameters_come_back_to_the_bit(name, model, dtype):
     layout, params = get_layout(name), params_of(model, dtype, name)
-    found = layout.to_params(model, layout.from_params(model, params))
-    assert found.keys() == params.keys()
-    for parameter, array in found.items():
+    params_back = layout.to_params(model, layout.from_params(model, params))
+    assert params_back.keys() == params.keys()
+    for parameter, array in params_back.items():
         assert array.dtype == params[parameter].dtype
         if name == "haiku" and model.cell == "lstm" and parameter.startswith(("b", "layer")):
             # It adds 1 to the forget gate's bias when it runs: to take 1 off and put it on again may round.
@@ -53,17 +53,17 @@ def test_parameters_come_back_to_the_bit(name, model, dtype):
 
 @pytest.mark.parametrize(("name", "model"), CASES)
 def test_the_weights_tell_what_they_are_of(name, model):
-    told = get_layout(name).describe(get_layout(name).from_params(model, params_of(model, library=name))[0])
-    assert (told["cell"], told["input_size"], told["hidden_size"]) == (model.cell, 3, 5)
-    assert told["bias"]  # of zeros, where the model has none
+    fields = get_layout(name).model_fields(get_layout(name).from_params(model, params_of(model, library=name))[0])
+    assert (fields["cell"], fields["input_size"], fields["hidden_size"]) == (model.cell, 3, 5)
+    assert fields["bias"]  # of zeros, where the model has none
     if model.cell == "gru" and name != "onnx":
-        assert told["reset"] == model.reset
+        assert fields["reset"] == model.reset
 
 
 SECOND = {  # where a second bias is, of the libraries that have one
-    "torch": lambda held, second: held | {"bias_hh": second},
-    "keras": lambda held, second: held | {"bias": np.stack([held["bias"][0], second])},
-    "onnx": lambda held, second: held | {"B": np.concatenate([held["B"][:, : second.size], second[None]], axis=1)},
+    "torch": lambda weights, bias: weights | {"bias_hh": bias},
+    "keras": lambda weights, bias: weights | {"bias": np.stack([weights["bias"][0], bias])},
+    "onnx": lambda weights, bias: weights | {"B": np.concatenate([weights["B"][:, : bias.size], bias[None]], axis=1)},
 }
 GRU_ORDER = {"torch": "rzn", "keras": "zrn", "onnx": "zrn"}
 
@@ -72,13 +72,15 @@ GRU_ORDER = {"torch": "rzn", "keras": "zrn", "onnx": "zrn"}
 def test_of_two_biases_of_a_gru_the_sum_is_kept_but_b_hn_is_apart(name):
     layout, model = get_layout(name), Recurrent("gru", 3, 5, 2)
     params = params_of(model)
-    (held,) = layout.from_params(model, params)
-    second = dict(zip("rzn", np.random.default_rng(0).standard_normal((3, 5)), strict=True))
-    found = layout.to_params(model, [SECOND[name](held, np.concatenate([second[gate] for gate in GRU_ORDER[name]]))])
-    np.testing.assert_array_equal(found["b"][:5], params["b"][:5] + second["r"])
-    np.testing.assert_array_equal(found["b"][5:10], params["b"][5:10] + second["z"])
-    np.testing.assert_array_equal(found["b"][10:], params["b"][10:])
-    np.testing.assert_array_equal(found["b_hn"], second["n"])
+    (weights,) = layout.from_params(model, params)
+    second_bias = dict(zip("rzn", np.random.default_rng(0).standard_normal((3, 5)), strict=True))
+    params_back = layout.to_params(
+        model, [SECOND[name](weights, np.concatenate([second_bias[gate] for gate in GRU_ORDER[name]]))]
+    )
+    np.testing.assert_array_equal(params_back["b"][:5], params["b"][:5] + second_bias["r"])
+    np.testing.assert_array_equal(params_back["b"][5:10], params["b"][5:10] + second_bias["z"])
+    np.testing.assert_array_equal(params_back["b"][10:], params["b"][10:])
+    np.testing.assert_array_equal(params_back["b_hn"], second_bias["n"])
 
 
 def test_of_two_biases_without_b_hn_the_sum_is_kept():
@@ -88,12 +90,12 @@ def test_of_two_biases_without_b_hn_the_sum_is_kept():
         ("torch", lstm, SECOND["torch"]),
         ("onnx", lstm, SECOND["onnx"]),
         ("onnx", before, SECOND["onnx"]),
-        ("haiku", plain, lambda held, second: held | {"linear_1.b": second}),
+        ("haiku", plain, lambda weights, bias: weights | {"linear_1.b": bias}),
     ):
         layout, params = get_layout(name), params_of(model)
-        (held,) = layout.from_params(model, params)
-        found = layout.to_params(model, [add(held, np.ones(params["b"].size))])
-        np.testing.assert_array_equal(found["b"], params["b"] + 1)
+        (weights,) = layout.from_params(model, params)
+        params_back = layout.to_params(model, [add(weights, np.ones(params["b"].size))])
+        np.testing.assert_array_equal(params_back["b"], params["b"] + 1)
 
 
 NAMES = {  # in a stack of two layers in both directions, of the second layer going backwards
@@ -123,10 +125,10 @@ def test_both_directions_of_onnx_are_in_one_array():
         "layer1.R": (2, 15, 5),
         "layer1.B": (2, 30),
     }
-    found, stack = find_layer(layout, arrays)
+    weights_found, stack = find_layer(layout, arrays)
     assert stack == {"num_layers": 2, "bidirectional": True}
-    for given, read in zip(weights, found, strict=True):
-        assert all(np.array_equal(given[name], read[name]) for name in given)
+    for written, read in zip(weights, weights_found, strict=True):
+        assert all(np.array_equal(written[name], read[name]) for name in written)
 
 
 def test_what_the_model_has_not_is_left_alone():
@@ -138,11 +140,11 @@ def test_what_the_model_has_not_is_left_alone():
 def test_of_two_biases_the_sum_is_taken_but_for_the_grus_b_hn():
     layout, model = get_layout("torch"), Recurrent("gru", 3, 5, 2)
     (weights,) = layout.from_params(model, params_of(model))
-    second = np.arange(15.0)
-    found = layout.to_params(model, [weights | {"bias_hh": second}])
-    np.testing.assert_array_equal(found["b"][:10], weights["bias_ih"][:10] + second[:10])
-    np.testing.assert_array_equal(found["b"][10:], weights["bias_ih"][10:])
-    np.testing.assert_array_equal(found["b_hn"], second[10:])
+    second_bias = np.arange(15.0)
+    params_back = layout.to_params(model, [weights | {"bias_hh": second_bias}])
+    np.testing.assert_array_equal(params_back["b"][:10], weights["bias_ih"][:10] + second_bias[:10])
+    np.testing.assert_array_equal(params_back["b"][10:], weights["bias_ih"][10:])
+    np.testing.assert_array_equal(params_back["b_hn"], second_bias[10:])
 
 
 def test_a_gradient_of_two_biases_is_not_their_sum():
@@ -158,8 +160,8 @@ def test_nnx_loses_no_b_hn_silently():
     with pytest.raises(UnsupportedProblemError, match=r"no b_hn \(google/flax#5594\), and here it is not zero"):
         layout.from_params(model, params)
     params["b_hn"] = np.zeros(5)
-    found = layout.to_params(model, layout.from_params(model, params))
-    assert all(np.array_equal(found[name], array) for name, array in params.items())
+    params_back = layout.to_params(model, layout.from_params(model, params))
+    assert all(np.array_equal(params_back[name], array) for name, array in params.items())
 
 
 @pytest.mark.parametrize("name", LAYOUTS)
@@ -167,10 +169,10 @@ def test_other_weights_are_refused_by_their_names_and_shapes(name):
     layout = get_layout(name)
     (weights,) = layout.from_params(replace(MODELS[4], bias=True), params_of(MODELS[4]))
     with pytest.raises(InvalidProblemError, match="the weights are nonsense, expected"):
-        layout.describe({"nonsense": np.zeros(3)})
-    flat = {each: array.reshape(-1)[None, None, None] for each, array in weights.items()}
+        layout.model_fields({"nonsense": np.zeros(3)})
+    flat = {name: array.reshape(-1)[None, None, None] for name, array in weights.items()}
     with pytest.raises(InvalidProblemError, match="has shape"):
-        layout.describe(flat)
+        layout.model_fields(flat)
 
 
 def test_an_unknown_library_is_answered_with_the_nearest():

@@ -35,23 +35,23 @@ def test_every_model_comes_back_from_its_description(model):
     assert hash(model_from(describe(model))) == hash(model)
 
 
-@pytest.mark.parametrize("kind", [Window, Chunks, LastSteps])
-def test_a_truncation_comes_back_as_the_one_that_it_was(kind):
-    model = recurrent(truncation=kind(3))
-    assert model_from(describe(model)).truncation == kind(3)
+@pytest.mark.parametrize("truncation", [Window, Chunks, LastSteps])
+def test_a_truncation_comes_back_as_the_one_that_it_was(truncation):
+    model = recurrent(truncation=truncation(3))
+    assert model_from(describe(model)).truncation == truncation(3)
 
 
 @given(model=models())
 def test_a_model_in_a_few_words_is_one_line(model):
-    assert "\n" not in model.words + model.size_words
+    assert "\n" not in model.summary + model.size_summary
 
 
 def test_the_words_tell_what_distinguishes_a_model():
     werbos = SYSTEMS["ordered-derivatives"].model
-    assert (recurrent().words, recurrent().size_words) == ("rnn (tanh, softmax_cross_entropy)", "D=3 H=5 K=4")
+    assert (recurrent().summary, recurrent().size_summary) == ("rnn (tanh, softmax_cross_entropy)", "D=3 H=5 K=4")
     mlp = FeedForward((3, 4))
-    assert (mlp.words, mlp.size_words) == ("feed-forward (sigmoid, squared_error)", "3-4")
-    assert (werbos.words, werbos.size_words) == ("ordered system", "N=4")
+    assert (mlp.summary, mlp.size_summary) == ("feed-forward (sigmoid, squared_error)", "3-4")
+    assert (werbos.summary, werbos.size_summary) == ("ordered system", "N=4")
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def test_the_words_tell_what_distinguishes_a_model():
     ],
 )
 def test_every_option_that_is_not_the_usual_one_has_its_word(option, word):
-    assert recurrent(**option).words.endswith(f", {word})")
+    assert recurrent(**option).summary.endswith(f", {word})")
 
 
 @pytest.mark.parametrize(
@@ -118,10 +118,10 @@ def test_a_size_is_an_integer_of_at_least_one(name, size):
 
 
 @pytest.mark.parametrize("steps", [0, -1, 2.0, True, None])
-@pytest.mark.parametrize("kind", [Window, Chunks, LastSteps])
-def test_a_truncation_has_at_least_one_step(kind, steps):
+@pytest.mark.parametrize("truncation", [Window, Chunks, LastSteps])
+def test_a_truncation_has_at_least_one_step(truncation, steps):
     with pytest.raises(InvalidProblemError, match=f"^steps = {steps!r}, expected an integer of at least 1$"):
-        kind(steps)
+        truncation(steps)
 
 
 @pytest.mark.parametrize(
@@ -227,8 +227,8 @@ def test_the_choices_of_a_feed_forward_network_are_checked_too(field):
         (((0,), (2, 0)), (1, 2), "weights is no array: "),
         ((), (), "objective has shape (0,), expected (N,) with N at least 1"),
         (((0,),), 1, "objective has shape (), expected (N,) with N at least 1"),
-        (((0, 0), (np.inf, 0)), (1, 2), "weights and objective are expected to be finite"),
-        (((0, 0), (2, 0)), (1, np.nan), "weights and objective are expected to be finite"),
+        (((0, 0), (np.inf, 0)), (1, 2), "weights or objective holds a NaN or an infinity, expected finite numbers"),
+        (((0, 0), (2, 0)), (1, np.nan), "weights or objective holds a NaN or an infinity, expected finite numbers"),
         (((0, 0), (2, 0)), ("a", "b"), "objective is <U1, expected an array of numbers"),
     ],
 )

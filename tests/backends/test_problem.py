@@ -12,7 +12,7 @@ from gradparity.backends import (
     Recurrent,
     Window,
 )
-from gradparity.backends.models.recurrent import CELLS
+from gradparity.backends.models import CELLS
 from gradparity.compare.testing.strategies import problems
 from hypothesis import given, settings
 
@@ -52,8 +52,8 @@ def test_the_first_numbers_of_a_seed_are_these():
         scale = (
             1 if name == "inputs" else array.shape[-1] ** -0.5 if name in problem.params and array.ndim == 2 else 0.5
         )
-        first, drawn = np.split(drawn, [array.size])
-        np.testing.assert_array_equal(array.ravel(), scale * first)
+        values, drawn = np.split(drawn, [array.size])
+        np.testing.assert_array_equal(array.ravel(), scale * values)
 
 
 @pytest.mark.parametrize("loss", ["softmax_cross_entropy", "sigmoid_cross_entropy", "squared_error"])
@@ -89,7 +89,7 @@ def test_there_is_an_initial_state_for_every_layer_and_direction(model, shape):
     assert lstm.h0.shape == lstm.c0.shape == shape
 
 
-@pytest.mark.parametrize("model", [each for each in MODELS.values() if isinstance(each, Recurrent)])
+@pytest.mark.parametrize("model", [model for model in MODELS.values() if isinstance(model, Recurrent)])
 def test_the_gain_multiplies_the_recurrent_weights_and_nothing_else(model):
     plain, scaled = make(model).arrays(), make(model, recurrent_gain=3.0).arrays()
     for name, array in plain.items():
@@ -109,7 +109,7 @@ def test_the_fingerprint_covers_the_model_and_every_array():
         changed.append(replace(problem, **{name: array}))
     for name, parameter in problem.params.items():
         changed.append(replace(problem, params=problem.params | {name: parameter + 1}))
-    fingerprints = {each.fingerprint for each in (problem, *changed)}
+    fingerprints = {variant.fingerprint for variant in (problem, *changed)}
     assert len(fingerprints) == 1 + len(changed)
 
 
@@ -160,8 +160,8 @@ def test_the_sizes_of_a_problem_without_time_or_batch_are_one():
 
 def test_a_problem_in_a_few_words_has_all_its_sizes():
     assert make().summary == "rnn (tanh, softmax_cross_entropy), float64, T=7 B=2 D=3 H=5 K=4"
-    words = "feed-forward (sigmoid, squared_error), float32, B=2 3-5-4"
-    assert make(MODELS["feed-forward"], dtype="float32").summary == words
+    summary = "feed-forward (sigmoid, squared_error), float32, B=2 3-5-4"
+    assert make(MODELS["feed-forward"], dtype="float32").summary == summary
     assert make(MODELS["ordered"]).summary == "ordered system, float64, N=3"
 
 
@@ -242,7 +242,7 @@ def test_a_wrong_array_is_named_with_its_place_and_what_was_expected(name, value
         ("rnn", "c0", np.zeros((2, 5)), "c0 was given, but the model has none"),
         ("rnn", "h0", None, "there is no h0, expected (B, H) = (2, 5)"),
         ("rnn", "targets", None, "there is no targets, expected (T, B) = (7, 2)"),
-        ("rnn", "inputs", None, "there are no inputs"),
+        ("rnn", "inputs", None, "inputs is None, expected an array"),
         ("lstm", "c0", None, "there is no c0, expected (B, H) = (2, 5)"),
         ("lstm", "c0", np.zeros((5, 2)), "c0 has shape (5, 2), expected (B, H) = (2, 5)"),
         ("lstm", "c0", np.full((2, 5), np.nan), "c0[0, 0] = nan, expected a finite number"),

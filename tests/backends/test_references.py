@@ -45,7 +45,7 @@ MODELS = {
     "ordered": OrderedSystem(((0, 0, 0), (2, 0, 0), (1, 1 / 3, 0)), (0, 2, 1 / 7)),
     "one variable": OrderedSystem(((0,),), (3,)),
 }
-# JAX compiles every kind anew, which takes a second: so some tests sweep over a choice of them.
+# JAX compiles every model anew, which takes a second: so some tests sweep over a choice of them.
 SINGLE = ("rnn", "forward", "lstm", "gru", "stack of both", "window", "last steps", "mlp", "ordered")
 PREPARED = ("rnn", "forward", "lstm", "both directions", "window", "classes", "ordered", "one variable")
 
@@ -55,18 +55,18 @@ def make(dtype="float64", model=MODEL, **options):
     return Problem.from_seed(model, **{**sizes, "seed": 0, "dtype": dtype, **options})
 
 
-def of_a_kind(kind, dtype="float64"):
-    model = MODELS[kind]
+def problem_called(model_name, dtype="float64"):
+    model = MODELS[model_name]
     return make(dtype, model, lengths=[6, 2] if isinstance(model, Recurrent) else None)
 
 
 @cache
-def prepared_answer(name, kind, dtype="float64"):
-    return get_backend(name).evaluate(of_a_kind(kind, dtype), trace=True)
+def prepared_answer(name, model_name, dtype="float64"):
+    return get_backend(name).evaluate(problem_called(model_name, dtype), trace=True)
 
 
 def able(name):
-    return [kind for kind, model in MODELS.items() if not get_backend(name).supports(model, "float64")]
+    return [model_name for model_name, model in MODELS.items() if not get_backend(name).supports(model, "float64")]
 
 
 def visible(name, model):
@@ -98,56 +98,60 @@ def test_only_torch_nn_refuses_anything():
 
 
 @pytest.mark.parametrize(
-    ("name", "kind", "dtype"),
+    ("name", "model_name", "dtype"),
     [
-        *((name, kind, "float64") for name in NAMES for kind in able(name)),
-        *((name, kind, "float32") for name in NAMES for kind in able(name) if kind in SINGLE),
+        *((name, model_name, "float64") for name in NAMES for model_name in able(name)),
+        *((name, model_name, "float32") for name in NAMES for model_name in able(name) if model_name in SINGLE),
     ],
 )
-def test_an_answer_is_whole_and_right_and_zero_past_every_length(name, kind, dtype):
-    problem, answer = of_a_kind(kind, dtype), prepared_answer(name, kind, dtype)
-    assert_whole(answer, problem, visible(name, problem.model))
-    assert_right(answer, problem)
+def test_an_answer_is_whole_and_right_and_zero_past_every_length(name, model_name, dtype):
+    problem, evaluation = problem_called(model_name, dtype), prepared_answer(name, model_name, dtype)
+    assert_whole(evaluation, problem, visible(name, problem.model))
+    assert_right(evaluation, problem)
     if isinstance(problem.model, Recurrent):
-        assert_zero_past_the_second_step(answer)
+        assert_zero_past_the_second_step(evaluation)
 
 
-def assert_whole(answer, problem, seen):
-    assert isinstance(answer, Evaluation)
-    assert type(answer.loss) is float
+def assert_whole(evaluation, problem, seen):
+    assert isinstance(evaluation, Evaluation)
+    assert type(evaluation.loss) is float
     expected = expected_shapes(problem)
-    assert {n: a.shape for n, a in answer.gradients.items()} == expected["gradients"]
-    assert {n: a.shape for n, a in answer.adjoints.items()} == {n: expected["adjoints"][n] for n in seen}
-    assert answer.outputs.shape == expected["outputs"]["outputs"]
-    arrays = (answer.outputs, *answer.gradients.values(), *answer.adjoints.values())
+    assert {n: a.shape for n, a in evaluation.gradients.items()} == expected["gradients"]
+    assert {n: a.shape for n, a in evaluation.adjoints.items()} == {n: expected["adjoints"][n] for n in seen}
+    assert evaluation.outputs.shape == expected["outputs"]["outputs"]
+    arrays = (evaluation.outputs, *evaluation.gradients.values(), *evaluation.adjoints.values())
     assert {(type(array), array.dtype) for array in arrays} == {(np.ndarray, problem.dtype)}
 
 
-def assert_right(answer, problem):
+def assert_right(evaluation, problem):
     """The same as the hand derivation in extended precision, but for rounding."""
     if getattr(problem.model, "differentiation", "") == "forward":  # which sees no adjoints
         problem = replace(problem, model=replace(problem.model, differentiation="reverse"))
     truth = extended_answer(problem)
     few = 64 * float(np.finfo(problem.dtype).eps)  # of the largest entry: sums of tens of products over six steps
-    assert answer.loss == pytest.approx(float(truth.loss), rel=few)
-    found = {"outputs": answer.outputs, **answer.gradients, **{f"d{n}": a for n, a in answer.adjoints.items()}}
+    assert evaluation.loss == pytest.approx(float(truth.loss), rel=few)
+    results = {
+        "outputs": evaluation.outputs,
+        **evaluation.gradients,
+        **{f"d{n}": a for n, a in evaluation.adjoints.items()},
+    }
     exact = {"outputs": truth.outputs, **truth.gradients, **{f"d{n}": a for n, a in truth.adjoints.items()}}
-    for field, array in found.items():
+    for field, array in results.items():
         limit = few * float(np.abs(exact[field]).max())
         np.testing.assert_allclose(array, exact[field].astype(problem.dtype), rtol=0, atol=limit, err_msg=field)
 
 
-def assert_zero_past_the_second_step(answer):
+def assert_zero_past_the_second_step(evaluation):
     """Of sequence 1, whose length that is."""
-    for array in (answer.outputs, answer.gradients["inputs"], *answer.adjoints.values()):
+    for array in (evaluation.outputs, evaluation.gradients["inputs"], *evaluation.adjoints.values()):
         assert np.all(array[2:, 1] == 0)
         assert np.any(array[:2, 1] != 0)
 
 
 @of_every_reference
-@pytest.mark.parametrize("kind", ["rnn", "both directions"])
-def test_the_trace_changes_nothing_but_the_adjoints(name, kind):
-    plain, traced = get_backend(name).evaluate(of_a_kind(kind)), prepared_answer(name, kind)
+@pytest.mark.parametrize("model_name", ["rnn", "both directions"])
+def test_the_trace_changes_nothing_but_the_adjoints(name, model_name):
+    plain, traced = get_backend(name).evaluate(problem_called(model_name)), prepared_answer(name, model_name)
     assert plain.adjoints == {}
     assert plain.loss == pytest.approx(traced.loss, rel=1e-14)  # jax compiles the two apart
     for field, array in plain.gradients.items():
@@ -166,7 +170,7 @@ def test_the_trace_changes_nothing_but_the_adjoints(name, kind):
         (MODELS["stack of both"], "float32"),
         (MODELS["window"], "float64"),
     ],
-    ids=lambda each: getattr(each, "words", each),
+    ids=lambda case: getattr(case, "summary", case),
 )
 def test_what_lies_past_a_length_matters_to_nobody_even_where_it_overflows(model, dtype):
     problem = make(dtype, model, lengths=[6, 2])
@@ -179,31 +183,35 @@ def test_what_lies_past_a_length_matters_to_nobody_even_where_it_overflows(model
     for name in NAMES:
         if get_backend(name).supports(model, dtype):
             continue
-        clean, answer = (get_backend(name).evaluate(each, trace=True) for each in (problem, padded))
-        assert clean.loss == answer.loss
+        clean, evaluation = (get_backend(name).evaluate(question, trace=True) for question in (problem, padded))
+        assert clean.loss == evaluation.loss
         for field in ("gradients", "adjoints"):
             for variable, array in getattr(clean, field).items():
-                np.testing.assert_array_equal(array, getattr(answer, field)[variable], err_msg=f"{name} {variable}")
+                np.testing.assert_array_equal(array, getattr(evaluation, field)[variable], err_msg=f"{name} {variable}")
 
 
-@pytest.mark.parametrize("kind", ["int8", "uint8", "int16", "uint16", "int32", "uint32", "uint64", ">i4"])
-def test_every_integer_type_of_labels_and_lengths_will_do(kind):
+@pytest.mark.parametrize("integer_dtype", ["int8", "uint8", "int16", "uint16", "int32", "uint32", "uint64", ">i4"])
+def test_every_integer_type_of_labels_and_lengths_will_do(integer_dtype):
     problem = make(lengths=[6, 2])
-    other = replace(problem, targets=problem.targets.astype(kind), lengths=problem.lengths.astype(kind))
-    assert other.fingerprint == problem.fingerprint
-    assert compare(other).verdict == "agree"
+    converted = replace(
+        problem, targets=problem.targets.astype(integer_dtype), lengths=problem.lengths.astype(integer_dtype)
+    )
+    assert converted.fingerprint == problem.fingerprint
+    assert compare(converted).verdict == "agree"
 
 
 def test_a_foreign_byte_order_will_do_too():
     problem = make()
     foreign = {name: array.astype(">f8") for name, array in problem.params.items()}
-    other = Problem(problem.model, foreign, problem.inputs.astype(">f8"), problem.targets, problem.h0.astype(">f8"))
-    assert other.fingerprint == problem.fingerprint == make(">f8").fingerprint
+    converted = Problem(problem.model, foreign, problem.inputs.astype(">f8"), problem.targets, problem.h0.astype(">f8"))
+    assert converted.fingerprint == problem.fingerprint == make(">f8").fingerprint
 
 
-@pytest.mark.parametrize(("name", "kind"), [(n, kind) for n in NAMES for kind in able(n) if kind in PREPARED])
-def test_a_prepared_run_gives_the_loss_and_the_gradients_of_an_evaluation(name, kind):
-    check_prepared_run(name, kind, "float64")
+@pytest.mark.parametrize(
+    ("name", "model_name"), [(n, model_name) for n in NAMES for model_name in able(n) if model_name in PREPARED]
+)
+def test_a_prepared_run_gives_the_loss_and_the_gradients_of_an_evaluation(name, model_name):
+    check_prepared_run(name, model_name, "float64")
 
 
 @of_every_reference
@@ -211,8 +219,8 @@ def test_a_prepared_run_stays_in_single_precision(name):
     check_prepared_run(name, "rnn", "float32")
 
 
-def check_prepared_run(name, kind, dtype):
-    problem, answer = of_a_kind(kind, dtype), prepared_answer(name, kind, dtype)
+def check_prepared_run(name, model_name, dtype):
+    problem, evaluation = problem_called(model_name, dtype), prepared_answer(name, model_name, dtype)
     run = get_backend(name).prepare(problem)
     few = 64 * float(np.finfo(dtype).eps)  # jax compiles the two apart, and each rounds in an order of its own
     for _ in range(2):
@@ -220,12 +228,12 @@ def check_prepared_run(name, kind, dtype):
         assert str(loss.dtype).removeprefix("torch.") == dtype
         assert named.keys() == problem.params.keys()
         loss = loss.detach() if name.startswith("torch") else loss
-        assert float(loss) == pytest.approx(answer.loss, rel=few)
+        assert float(loss) == pytest.approx(evaluation.loss, rel=few)
         for parameter in problem.params:
-            found = np.asarray(named[parameter])
-            assert found.dtype == dtype
-            scale = np.abs(answer.gradients[parameter]).max(initial=0)
-            np.testing.assert_allclose(found, answer.gradients[parameter], rtol=0, atol=few * scale)
+            gradient = np.asarray(named[parameter])
+            assert gradient.dtype == dtype
+            scale = np.abs(evaluation.gradients[parameter]).max(initial=0)
+            np.testing.assert_allclose(gradient, evaluation.gradients[parameter], rtol=0, atol=few * scale)
 
 
 @of_every_reference
@@ -233,9 +241,9 @@ def check_prepared_run(name, kind, dtype):
 def test_outputs_of_ten_thousand_give_finite_answers(name, loss):
     problem = make(model=Recurrent("rnn", 3, 5, 4, loss=loss))
     problem = replace(problem, params=problem.params | {"V": problem.params["V"] * 1e4})
-    answer = get_backend(name).evaluate(problem, trace=True)
-    assert np.abs(answer.outputs).max() > 1e4
-    for array in (answer.loss, answer.outputs, *answer.gradients.values(), *answer.adjoints.values()):
+    evaluation = get_backend(name).evaluate(problem, trace=True)
+    assert np.abs(evaluation.outputs).max() > 1e4
+    for array in (evaluation.loss, evaluation.outputs, *evaluation.gradients.values(), *evaluation.adjoints.values()):
         assert np.isfinite(array).all()
 
 
@@ -244,9 +252,9 @@ def test_relu_has_the_derivative_zero_at_zero(name):
     model = Recurrent("rnn", 1, 1, 1, activation="relu", loss="squared_error")
     zeros = {parameter: np.zeros(shape) for parameter, shape in model.parameter_shapes.items()}
     problem = Problem(model, zeros | {"V": np.ones((1, 1))}, np.ones((1, 1, 1)), np.ones((1, 1, 1)), np.zeros((1, 1)))
-    answer = get_backend(name).evaluate(problem, trace=True)
-    assert answer.adjoints["h"].item() == -1
-    assert answer.adjoints["a"].item() == 0
+    evaluation = get_backend(name).evaluate(problem, trace=True)
+    assert evaluation.adjoints["h"].item() == -1
+    assert evaluation.adjoints["a"].item() == 0
 
 
 @of_every_reference
@@ -264,10 +272,10 @@ def test_sigmoid_cross_entropy_has_its_slope_at_an_output_of_zero(name):
         (replace(MODEL, activation="sigmoid"), "torch.nn.RNN has tanh and relu, not sigmoid"),
         (replace(MODEL, activation="identity"), "torch.nn.RNN has tanh and relu, not identity"),
         (MODELS["gru, reset before"], "torch.nn.GRU has its reset gate after the product, not before"),
-        (MODELS["concatenated"], "torch.nn.RNN has U and W apart, not concatenated"),
-        (MODELS["window"], "torch.nn has no truncation within a layer's call"),
-        (MODELS["mlp"], "torch.nn has recurrent layers; the rest is compared with the other backends"),
-        (MODELS["ordered"], "torch.nn has recurrent layers; the rest is compared with the other backends"),
+        (MODELS["concatenated"], "torch.nn.RNN has U and W as two matrices, not concatenated"),
+        (MODELS["window"], "torch.nn has no truncation"),
+        (MODELS["mlp"], "torch.nn has recurrent layers only"),
+        (MODELS["ordered"], "torch.nn has recurrent layers only"),
     ],
 )
 def test_torch_nn_says_what_it_cannot_express(model, reason):
@@ -279,10 +287,10 @@ def test_the_documents_four_variables_are_exact_in_every_reference():
     for dtype in ("float64", "float32"):
         problem = replace(make(dtype, model), inputs=np.ones(1, dtype))
         for name in ("manual", "torch", "jax"):
-            answer = get_backend(name).evaluate(problem, trace=True)
-            assert answer.loss == 136
-            assert answer.adjoints["z"].tolist() == [136, 58, 16, 4]
-            assert answer.gradients["A"].tolist() == [[0, 0, 0, 0], [58, 0, 0, 0], [16, 32, 0, 0], [4, 8, 28, 0]]
+            evaluation = get_backend(name).evaluate(problem, trace=True)
+            assert evaluation.loss == 136
+            assert evaluation.adjoints["z"].tolist() == [136, 58, 16, 4]
+            assert evaluation.gradients["A"].tolist() == [[0, 0, 0, 0], [58, 0, 0, 0], [16, 32, 0, 0], [4, 8, 28, 0]]
 
 
 @of_every_reference
@@ -290,27 +298,27 @@ def test_the_documents_four_variables_are_exact_in_every_reference():
 def test_to_descend_is_one_step_against_the_gradients(name, dtype):
     rng = np.random.default_rng(0)
     params, gradients = ({"W": rng.standard_normal((3, 4)).astype(dtype), "b": np.ones(3, dtype)} for _ in range(2))
-    found = get_backend(name).descend(params, gradients, 0.3)
-    assert found.keys() == params.keys()
+    updated = get_backend(name).descend(params, gradients, 0.3)
+    assert updated.keys() == params.keys()
     for parameter, theta in params.items():
         expected = theta - 0.3 * gradients[parameter]
-        assert (type(found[parameter]), found[parameter].dtype) == (np.ndarray, dtype)
+        assert (type(updated[parameter]), updated[parameter].dtype) == (np.ndarray, dtype)
         # a fused multiply-add rounds once where NumPy rounds twice
-        np.testing.assert_allclose(found[parameter], expected, rtol=0, atol=2 * np.finfo(dtype).eps)
+        np.testing.assert_allclose(updated[parameter], expected, rtol=0, atol=2 * np.finfo(dtype).eps)
 
 
 @of_every_reference
 def test_to_descend_needs_no_more_than_an_answer(name):
     """Whose gradients are also those of the inputs and the initial state, which stay where they are."""
-    found = get_backend(name).descend(make().params, prepared_answer(name, "rnn").gradients, 0.3)
-    assert found.keys() == make().params.keys()
+    updated = get_backend(name).descend(make().params, prepared_answer(name, "rnn").gradients, 0.3)
+    assert updated.keys() == make().params.keys()
 
 
 @of_every_reference
 def test_to_descend_changes_nothing_that_it_was_given(name):
     params, gradients = {"b": np.ones(3)}, {"b": np.ones(3)}
-    found = get_backend(name).descend(params, gradients, 0.5)
-    found["b"][:] = 7
+    updated = get_backend(name).descend(params, gradients, 0.5)
+    updated["b"][:] = 7
     assert params["b"].tolist() == gradients["b"].tolist() == [1, 1, 1]
 
 

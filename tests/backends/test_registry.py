@@ -52,8 +52,8 @@ def test_a_missing_framework_is_explained_with_the_command_that_installs_it():
 def test_a_broken_framework_is_called_broken(tmp_path):
     (tmp_path / "torch").mkdir()
     (tmp_path / "torch" / "__init__.py").write_text("raise OSError('libtorch_cpu.so: cannot open shared object file')")
-    answer = in_a_fresh_process(f"sys.path.insert(0, {str(tmp_path)!r})")
-    assert answer == (
+    printed = in_a_fresh_process(f"sys.path.insert(0, {str(tmp_path)!r})")
+    assert printed == (
         "BrokenBackendError: backend 'torch' needs torch, which is installed but fails to load: "
         "OSError: libtorch_cpu.so: cannot open shared object file"
     )

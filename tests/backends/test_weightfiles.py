@@ -14,7 +14,7 @@ import safetensors.torch
 import torch
 from gradparity.backends import InvalidProblemError, RequestError
 from gradparity.backends.layouts import get_layout
-from gradparity.backends.layouts.layer_search import find_layer
+from gradparity.backends.layouts.find_layer import find_layer
 from gradparity.backends.layouts.weight_files import read_weights, write_weights
 
 TORCH = get_layout("torch")
@@ -36,11 +36,11 @@ def bytes_of(write, *args, **kwargs):
 @pytest.mark.parametrize("dtype", ["float64", "float32", "float16"])
 def test_weights_come_back_to_the_bit_whatever_their_order_in_memory(tmp_path, suffix, dtype):
     path = write_weights(tmp_path / f"weights{suffix}", arrays(dtype))
-    found = read_weights(path)
-    assert found.keys() == arrays().keys()
+    arrays_read = read_weights(path)
+    assert arrays_read.keys() == arrays().keys()
     for name, array in arrays(dtype).items():
-        assert found[name].dtype == dtype
-        np.testing.assert_array_equal(found[name], array)
+        assert arrays_read[name].dtype == dtype
+        np.testing.assert_array_equal(arrays_read[name], array)
 
 
 def test_torch_reads_what_is_written_and_what_torch_writes_is_read(tmp_path):
@@ -53,9 +53,9 @@ def test_torch_reads_what_is_written_and_what_torch_writes_is_read(tmp_path):
         "mask": torch.tensor([True, False]),
     }
     safetensors.torch.save_file(tensors, tmp_path / "theirs.safetensors")
-    found = read_weights(tmp_path / "theirs.safetensors")
-    np.testing.assert_array_equal(found["half"], tensors["half"].float().numpy())
-    assert (found["count"], found["mask"].tolist()) == (7, [True, False])
+    arrays_read = read_weights(tmp_path / "theirs.safetensors")
+    np.testing.assert_array_equal(arrays_read["half"], tensors["half"].float().numpy())
+    assert (arrays_read["count"], arrays_read["mask"].tolist()) == (7, [True, False])
 
 
 class Loaded:
@@ -73,8 +73,12 @@ def test_no_pickle_is_loaded(tmp_path):
     (tmp_path / "inside.npz").write_bytes(bytes_of(np.savez, kernel=bomb))
     (tmp_path / "whole.npz").write_bytes(pickle.dumps(Loaded(trap)))
     (tmp_path / "named.safetensors").write_bytes(pickle.dumps(Loaded(trap)))
-    for name, told in {"inside.npz": "pickled objects", "whole.npz": "damaged", "named.safetensors": "damaged"}.items():
-        with pytest.raises(InvalidProblemError, match=f"{name}: .*{told}"):
+    for name, message in {
+        "inside.npz": "pickled objects",
+        "whole.npz": "damaged",
+        "named.safetensors": "damaged",
+    }.items():
+        with pytest.raises(InvalidProblemError, match=f"{name}: .*{message}"):
             read_weights(tmp_path / name)
     assert not trap.exists()
     np.load(tmp_path / "inside.npz", allow_pickle=True)["kernel"]
@@ -83,7 +87,7 @@ def test_no_pickle_is_loaded(tmp_path):
 
 GOOD = {
     ".npz": bytes_of(np.savez, **arrays()),
-    ".safetensors": safetensors.numpy.save({name: np.ascontiguousarray(each) for name, each in arrays().items()}),
+    ".safetensors": safetensors.numpy.save({name: np.ascontiguousarray(array) for name, array in arrays().items()}),
 }
 
 
@@ -118,9 +122,9 @@ BAD = {
 
 @pytest.mark.parametrize("name", BAD)
 def test_other_files_are_refused_in_one_line(tmp_path, name):
-    content, told = BAD[name]
+    content, message = BAD[name]
     (tmp_path / name).write_bytes(content)
-    with pytest.raises(InvalidProblemError, match=rf"^.*{name}: {told}[^\n]*$"):
+    with pytest.raises(InvalidProblemError, match=rf"^.*{name}: {message}[^\n]*$"):
         read_weights(tmp_path / name)
 
 
@@ -141,42 +145,42 @@ def state_dict(prefix="", **options):
 
 
 def test_a_layer_is_found_among_other_weights_by_its_prefix():
-    given = state_dict("enc.rnn.", num_layers=2, bidirectional=True)
-    others = {"enc.norm.scale": np.ones(3), "enc.rnn.count": np.array(3), "enc.rnn2.weight_ih_l0": np.ones(3)}
+    arrays = state_dict("enc.rnn.", num_layers=2, bidirectional=True)
+    other_arrays = {"enc.norm.scale": np.ones(3), "enc.rnn.count": np.array(3), "enc.rnn2.weight_ih_l0": np.ones(3)}
     for prefix in ("enc.rnn", "enc/rnn", "enc.rnn."):
-        weights, stack = find_layer(TORCH, given | others, prefix)
+        weights, stack = find_layer(TORCH, arrays | other_arrays, prefix)
         assert stack == {"num_layers": 2, "bidirectional": True}
         assert len(weights) == 4
-        np.testing.assert_array_equal(weights[1]["weight_ih"], given["enc.rnn.weight_ih_l0_reverse"])
-        np.testing.assert_array_equal(weights[2]["bias_hh"], given["enc.rnn.bias_hh_l1"])
+        np.testing.assert_array_equal(weights[1]["weight_ih"], arrays["enc.rnn.weight_ih_l0_reverse"])
+        np.testing.assert_array_equal(weights[2]["bias_hh"], arrays["enc.rnn.bias_hh_l1"])
 
 
 def test_the_only_layer_needs_no_prefix_whatever_it_is_called():
     assert find_layer(TORCH, state_dict("model.lstm."))[1] == {"num_layers": 1, "bidirectional": False}
     cell = {"lstm/linear/w": np.ones((7, 16)), "lstm/linear/b": np.ones(16)}
     assert find_layer(get_layout("haiku"), cell)[0][0].keys() == {"linear.w", "linear.b"}
-    one = {"cell/weight_ih": np.ones((16, 3)), "cell/weight_hh": np.ones((16, 4))}
-    assert find_layer(TORCH, one)[0][0].keys() == {"weight_ih", "weight_hh"}
+    arrays = {"cell/weight_ih": np.ones((16, 3)), "cell/weight_hh": np.ones((16, 4))}
+    assert find_layer(TORCH, arrays)[0][0].keys() == {"weight_ih", "weight_hh"}
 
 
 def test_an_empty_prefix_leaves_other_modules_alone():
-    given = state_dict() | {"head.weight": np.ones((2, 4))}
-    assert len(find_layer(TORCH, given, "")[0]) == 1
+    arrays = state_dict() | {"head.weight": np.ones((2, 4))}
+    assert len(find_layer(TORCH, arrays, "")[0]) == 1
     with pytest.raises(InvalidProblemError, match="'scale' is among the layer's weights"):
-        find_layer(TORCH, given | {"scale": np.ones(1)}, "")
+        find_layer(TORCH, arrays | {"scale": np.ones(1)}, "")
 
 
 def test_a_prefix_that_looks_like_a_stack_is_taken_as_it_is():
     nnx = get_layout("flax-nnx")
-    given = {f"enc.layer{k}.dense_{side}.kernel": np.full((4, 16), k) * 1.0 for k in (0, 1) for side in "ih"}
-    assert find_layer(nnx, given)[1]["num_layers"] == 2
-    weights, stack = find_layer(nnx, given, "enc.layer1")
+    arrays = {f"enc.layer{k}.dense_{side}.kernel": np.full((4, 16), k) * 1.0 for k in (0, 1) for side in "ih"}
+    assert find_layer(nnx, arrays)[1]["num_layers"] == 2
+    weights, stack = find_layer(nnx, arrays, "enc.layer1")
     assert stack["num_layers"] == 1
     assert weights[0]["dense_i.kernel"].all()
 
 
-def without(given, *names):
-    return {name: array for name, array in given.items() if name not in names}
+def without(arrays, *names):
+    return {name: array for name, array in arrays.items() if name not in names}
 
 
 UNFIT = {
@@ -199,13 +203,13 @@ UNFIT = {
     "projection": (
         state_dict("a.") | {"a.weight_hr_l0": np.ones(1)},
         "a",
-        "'a.weight_hr_l0' is among the layer's weights, and not known",
+        "'a.weight_hr_l0' is among the layer's weights, but the library has no such weight",
     ),
     "too many layers": (state_dict("a.", num_layers=65), "a", "'a.weight_ih_l64' is among the layer's weights"),
     "twice": (
         {"a/weight_ih": np.ones((4, 1)), "a.weight_ih": np.ones((4, 1))},
         None,
-        "'a.weight_ih' is there twice, in two spellings",
+        "'a.weight_ih' appears twice, once with '/' and once with '.'",
     ),
     "a gap": (without(state_dict(num_layers=2), *state_dict()), None, "no weights of layer 0"),
     "one direction": (
@@ -232,11 +236,11 @@ UNFIT = {
 }
 
 
-@pytest.mark.parametrize("given", UNFIT)
-def test_weights_that_are_no_layer_are_refused(given):
-    found, prefix, told = UNFIT[given]
-    with pytest.raises(InvalidProblemError, match=f"^{told}"):
-        find_layer(TORCH, found, prefix)
+@pytest.mark.parametrize("case", UNFIT)
+def test_weights_that_are_no_layer_are_refused(case):
+    arrays, prefix, message = UNFIT[case]
+    with pytest.raises(InvalidProblemError, match=f"^{message}"):
+        find_layer(TORCH, arrays, prefix)
 
 
 def test_peepholes_of_onnx_are_not_lost():

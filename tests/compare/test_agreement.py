@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from gradparity.backends import Problem
 from gradparity.backends.checks import DTYPES
-from gradparity.backends.models.recurrent import CELLS
+from gradparity.backends.models import CELLS
 from gradparity.compare import SYSTEMS, assert_agree, compare
 from gradparity.compare.referee.explanation import explain
 from gradparity.compare.testing.strategies import problems

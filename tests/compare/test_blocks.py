@@ -45,7 +45,7 @@ def wrong_blocks(problem, change):
 @pytest.mark.parametrize(
     ("model", "gate"),
     [(model, gate) for model in (LSTM, GRU, replace(GRU, reset="before")) for gate in model.gates],
-    ids=lambda each: each if isinstance(each, str) else each.words,
+    ids=lambda each: each if isinstance(each, str) else each.summary,
 )
 def test_a_wrong_gate_is_told_alone(model, gate, parameter):
     assert wrong_blocks(question(model), in_gate(parameter, gate, np.negative)) == [f"d{parameter}_{gate}"]

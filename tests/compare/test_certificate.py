@@ -72,8 +72,8 @@ def a_common_bug(monkeypatch):
         return (error * error).sum(axis=-1), 2 * error
 
     monkeypatch.setitem(network.LOSSES, "squared_error", by_hand)
-    monkeypatch.setattr(torch_recurrent, "each_loss", lambda loss, o, y: (o - y).square().sum(dim=-1))
-    monkeypatch.setattr(jax_recurrent, "each_loss", lambda loss, o, y: ((o - y) ** 2).sum(axis=-1))
+    monkeypatch.setattr(torch_recurrent, "unreduced_loss", lambda loss, o, y: (o - y).square().sum(dim=-1))
+    monkeypatch.setattr(jax_recurrent, "unreduced_loss", lambda loss, o, y: ((o - y) ** 2).sum(axis=-1))
     jax_compilation.value_and_grad.cache_clear()
     yield
     jax_compilation.value_and_grad.cache_clear()

@@ -152,7 +152,7 @@ def test_systems_and_backends_are_listed(gradparity):
         (["comapre"], "comapre"),
         (["compare", "--json", "none/x.json"], "none/x.json: cannot be written: there is no folder none"),
         (["compare", "--svg", "none/x.svg"], "none/x.svg: cannot be written: there is no folder none"),
-        (["compare", "--save-case", "one.txt"], "one.txt: cannot be made a folder"),
+        (["compare", "--save-case", "one.txt"], "one.txt: cannot be created as a folder"),
         (["compare", "--json", ""], "cannot be written"),
         (["compare", "--json", "folder"], "folder: cannot be written: it is a folder"),
         (["compare", "elman-sgd", "--steps", "0"], "'--steps': Input should be greater than or equal to 1"),

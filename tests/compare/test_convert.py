@@ -129,7 +129,11 @@ def test_a_wrong_conversion_is_no_agreement(fault):
 
 UNFIT = {
     "plain": (weights("RNN"), {}, "a plain cell's weights do not tell its activation"),
-    "projected": (weights(proj_size=2), {}, "'weight_hr_l0' is among the layer's weights, and not known"),
+    "projected": (
+        weights(proj_size=2),
+        {},
+        "'weight_hr_l0' is among the layer's weights, but the library has no such weight",
+    ),
     "shape": (
         weights() | {"weight_ih_l0": np.ones((15, 3), "f4")},
         {},

@@ -212,7 +212,7 @@ def test_options_that_cannot_be_met_end_the_run_before_it_begins(project):
         test_a="def test_it(): pass", hiding=HIDES_JAX.replace('"jax"', '"flint"'), file="a file where a folder is due"
     )
     for arguments, line in (
-        (["--gradparity-save-case", "file.py"], "*file.py: cannot be made a folder: *"),
+        (["--gradparity-save-case", "file.py"], "*file.py: cannot be created as a folder: *"),
         (["-p", "hiding", "--gradparity-certify"], '*needs python-flint, *pip install "gradparity[[]certify]"'),
     ):
         result = project(*arguments)

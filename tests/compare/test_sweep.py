@@ -15,7 +15,7 @@ from dataclasses import fields
 import pytest
 from gradparity.backends import FeedForward, OrderedSystem, Problem, RequestError
 from gradparity.backends.checks import DTYPES
-from gradparity.backends.models.recurrent import (
+from gradparity.backends.models import (
     ACTIVATIONS,
     CELLS,
     DIFFERENTIATIONS,

@@ -21,9 +21,9 @@ from ..interface import Evaluation
 from ..layouts import Layout
 from ..models import Model, Recurrent
 from ..problems import Problem
+from ..references.jax_activations_losses import unreduced_loss
 from ..references.jax_compilation import options_to_compile_quickly
-from ..references.jax_functions import each_loss
-from .supported_networks import layer_sizes, unsupported_network
+from .supported_networks import layer_sizes, unsupported_network_reason
 from .wrapped_layer import WrappedLayer
 
 Weights = Mapping[str, Array]
@@ -32,7 +32,7 @@ Call = Callable[[Weights, Array, States], Array]  # the weights, x (T, B, ·) an
 
 
 @dataclass(frozen=True)
-class Library:
+class JaxLibrary:
     """A library of recurrent layers for JAX, as a backend.
 
     Attributes:
@@ -46,36 +46,40 @@ class Library:
     make: Callable[[Recurrent, int], Call]
 
     def supports(self, model: Model, dtype: str) -> str:
-        return unsupported_network(model) or (self.layout.unsupported(model) if isinstance(model, Recurrent) else "")
+        return unsupported_network_reason(model) or (
+            self.layout.unsupported(model) if isinstance(model, Recurrent) else ""
+        )
 
     def evaluate(self, problem: Problem, *, trace: bool = False) -> Evaluation:
-        weights = self.layout.from_params(_network(problem), problem.params)
-        return answer(problem, self.layout, weights, _compiled(self, problem.model, quickly=True), trace=trace)
+        weights = self.layout.from_params(_recurrent_model(problem), problem.params)
+        return evaluate_layers(
+            problem, self.layout, weights, _compiled_library(self, problem.model, quickly=True), trace=trace
+        )
 
     def prepare(self, problem: Problem) -> Callable[[], tuple[Array, dict[str, Any]]]:
-        model, compute = _network(problem), _compiled(self, problem.model)
+        model, compute = _recurrent_model(problem), _compiled_library(self, problem.model)
         weights = self.layout.from_params(model, problem.params)
         with isolated(problem.dtype):
-            wanted, given = _arguments(problem, weights)
-            layers = jax.device_put({name: wanted.pop(name) for name in ("weights", *_readout(problem))})
-            others = jax.device_put(wanted)
-            given = jax.device_put(given)
-            jax.block_until_ready(compute(layers, others, given))  # compiles
+            differentiated, batch = _arguments(problem, weights)
+            leaves = jax.device_put({name: differentiated.pop(name) for name in ("weights", *_readout(problem))})
+            constants = jax.device_put(differentiated)
+            batch = jax.device_put(batch)
+            jax.block_until_ready(compute(leaves, constants, batch))  # compiles
 
         def run() -> tuple[Array, dict[str, Any]]:
             with isolated(problem.dtype):
-                (loss, _), found = jax.block_until_ready(compute(layers, others, given))
-                return loss, _by_name(problem, self.layout, found)
+                (loss, _), gradients = jax.block_until_ready(compute(leaves, constants, batch))
+                return loss, _parameter_gradients(problem, self.layout, gradients)
 
         return run
 
     def wrap_weights(self, model: Recurrent, weights: Sequence[Mapping[str, np.ndarray]]) -> WrappedLayer:
         """New layers with these weights as a backend."""
         calls = [self.make(model, size) for size in layer_sizes(model)]
-        return wrap(self.name, self.layout, model, weights, calls)
+        return wrap_on_jax(self.name, self.layout, model, weights, calls)
 
 
-def answer(
+def evaluate_layers(
     problem: Problem,
     layout: Layout,
     weights: Sequence[Mapping[str, np.ndarray]],
@@ -83,18 +87,18 @@ def answer(
     *,
     trace: bool,
 ) -> Evaluation:
-    """The answer of layers with these weights; the problem gives the rest."""
+    """The loss and the gradients of layers with these weights; the problem gives the rest."""
     with isolated(problem.dtype):
-        wanted, given = _arguments(problem, weights)
-        (loss, outputs), found = compute(wanted, {}, given)
-        gradients = _by_name(problem, layout, found) | {
-            name: np.array(found[name]) for name in problem.model.differentiable
+        differentiated, batch = _arguments(problem, weights)
+        (loss, outputs), leaf_gradients = compute(differentiated, {}, batch)
+        gradients = _parameter_gradients(problem, layout, leaf_gradients) | {
+            name: np.array(leaf_gradients[name]) for name in problem.model.differentiable
         }
         return Evaluation(
             loss=float(loss),
             gradients={name: gradients[name] for name in problem.differentiable if name in gradients},
             outputs=np.array(outputs),
-            adjoints={"o": np.array(found["o"])} if trace else {},
+            adjoints={"o": np.array(leaf_gradients["o"])} if trace else {},
         )
 
 
@@ -104,38 +108,38 @@ def on_jax(weights: Mapping[str, np.ndarray]) -> dict[str, Array]:
         return {name: jnp.asarray(array) for name, array in weights.items()}
 
 
-def wrap(
+def wrap_on_jax(
     name: str, layout: Layout, model: Recurrent, weights: Sequence[Mapping[str, np.ndarray]], calls: Sequence[Call]
 ) -> WrappedLayer:
-    """Layers with weights of their own as a backend."""
+    """Layers with these weights as a backend."""
 
     @cache
     def compiled(network: Recurrent) -> Callable[..., Any]:
-        return value_and_grad(network, calls, quickly=True)
+        return compile_network(network, calls, quickly=True)
 
-    def respond(problem: Problem, trace: bool) -> Evaluation:
-        return answer(problem, layout, weights, compiled(_network(problem)), trace=trace)
+    def evaluate(problem: Problem, trace: bool) -> Evaluation:
+        return evaluate_layers(problem, layout, weights, compiled(_recurrent_model(problem)), trace=trace)
 
-    return WrappedLayer(name, layout, model, weights, respond)
+    return WrappedLayer(name, layout, model, weights, evaluate)
 
 
-def value_and_grad(model: Recurrent, calls: Sequence[Call], *, quickly: bool = False) -> Callable[..., Any]:
+def compile_network(model: Recurrent, calls: Sequence[Call], *, quickly: bool = False) -> Callable[..., Any]:
     """The loss and its gradients with respect to the first argument, compiled once per shape and dtype."""
 
-    def loss(differentiated: Any, others: Any, given: Any) -> tuple[Array, Array]:
-        return _forward(model, calls, {**differentiated, **others}, given)
+    def loss(differentiated: Any, constants: Any, batch: Any) -> tuple[Array, Array]:
+        return _forward(model, calls, {**differentiated, **constants}, batch)
 
     options = options_to_compile_quickly() if quickly else {}
     return jax.jit(jax.value_and_grad(loss, has_aux=True), compiler_options=options)
 
 
 @lru_cache(maxsize=256)
-def _compiled(library: Library, model: Recurrent, *, quickly: bool = False) -> Callable[..., Any]:
+def _compiled_library(library: JaxLibrary, model: Recurrent, *, quickly: bool = False) -> Callable[..., Any]:
     calls = [library.make(model, size) for size in layer_sizes(model)]
-    return value_and_grad(model, calls, quickly=quickly)
+    return compile_network(model, calls, quickly=quickly)
 
 
-def _network(problem: Problem) -> Recurrent:
+def _recurrent_model(problem: Problem) -> Recurrent:
     assert isinstance(problem.model, Recurrent)
     return problem.model
 
@@ -147,41 +151,51 @@ def _readout(problem: Problem) -> list[str]:
 def _arguments(problem: Problem, weights: Sequence[Mapping[str, np.ndarray]]) -> tuple[dict[str, Any], dict[str, Any]]:
     """What is differentiated: weights, read-out, initial states, inputs, and zeros added to o_t; and what is not."""
     zeros = np.zeros(problem.model.output_spec(*problem.leading).shape, problem.dtype)
-    wanted = {"weights": [dict(held) for held in weights], "o": zeros, "inputs": problem.inputs, **problem.states}
-    wanted |= {name: problem.params[name] for name in _readout(problem)}
-    return wanted, {"targets": problem.targets, "lengths": problem.sequence_lengths}
+    differentiated = {
+        "weights": [dict(layer_weights) for layer_weights in weights],
+        "o": zeros,
+        "inputs": problem.inputs,
+        **problem.states,
+    }
+    differentiated |= {name: problem.params[name] for name in _readout(problem)}
+    return differentiated, {"targets": problem.targets, "lengths": problem.sequence_lengths}
 
 
-def _by_name(problem: Problem, layout: Layout, found: Mapping[str, Any]) -> dict[str, Any]:
+def _parameter_gradients(problem: Problem, layout: Layout, leaf_gradients: Mapping[str, Any]) -> dict[str, Any]:
     """The parameters' gradients."""
-    held = [{name: np.asarray(array) for name, array in each.items()} for each in found["weights"]]
-    gradients = layout.gradients(_network(problem), held)
-    return gradients | {name: np.array(found[name]) for name in _readout(problem)}
+    weight_gradients = [
+        {name: np.asarray(array) for name, array in layer_gradients.items()}
+        for layer_gradients in leaf_gradients["weights"]
+    ]
+    gradients = layout.gradients(_recurrent_model(problem), weight_gradients)
+    return gradients | {name: np.array(leaf_gradients[name]) for name in _readout(problem)}
 
 
 def _forward(
-    model: Recurrent, calls: Sequence[Call], given: Mapping[str, Any], batch: Mapping[str, Array]
+    model: Recurrent, calls: Sequence[Call], arrays: Mapping[str, Any], batch: Mapping[str, Array]
 ) -> tuple[Array, Array]:
     """The loss, and o_t (T, B, K), zero past a length."""
-    T, B = given["inputs"].shape[:2]
+    T, B = arrays["inputs"].shape[:2]
     t = jnp.arange(T)[:, None]
     lengths = batch["lengths"]
     in_length = t < lengths
     with_loss = in_length if model.loss_at == "every_step" else t == lengths - 1
-    backwards = jnp.where(in_length, lengths - 1 - t, t)[..., None]  # each sequence turned round within its length
-    h = jnp.where(in_length[..., None], given["inputs"], 0)
-    states = [given[name].reshape(-1, B, model.hidden_size) for name in model.state_names]
+    backwards = jnp.where(in_length, lengths - 1 - t, t)[..., None]  # each sequence reversed within its length
+    h = jnp.where(in_length[..., None], arrays["inputs"], 0)
+    states = [arrays[name].reshape(-1, B, model.hidden_size) for name in model.state_names]
     for layer in model.layers:
         directions = []
         for place in layer:
             initial = tuple(state[place.number] for state in states)
             x = jnp.take_along_axis(h, backwards, axis=0) if place.suffix else h
-            found = calls[place.number](given["weights"][place.number], x, initial)
-            directions.append(jnp.take_along_axis(found, backwards, axis=0) if place.suffix else found)
+            states_of_direction = calls[place.number](arrays["weights"][place.number], x, initial)
+            directions.append(
+                jnp.take_along_axis(states_of_direction, backwards, axis=0) if place.suffix else states_of_direction
+            )
         h = jnp.concatenate(directions, axis=-1)
-    o = h @ given["V"].T + given.get("c", 0) + given["o"]
+    o = h @ arrays["V"].T + arrays.get("c", 0) + arrays["o"]
     y = batch["targets"]
     y = jnp.where(with_loss.reshape(T, B, *[1] * (y.ndim - 2)), y, 0)
-    total = jnp.where(with_loss, each_loss(model.loss, o, y), 0).sum()
+    total = jnp.where(with_loss, unreduced_loss(model.loss, o, y), 0).sum()
     count = with_loss.sum().astype(total.dtype) if model.reduction == "mean" else 1
     return total / count, jnp.where(in_length[..., None], o, 0)

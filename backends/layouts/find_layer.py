@@ -12,14 +12,14 @@ from ..models import RESETS, Recurrent
 from .layout import Arrays, Layout
 
 MOST_LAYERS = 64  # whose names are known
-Spot = tuple[int, bool]  # the layer's number, and whether it goes backwards
-Known = Mapping[str, tuple[Spot, str]]
+LayerKey = tuple[int, bool]  # the layer's number, and whether it goes backwards
+KnownNames = Mapping[str, tuple[LayerKey, str]]
 
 
 def find_layer(
     layout: Layout, arrays: Mapping[str, np.ndarray], prefix: str | None = None
 ) -> tuple[list[Arrays], dict[str, int | bool]]:
-    """The weights of every layer and direction, and how many there are: `num_layers` and `bidirectional`.
+    """Finds the weights of every layer and direction among the arrays of a file.
 
     Args:
         layout: of the library that wrote the names. A slash in a name counts as a point.
@@ -29,6 +29,10 @@ def find_layer(
             state. If it is empty, names in several parts that are not the layer's are left alone. None means that there
             is one layer, and nothing else.
 
+    Returns:
+        The weights of every layer and direction by their names in a single layer, in the order of
+        `Recurrent.places`; and `num_layers` and `bidirectional`.
+
     Raises:
         InvalidProblemError: there is no such layer, or more than one; there are arrays that are not part of it; or
             its weights are not finite numbers, or not the same in all layers.
@@ -37,102 +41,106 @@ def find_layer(
     if prefix is None:
         prefix = _only_prefix(arrays, known)
     before = prefix.replace("/", ".").strip(".")
-    found: dict[Spot, Arrays] = {}
+    weights: dict[LayerKey, Arrays] = {}
     unknown = []
     for full_name, array in arrays.items():
-        name = _after(before, full_name.replace("/", "."))
+        name = _without_prefix(before, full_name.replace("/", "."))
         if name in known:
-            spot, own = known[name]
-            if own in found.setdefault(spot, {}):
-                raise InvalidProblemError(f"{full_name!r} is there twice, in two spellings")
-            found[spot][own] = _finite(full_name, array)
+            key, weight_name = known[name]
+            if weight_name in weights.setdefault(key, {}):
+                raise InvalidProblemError(f"{full_name!r} appears twice, once with '/' and once with '.'")
+            weights[key][weight_name] = _require_finite(full_name, array)
         elif name and array.dtype.kind == "f" and (before or "." not in name):
             unknown.append(full_name)
-    if not found:
+    if not weights:
         raise InvalidProblemError(
-            f"no weights of a layer after the prefix {prefix!r}: the arrays are {_listed(arrays)}"
+            f"no weights of a layer after the prefix {prefix!r}: the arrays are {_quoted(arrays)}"
         )
     if unknown:
-        raise InvalidProblemError(f"{unknown[0]!r} is among the layer's weights, and not known")
-    return _in_order(_apart(found) if layout.directions_in_one else found)
+        raise InvalidProblemError(f"{unknown[0]!r} is among the layer's weights, but the library has no such weight")
+    return _ordered(_split_directions(weights) if layout.directions_in_one else weights)
 
 
-def _known_names(layout: Layout) -> Known:
+def _known_names(layout: Layout) -> KnownNames:
     """Every name that a weight can have: its layer and direction, and its name in a single layer."""
-    own: dict[str, None] = {}
+    weight_names: dict[str, None] = {}
     grus = [Recurrent("gru", 1, 1, 1, reset=reset) for reset in RESETS]
     for model in (Recurrent("rnn", 1, 1, 1, activation="relu"), Recurrent("lstm", 1, 1, 1), *grus):
         if not layout.unsupported(model):
-            own |= dict.fromkeys(layout.zeros(model)[0])
-    known: dict[str, tuple[Spot, str]] = {}
+            weight_names |= dict.fromkeys(layout.zeros(model)[0])
+    known: dict[str, tuple[LayerKey, str]] = {}
     for stack in (
         Recurrent("rnn", 1, 1, 1, num_layers=MOST_LAYERS, bidirectional=True),
         Recurrent("rnn", 1, 1, 1, bidirectional=True),
     ):
         for k, layer in enumerate(stack.layers):
             for place in layer[:1] if layout.directions_in_one else layer:
-                known |= {layout.placed(place, name): ((k, bool(place.suffix)), name) for name in own}
-    return known | {name: ((0, False), name) for name in own}
+                known |= {layout.placed(place, name): ((k, bool(place.suffix)), name) for name in weight_names}
+    return known | {name: ((0, False), name) for name in weight_names}
 
 
-def _only_prefix(arrays: Mapping[str, np.ndarray], known: Known) -> str:
+def _only_prefix(arrays: Mapping[str, np.ndarray], known: KnownNames) -> str:
     """What stands before the weights of the only layer, if there is nothing else."""
     prefixes: dict[str, None] = {}
-    others = []
+    other_names = []
     for full_name in arrays:
         parts = full_name.replace("/", ".").split(".")
         fitting = [k for k in range(len(parts)) if ".".join(parts[k:]) in known]
         if fitting:
             prefixes[".".join(parts[: fitting[0]])] = None
         else:
-            others.append(full_name)
+            other_names.append(full_name)
     if not prefixes:
         example = list(known)[-1]
         raise InvalidProblemError(
-            f"no weights of a layer: the arrays are {_listed(arrays)}, expected names such as {example!r}"
+            f"no weights of a layer: the arrays are {_quoted(arrays)}, expected names such as {example!r}"
         )
     if len(prefixes) > 1:
-        raise InvalidProblemError(f"several layers, {_listed(prefixes)}: choose one by --prefix")
+        raise InvalidProblemError(f"several layers, {_quoted(prefixes)}: choose one by --prefix")
     (prefix,) = prefixes
-    for full_name in others:
+    for full_name in other_names:
         name = full_name.replace("/", ".")
-        if not _after(prefix, name) or (not prefix and "." in name):
+        if not _without_prefix(prefix, name) or (not prefix and "." in name):
             raise InvalidProblemError(
                 f"{full_name!r} is no weight of the layer: to leave the rest alone, add --prefix {shlex.quote(prefix)}"
             )
     return prefix
 
 
-def _after(prefix: str, name: str) -> str:
+def _without_prefix(prefix: str, name: str) -> str:
     """What follows the prefix; nothing if the name has another."""
     if not prefix:
         return name
     return name.removeprefix(f"{prefix}.") if name.startswith(f"{prefix}.") else ""
 
 
-def _apart(found: Mapping[Spot, Arrays]) -> dict[Spot, Arrays]:
-    """Directions that are in one array, each in its own."""
-    apart: dict[Spot, Arrays] = {}
-    for (layer, _), held in found.items():
-        both = all(array.shape[:1] == (2,) for array in held.values())
-        for k in range(1 + both):
-            apart[layer, bool(k)] = {name: array[k : k + 1] if both else array for name, array in held.items()}
-    return apart
+def _split_directions(weights: Mapping[LayerKey, Arrays]) -> dict[LayerKey, Arrays]:
+    """The weights with an array for each direction, where the file has one array for both."""
+    split: dict[LayerKey, Arrays] = {}
+    for (layer, _), both_directions in weights.items():
+        are_two = all(array.shape[:1] == (2,) for array in both_directions.values())
+        for k in range(1 + are_two):
+            split[layer, bool(k)] = {
+                name: array[k : k + 1] if are_two else array for name, array in both_directions.items()
+            }
+    return split
 
 
-def _in_order(found: Mapping[Spot, Arrays]) -> tuple[list[Arrays], dict[str, int | bool]]:
-    num_layers, bidirectional = 1 + max(layer for layer, _ in found), any(backwards for _, backwards in found)
+def _ordered(weights: Mapping[LayerKey, Arrays]) -> tuple[list[Arrays], dict[str, int | bool]]:
+    num_layers, bidirectional = 1 + max(layer for layer, _ in weights), any(backwards for _, backwards in weights)
     places = [(layer, backwards) for layer in range(num_layers) for backwards in ((False, True)[: 1 + bidirectional])]
     for layer, backwards in places:
-        if (layer, backwards) not in found:
-            raise InvalidProblemError(f"no weights of {_words(layer, backwards)}")
-        if found[layer, backwards].keys() != found[places[0]].keys():
-            here, first = (_listed(dict.fromkeys(sorted(found[each]))) for each in ((layer, backwards), places[0]))
-            raise InvalidProblemError(f"{_words(layer, backwards)} has {here}, and the first has {first}")
-    return [found[place] for place in places], {"num_layers": num_layers, "bidirectional": bidirectional}
+        if (layer, backwards) not in weights:
+            raise InvalidProblemError(f"no weights of {_layer_label(layer, backwards)}")
+        if weights[layer, backwards].keys() != weights[places[0]].keys():
+            names, first_names = (
+                _quoted(dict.fromkeys(sorted(weights[key]))) for key in ((layer, backwards), places[0])
+            )
+            raise InvalidProblemError(f"{_layer_label(layer, backwards)} has {names}, and the first has {first_names}")
+    return [weights[place] for place in places], {"num_layers": num_layers, "bidirectional": bidirectional}
 
 
-def _finite(name: str, array: np.ndarray) -> np.ndarray:
+def _require_finite(name: str, array: np.ndarray) -> np.ndarray:
     if array.dtype.kind != "f":
         raise InvalidProblemError(f"{name} is {array.dtype}, expected floating-point numbers")
     if not np.isfinite(array).all():
@@ -141,10 +149,10 @@ def _finite(name: str, array: np.ndarray) -> np.ndarray:
     return array
 
 
-def _words(layer: int, backwards: bool) -> str:
+def _layer_label(layer: int, backwards: bool) -> str:
     return f"layer {layer}{' in its second direction' if backwards else ''}"
 
 
-def _listed(names: Mapping[str, object]) -> str:
-    shown = [repr(name) for name in names]
-    return ", ".join(shown[:6]) + (f" and {len(shown) - 6} more" if len(shown) > 6 else "") if shown else "none"
+def _quoted(names: Mapping[str, object]) -> str:
+    quoted = [repr(name) for name in names]
+    return ", ".join(quoted[:6]) + (f" and {len(quoted) - 6} more" if len(quoted) > 6 else "") if quoted else "none"

@@ -15,16 +15,15 @@ from ..layouts import LAYOUT, placed
 from ..models import Recurrent
 from ..problems import Problem
 from ..references.torch_nn_backend import empty_layer
-from .torch_library import Network, States, Weights
-from .torch_library import wrap as wrap_on_torch
-from .wrapped_layer import WrappedLayer, model_of
+from .layers_on_torch import Network, States, Weights, wrap_on_torch
+from .wrapped_layer import WrappedLayer, infer_model
 
 
 def build(model: Recurrent, weights: Sequence[Mapping[str, np.ndarray]]) -> nn.RNNBase:
     """The layer of a model with the weights of all layers and directions. No random number is drawn."""
     layer = empty_layer(model, model.input_size, bias=True)
-    for place, held in zip(model.places, weights, strict=True):
-        for name, array in held.items():
+    for place, layer_weights in zip(model.places, weights, strict=True):
+        for name, array in layer_weights.items():
             setattr(layer, placed(place, name), nn.Parameter(torch.tensor(array)))
     return layer
 
@@ -46,26 +45,35 @@ def wrap(module: nn.RNNBase | nn.RNNCellBase, **stated: Any) -> WrappedLayer:
         raise InvalidProblemError("the torch layer has dropout and is in training mode: call its eval() first")
     if hasattr(module, "nonlinearity"):
         stated["activation"] = module.nonlinearity
-    own = ["weight_ih", "weight_hh", *(["bias_ih", "bias_hh"] if module.bias else [])]
+    weight_names = ["weight_ih", "weight_hh", *(["bias_ih", "bias_hh"] if module.bias else [])]
     if isinstance(module, nn.RNNBase):
         stack: dict[str, Any] = {"num_layers": module.num_layers, "bidirectional": module.bidirectional}
         stated |= stack
-        names = [{name: placed(place, name) for name in own} for place in Recurrent("rnn", 1, 1, 1, **stack).places]
+        names = [
+            {name: placed(place, name) for name in weight_names} for place in Recurrent("rnn", 1, 1, 1, **stack).places
+        ]
     else:
-        names = [{name: name for name in own}]
-    weights = [{name: _numbers(module, theirs) for name, theirs in each.items()} for each in names]
-    model = model_of(LAYOUT, weights, **stated)
+        names = [{name: name for name in weight_names}]
+    weights = [
+        {name: _numbers(module, parameter_name) for name, parameter_name in names_of_layer.items()}
+        for names_of_layer in names
+    ]
+    model = infer_model(LAYOUT, weights, **stated)
     run: Callable[[Any, Weights, Tensor, States], Tensor] = _run_cell
     if isinstance(module, nn.RNNBase):
         run = _run_layers
 
     def network_for(problem: Problem) -> Network:
         if problem.lengths is not None:
-            raise UnsupportedProblemError("a layer that is held is asked whole sequences")
+            raise UnsupportedProblemError("a wrapped layer takes sequences of one length, and the problem has lengths")
 
-        def network(held: Sequence[Weights], x: Tensor, states: States) -> Tensor:
-            given = {each[name]: held[i][name] for i, each in enumerate(names) for name in each}
-            return run(module, given, x, states)
+        def network(weights: Sequence[Weights], x: Tensor, states: States) -> Tensor:
+            parameters = {
+                names_of_layer[name]: weights[i][name]
+                for i, names_of_layer in enumerate(names)
+                for name in names_of_layer
+            }
+            return run(module, parameters, x, states)
 
         return network
 
@@ -77,26 +85,26 @@ def _numbers(module: nn.Module, name: str) -> np.ndarray:
     parameter = dict(module.named_parameters()).get(name)
     if parameter is None:
         raise InvalidProblemError(
-            f"the torch layer has no parameter {name}: if it is parametrized, take that off first"
+            f"the torch layer has no parameter {name}: if it is parametrized, remove the parametrization first"
         )
     if parameter.dtype not in (torch.float64, torch.float32) or parameter.is_meta:
-        stated = "on the meta device, without numbers" if parameter.is_meta else parameter.dtype
-        raise InvalidProblemError(f"the torch layer's {name} is {stated}, expected float64 or float32")
-    found: np.ndarray = parameter.detach().cpu().numpy()
-    return found
+        actual = "on the meta device, without numbers" if parameter.is_meta else parameter.dtype
+        raise InvalidProblemError(f"the torch layer's {name} is {actual}, expected float64 or float32")
+    array: np.ndarray = parameter.detach().cpu().numpy()
+    return array
 
 
-def _run_layers(module: nn.RNNBase, given: Weights, x: Tensor, states: States) -> Tensor:
+def _run_layers(module: nn.RNNBase, parameters: Weights, x: Tensor, states: States) -> Tensor:
     x = x.transpose(0, 1) if module.batch_first else x
-    h, _ = functional_call(module, dict(given), (x, states if len(states) > 1 else states[0]))
+    h, _ = functional_call(module, dict(parameters), (x, states if len(states) > 1 else states[0]))
     return h.transpose(0, 1) if module.batch_first else h
 
 
-def _run_cell(module: nn.RNNCellBase, given: Weights, x: Tensor, states: States) -> Tensor:
-    state: Any = tuple(each[0] for each in states)
+def _run_cell(module: nn.RNNCellBase, parameters: Weights, x: Tensor, states: States) -> Tensor:
+    state: Any = tuple(initial[0] for initial in states)
     steps = []
     for x_t in x:
-        found = functional_call(module, dict(given), (x_t, state if len(state) > 1 else state[0]))
-        state = found if isinstance(found, tuple) else (found,)
+        new_state = functional_call(module, dict(parameters), (x_t, state if len(state) > 1 else state[0]))
+        state = new_state if isinstance(new_state, tuple) else (new_state,)
         steps.append(state[0])
     return torch.stack(steps)

@@ -38,7 +38,7 @@ def relu(a: Array) -> Array:
     return where(a > 0, a, 0)
 
 
-ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
+ACTIVATION_FUNCTIONS: dict[str, Callable[[Array], Array]] = {
     "tanh": anp.tanh,
     "relu": relu,
     "sigmoid": sigmoid,
@@ -46,8 +46,8 @@ ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
 }
 
 
-def each_loss(loss: str, o: Array, y: np.ndarray) -> Array:
-    """ℓ(o, y) for outputs (..., K): one number for each."""
+def unreduced_loss(loss: str, o: Array, y: np.ndarray) -> Array:
+    """ℓ(o, y) for outputs (..., K): a number for each step or sample."""
     match loss:
         case "softmax_cross_entropy":
             shifted = o - getval(o).max(axis=-1, keepdims=True)

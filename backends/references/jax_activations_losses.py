@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
+ACTIVATION_FUNCTIONS: dict[str, Callable[[Array], Array]] = {
     "tanh": jnp.tanh,
     "relu": jax.nn.relu,  # jnp.maximum(a, 0) would have the derivative one half at 0
     "sigmoid": jax.nn.sigmoid,
@@ -16,8 +16,8 @@ ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
 }
 
 
-def each_loss(loss: str, o: Array, y: Array) -> Array:
-    """ℓ(o, y) for outputs (..., K): one number for each."""
+def unreduced_loss(loss: str, o: Array, y: Array) -> Array:
+    """ℓ(o, y) for outputs (..., K): a number for each step or sample."""
     match loss:
         case "softmax_cross_entropy":
             return -jnp.take_along_axis(jax.nn.log_softmax(o), y[..., None], axis=-1)[..., 0]

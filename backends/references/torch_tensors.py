@@ -1,4 +1,4 @@
-"""What the PyTorch backends share: conversion, runs to be timed. No mathematics."""
+"""Tensors from arrays, and gradients from tensors: what the PyTorch backends share. No mathematics."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..models import Recurrent
 from ..problems import Problem
 from .devices import require_device
 
-Params = dict[str, Tensor]
+Tensors = dict[str, Tensor]
 Batch = dict[str, Tensor]
 
 
@@ -49,30 +49,30 @@ def within_lengths(values: Tensor, batch: Batch) -> Tensor:
     return torch.where(batch["in_length"][..., None], values, 0) if "in_length" in batch else values
 
 
-def gradient(of: Tensor) -> np.ndarray:
+def gradient(leaf: Tensor) -> np.ndarray:
     """The gradient that autograd left on a tensor; zeros if the loss does not depend on it."""
-    return (torch.zeros_like(of) if of.grad is None else of.grad).detach().numpy()
+    return (torch.zeros_like(leaf) if leaf.grad is None else leaf.grad).detach().numpy()
 
 
-def timed(compute: Callable[[], tuple[Tensor, Params]], device: str) -> Callable[[], tuple[Tensor, Params]]:
+def synchronized(compute: Callable[[], tuple[Tensor, Tensors]], device: str) -> Callable[[], tuple[Tensor, Tensors]]:
     """The computation as a run that returns when the device has its results."""
 
-    def run() -> tuple[Tensor, Params]:
+    def run() -> tuple[Tensor, Tensors]:
         with isolated(device):
-            found = compute()
+            result = compute()
         if device == "cuda":
             torch.cuda.synchronize()
-        return found
+        return result
 
     return run
 
 
-def with_gradients(loss: Tensor, wanted: Params) -> tuple[Tensor, Params]:
+def with_gradients(loss: Tensor, leaves: Tensors) -> tuple[Tensor, Tensors]:
     """The loss, and its gradients by autograd with respect to what is wanted."""
     if not loss.requires_grad:  # an ordered system of one variable does not depend on its weights
-        return loss, {name: torch.zeros_like(leaf) for name, leaf in wanted.items()}
-    found = torch.autograd.grad(loss, list(wanted.values()))
-    return loss.detach(), dict(zip(wanted, found, strict=True))
+        return loss, {name: torch.zeros_like(leaf) for name, leaf in leaves.items()}
+    gradients = torch.autograd.grad(loss, list(leaves.values()))
+    return loss.detach(), dict(zip(leaves, gradients, strict=True))
 
 
 def descend(

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
+ACTIVATION_FUNCTIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "tanh": torch.tanh,
     "relu": torch.relu,
     "sigmoid": torch.sigmoid,
@@ -16,8 +16,8 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
 }
 
 
-def each_loss(loss: str, o: Tensor, y: Tensor) -> Tensor:
-    """ℓ(o, y) for outputs (..., K): one number for each."""
+def unreduced_loss(loss: str, o: Tensor, y: Tensor) -> Tensor:
+    """ℓ(o, y) for outputs (..., K): a number for each step or sample."""
     match loss:
         case "softmax_cross_entropy":
             return -o.log_softmax(dim=-1).gather(-1, y[..., None]).squeeze(-1)
