@@ -1,10 +1,7 @@
 """The benchmark: verified, then timed. The method and the results are in `bench.md`, beside this file."""
 
 from .against import changes, read_bench
-from .as_pyperf import pyperf_suite
-from .display import show_bench, show_changes, show_measurement
 from .markdown import markdown_tables
-from .plot import bench_figure
 from .results import Measurement, Timing
 from .run import ROUNDS, Bench, candidates, run_bench
 from .workloads import SIZES, Workload, workloads
@@ -16,15 +13,9 @@ __all__ = [
     "Measurement",
     "Timing",
     "Workload",
-    "bench_figure",
     "candidates",
     "changes",
-    "markdown_tables",
-    "pyperf_suite",
     "read_bench",
     "run_bench",
-    "show_bench",
-    "show_changes",
-    "show_measurement",
     "workloads",
 ]

@@ -8,20 +8,11 @@ from typing import Annotated
 import typer
 
 from ...backends.files import write_whole
-from ..bench import (
-    ROUNDS,
-    bench_figure,
-    candidates,
-    changes,
-    markdown_tables,
-    pyperf_suite,
-    read_bench,
-    run_bench,
-    show_bench,
-    show_changes,
-    show_measurement,
-    workloads,
-)
+from ..bench import ROUNDS, candidates, changes, read_bench, run_bench, workloads
+from ..bench.as_pyperf import pyperf_suite
+from ..bench.display import show_bench, show_changes, show_measurement
+from ..bench.markdown import markdown_tables
+from ..bench.plot import bench_figure
 from ..output import console, listing_json, progress_bar, require_drawable, working
 from .options import STANDARD_OUTPUT, JsonOption, LogOption, require_targets, write
 

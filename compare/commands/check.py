@@ -11,7 +11,9 @@ import typer
 
 from ...backends.checks import require_dtype
 from ...backends.files import require_folder
-from ..check import check_derivation, check_json, load_function, show_check
+from ..check import check_derivation, load_function
+from ..check.display import show_check
+from ..check.export import check_json
 from ..output import console, terminal_svg, working
 from ..systems import SEEDS
 from .options import STANDARD_OUTPUT, JsonOption, SvgOption, require_targets, write

@@ -12,17 +12,9 @@ from ...backends import RequestError
 from ...backends.files import require_folder
 from ...backends.frameworks.loading import require
 from ...backends.registry import choose_backends
-from ..campaign import (
-    CampaignReport,
-    CaseResult,
-    LeftOut,
-    campaign_json,
-    plan,
-    run_cases,
-    save_cases,
-    show,
-    without_gradients,
-)
+from ..campaign import CaseResult, LeftOut, plan, run_cases, save_cases, without_gradients
+from ..campaign.display import CampaignReport, show
+from ..campaign.export import campaign_json
 from ..output import console, progress_bar, terminal_svg, working
 from ..systems import Learning
 from .options import STANDARD_OUTPUT, JsonOption, SvgOption, require_targets, write

@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from ..detection import CHECKS, as_values, choose_checks, detect, page, plants, right_problems, show_detection
+from ..detection import CHECKS, choose_checks, detect, plants, right_problems
+from ..detection.display import as_values, page, show_detection
 from ..output import console, listing_json, progress_bar, working
 from .options import STANDARD_OUTPUT, JsonOption, require_targets, write
 

@@ -10,7 +10,10 @@ import typer
 from ...backends.checks import require_number
 from ...backends.files import write_whole
 from ...backends.registry import choose_backends
-from ..flow import DEFAULT_SYSTEMS, SCALES, flow_figure, flow_rows, measure_flow, show_flows
+from ..flow import DEFAULT_SYSTEMS, SCALES, measure_flow
+from ..flow.charts import flow_figure
+from ..flow.display import show_flows
+from ..flow.export import flow_rows
 from ..output import SCHEMA, console, listing_json, progress_bar, require_drawable, working
 from ..systems import get_system
 from .options import STANDARD_OUTPUT, BackendOption, JsonOption, require_targets, write

@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from ..output import console, progress_bar
-from ..sweep import WRONG, run_sweep, show_sweep
+from ..sweep import run_sweep
+from ..sweep.display import WRONG, show_sweep
 from .options import BackendOption, LogOption
 
 

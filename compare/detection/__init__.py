@@ -1,7 +1,6 @@
 """The detection matrix: every mistake before five ways of checking a gradient, and their false alarms."""
 
 from .checks import CHECKS
-from .display import as_values, page, show_detection
 from .plants import plants, right_problems
 from .run import PART_OF, Correct, Detection, Planted, choose_checks, detect, mistake_of
 
@@ -11,12 +10,9 @@ __all__ = [
     "Correct",
     "Detection",
     "Planted",
-    "as_values",
     "choose_checks",
     "detect",
     "mistake_of",
-    "page",
     "plants",
     "right_problems",
-    "show_detection",
 ]

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.text import Text
 
 from ...backends import MissingFrameworkError
-from ..campaign import verdict_text
+from ..campaign.display import verdict_text
 from ..output import MAX_REPORTS, plain_table, say
 from ..referee import explain
 from .charts import MARKS, terminal_chart

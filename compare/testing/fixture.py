@@ -23,7 +23,8 @@ from ...backends import (
 from ...backends.files import require_folder
 from ...backends.frameworks.loading import require
 from ...backends.registry import resolve
-from ..check import Check, Function, check_derivation, numbers
+from ..check import Check, Function, check_derivation
+from ..check.display import numbers
 from ..diagnosis import named
 from ..referee import Comparison, DisagreementError, compare, compare_certified_if_possible, require_answered
 from ..systems import SYSTEMS, System
