@@ -205,14 +205,21 @@ def test_only_the_adapter_imports_the_derivation_into_backends():
     assert importing == ["gradparity.backends.references.manual_backend"]
 
 
-def loaded_after(statement: str) -> set[str]:
-    code = f"import sys; {statement}; print(*(m for m in {FRAMEWORKS} if m in sys.modules))"
+def loaded_after(statement: str, packages: Collection[str] = FRAMEWORKS) -> set[str]:
+    code = f"import sys; {statement}; print(*(m for m in {packages} if m in sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     return set(done.stdout.split())
 
 
 def test_importing_compare_loads_no_framework():
     assert loaded_after("import gradparity.compare, gradparity.compare.cli") == set()
+
+
+def test_the_referee_loads_no_console():
+    """Rich draws from the random state of the host when it is imported."""
+    consoles = ("rich", "typer")
+    assert loaded_after("from gradparity.compare import assert_agree, check_derivation", consoles) == set()
+    assert loaded_after("import gradparity.compare.cli", consoles) == set(consoles)
 
 
 def test_the_check_of_loaded_frameworks_can_fail():

@@ -1,7 +1,6 @@
 """The benchmark: verified, then timed. The method and the results are in `bench.md`, beside this file."""
 
 from .against import changes, read_bench
-from .markdown import markdown_tables
 from .results import Measurement, Timing
 from .run import ROUNDS, Bench, candidates, run_bench
 from .workloads import SIZES, Workload, workloads
