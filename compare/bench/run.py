@@ -16,7 +16,7 @@ from typing import Any
 from ...backends import Backend, MissingFrameworkError, RequestError, backend_names, default_backend_names, get_backend
 from ...backends.checks import require_choice, require_integer
 from ...backends.references.devices import DEVICES
-from ..jobs import CaseProgress, end_process, not_a_journal, opened, read_journal, start_process, thread_limits
+from ..jobs import CaseProgress, end_process, not_a_journal, open_journal, read_journal, start_process, thread_limits
 from ..output import environment
 from .results import FLOOR, Measurement, Timing, measurement_from
 from .verification import verify
@@ -123,7 +123,7 @@ def run_bench(
     started = time.perf_counter()
     found: list[Measurement] = []
     interrupted = False
-    with opened(log, kept, {**settings, "environment": around}) as write:
+    with open_journal(log, kept, {**settings, "environment": around}) as write:
         try:
             for workload in workloads:
                 progress(workload.label, len(found))
@@ -209,7 +209,7 @@ def _known(log: Path | None, settings: Mapping[str, Any]) -> tuple[dict[Workload
     """What a log has already, and how many of its bytes are to be kept."""
     if log is None:
         return {}, 0
-    lines, kept = read_journal(log, settings, of="a benchmark")
+    lines, kept = read_journal(log, settings, subject="a benchmark")
     try:
         measurements = [measurement_from(line) for line in lines]
     except (LookupError, TypeError):

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from ..output import console, progress_bar
-from ..sweep import WRONG, run_sweep, show_sweep
+from ..sweep import run_sweep, show_sweep
 from .options import BackendOption, LogOption
 
 
@@ -55,5 +55,5 @@ def sweep_command(
             progress=progress,
         )
     show_sweep(sweep, console())
-    if any(outcome.verdict in WRONG for outcome in sweep.outcomes):
+    if sweep.wrong:
         raise typer.Exit(1)

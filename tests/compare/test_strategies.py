@@ -225,7 +225,8 @@ def test_a_problem_is_shown_without_its_arrays():
 
 
 def test_without_hypothesis_the_import_says_how_to_install_it(monkeypatch, hide):
-    monkeypatch.delitem(sys.modules, "gradparity.compare.strategies")
+    for module in ("gradparity.compare.strategies", "gradparity.compare.testing.strategies"):
+        monkeypatch.delitem(sys.modules, module, raising=False)
     hide("hypothesis")
     with pytest.raises(MissingFrameworkError, match=r'not installed: pip install "gradparity\[hypothesis\]"'):
         importlib.import_module("gradparity.compare.strategies")
