@@ -44,10 +44,8 @@ def read_journal(
     except (ValueError, TypeError, LookupError):
         raise not_a_journal(path, subject) from None
     for name, value in header.items():
-        if settings[name] != value and settings[name] not in earlier.get(name, ()):
-            raise RequestError(
-                f"{path}: is the log of {subject} with {name} {settings[name]}, but {value} was asked for"
-            )
+        if (known := settings[name]) != value and known not in earlier.get(name, ()):
+            raise RequestError(f"{path}: is the log of {subject} with {name} {known}, but {value} was asked for")
     return lines, len(whole)
 
 
