@@ -1,22 +1,26 @@
-"""The detection matrix: every mistake before five ways of checking a gradient, and their false alarms."""
+"""The detection matrix: every mistake before five gradient checks, and how often these call wrong what is right."""
 
+from .cases import CorrectCase, MistakeCase, correct_cases, mistake_cases
 from .checks import CHECKS
-from .display import as_values, page, show_detection
-from .plants import plants, right_problems
-from .run import PART_OF, Correct, Detection, Planted, choose_checks, detect, mistake_of
+from .display import show_detection
+from .export import detection_page, detection_values
+from .results import PART_OF, CorrectResult, Detection, MistakeResult
+from .run import choose_checks, detect, mistake_of
 
 __all__ = [
     "CHECKS",
     "PART_OF",
-    "Correct",
+    "CorrectCase",
+    "CorrectResult",
     "Detection",
-    "Planted",
-    "as_values",
+    "MistakeCase",
+    "MistakeResult",
     "choose_checks",
+    "correct_cases",
     "detect",
+    "detection_page",
+    "detection_values",
+    "mistake_cases",
     "mistake_of",
-    "page",
-    "plants",
-    "right_problems",
     "show_detection",
 ]

@@ -12,7 +12,7 @@ from .console import (
     terminal_svg,
     working,
 )
-from .documents import SCHEMA, listing_json
+from .documents import SCHEMA, listing_json, markdown_table
 from .environment import environment, installed_version
 from .pictures import require_drawable
 
@@ -26,6 +26,7 @@ __all__ = [
     "installed_version",
     "listing_json",
     "listing_table",
+    "markdown_table",
     "plain_table",
     "progress_bar",
     "require_drawable",
