@@ -1,7 +1,7 @@
 """Blocks: the pieces that are compared, each on its own scale.
 
 A block is one parameter's gradient (of a gated cell, one gate's part of it), or one time step of what has time
-steps. A vanishing gradient of 1e-12 is so judged as strictly as one of 1.
+steps. So a vanishing gradient of 1e-12 is judged as strictly as one of 1.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy as np
 
 from ...backends import Evaluation, Model, OrderedSystem, Problem, Recurrent
 
-GATED = ("U", "W", "b")
+GATED_PARAMS = ("U", "W", "b")
 
 
 class Quantity(NamedTuple):
@@ -23,6 +23,11 @@ class Quantity(NamedTuple):
         values: the array as it was answered.
         labels: the blocks' names, in the order of the array's first axis, which they divide evenly.
         steps: whether the blocks are steps.
+
+    Example:
+        >>> gates = Quantity(np.arange(6.0).reshape(3, 2), ("db_r", "db_z", "db_n"), False)
+        >>> gates.block(1)
+        array([[2., 3.]])
     """
 
     values: np.ndarray
@@ -31,11 +36,11 @@ class Quantity(NamedTuple):
 
     @property
     def blocks(self) -> np.ndarray:
-        """(number of blocks, entries of each)."""
+        """The values as rows: (number of blocks, entries of each)."""
         return self.values.reshape(len(self.labels), -1)
 
     def block(self, i: int) -> np.ndarray:
-        """The block of that number, in its own shape."""
+        """Block i, in its own shape."""
         if len(self.labels) == 1:
             return self.values
         parts = np.split(self.values, len(self.labels))
@@ -43,7 +48,7 @@ class Quantity(NamedTuple):
 
 
 def expected_shapes(problem: Problem) -> dict[str, dict[str, tuple[int, ...]]]:
-    """The names and shapes of a whole answer, by the field of `Evaluation` that they stand in."""
+    """The names and shapes of a complete answer, by the fields of `Evaluation`."""
     model, leading = problem.model, problem.leading
     return {
         "gradients": {name: array.shape for name, array in problem.differentiable.items()},
@@ -57,26 +62,42 @@ def quantities(answer: Evaluation, problem: Problem) -> dict[str, Quantity]:
 
     These are `loss`; the outputs, such as `o_t`; gradients, such as `dU`, `dh0`, `dx_t`; and adjoints, such as
     `dh_t`. Their blocks are called `o_3`, `dU` or `dU_i`, `dx_3`, `dh_3`; in a stack `layer0.dh_3.reverse`.
+
+    Args:
+        answer: with all or some of its arrays.
+        problem: that it answers.
+
+    Example:
+        >>> from gradparity.backends import get_backend
+        >>> from gradparity.compare import SYSTEMS
+        >>> problem = SYSTEMS["lstm"].problem(seed=0)
+        >>> quantities(get_backend("manual").evaluate(problem), problem)["dU"].labels
+        ('dU_i', 'dU_f', 'dU_g', 'dU_o')
     """
     model = problem.model
-    found = {"loss": Quantity(np.asarray(answer.loss), ("loss",), False)}
+    compared = {"loss": Quantity(np.asarray(answer.loss), ("loss",), False)}
     output = model.output_spec(*problem.leading)
     if answer.outputs is not None:
-        found |= _quantity("z" if isinstance(model, OrderedSystem) else "o", answer.outputs, output.steps)
+        compared |= _quantity("z" if isinstance(model, OrderedSystem) else "o", answer.outputs, output.steps)
     for name, values in answer.gradients.items():
         if name == "inputs":
-            found |= _quantity("dx", values, isinstance(model, Recurrent))
+            compared |= _quantity("dx", values, isinstance(model, Recurrent))
         else:
             label = derivative(name)
-            found[label] = Quantity(values, _parts(name, model), False)
+            compared[label] = Quantity(values, _parts(name, model), False)
     variables = model.variables(*problem.leading)
     for name, values in answer.adjoints.items():
-        found |= _quantity(derivative(name), values, variables[name].steps)
-    return found
+        compared |= _quantity(derivative(name), values, variables[name].steps)
+    return compared
 
 
 def derivative(name: str) -> str:
-    """`dU` of `U`, `layer0.dU.reverse` of `layer0.U.reverse`."""
+    """The name of a gradient.
+
+    Example:
+        >>> derivative("U"), derivative("layer0.U.reverse")
+        ('dU', 'layer0.dU.reverse')
+    """
     return re.sub(r"^(layer\d+\.)?", r"\1d", name)
 
 
@@ -95,7 +116,7 @@ def _parts(name: str, model: Model) -> tuple[str, ...]:
         return (label,)
     if name in model.state_names and len(model.places) > 1:
         return tuple(derivative(place.name(name)) for place in model.places)
-    if name.removesuffix(".reverse").rpartition(".")[2] in GATED and model.gates:
+    if name.removesuffix(".reverse").rpartition(".")[2] in GATED_PARAMS and model.gates:
         return tuple(_indexed(label, gate) for gate in model.gates)
     return (label,)
 

@@ -5,8 +5,8 @@ from .as_pyperf import pyperf_suite
 from .display import show_bench, show_changes, show_measurement
 from .markdown import markdown_tables
 from .plot import bench_figure
-from .results import Measurement, Timing
-from .run import ROUNDS, Bench, candidates, run_bench
+from .results import Bench, Measurement, Timing
+from .run import ROUNDS, candidates, run_bench
 from .workloads import SIZES, Workload, workloads
 
 __all__ = [

@@ -13,18 +13,20 @@ from ...backends import RequestError
 from .results import Measurement, Timing, measurement_from
 from .workloads import Workload
 
-MANY = 3.0  # times the noise, from which on a change is one
+SIGNIFICANT = 3.0  # times the noise, from which on a difference counts as a change
 
 
 @dataclass(frozen=True)
 class Change:
-    """A backend on a workload, before and now.
+    """A backend on a workload, in an earlier benchmark and now.
 
     Attributes:
-        workload, backend: of what.
-        before, now: the medians, in seconds.
-        ratio: of the two, each as a multiple of the floor in its own rounds.
-        noise: the standard error of that ratio's logarithm, from the spread of the rounds.
+        workload: what was timed.
+        backend: its name.
+        before: the earlier median, in seconds.
+        now: the median, in seconds.
+        ratio: now / before, each as a multiple of the floor in its own rounds.
+        noise: the standard error of the ratio's logarithm, from the spread of the rounds.
     """
 
     workload: Workload
@@ -35,12 +37,19 @@ class Change:
     noise: float
 
     @property
+    def slowdown(self) -> float:
+        """now / before, whatever the floor did."""
+        return self.now / self.before
+
+    @property
     def times_noise(self) -> float:
+        """How many times the noise the change is."""
         return abs(math.log(self.ratio)) / self.noise if self.noise else math.inf
 
     @property
     def verdict(self) -> str:
-        if self.ratio == 1 or self.times_noise < MANY:
+        """`slower`, `faster` or `no change`."""
+        if self.ratio == 1 or self.times_noise < SIGNIFICANT:
             return "no change"
         return "slower" if self.ratio > 1 else "faster"
 
@@ -49,7 +58,7 @@ def read_bench(path: Path) -> list[Measurement]:
     """The measurements in a file that `gradparity bench --json` wrote.
 
     Raises:
-        RequestError: it is no such file.
+        RequestError: the file cannot be read, or is something else.
     """
     try:
         return [measurement_from(line) for line in json.loads(path.read_text())["results"]]
@@ -60,37 +69,39 @@ def read_bench(path: Path) -> list[Measurement]:
 
 
 def changes(before: Sequence[Measurement], now: Sequence[Measurement]) -> list[Change]:
-    """Of every backend and workload that has times in both."""
+    """The changes of every backend on every workload for which both benchmarks have times."""
     earlier = {measurement.workload: measurement for measurement in before}
-    found = []
+    changed: list[Change] = []
     for measurement in now:
         old = earlier.get(measurement.workload)
-        for timing in measurement.accepted if old else ():
-            known = next((each for each in old.accepted if each.backend == timing.backend), None) if old else None
-            if known and old:
-                found.append(_change(measurement, timing, old, known))
-    return found
+        old_timings = {timing.backend: timing for timing in old.accepted} if old else {}
+        changed += [
+            _change(measurement, timing, old, old_timings[timing.backend])
+            for timing in measurement.accepted
+            if old and timing.backend in old_timings
+        ]
+    return changed
 
 
-def _change(measurement: Measurement, timing: Timing, old: Measurement, known: Timing) -> Change:
-    ours, theirs = _of_the_floor(measurement, timing), _of_the_floor(old, known)
+def _change(measurement: Measurement, timing: Timing, old: Measurement, old_timing: Timing) -> Change:
+    logs, old_logs = _logs_over_floor(measurement, timing), _logs_over_floor(old, old_timing)
     return Change(
         workload=measurement.workload,
         backend=timing.backend,
-        before=known.median,
+        before=old_timing.median,
         now=timing.median,
-        ratio=math.exp(statistics.median(ours) - statistics.median(theirs)),
-        noise=math.hypot(_standard_error(ours), _standard_error(theirs)),
+        ratio=math.exp(statistics.median(logs) - statistics.median(old_logs)),
+        noise=math.hypot(_standard_error(logs), _standard_error(old_logs)),
     )
 
 
-def _of_the_floor(measurement: Measurement, timing: Timing) -> list[float]:
+def _logs_over_floor(measurement: Measurement, timing: Timing) -> list[float]:
     """The logarithms of a backend's times as multiples of the floor's, round by round."""
-    return [math.log(each / least) for each, least in zip(timing.seconds, measurement.floor.seconds, strict=True)]
+    return [math.log(seconds / floor) for seconds, floor in zip(timing.seconds, measurement.floor.seconds, strict=True)]
 
 
 def _standard_error(values: Sequence[float]) -> float:
-    """Of the median, from the quartiles, which an outlier does not move: of normal noise it is 1.2533 σ / √n."""
+    """The standard error of the median: 1.2533 σ / √n of normal noise, with σ by the quartiles against outliers."""
     if len(values) < 2:
         return math.inf
     lower, _, upper = statistics.quantiles(values, n=4, method="inclusive")

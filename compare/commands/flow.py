@@ -10,7 +10,7 @@ import typer
 from ...backends.checks import require_number
 from ...backends.files import write_whole
 from ...backends.registry import choose_backends
-from ..flow import DEFAULT_SYSTEMS, SCALES, flow_figure, flow_rows, measure_flow, show_flows
+from ..flow import DEFAULT_SYSTEMS, SCALES, flow_figure, measure_flow, show_flows
 from ..output import SCHEMA, console, listing_json, progress_bar, require_drawable, working
 from ..systems import get_system
 from .options import STANDARD_OUTPUT, BackendOption, JsonOption, require_targets, write
@@ -69,6 +69,6 @@ def flow_command(
     if plot:
         write_whole(plot, drawn)
     if json is not None:
-        write(json, listing_json({"schema": SCHEMA, "flows": flow_rows(flows)}))
+        write(json, listing_json({"schema": SCHEMA, "flows": [flow.row() for flow in flows]}))
     if any(flow.comparison.verdict != "agree" for flow in flows):
         raise typer.Exit(1)

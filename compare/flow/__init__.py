@@ -2,7 +2,6 @@
 
 from .charts import flow_figure
 from .display import show_flows
-from .export import flow_rows
-from .measurement import DEFAULT_SYSTEMS, SCALES, measure_flow
+from .measurement import DEFAULT_SYSTEMS, SCALES, GradientFlow, measure_flow
 
-__all__ = ["DEFAULT_SYSTEMS", "SCALES", "flow_figure", "flow_rows", "measure_flow", "show_flows"]
+__all__ = ["DEFAULT_SYSTEMS", "SCALES", "GradientFlow", "flow_figure", "measure_flow", "show_flows"]

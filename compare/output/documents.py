@@ -41,10 +41,11 @@ def markdown_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> st
     """A table in Markdown, its first column aligned left and the others right.
 
     Example:
-        >>> print(markdown_table(["check", "detects"], [["|dW|", "7"]]))
+        >>> print(markdown_table(["check", "detects"], [["gradcheck", "738"], ["gradparity", "1027"]]))
         | check | detects |
         | --- | ---: |
-        | \\\\|dW\\\\| | 7 |
+        | gradcheck | 738 |
+        | gradparity | 1027 |
     """
     lines = [headings, ["---", *("---:" for _ in headings[1:])], *rows]
     return "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines)

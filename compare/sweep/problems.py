@@ -78,10 +78,10 @@ def draw_problem(number: int, *, seed: int = 0, numbers: int = 10) -> SweepProbl
         The problem, with its family and gain.
 
     Example:
-        >>> drawn = draw_problem(3, seed=0)
-        >>> drawn.family
-        'lstm'
-        >>> drawn.problem.fingerprint == draw_problem(3, seed=0).problem.fingerprint
+        >>> drawn = draw_problem(12, seed=0)
+        >>> drawn.family, drawn.problem.dtype.name
+        ('FAMILY', 'DTYPE')
+        >>> drawn.problem.fingerprint == draw_problem(12, seed=0).problem.fingerprint
         True
     """
     choose = SeededChooser(np.random.Generator(np.random.PCG64([seed, number // numbers, 0])))

@@ -123,7 +123,7 @@ FAULTS = {
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_wrong_conversion_is_no_agreement(fault):
     conversion = convert(weights(), "torch", "flax-nnx")
-    wrong = replace(conversion, made=[FAULTS[fault](held) for held in conversion.made])
+    wrong = replace(conversion, target_weights=[FAULTS[fault](layer) for layer in conversion.target_weights])
     assert wrong.verify().verdict == "disagree"
 
 
