@@ -93,9 +93,10 @@ def run_bench(
 
     Example:
         >>> from gradparity.compare.bench import run_bench, workloads
-        >>> bench = run_bench(workloads(["rnn"], ["float64"], ["2,3,4,5"]), ["manual", "torch"], rounds=1)
-        >>> [(timing.backend, timing.verdict) for timing in bench.measurements[0].timings]
-        [('floor', 'accepted'), ('manual', 'accepted'), ('torch', 'accepted')]
+        >>> mine = "gradparity.backends.references.manual_backend:ManualBackend"  # any `module:object`
+        >>> bench = run_bench(workloads(["rnn"], ["float64"], ["2,3,4,5"]), ["manual", mine], rounds=1)
+        >>> [timing.verdict for timing in bench.measurements[0].candidates]
+        ['accepted', 'accepted']
     """
     require_integer("threads", threads, at_least=1)
     require_integer("rounds", rounds, at_least=1)

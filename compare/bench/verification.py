@@ -13,7 +13,7 @@ from ..answers import Quantity, quantities
 from ..referee import agreeing_groups, answer_failure, judge_values
 from ..tolerance import measure_rounding
 
-VERIFICATION_PROBES = 3  # a spread over thousands of entries needs few, and the largest workloads take seconds for each
+VERIFICATION_PROBES = 3  # a spread over thousands of entries needs few, and one of the largest workloads takes seconds
 
 Refused = tuple[str, str]  # a verdict, and the reason
 

@@ -35,23 +35,26 @@ def detect_command(
         ),
     ] = False,
     everywhere: Annotated[
-        bool, typer.Option("--all", help="Plant each mistake on every system to which it applies, not on the first.")
+        bool, typer.Option("--all", help="Plant each mistake on every system to which it applies.")
     ] = False,
     check: Annotated[
         list[str] | None,
         typer.Option(metavar="NAME", help=f"A check: {', '.join(CHECKS)}. Repeat. Default: all that are installed."),
     ] = None,
-    markdown: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the tables as a page.")] = None,
+    markdown: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write the tables as a page in Markdown.")
+    ] = None,
     json: JsonOption = None,
 ) -> None:
-    """Plant every mistake of the catalogue, and show which gradient checks detect it.
+    """Plant every mistake of the catalogue, and show which checks detect it.
 
-    The checks: PyTorch's gradcheck, JAX's check_grads, NumPy's assert_allclose with PyTorch's autograd, the central
-    differences that tutorials teach, and gradparity with its diagnosis. A second table counts the false positives:
+    The checks: PyTorch's gradcheck, JAX's check_grads, NumPy's assert_allclose
+    with PyTorch's autograd, the central differences that tutorials teach, and
+    gradparity with its diagnosis. A second table counts the false positives:
     right gradients that a check calls wrong.
 
-    It takes some 15 minutes, with --quick two or three. The exit code is 1 if gradparity misses a mistake or calls a
-    right gradient wrong.
+    It takes some 15 minutes, with --quick two or three. The exit code is 1 if
+    gradparity misses a mistake or calls a right gradient wrong.
 
     [bold]Examples[/bold]
 

@@ -124,7 +124,7 @@ class Detection:
     def correct_rows(self) -> list[dict[str, Any]]:
         """One row for each kind of problem: how many right gradients there are, and each check's verdicts on them."""
         kinds = dict.fromkeys(result.kind for result in self.correct)
-        return [self._correct_row(kind, [each for each in self.correct if each.kind == kind]) for kind in kinds]
+        return [self._correct_row(kind, [result for result in self.correct if result.kind == kind]) for kind in kinds]
 
     def total_correct_row(self) -> dict[str, Any]:
         """The row of all kinds together."""
@@ -154,20 +154,20 @@ class Detection:
     @property
     def missed(self) -> list[MistakeResult]:
         """The mistakes that gradparity does not call wrong."""
-        own = [result for result in self.planted if OWN_CHECK in result.verdicts]
-        return [result for result in own if result.verdicts[OWN_CHECK].verdict != "wrong"]
+        judged = [result for result in self.planted if OWN_CHECK in result.verdicts]
+        return [result for result in judged if result.verdicts[OWN_CHECK].verdict != "wrong"]
 
     @property
     def unnamed(self) -> list[MistakeResult]:
         """The mistakes that gradparity calls wrong, and gives another name, or none."""
-        own = [result for result in self.planted if OWN_CHECK in result.verdicts]
-        return [result for result in own if result.verdicts[OWN_CHECK].verdict == "wrong" and not result.named]
+        judged = [result for result in self.planted if OWN_CHECK in result.verdicts]
+        return [result for result in judged if result.verdicts[OWN_CHECK].verdict == "wrong" and not result.named]
 
     @property
     def wrongly_accused(self) -> list[CorrectResult]:
         """The right gradients that gradparity calls wrong, or fails on."""
-        own = [result for result in self.correct if OWN_CHECK in result.verdicts]
-        return [result for result in own if result.verdicts[OWN_CHECK].verdict in ("wrong", "failed")]
+        judged = [result for result in self.correct if OWN_CHECK in result.verdicts]
+        return [result for result in judged if result.verdicts[OWN_CHECK].verdict in ("wrong", "failed")]
 
     @property
     def failures(self) -> dict[str, str]:

@@ -44,7 +44,7 @@ class GradientFlow:
 
     system: str
     scale: float
-    norms: Float[np.ndarray, T + 1]
+    norms: np.ndarray
     comparison: Comparison
 
     @property

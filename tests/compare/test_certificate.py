@@ -14,8 +14,7 @@ from faults import Faulty, in_gradients, move_one_entry
 from flint import ctx
 from gradparity.backends import Evaluation, Problem, Recurrent
 from gradparity.backends.frameworks import loading as frameworks
-from gradparity.backends.references import jax_backend as jax_scan
-from gradparity.backends.references import jax_recurrent, torch_recurrent
+from gradparity.backends.references import jax_compilation, jax_recurrent, torch_recurrent
 from gradparity.compare import DisagreementError, assert_agree, cli, compare
 from gradparity.compare.answers.blocks import quantities
 from gradparity.compare.answers.training import Training
@@ -75,9 +74,9 @@ def a_common_bug(monkeypatch):
     monkeypatch.setitem(network.LOSSES, "squared_error", by_hand)
     monkeypatch.setattr(torch_recurrent, "each_loss", lambda loss, o, y: (o - y).square().sum(dim=-1))
     monkeypatch.setattr(jax_recurrent, "each_loss", lambda loss, o, y: ((o - y) ** 2).sum(axis=-1))
-    jax_scan._value_and_grad.cache_clear()
+    jax_compilation.value_and_grad.cache_clear()
     yield
-    jax_scan._value_and_grad.cache_clear()
+    jax_compilation.value_and_grad.cache_clear()
 
 
 @pytest.mark.usefixtures("a_common_bug")
@@ -156,7 +155,7 @@ def test_the_command_line_shows_true_errors(capsys):
 
 
 def test_a_case_that_is_too_large_is_compared_without_and_said_so(capsys, monkeypatch):
-    monkeypatch.setattr(certificate, "LIMIT_SECONDS", 1e-3)
+    monkeypatch.setattr(certificate, "MAX_SECONDS", 1e-3)
     assert run("compare", "lstm", "--certify", "--seed", "0", "--dtype", "float64") == 0
     out = capsys.readouterr().out
     assert "agree (rounding)" in out
