@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 
 from ...backends.frameworks.loading import require
-from .run import Bench
+from .results import Bench
 
 
 def pyperf_suite(bench: Bench) -> str:

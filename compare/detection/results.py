@@ -174,8 +174,8 @@ class Detection:
         """Of each check that raised an exception: how often, and the first one."""
         failures = {}
         for check in self.checks:
-            results = [result.verdicts[check] for result in (*self.planted, *self.correct)]
-            errors = [result.error for result in results if result.verdict == "failed"]
+            verdicts = [result.verdicts for result in self.planted] + [result.verdicts for result in self.correct]
+            errors = [by_check[check].error for by_check in verdicts if by_check[check].verdict == "failed"]
             if errors:
                 failures[check] = f"raised something {len(errors)} times, first {errors[0]}"
         return failures

@@ -55,7 +55,7 @@ class SeededChooser:
 
     def one_of(self, option: str, values: Sequence[Any]) -> Any:
         """One of the values."""
-        return values[self._rng.integers(len(values))] if len(values) > 1 else values[0]
+        return values[int(self._rng.integers(len(values)))] if len(values) > 1 else values[0]
 
     def integer(self, low: int, high: int) -> int:
         """An integer, both ends included."""

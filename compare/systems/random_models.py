@@ -19,7 +19,7 @@ from ...backends.checks import DTYPES
 from ...backends.models.recurrent import ACTIVATIONS, CELLS, DIFFERENTIATIONS, LOSS_AT, LOSSES, REDUCTIONS, RESETS
 from ...backends.models.truncation import TRUNCATIONS
 
-Value = TypeVar("Value", bound=Hashable)
+Value = TypeVar("Value")
 Range = tuple[int, int]  # the smallest and the largest
 
 FAMILY_NAMES = (*CELLS, "feed-forward", "ordered")
@@ -33,7 +33,7 @@ class Chooser(Protocol):
     """Who draws."""
 
     def one_of(self, option: str, values: Sequence[Value]) -> Value:
-        """One of the values of an option; a value that stands there twice is twice as likely."""
+        """One of the values of an option, all hashable; a value that stands there twice is twice as likely."""
 
     def integer(self, low: int, high: int) -> int:
         """A size, both ends included."""
@@ -97,7 +97,10 @@ def random_model(choose: Chooser, space: ModelSpace) -> RandomModel:
         weights, objective = np.tril(choose.numbers(N, N), -1), choose.numbers(N)
         return RandomModel(family, dtype, OrderedSystem(weights, objective))  # type: ignore[arg-type] # makes tuples
     B = choose.integer(*space.batch_sizes)
-    readout = {"loss": choose.one_of("loss", LOSSES), "reduction": choose.one_of("reduction", REDUCTIONS)}
+    readout: dict[str, Any] = {
+        "loss": choose.one_of("loss", LOSSES),
+        "reduction": choose.one_of("reduction", REDUCTIONS),
+    }
     if family == "feed-forward":
         sizes = tuple(choose.integer(*space.widths) for _ in range(choose.integer(*space.depths)))
         activation = choose.one_of("activation", ACTIVATIONS)
@@ -109,7 +112,7 @@ def random_model(choose: Chooser, space: ModelSpace) -> RandomModel:
     return RandomModel(family, dtype, model, T, B)
 
 
-def _recurrent_model(choose: Chooser, space: ModelSpace, cell: str, T: int, readout: dict[str, str]) -> Recurrent:
+def _recurrent_model(choose: Chooser, space: ModelSpace, cell: str, T: int, readout: dict[str, Any]) -> Recurrent:
     options: dict[str, Any] = {"loss_at": choose.one_of("loss_at", LOSS_AT), "bias": choose.one_of("bias", _FLAGS)}
     kind = choose.one_of("kind", KINDS_OF_STACK)
     is_plain, is_single, is_truncated = cell == "rnn", kind != "stacked", kind == "truncated"
@@ -137,7 +140,7 @@ def every_combination() -> Iterator[tuple[tuple[Hashable, ...], RandomModel]]:
     Yields:
         The values in the order in which they are asked for, and the model that they make.
     """
-    smallest = ModelSpace(*((low, low) for low in (1, 1, 1, 2, 1)))
+    smallest = ModelSpace((1, 1), (1, 1), (1, 1), depths=(2, 2), variables=(1, 1))
     pending: list[tuple[Hashable, ...]] = [()]
     while pending:
         path = _Path(pending.pop())

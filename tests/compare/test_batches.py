@@ -24,9 +24,9 @@ def batches(problem, steps, size, seed=0):
     ("size", "sizes"), [(1, [1] * 6), (2, [2, 2, 2]), (3, [3, 3]), (4, [4, 2]), (5, [5, 1]), (6, [6])]
 )
 def test_each_pass_has_every_sample_once_and_its_last_batch_has_the_rest(size, sizes):
-    found = batches(MLP, 5 * len(sizes), size)
-    for start in range(0, len(found), len(sizes)):
-        of_a_pass = found[start : start + len(sizes)]
+    drawn = batches(MLP, 5 * len(sizes), size)
+    for start in range(0, len(drawn), len(sizes)):
+        of_a_pass = drawn[start : start + len(sizes)]
         assert [len(batch) for batch in of_a_pass] == sizes
         assert sorted(np.concatenate(of_a_pass)) == list(range(6))
 

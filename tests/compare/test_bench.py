@@ -37,7 +37,7 @@ class Wrong(ManualBackend):
         return changed
 
 class Silent(ManualBackend):
-    """Answers rightly where it is asked, and not where it is timed."""
+    """Its evaluate is right, and its timed call is not."""
     name = "silent"
     def prepare(self, problem):
         run = super().prepare(problem)
@@ -228,17 +228,17 @@ def test_the_command_shows_it_and_ends_with_1_if_somebody_was_refused(candidates
     ]
     right, wrong = candidates("Right", "Wrong")
     with pytest.raises(SystemExit) as ended:
-        main([*arguments, "--backend", right, "--json", "found.json", "--plot", "found.svg", "--pyperf", "suite.json"])
+        main([*arguments, "--backend", right, "--json", "times.json", "--plot", "times.svg", "--pyperf", "suite.json"])
     out = capsys.readouterr().out
     assert not ended.value.code
     assert "1 workload: 2 of 2 answers accepted" in out
     with pytest.raises(SystemExit) as ended:
-        main([*arguments, "--backend", right, "--backend", wrong, "--against", "found.json"])
+        main([*arguments, "--backend", right, "--backend", wrong, "--against", "times.json"])
     out = capsys.readouterr().out
     assert ended.value.code == 1
     assert "candidates:Wrong: disagrees: dW differs" in out
     assert "rnn float32 B=2 T=3 D=4 H=5, before and now" in out
-    assert len(read_bench_file("found.json")["results"][0]["timings"]) == 3
+    assert len(read_bench_file("times.json")["results"][0]["timings"]) == 3
 
 
 def read_bench_file(path):
@@ -365,7 +365,7 @@ def test_an_old_file_that_is_none_is_refused(tmp_path):
         (["--threads", "9999", "--backend", "manual", "--backend", "torch"], "threads is 9999, but there are"),
         (["--device", "tpu", "--backend", "manual", "--backend", "torch"], "unknown device 'tpu'"),
         (["--against", "missing.json"], "missing.json: cannot be read"),
-        (["--plot", "found.txt"], "found.txt: cannot be drawn"),
+        (["--plot", "times.txt"], "times.txt: cannot be drawn"),
     ],
 )
 def test_a_wrong_request_is_one_line(arguments, message, capsys):

@@ -162,9 +162,9 @@ def test_a_sign_flip_in_a_block_near_1e_12_is_found_and_called_so():
 
 @pytest.mark.parametrize(
     ("problem", "variable"),
-    [(scaled(1.0, hidden_size=8), each) for each in "oha"]
-    + [(of_another_model("lstm", 1.0, seq_len=5), each) for each in "ohca"],
-    ids=[*(f"plain-{each}" for each in "oha"), *(f"lstm-{each}" for each in "ohca")],
+    [(scaled(1.0, hidden_size=8), letter) for letter in "oha"]
+    + [(of_another_model("lstm", 1.0, seq_len=5), letter) for letter in "ohca"],
+    ids=[*(f"plain-{letter}" for letter in "oha"), *(f"lstm-{letter}" for letter in "ohca")],
 )
 def test_one_entry_of_one_step_moved_by_1e_12_is_found(problem, variable):
     def change(answer, problem):
