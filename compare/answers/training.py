@@ -23,10 +23,12 @@ class HasGradients(Protocol):
     """The part of an answer that a step needs."""
 
     @property
-    def loss(self) -> Any: ...
+    def loss(self) -> Any:
+        """L."""
 
     @property
-    def gradients(self) -> dict[str, np.ndarray]: ...
+    def gradients(self) -> dict[str, np.ndarray]:
+        """∂L/∂θ, by the parameters' names."""
 
 
 @dataclass(frozen=True)

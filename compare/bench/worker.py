@@ -44,6 +44,13 @@ def work(pipe: Connection, name: str, workload: Workload, device: str, threads: 
 
     It sends "ready", and after the first message a `Start`. Then each True is answered with the seconds of a call, the
     average over one round; False ends it, and is answered with the bytes by which the process grew.
+
+    Args:
+        pipe: to the parent.
+        name: of the backend, or `floor`.
+        workload: what to time.
+        device: on which the backend computes.
+        threads: as many cores are taken.
     """
     _stay_on_cores(threads)
     pipe.send("ready")

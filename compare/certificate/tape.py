@@ -43,10 +43,12 @@ class Variable:
 
     @property
     def gradient(self) -> Balls:
+        """The balls of the derivative of the result, in the shape of `value`."""
         return balls(np.zeros(self.value.shape)) if self._gradient is None else self._gradient
 
     @property
     def T(self) -> Variable:  # noqa: N802 # as in NumPy
+        """The transpose."""
         return Variable(self.value.T, [(self, lambda g: g.T)])
 
     def __add__(self, other: Variable | Balls | int) -> Variable:
@@ -85,11 +87,13 @@ def balls(numbers: Any) -> Balls:
 
 
 def tanh(a: Variable) -> Variable:
+    """The hyperbolic tangent y, with y′ = 1 − y²."""
     y = _entrywise(lambda x: x.tanh())(a.value)
     return Variable(y, [(a, lambda g: g * (1 - y * y))])
 
 
 def sigmoid(a: Variable) -> Variable:
+    """The logistic function: y = σ(a), y′ = y (1 − y)."""
     y = _entrywise(lambda x: 1 / (1 + (-x).exp()))(a.value)
     return Variable(y, [(a, lambda g: g * y * (1 - y))])
 
@@ -102,11 +106,13 @@ def relu(a: Variable) -> Variable:
 
 
 def exp(a: Variable) -> Variable:
+    """The exponential: y = eᵃ, y′ = y."""
     y = _entrywise(lambda x: x.exp())(a.value)
     return Variable(y, [(a, lambda g: g * y)])
 
 
 def log(a: Variable) -> Variable:
+    """The logarithm: y = log a, y′ = 1 / a."""
     return Variable(_entrywise(lambda x: x.log())(a.value), [(a, lambda g: g / a.value)])
 
 

@@ -1,7 +1,7 @@
 """Five ways to ask whether a gradient is wrong, behind one interface: a program in, a verdict out.
 
 Four are what people use: the checks that come with PyTorch and JAX, NumPy's comparison with another answer, and the
-differences that tutorials teach. Each is used as it is documented, at its own defaults. The fifth is this project's.
+differences that tutorials teach, each as it is documented, at its defaults. The fifth is this project's.
 """
 
 from __future__ import annotations

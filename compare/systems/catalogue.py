@@ -1,4 +1,10 @@
-"""The catalogue: the named systems, each with the sizes on which it is compared."""
+"""The catalogue: the named systems, each with the sizes on which it is compared.
+
+Example:
+    >>> from gradparity.compare import SYSTEMS
+    >>> SYSTEMS["lstm"].model.cell, SYSTEMS["lstm"].leading
+    ('lstm', {'T': 12, 'B': 3})
+"""
 
 from __future__ import annotations
 

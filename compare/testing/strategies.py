@@ -57,14 +57,25 @@ def models(
         family: `Recurrent`, `FeedForward` or `OrderedSystem`.
         cell: `rnn`, `lstm` or `gru`; rules out the other families.
         loss: as in `Recurrent`; rules out the ordered systems, which have none.
-        dtype: in which `supported_by` is asked; None means that one of both is enough.
+        dtype: in which `supported_by` supports the model; None takes one of both.
         truncated: True for truncated gradients alone, which rules out the other families; False for none of these.
-        most_steps: T, which the steps of a truncation fall short of or exceed.
+        most_steps: the largest T of their problems, which bounds the steps of a truncation.
         supported_by: a backend, by its name, as `module:object` or itself: only what it supports is drawn.
 
+    Returns:
+        A strategy that shrinks to small sizes and default options.
+
     Raises:
-        RequestError: an argument is wrong; or, when the first model is drawn, `supported_by` is no backend, or nothing
-            fits them all.
+        RequestError: an argument is wrong; or, when the first model is drawn, `supported_by` is no backend, or no
+            model fits all arguments.
+
+    Example:
+        >>> from hypothesis import given, settings
+        >>> @settings(max_examples=5, database=None)
+        ... @given(models(cell="gru", loss="squared_error"))
+        ... def test(model):
+        ...     assert (model.cell, model.loss) == ("gru", "squared_error")
+        >>> test()
     """
     wanted = Wanted(family, cell, loss, dtype, truncated, None, supported_by)
     return wanted.models(most_steps).map(lambda drawn: drawn.model)
@@ -86,18 +97,29 @@ def problems(
     When a test fails, the smallest problem on which it does is printed as one line that makes it again.
 
     Args:
-        family: as for `models`.
-        cell: as for `models`.
-        loss: as for `models`.
+        family: as for `models`; so are `cell`, `loss` and `truncated`.
+        cell: `rnn`, `lstm` or `gru`.
+        loss: as in `Recurrent`.
         dtype: `float64` or `float32`.
-        truncated: as for `models`.
-        lengths: True for sequences with a length each alone, which rules out the other families; False for none of
-            these. Give that for a backend that has no lengths: it can say so only when it is asked for an answer.
+        truncated: whether gradients are truncated.
+        lengths: True for sequences of unequal lengths alone, which rules out the other families; False for none of
+            these: for a backend without lengths, which `supports` cannot express.
         most_steps: the largest T.
         supported_by: as for `models`, in the problem's dtype.
 
+    Returns:
+        A strategy that shrinks to small sizes, default options and seed 0.
+
     Raises:
         RequestError: as for `models`.
+
+    Example:
+        >>> from hypothesis import given, settings
+        >>> @settings(max_examples=5, database=None)
+        ... @given(problems(cell="lstm", dtype="float32", most_steps=4))
+        ... def test(problem):
+        ...     assert problem.dtype == "float32" and problem.seq_len <= 4
+        >>> test()
     """
     wanted = Wanted(family, cell, loss, dtype, truncated, lengths, supported_by)
     return _problems(wanted.models(most_steps), lengths)
