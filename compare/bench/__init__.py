@@ -1,7 +1,7 @@
 """The benchmark: verified, then timed. The method and the results are in `bench.md`, beside this file."""
 
-from .against import changes, read_bench
 from .as_pyperf import pyperf_suite
+from .changes import find_changes, read_bench
 from .display import show_bench, show_changes, show_measurement
 from .markdown import markdown_tables
 from .plot import bench_figure
@@ -18,7 +18,7 @@ __all__ = [
     "Workload",
     "bench_figure",
     "candidates",
-    "changes",
+    "find_changes",
     "markdown_tables",
     "pyperf_suite",
     "read_bench",

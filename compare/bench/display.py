@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..output import PIPE_WIDTH, plain_table, say
-from .against import Change
+from .changes import Change
 from .results import FLOOR, Bench, Measurement, Timing, by_cell_and_dtype, candidate_names
 
 COLUMN_LEGEND = (

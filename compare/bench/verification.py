@@ -59,8 +59,10 @@ def verify(problem: Problem, answers: Mapping[str, PreparedAnswer]) -> dict[str,
             reasons.setdefault(pair, f"{block.label} differs, by up to {times:.0e} times what rounding explains")
     groups = agreeing_groups(list(compared), [tuple(sorted(pair)) for pair in reasons])  # type: ignore[misc]
     best = groups[0] if groups else ()
-    if len(best) < 2 or (len(groups) > 1 and len(groups[1]) == len(best)):
-        return refused | dict.fromkeys(compared, ("disagrees", "no two agree, or as many with one as with another"))
+    if len(best) < 2:
+        return refused | dict.fromkeys(compared, ("disagrees", "no two backends agree"))
+    if len(groups) > 1 and len(groups[1]) == len(best):
+        return refused | dict.fromkeys(compared, ("disagrees", "groups of equal size disagree with each other"))
     for name in compared:
         if name not in best:
             other = next(member for member in best if frozenset((name, member)) in reasons)

@@ -12,7 +12,7 @@ from ..bench import (
     ROUNDS,
     bench_figure,
     candidates,
-    changes,
+    find_changes,
     markdown_tables,
     pyperf_suite,
     read_bench,
@@ -119,7 +119,7 @@ def bench_command(
         )
     show_bench(bench, terminal)
     if against:
-        show_changes(changes(before, bench.measurements), terminal)
+        show_changes(find_changes(before, bench.measurements), terminal)
     if plot and bench.measurements:
         write_whole(plot, bench_figure(bench.measurements, plot.suffix.lower()))
     if markdown and bench.measurements:

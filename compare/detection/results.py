@@ -177,7 +177,7 @@ class Detection:
             verdicts = [result.verdicts for result in self.planted] + [result.verdicts for result in self.correct]
             errors = [by_check[check].error for by_check in verdicts if by_check[check].verdict == "failed"]
             if errors:
-                failures[check] = f"raised something {len(errors)} times, first {errors[0]}"
+                failures[check] = f"raised an exception {len(errors)} times, first {errors[0]}"
         return failures
 
     @property

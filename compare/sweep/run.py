@@ -56,7 +56,7 @@ def run_sweep(
     jobs = require_integer("jobs", jobs or os.cpu_count() or 1, at_least=1)
     installed, notes = choose_backends(backends)
     if list(installed) == ["manual"]:
-        raise RequestError("manual alone has nobody to be compared with: a sweep needs a second backend")
+        raise RequestError("manual alone cannot be compared: a sweep needs a second backend")
     names = list(backends or installed)
     header = {"schema": SWEEP_SCHEMA, "seed": seed, "numbers": numbers, "backends": names}
     if save_case:

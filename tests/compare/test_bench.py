@@ -10,7 +10,7 @@ import pytest
 from gradparity.backends import RequestError, get_backend
 from gradparity.backends.references.manual_backend import ManualBackend
 from gradparity.compare.bench import SIZES, Measurement, Timing, Workload, run_bench, workloads
-from gradparity.compare.bench.against import changes, read_bench
+from gradparity.compare.bench.changes import find_changes, read_bench
 from gradparity.compare.bench.display import duration, ratio_tables, show_changes, show_measurement
 from gradparity.compare.bench.floor import prepare_floor
 from gradparity.compare.bench.markdown import markdown_tables
@@ -331,15 +331,15 @@ def test_a_change_is_told_from_noise_and_from_a_slower_machine():
     slower = measurement(manual=(3.0, 3.1, 3.2))
     faster = measurement(manual=(1.5, 1.5, 1.6))
     noisy = measurement(manual=(1.8, 2.3, 3.0))
-    verdicts = [changes([old], [now])[0].verdict for now in (old, slower_machine, slower, faster, noisy)]
+    verdicts = [find_changes([old], [now])[0].verdict for now in (old, slower_machine, slower, faster, noisy)]
     assert verdicts == ["no change", "no change", "slower", "faster", "no change"]
-    assert changes([old], [measurement(workload=replace(TINY, cell="gru"))]) == []
+    assert find_changes([old], [measurement(workload=replace(TINY, cell="gru"))]) == []
 
 
 def test_everything_fits_on_a_terminal_of_80_columns(capsys):
     on = Console(width=80, force_terminal=True, color_system=None)
     show_measurement(measurement(), on)
-    show_changes(changes([measurement()], [measurement(manual=(3.0, 3.1, 3.2))]), on)
+    show_changes(find_changes([measurement()], [measurement(manual=(3.0, 3.1, 3.2))]), on)
     on.print(ratio_tables([measurement()])[0])
     out = capsys.readouterr().out
     assert "…" not in out

@@ -323,7 +323,7 @@ def test_workers_are_replaced_in_time(planted, monkeypatch):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--backend", "manual"], "manual alone has nobody to be compared with"),
+        (["--backend", "manual"], "manual alone cannot be compared"),
         (["--backend", "troch"], "unknown backend 'troch': did you mean 'torch'?"),
         (["--problems", "0"], "'--problems'"),
         (["--backend", "torch", "--log", "none/log"], "there is no folder none"),

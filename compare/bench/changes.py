@@ -68,7 +68,7 @@ def read_bench(path: Path) -> list[Measurement]:
         raise RequestError(f"{path}: is no benchmark, expected a file that `gradparity bench --json` wrote") from None
 
 
-def changes(before: Sequence[Measurement], now: Sequence[Measurement]) -> list[Change]:
+def find_changes(before: Sequence[Measurement], now: Sequence[Measurement]) -> list[Change]:
     """The changes of every backend on every workload for which both benchmarks have times."""
     earlier = {measurement.workload: measurement for measurement in before}
     changed: list[Change] = []
