@@ -74,7 +74,7 @@ def detect_command(
         write(str(markdown), detection_page(detection, _command_line(context.obj, json, markdown)))
     if json is not None:
         write(json, listing_json(detection_values(detection)))
-    if detection.missed or detection.wrongly_accused:
+    if detection.missed or detection.own_false_positives:
         raise typer.Exit(1)
 
 

@@ -92,7 +92,7 @@ def exception_lines(detection: Detection) -> list[str]:
     """What gradparity misses, does not name, or calls wrong though it is right."""
     lines = [f"missed: {result.label}: {_reason(result)}" for result in detection.missed]
     lines += [f"not named: {result.label}: {_suspects(result)}" for result in detection.unnamed]
-    for result in detection.wrongly_accused:
+    for result in detection.own_false_positives:
         verdict, error = result.verdicts[OWN_CHECK]
         lines.append(f"false positive: {result.kind}, {result.system}, seed {result.seed}: {error or verdict}")
     return lines

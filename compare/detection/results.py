@@ -164,7 +164,7 @@ class Detection:
         return [result for result in judged if result.verdicts[OWN_CHECK].verdict == "wrong" and not result.named]
 
     @property
-    def wrongly_accused(self) -> list[CorrectResult]:
+    def own_false_positives(self) -> list[CorrectResult]:
         """The right gradients that gradparity calls wrong, or fails on."""
         judged = [result for result in self.correct if OWN_CHECK in result.verdicts]
         return [result for result in judged if result.verdicts[OWN_CHECK].verdict in ("wrong", "failed")]

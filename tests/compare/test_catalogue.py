@@ -17,7 +17,7 @@ from gradparity.backends import (
     get_backend,
 )
 from gradparity.compare import SYSTEMS
-from gradparity.compare.commands._listings import system_rows
+from gradparity.compare.commands.listings import system_rows
 from gradparity.compare.systems.catalogue import SEEDS, WERBOS, get_system
 
 # Every name that the project promises, with the tutorial documents that it comes from.

@@ -180,7 +180,7 @@ def test_what_is_planted_is_found_and_named(planted):
     two = [find(planted, "φ′ missing"), find(planted, "another activation")]
     detection = detect([*two, *islice(correct_cases(1), 1)], ["gradparity", "differences"])
     assert detection.checks == ("differences", "gradparity")
-    assert (detection.missed, detection.unnamed, detection.wrongly_accused) == ([], [], [])
+    assert (detection.missed, detection.unnamed, detection.own_false_positives) == ([], [], [])
     assert detection.rows() == [
         {"part": part, "planted": (1, 0), "differences": (seen, 0), "gradparity": (1, 0), "named": (1, 0)}
         for part, seen in (("plain cell", 1), ("questions", 0))
