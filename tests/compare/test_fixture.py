@@ -77,12 +77,12 @@ def test_what_cannot_be_certified_is_compared_without_and_said_to_be(project):
         """
         import mine
         import pytest
-        from gradparity.compare import certificate
+        from gradparity.compare.certificate import enclosure
 
         @pytest.mark.gradparity("elman-softmax", dtype="float64")
         @pytest.mark.parametrize("backend", [mine.right, mine.wrong], ids=["right", "wrong"])
         def test_it(gradparity, backend, monkeypatch):
-            monkeypatch.setattr(certificate, "MAX_SECONDS", 0)
+            monkeypatch.setattr(enclosure, "MAX_SECONDS", 0)
             gradparity.assert_agree(backend)
         """
     )
