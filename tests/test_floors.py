@@ -177,7 +177,7 @@ def test_every_file_of_a_room_stands_in_the_list_and_no_other():
         ("compare.referee.results", "from ..diagnosis import diagnose", "diagnosis, which is above referee"),
         ("compare.mistakes.mistake", "def late():\n    from ..referee import Comparison", "referee, which is above"),
         ("compare.tolerance.rounding", "from .. import Comparison", "the face of its own floor"),
-        ("compare.answers.blocks", "from ..jobs import opened", "a circle: "),
+        ("compare.answers.blocks", "from ..jobs import open_journal", "a circle: "),
         ("backends.models.recurrent", "from ..problems import Problem", "problems, which is above models"),
         ("backends.checks", "from .models.model import Model", "models, which is above checks"),
     ],

@@ -1,7 +1,7 @@
 """Blocks: the pieces that are compared, each on its own scale.
 
 A block is one parameter's gradient (of a gated cell, one gate's part of it), or one time step of what has time
-steps. A vanishing gradient of 1e-12 is so judged as strictly as one of 1.
+steps. So a vanishing gradient of 1e-12 is judged as strictly as one of 1.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy as np
 from ...backends import Evaluation, Model, OrderedSystem, Problem, Recurrent
 from .names import QuantityName, gradient_name
 
-GATED = ("U", "W", "b")
+GATED_PARAMS = ("U", "W", "b")
 
 
 class Quantity(NamedTuple):
@@ -41,11 +41,11 @@ class Quantity(NamedTuple):
 
     @property
     def blocks(self) -> np.ndarray:
-        """(number of blocks, entries of each)."""
+        """The values as rows: (number of blocks, entries of each)."""
         return self.values.reshape(len(self.block_names), -1)
 
     def block(self, i: int) -> np.ndarray:
-        """The block of that number, in its own shape."""
+        """Block i, in its own shape."""
         if len(self.block_names) == 1:
             return self.values
         parts = np.split(self.values, len(self.block_names))
@@ -53,7 +53,7 @@ class Quantity(NamedTuple):
 
 
 def expected_shapes(problem: Problem) -> dict[str, dict[str, tuple[int, ...]]]:
-    """The names and shapes of a whole answer, by the field of `Evaluation` that they stand in."""
+    """The names and shapes of a complete answer, by the fields of `Evaluation`."""
     model, leading = problem.model, problem.leading
     return {
         "gradients": {name: array.shape for name, array in problem.differentiable.items()},
@@ -67,6 +67,17 @@ def quantities(answer: Evaluation, problem: Problem) -> dict[str, Quantity]:
 
     These are `loss`; the outputs, such as `o_t`; gradients, such as `dU`, `dh0`, `dx_t`; and adjoints, such as
     `dh_t`. Their blocks are called `o_3`, `dU` or `dU_i`, `dx_3`, `dh_3`; in a stack `layer0.dh_3.reverse`.
+
+    Args:
+        answer: with all or some of its arrays.
+        problem: that it answers.
+
+    Example:
+        >>> from gradparity.backends import get_backend
+        >>> from gradparity.compare import SYSTEMS
+        >>> problem = SYSTEMS["lstm"].problem(seed=0)
+        >>> quantities(get_backend("manual").evaluate(problem), problem)["dU"].labels
+        ('dU_i', 'dU_f', 'dU_g', 'dU_o')
     """
     model, found = problem.model, [whole(QuantityName("loss"), np.asarray(answer.loss))]
     if answer.outputs is not None:
@@ -104,6 +115,6 @@ def _parts(array: str, name: QuantityName, model: Model) -> tuple[QuantityName, 
         return (name,)
     if array in model.state_names and len(model.places) > 1:
         return tuple(gradient_name(place.name(array)) for place in model.places)
-    if name.symbol in GATED and model.gates:
+    if name.symbol in GATED_PARAMS and model.gates:
         return tuple(name.at(gate) for gate in model.gates)
     return (name,)

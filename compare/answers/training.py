@@ -1,7 +1,7 @@
-"""Learning by gradient descent: how, and the trajectory that it leads along.
+"""Learning by gradient descent: its settings, and the trajectory.
 
-Every backend learns by its own gradients and its own update, θ ← θ − η ∂L/∂θ, on the same batches; what is compared
-is the whole way: the loss and the parameters at every step.
+Every backend computes its own gradients and its own updates, θ ← θ − η ∂L/∂θ, on the same batches. The whole trajectory
+is compared: the loss and the parameters at every step.
 """
 
 from __future__ import annotations
@@ -21,13 +21,15 @@ Descend = Callable[[Mapping[str, np.ndarray], Mapping[str, np.ndarray], float], 
 
 
 class HasGradients(Protocol):
-    """What a step needs of an answer."""
+    """The part of an answer that a step needs."""
 
     @property
-    def loss(self) -> Any: ...
+    def loss(self) -> Any:
+        """L."""
 
     @property
-    def gradients(self) -> dict[str, np.ndarray]: ...
+    def gradients(self) -> dict[str, np.ndarray]:
+        """∂L/∂θ, by the parameters' names."""
 
 
 @dataclass(frozen=True)
@@ -36,12 +38,22 @@ class Training:
 
     Attributes:
         learning_rate: η.
-        steps: how many at most.
-        batch_size: samples in a batch, drawn anew in every pass over all samples, whose last batch is smaller if they
-            do not divide evenly; None means all samples.
-        until: the loss has settled, and learning ends, when it changes by less than this part of itself; the hand
-            derivation's loss decides for all, so that all trajectories have one length.
+        steps: the largest number of steps.
+        batch_size: samples in a batch; None means all samples. Their order is drawn anew in every pass over all
+            samples, and the last batch of a pass is smaller if they do not divide evenly.
+        until: the relative change of the loss, from one pass to the next, at which learning ends; None takes all
+            steps. The hand derivation's loss decides for all, so that all trajectories have one length.
         seed: of the order of the samples.
+
+    Raises:
+        InvalidProblemError: a rate or a bound is not positive.
+
+    Example:
+        >>> from gradparity.compare import SYSTEMS, Training
+        >>> training = Training(learning_rate=0.5, steps=3, batch_size=4)
+        >>> problem = SYSTEMS["mlp-minibatch-sgd"].problem(seed=0)
+        >>> [len(samples) for samples in training.batches(problem)]
+        [4, 4, 2]
     """
 
     learning_rate: float
@@ -61,11 +73,11 @@ class Training:
             raise InvalidProblemError(f"until = {self.until}, expected a positive number")
 
     def batches_in_a_pass(self, problem: Problem) -> int:
-        """How many batches go through all samples once."""
+        """How many batches take every sample once."""
         return -(-problem.batch_size // min(self.batch_size or problem.batch_size, problem.batch_size))
 
     def batches(self, problem: Problem) -> Iterator[np.ndarray]:
-        """The samples of every step."""
+        """The indices of the samples of every step, in ascending order."""
         samples = problem.batch_size
         size = min(self.batch_size or samples, samples)
         rng = np.random.Generator(np.random.PCG64(self.seed))
@@ -81,12 +93,12 @@ class Training:
 
 @dataclass(frozen=True, eq=False)
 class Trajectory:
-    """The way of one backend.
+    """The trajectory of one backend.
 
     Attributes:
         losses: L before every step, (S,).
-        params: θ after every step, (S, …) by the parameter's name.
-        accuracy: the part of the samples whose label has the largest output in the end; None without labels.
+        params: θ after every step, (S, …), by the parameter's name.
+        accuracy: the share of the samples whose label has the largest output after the last step; None without labels.
     """
 
     losses: np.ndarray
@@ -95,12 +107,16 @@ class Trajectory:
 
     @property
     def loss(self) -> float:
-        """The last one."""
+        """The last loss."""
         return float(self.losses[-1])
 
 
 def require_trainable(problem: Problem) -> None:
-    """Raises InvalidProblemError for a problem without anything to learn."""
+    """Checks that a problem has something to learn.
+
+    Raises:
+        InvalidProblemError: it has not.
+    """
     if isinstance(problem.model, OrderedSystem):
         raise InvalidProblemError("an ordered system has no loss to minimize: learning needs a network")
 
@@ -111,38 +127,41 @@ def follow(
     evaluate: Callable[[Problem, int], HasGradients],
     descend: Descend,
 ) -> Trajectory:
-    """Runs the whole trajectory.
+    """Computes a trajectory.
 
     Args:
-        problem: where it begins.
-        training: how it goes on.
-        evaluate: the loss and the gradients of a problem at a step.
-        descend: the parameters after one step against their gradients.
+        problem: the start.
+        training: the settings.
+        evaluate: the loss and the gradients of a batch, as a problem, at a step.
+        descend: the parameters after one update.
+
+    Returns:
+        The losses and the parameters of all steps.
     """
     params = dict(problem.params)
     losses: list[Any] = []
     path: dict[str, list[np.ndarray]] = {name: [] for name in params}
     for step, samples in enumerate(training.batches(problem), start=1):
-        found = evaluate(part(problem, samples, params), step)
-        losses.append(found.loss)
-        params = descend(params, {name: found.gradients[name] for name in params}, training.learning_rate)
+        answer = evaluate(batch_of(problem, samples, params), step)
+        losses.append(answer.loss)
+        params = descend(params, {name: answer.gradients[name] for name in params}, training.learning_rate)
         for name, values in params.items():
             path[name].append(values)
         if training.until is not None and _settled(losses, training.until, training.batches_in_a_pass(problem)):
             break
-    return Trajectory(np.asarray(losses), {name: np.stack(each) for name, each in path.items()})
+    return Trajectory(np.asarray(losses), {name: np.stack(values) for name, values in path.items()})
 
 
 def _settled(losses: list[Any], until: float, size: int) -> bool:
-    """Whether the loss over a pass of so many batches is what it was in the pass before."""
+    """Whether the loss over a pass of `size` batches is that of the pass before."""
     if len(losses) < 2 * size or len(losses) % size:
         return False
-    now, before = (sum(map(float, each)) for each in (losses[-size:], losses[-2 * size : -size]))
+    now, before = (sum(map(float, batches)) for batches in (losses[-size:], losses[-2 * size : -size]))
     return abs(now - before) <= until * abs(now)
 
 
-def part(problem: Problem, samples: np.ndarray, params: Mapping[str, np.ndarray]) -> Problem:
-    """Some samples of a problem, with other parameters. The numbers are not checked: they may have diverged."""
+def batch_of(problem: Problem, samples: np.ndarray, params: Mapping[str, np.ndarray]) -> Problem:
+    """Some samples of a problem, with other parameters. The numbers are not checked: they may diverge."""
     changes: dict[str, Any] = {"params": dict(params)}
     if len(samples) < problem.batch_size:
         axes = {"inputs": -2, "h0": -2, "c0": -2, "lengths": 0, "targets": problem.inputs.ndim - 2}
@@ -154,16 +173,24 @@ def part(problem: Problem, samples: np.ndarray, params: Mapping[str, np.ndarray]
 
 
 def training_quantities(trajectory: Trajectory) -> dict[str, Quantity]:
-    """Every step of the way as a block: `loss_3`, and `U_3` for the parameters after the step."""
+    """Every step of a trajectory as a block: `loss_3`, and `U_3` for the parameters after the step."""
     values = {"loss": trajectory.losses, **trajectory.params}
     names = {array: QuantityName.of_array(array) for array in values}
     return {array: Quantity(name, values[array], name.steps(len(values[array]))) for array, name in names.items()}
 
 
 def accuracy(problem: Problem, outputs: np.ndarray | None) -> float | None:
-    """The part of the samples whose label has the largest output: at each sequence's last step, where there is time."""
-    form = problem.model.target_spec(*problem.leading)
-    if form is None or form.kind != "label" or problem.targets is None or outputs is None:
+    """The share of the samples whose label has the largest output.
+
+    Args:
+        problem: with the labels.
+        outputs: (B, K), or (T, B, K), of which each sequence's last step counts.
+
+    Returns:
+        A number from 0 to 1; None without labels or outputs.
+    """
+    targets = problem.model.target_spec(*problem.leading)
+    if targets is None or targets.kind != "label" or problem.targets is None or outputs is None:
         return None
     right = outputs.argmax(axis=-1) == problem.targets
     if isinstance(problem.model, FeedForward):

@@ -1,8 +1,8 @@
 """The benchmark: verified, then timed. The method and the results are in `bench.md`, beside this file."""
 
-from .against import changes, read_bench
-from .results import Measurement, Timing
-from .run import ROUNDS, Bench, candidates, run_bench
+from .changes import find_changes, read_bench
+from .results import Bench, Measurement, Timing
+from .run import ROUNDS, candidates, run_bench
 from .workloads import SIZES, Workload, workloads
 
 __all__ = [
@@ -13,7 +13,7 @@ __all__ = [
     "Timing",
     "Workload",
     "candidates",
-    "changes",
+    "find_changes",
     "read_bench",
     "run_bench",
     "workloads",

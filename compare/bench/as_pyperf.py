@@ -7,11 +7,16 @@ import tempfile
 from pathlib import Path
 
 from ...backends.frameworks.loading import require
-from .run import Bench
+from .results import Bench
 
 
 def pyperf_suite(bench: Bench) -> str:
-    """A benchmark for each workload and backend, a run for each round. pyperf wants at least one that has times."""
+    """The times as the JSON of a pyperf suite: a benchmark for each workload and backend, a run for each round.
+
+    Raises:
+        MissingFrameworkError: pyperf is not installed.
+        ValueError: no backend has times, of which pyperf wants one at least.
+    """
     require("pyperf", needed_by="--pyperf", extra="bench")
     import pyperf
 

@@ -1,21 +1,19 @@
-"""What a person sees of a benchmark: a table for each workload, and the ratios of all in the end."""
+"""What a person sees of a benchmark: a table for each workload, and all ratios at the end."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import groupby
-from math import isnan
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from ..output import PIPE_WIDTH, plain_table, say
-from .against import Change
-from .results import FLOOR, Measurement, Timing, by_cell_and_dtype
-from .run import Bench
+from .changes import Change
+from .results import FLOOR, Bench, Measurement, Timing, by_cell_and_dtype, candidate_names
 
-LEGEND = (
+COLUMN_LEGEND = (
     "import: of the framework. prepare: conversion and compilation. first: the first call. "
     "min, median, quartiles: of a call, over the rounds. memory: what the process grew by at its peak. "
     "floor: the matrix products alone, through NumPy's BLAS."
@@ -23,32 +21,32 @@ LEGEND = (
 
 
 COLUMNS = ("import", "prepare", "first", "memory", "min", "median", "quartiles", "× fastest", "× floor")
-OF_THE_START = 4  # columns, which get a table of their own on a narrow terminal
+START_COLUMNS = 4  # the columns about the start, which get a table of their own on a narrow terminal
 
 
 def show_measurement(measurement: Measurement, on: Console) -> None:
-    """All that was measured on a workload."""
+    """A table of all that was measured on a workload, and why a backend has no times."""
     say(on, f"\n{measurement.workload.label}", style="bold")
-    whole = _table(measurement, 0, len(COLUMNS))
-    if on.is_terminal and Console(width=PIPE_WIDTH).measure(whole).maximum > on.width:
-        on.print(_table(measurement, 0, OF_THE_START))
-        on.print(_table(measurement, OF_THE_START, len(COLUMNS)))
+    table = _measurement_table(measurement, 0, len(COLUMNS))
+    if on.is_terminal and Console(width=PIPE_WIDTH).measure(table).maximum > on.width:
+        on.print(_measurement_table(measurement, 0, START_COLUMNS))
+        on.print(_measurement_table(measurement, START_COLUMNS, len(COLUMNS)))
     else:
-        on.print(whole)
+        on.print(table)
     for timing in measurement.timings:
         if timing.reason:
             say(on, f"{timing.backend}: {timing.verdict}: {timing.reason}", style="dim")
 
 
-def _table(measurement: Measurement, first: int, last: int) -> Table:
-    """Some of the columns."""
+def _measurement_table(measurement: Measurement, first: int, last: int) -> Table:
+    """The columns from the first up to the last."""
     table = plain_table()
     table.add_column("backend", no_wrap=True)
     for heading in COLUMNS[first:last]:
         table.add_column(heading, no_wrap=True, justify="right")
     for timing in (*measurement.candidates, measurement.floor):
         if timing.seconds:
-            table.add_row(timing.backend, *_cells(timing, measurement)[first:last])
+            table.add_row(timing.backend, *_timing_cells(timing, measurement)[first:last])
         else:
             table.add_row(timing.backend, Text(timing.verdict, style=_style(timing)), *[""] * (last - first - 1))
     return table
@@ -58,9 +56,8 @@ def _style(timing: Timing) -> str:
     return "bold red" if timing.verdict in ("disagrees", "failed") else "yellow"
 
 
-def _cells(timing: Timing, measurement: Measurement) -> list[str]:
+def _timing_cells(timing: Timing, measurement: Measurement) -> list[str]:
     lower, upper = timing.quartiles
-    floor = measurement.floor
     is_floor = timing.backend == FLOOR
     return [
         "" if is_floor else duration(timing.import_seconds),
@@ -70,15 +67,15 @@ def _cells(timing: Timing, measurement: Measurement) -> list[str]:
         duration(timing.minimum),
         duration(timing.median),
         f"{duration(lower)}–{duration(upper)}",
-        "" if is_floor or isnan(measurement.fastest) else f"{timing.median / measurement.fastest:.2f}",
-        f"{timing.median / floor.median:.2f}" if floor.seconds else "",
+        _ratio(measurement.to_fastest(timing)),
+        _ratio(measurement.to_floor(timing)),
     ]
 
 
 def show_bench(bench: Bench, on: Console) -> None:
     """The legend, the ratios of all workloads, notes, and how it ended."""
     if bench.measurements:
-        on.print(f"\n{LEGEND}\n", style="dim", highlight=False)
+        on.print(f"\n{COLUMN_LEGEND}\n", style="dim", highlight=False)
         for table in ratio_tables(bench.measurements):
             on.print(table)
             on.print()
@@ -86,7 +83,7 @@ def show_bench(bench: Bench, on: Console) -> None:
         say(on, f"note: {note}", style="dim")
     if "tf32" in bench.environment and bench.environment["bench"]["device"] == "cuda":
         say(on, "TF32 is off: float32 is float32 on the GPU, too.", style="dim")
-    say(on, conclusion(bench), style="bold")
+    say(on, bench_conclusion(bench), style="bold")
 
 
 def ratio_tables(measurements: Sequence[Measurement]) -> list[Table]:
@@ -95,31 +92,31 @@ def ratio_tables(measurements: Sequence[Measurement]) -> list[Table]:
 
 
 def _ratio_table(title: str, measurements: Sequence[Measurement]) -> Table:
-    names = list(dict.fromkeys(timing.backend for each in measurements for timing in each.candidates))
+    names = candidate_names(measurements)
     table = plain_table()
     table.add_column(f"{title}, × fastest", no_wrap=True)
     for name in (*names, "manual × floor"):
         table.add_column(name, justify="right")
     for measurement in measurements:
         by_name = {timing.backend: timing for timing in measurement.timings}
-        manual, floor = by_name.get("manual"), measurement.floor
-        table.add_row(
-            measurement.workload.size,
-            *(_ratio(by_name[name], measurement) for name in names),
-            f"{manual.median / floor.median:.2f}" if manual and manual.seconds and floor.seconds else "",
-        )
+        ratios = (_ratio_cell(by_name[name], measurement) for name in names)
+        table.add_row(measurement.workload.size, *ratios, _ratio(measurement.to_floor(measurement.manual)))
     return table
 
 
-def _ratio(timing: Timing, measurement: Measurement) -> Text:
-    if not timing.seconds:
+def _ratio_cell(timing: Timing, measurement: Measurement) -> Text:
+    ratio = measurement.to_fastest(timing)
+    if ratio is None:
         return Text(timing.verdict, style=_style(timing))
-    ratio = timing.median / measurement.fastest
-    return Text(f"{ratio:.2f}", style="green" if ratio == 1 else "")
+    return Text(_ratio(ratio), style="green" if ratio == 1 else "")
+
+
+def _ratio(value: float | None) -> str:
+    return "" if value is None else f"{value:.2f}"
 
 
 def show_changes(changes: Sequence[Change], on: Console) -> None:
-    """What is faster or slower than in an older benchmark, and by how many times the noise."""
+    """A table for each workload: what is faster or slower than before, and by how many times the noise."""
     for workload, group in groupby(changes, key=lambda change: change.workload):
         say(on, f"\n{workload.label}, before and now", style="bold")
         table = plain_table()
@@ -132,8 +129,8 @@ def show_changes(changes: Sequence[Change], on: Console) -> None:
                 change.backend,
                 duration(change.before),
                 duration(change.now),
-                f"{change.now / change.before:.2f}",
-                f"{change.ratio:.2f}",
+                _ratio(change.slowdown),
+                _ratio(change.ratio),
                 f"±{100 * change.noise:.0f} %",
                 Text(f"{change.verdict}, {change.times_noise:.1f} × noise" if style else change.verdict, style=style),
             )
@@ -146,25 +143,17 @@ def show_changes(changes: Sequence[Change], on: Console) -> None:
     )
 
 
-def conclusion(bench: Bench) -> str:
+def bench_conclusion(bench: Bench) -> str:
     """`6 workloads: 24 of 24 answers accepted; manual is the fastest on 5 (48 s)`."""
-    candidates = [timing for each in bench.measurements for timing in each.candidates]
-    accepted = sum(timing.verdict == "accepted" for timing in candidates)
-    manual_first = sum(
-        timing.backend == "manual" and timing.median == each.fastest
-        for each in bench.measurements
-        for timing in each.accepted
-    )
-    end = ", interrupted" if bench.interrupted else ""
     count = len(bench.measurements)
     return (
-        f"{count} workload{'s' * (count != 1)}: {accepted} of {len(candidates)} answers accepted; "
-        f"manual is the fastest on {manual_first} ({bench.seconds:.0f} s{end})"
+        f"{count} workload{'s' * (count != 1)}: {len(bench.accepted)} of {len(bench.candidates)} answers accepted; "
+        f"manual is the fastest on {bench.manual_wins} ({bench.seconds:.0f} s{', interrupted' * bench.interrupted})"
     )
 
 
 def duration(seconds: float | None) -> str:
-    """With three digits: `0.213 ms`, `12.3 ms`, `1.92 s`."""
+    """Seconds with three digits: `213 µs`, `12.3 ms`, `1.92 s`; nothing for None."""
     if seconds is None:
         return ""
     unit, scale = ("s", 1.0) if seconds >= 0.9995 else ("ms", 1e3) if seconds >= 0.9995e-3 else ("µs", 1e6)

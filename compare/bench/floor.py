@@ -13,10 +13,13 @@ Products = Callable[[], None]
 
 
 def prepare_floor(problem: Problem) -> Products:
-    """All products of one pass forward and back, into memory that is there already.
+    """Prepares all products of one forward and one backward pass, into memory that is allocated here.
 
-    Of the ways in which a step's product can be laid out, the fastest here is taken, so that the floor is no
-    straw man. The numbers are random: what they are does not matter to the products.
+    A step's product can be laid out in several ways. The fastest one on this machine is taken, so that the floor is as
+    low as it can be. The numbers are random: their values do not matter to the products.
+
+    Returns:
+        A function that computes the products once.
     """
     model = problem.model
     assert isinstance(model, Recurrent)
@@ -36,7 +39,7 @@ def prepare_floor(problem: Problem) -> Products:
     a_rows, o, dh_rows = array(T * B, G), array(T * B, K), array(T * B, H)
     dU, dW, dV = array(G, D), array(G, H), array(K, H)
 
-    def whole() -> None:
+    def all_gates() -> None:
         for h_t in h:
             np.matmul(h_t, W_T, out=a)
 
@@ -48,7 +51,7 @@ def prepare_floor(problem: Problem) -> Products:
         for h_t in h:
             np.matmul(h_t, W.T, out=a)
 
-    forward = min((whole, by_gate, untransposed), key=_seconds)
+    forward = min((all_gates, by_gate, untransposed), key=_seconds)
 
     def products() -> None:
         np.matmul(x, U.T, out=a_rows)
@@ -65,7 +68,7 @@ def prepare_floor(problem: Problem) -> Products:
 
 
 def _seconds(products: Products) -> float:
-    """The best of three."""
+    """The shortest of three runs, in seconds."""
     taken = []
     for _ in range(3):
         started = time.perf_counter()

@@ -4,34 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ..output import markdown_table
 from .display import duration
-from .results import Measurement, Timing, by_cell_and_dtype
+from .results import Measurement, Timing, by_cell_and_dtype, candidate_names
 
 
 def markdown_tables(measurements: Sequence[Measurement]) -> str:
     """For each cell and dtype: the medians, and manual's as a multiple of the fastest other's and of the floor's."""
-    return "\n".join(_table(title.replace(" ", ", "), group) for title, group in by_cell_and_dtype(measurements))
+    groups = by_cell_and_dtype(measurements)
+    return "\n".join(_medians_table(title.replace(" ", ", "), group) + "\n" for title, group in groups)
 
 
-def _table(title: str, measurements: Sequence[Measurement]) -> str:
-    names = list(dict.fromkeys(timing.backend for each in measurements for timing in each.candidates))
+def _medians_table(title: str, measurements: Sequence[Measurement]) -> str:
+    names = candidate_names(measurements)
     headings = [f"{title}: B, T, D, H", "floor", *names, "manual ÷ fastest other", "manual ÷ floor"]
-    lines = [headings, ["---", *["---:"] * (len(headings) - 1)]]
-    lines += [_cells(measurement, names) for measurement in measurements]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
+    return markdown_table(headings, [_median_cells(measurement, names) for measurement in measurements])
 
 
-def _cells(measurement: Measurement, names: Sequence[str]) -> list[str]:
+def _median_cells(measurement: Measurement, names: Sequence[str]) -> list[str]:
     workload, by_name = measurement.workload, {timing.backend: timing for timing in measurement.timings}
-    manual, floor = by_name.get("manual"), measurement.floor
-    others = [timing.median for timing in measurement.accepted if timing.backend != "manual"]
-    has_manual = manual is not None and bool(manual.seconds)
+    ratios = measurement.manual_to_fastest_other, measurement.to_floor(measurement.manual)
     return [
         f"{workload.batch_size}, {workload.seq_len}, {workload.input_size}, {workload.hidden_size}",
-        duration(floor.median) if floor.seconds else "–",
+        duration(measurement.floor.median) if measurement.floor.seconds else "–",
         *(_median(by_name[name]) for name in names),
-        f"{manual.median / min(others):.2f}" if manual and has_manual and others else "–",
-        f"{manual.median / floor.median:.2f}" if manual and has_manual and floor.seconds else "–",
+        *("–" if ratio is None else f"{ratio:.2f}" for ratio in ratios),
     ]
 
 

@@ -2,34 +2,28 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 
-from .results import FLOOR, Measurement
-
-MARKERS = ("o", "s", "^", "D", "v", "x", "P")
+from ..output import MARKERS, figure_bytes, new_figure
+from .results import FLOOR, Measurement, candidate_names
 
 
 def bench_figure(measurements: Sequence[Measurement], suffix: str) -> bytes:
-    """The measurements as a picture of the file format, a panel for each cell and dtype."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    cells = list(dict.fromkeys(each.workload.cell for each in measurements))
-    dtypes = list(dict.fromkeys(each.workload.dtype for each in measurements))
-    names = list(dict.fromkeys(timing.backend for each in measurements for timing in each.candidates))
-    figure = Figure(figsize=(1 + 3.6 * len(cells), 1 + 3.1 * len(dtypes)), dpi=150, layout="constrained")
-    FigureCanvasAgg(figure)
+    """The measurements as a picture of the file format, such as `.svg`; a panel for each cell and dtype."""
+    cells = list(dict.fromkeys(measurement.workload.cell for measurement in measurements))
+    dtypes = list(dict.fromkeys(measurement.workload.dtype for measurement in measurements))
+    names = candidate_names(measurements)
+    figure = new_figure(1 + 3.6 * len(cells), 1 + 3.1 * len(dtypes))
     panels = figure.subplots(len(dtypes), len(cells), squeeze=False, sharex="col")
     for row, dtype in enumerate(dtypes):
         for column, cell in enumerate(cells):
             axes = panels[row][column]
-            of_panel = [each for each in measurements if (each.workload.cell, each.workload.dtype) == (cell, dtype)]
+            in_panel = [one for one in measurements if (one.workload.cell, one.workload.dtype) == (cell, dtype)]
             for number, name in enumerate((*names, FLOOR)):
                 points = sorted(
-                    (each.workload.work_per_step, 1e6 * timing.median / each.workload.seq_len)
-                    for each in of_panel
-                    for timing in each.timings
+                    (measurement.workload.work_per_step, 1e6 * measurement.seconds_per_step(timing))
+                    for measurement in in_panel
+                    for timing in measurement.timings
                     if timing.backend == name and timing.seconds
                 )
                 is_floor = name == FLOOR
@@ -53,6 +47,4 @@ def bench_figure(measurements: Sequence[Measurement], suffix: str) -> bytes:
                 axes.set_ylabel("µs per time step")
     handles, labels = panels[0][0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper center", ncols=len(labels), fontsize="small")
-    content = io.BytesIO()
-    figure.savefig(content, format=suffix.removeprefix("."), metadata={"Date": None} if suffix == ".svg" else None)
-    return content.getvalue()
+    return figure_bytes(figure, suffix)

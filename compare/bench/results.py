@@ -1,4 +1,4 @@
-"""What was measured: frozen values, and the rows that every rendering is made of."""
+"""The results of a benchmark: frozen values, and the rows that every rendering is made of."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ from typing import Any
 from .workloads import Workload
 
 FLOOR = "floor"
+MANUAL = "manual"
+BENCH_SCHEMA = 1
 
 
 @dataclass(frozen=True)
 class Timing:
-    """A backend on a workload.
+    """The times of one backend on one workload.
 
     Attributes:
         backend: its name, or `floor`.
@@ -40,14 +42,17 @@ class Timing:
 
     @property
     def minimum(self) -> float:
+        """The shortest round, in seconds a call."""
         return min(self.seconds)
 
     @property
     def median(self) -> float:
+        """The median over the rounds, in seconds a call."""
         return statistics.median(self.seconds)
 
     @property
     def quartiles(self) -> tuple[float, float]:
+        """The lower and the upper quartile over the rounds, in seconds a call."""
         if len(self.seconds) < 2:
             return self.seconds[0], self.seconds[0]
         lower, _, upper = statistics.quantiles(self.seconds, n=4, method="inclusive")
@@ -56,18 +61,24 @@ class Timing:
 
 @dataclass(frozen=True)
 class Measurement:
-    """All backends and the floor on a workload, in rounds that alternate between them."""
+    """All backends and the floor on one workload, timed in rounds that alternate between them.
+
+    Attributes:
+        workload: what was timed.
+        timings: of the floor and every candidate.
+    """
 
     workload: Workload
     timings: Sequence[Timing]
 
     @property
     def floor(self) -> Timing:
+        """The matrix products alone."""
         return next(timing for timing in self.timings if timing.backend == FLOOR)
 
     @property
     def candidates(self) -> list[Timing]:
-        """Without the floor, in the order in which they were named."""
+        """The timings without the floor, in the order in which the backends were named."""
         return [timing for timing in self.timings if timing.backend != FLOOR]
 
     @property
@@ -80,8 +91,31 @@ class Measurement:
         """The smallest median, in seconds."""
         return min((timing.median for timing in self.accepted), default=float("nan"))
 
+    def to_floor(self, timing: Timing | None) -> float | None:
+        """A median as a multiple of the floor's; None where either has no times."""
+        return timing.median / self.floor.median if timing and timing.seconds and self.floor.seconds else None
+
+    def to_fastest(self, timing: Timing) -> float | None:
+        """A candidate's median as a multiple of the fastest one's; None without times, and of the floor."""
+        return timing.median / self.fastest if timing.seconds and timing.backend != FLOOR and self.accepted else None
+
+    def seconds_per_step(self, timing: Timing) -> float:
+        """A median, divided by T."""
+        return timing.median / self.workload.seq_len
+
+    @property
+    def manual(self) -> Timing | None:
+        """The hand derivation's timing, if it is a candidate."""
+        return next((timing for timing in self.candidates if timing.backend == MANUAL), None)
+
+    @property
+    def manual_to_fastest_other(self) -> float | None:
+        """The hand derivation's median as a multiple of the fastest other's; None where either has no times."""
+        others = [timing.median for timing in self.accepted if timing.backend != MANUAL]
+        return self.manual.median / min(others) if self.manual and self.manual.seconds and others else None
+
     def rows(self) -> list[dict[str, Any]]:
-        """One for each candidate and the floor: what was measured, and its ratios."""
+        """One row for each candidate and the floor: what was measured, and its ratios."""
         return [self._row(timing) for timing in self.timings]
 
     def _row(self, timing: Timing) -> dict[str, Any]:
@@ -89,32 +123,86 @@ class Measurement:
         if timing.seconds:
             lower, upper = timing.quartiles
             row |= {"minimum": timing.minimum, "median": timing.median, "lower": lower, "upper": upper}
-            if self.floor.seconds:
-                row |= {"to_floor": timing.median / self.floor.median}
-            if timing.backend != FLOOR:
-                row |= {"to_fastest": timing.median / self.fastest}
+        ratios = {"to_floor": self.to_floor(timing), "to_fastest": self.to_fastest(timing)}
+        row |= {name: ratio for name, ratio in ratios.items() if ratio is not None}
         return row
 
     def as_json(self) -> dict[str, Any]:
+        """A line of the log, and a result in the JSON document."""
         return {"workload": asdict(self.workload), "timings": self.rows()}
+
+
+@dataclass(frozen=True)
+class Bench:
+    """A benchmark, as far as it went.
+
+    Attributes:
+        measurements: in the order of the workloads.
+        environment: in which they were made, and how.
+        notes: on backends that are not installed.
+        interrupted: whether it was stopped before its end.
+        seconds: how long it took.
+    """
+
+    measurements: Sequence[Measurement]
+    environment: Mapping[str, Any]
+    notes: Sequence[str]
+    interrupted: bool
+    seconds: float
+
+    @property
+    def candidates(self) -> list[Timing]:
+        """The candidates' timings on all workloads."""
+        return [timing for measurement in self.measurements for timing in measurement.candidates]
+
+    @property
+    def accepted(self) -> list[Timing]:
+        """The candidates' timings whose answers were accepted."""
+        return [timing for timing in self.candidates if timing.verdict == "accepted"]
+
+    @property
+    def refused(self) -> list[Timing]:
+        """Whose answers were not accepted, or who failed; an unsupported workload is no refusal."""
+        timings = [timing for measurement in self.measurements for timing in measurement.timings]
+        return [timing for timing in timings if timing.verdict not in ("accepted", "unsupported")]
+
+    @property
+    def manual_wins(self) -> int:
+        """On how many workloads the hand derivation is the fastest."""
+        return sum(
+            measurement.manual is not None and measurement.to_fastest(measurement.manual) == 1
+            for measurement in self.measurements
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        """The document of `gradparity bench --json`."""
+        results = [measurement.as_json() for measurement in self.measurements]
+        return {"schema": BENCH_SCHEMA, "environment": dict(self.environment), "results": results}
 
 
 def by_cell_and_dtype(measurements: Sequence[Measurement]) -> list[tuple[str, list[Measurement]]]:
     """The measurements of each cell and dtype, in order, under a name such as `lstm float32`."""
-    found: dict[str, list[Measurement]] = {}
+    groups: dict[str, list[Measurement]] = {}
     for measurement in measurements:
-        found.setdefault(f"{measurement.workload.cell} {measurement.workload.dtype}", []).append(measurement)
-    return sorted(found.items())
+        groups.setdefault(f"{measurement.workload.cell} {measurement.workload.dtype}", []).append(measurement)
+    return sorted(groups.items())
+
+
+def candidate_names(measurements: Sequence[Measurement]) -> list[str]:
+    """The names of all candidates, each once, in the order in which they appear."""
+    return list(dict.fromkeys(timing.backend for measurement in measurements for timing in measurement.candidates))
 
 
 def measurement_from(line: Mapping[str, Any]) -> Measurement:
-    """What `as_json` wrote.
+    """The measurement that `as_json` wrote.
 
     Raises:
-        LookupError, TypeError: it is something else.
+        LookupError: a field is missing.
+        TypeError: it is something else.
     """
     fields = Timing.__dataclass_fields__
     timings = [{name: row[name] for name in fields} for row in line["timings"]]
     return Measurement(
-        Workload(**line["workload"]), tuple(Timing(**{**each, "seconds": tuple(each["seconds"])}) for each in timings)
+        Workload(**line["workload"]),
+        tuple(Timing(**{**timing, "seconds": tuple(timing["seconds"])}) for timing in timings),
     )

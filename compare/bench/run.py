@@ -1,4 +1,4 @@
-"""The course of a benchmark: on each workload everybody begins, is verified, and only then timed, in rounds."""
+"""The course of a benchmark: on each workload all backends begin, are verified, and only then timed, in rounds."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
@@ -16,57 +16,36 @@ from typing import Any
 from ...backends import Backend, MissingFrameworkError, RequestError, backend_names, default_backend_names, get_backend
 from ...backends.checks import require_choice, require_integer
 from ...backends.references.devices import DEVICES
-from ..jobs import CaseProgress, end_process, not_a_journal, opened, read_journal, start_process, thread_limits
+from ..jobs import (
+    CaseProgress,
+    ShareProgress,
+    end_process,
+    not_a_journal,
+    open_journal,
+    read_journal,
+    start_process,
+    thread_limits,
+)
 from ..output import environment
-from .results import FLOOR, Measurement, Timing, measurement_from
+from .results import BENCH_SCHEMA, FLOOR, Bench, Measurement, Timing, measurement_from
 from .verification import verify
-from .worker import Begun, work
+from .worker import Start, work
 from .workloads import Workload
 
-SCHEMA = 1
 ROUNDS = 7
 
 
-@dataclass(frozen=True)
-class Bench:
-    """Everything that is shown of a benchmark.
-
-    Attributes:
-        measurements: in the order of the workloads.
-        environment: in which they were made, and how.
-        notes: on backends that are not installed.
-        interrupted: whether it was stopped before its end.
-        seconds: how long it took.
-    """
-
-    measurements: Sequence[Measurement]
-    environment: Mapping[str, Any]
-    notes: Sequence[str]
-    interrupted: bool
-    seconds: float
-
-    @property
-    def refused(self) -> list[Timing]:
-        """Those whose answers were not accepted, or who failed; who does not support a workload is none of them."""
-        timings = [timing for each in self.measurements for timing in each.timings]
-        return [timing for timing in timings if timing.verdict not in ("accepted", "unsupported")]
-
-    def as_json(self) -> dict[str, Any]:
-        results = [measurement.as_json() for measurement in self.measurements]
-        return {"schema": SCHEMA, "environment": dict(self.environment), "results": results}
-
-
 def candidates(names: Sequence[str], *, quick: bool = False) -> tuple[list[str], list[str]]:
-    """Whom to time, and notes on those that are not installed.
+    """The backends to time, and notes on those that are not installed.
 
     Args:
         names: backends; none means all that are installed.
         quick: those that take long to compile, or are only used on request, are left out.
 
     Raises:
-        RequestError: one of the names does not exist or is broken, or nobody is there to verify another.
+        RequestError: one of the names does not exist or is broken, or there is one backend alone, which none verifies.
     """
-    found, notes = [], []
+    chosen, notes = [], []
     for name in names or (default_backend_names() if quick else backend_names()):
         try:
             backend: Backend = get_backend(name)
@@ -75,10 +54,10 @@ def candidates(names: Sequence[str], *, quick: bool = False) -> tuple[list[str],
                 raise
             notes.append(str(error))
         else:
-            found.append(name if ":" in name else backend.name)
-    if len(set(found)) < 2:
-        raise RequestError(f"{', '.join(found)} alone cannot be verified: a benchmark needs a second backend")
-    return list(dict.fromkeys(found)), notes
+            chosen.append(name if ":" in name else backend.name)
+    if len(set(chosen)) < 2:
+        raise RequestError(f"{', '.join(chosen)} alone cannot be verified: a benchmark needs a second backend")
+    return list(dict.fromkeys(chosen)), notes
 
 
 def run_bench(
@@ -99,15 +78,25 @@ def run_bench(
         workloads: what to time.
         backends: their names, or `module:object`.
         threads: of each backend.
-        rounds: in each, everybody is timed once.
+        rounds: how many; in each, every backend is timed once.
         device: `cpu`, or `cuda` for those that can.
         log: a file that is written as workloads are measured, and continued if it is there.
         notes: to be shown.
         measured: is called with each measurement, when it is there.
         progress: is called with the workload, and the number of workloads that are done.
 
+    Returns:
+        The measurements of all workloads, or of those that were done when it was interrupted.
+
     Raises:
         RequestError: an argument is wrong, or the log is of another benchmark or none at all.
+
+    Example:
+        >>> from gradparity.compare.bench import run_bench, workloads
+        >>> mine = "gradparity.backends.references.manual_backend:ManualBackend"  # any `module:object`
+        >>> bench = run_bench(workloads(["rnn"], ["float64"], ["2,3,4,5"]), ["manual", mine], rounds=1)
+        >>> [timing.verdict for timing in bench.measurements[0].candidates]
+        ['accepted', 'accepted']
     """
     require_integer("threads", threads, at_least=1)
     require_integer("rounds", rounds, at_least=1)
@@ -115,85 +104,101 @@ def run_bench(
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     if threads > cores:
         raise RequestError(f"threads is {threads}, but there are {cores} cores")
-    settings = {"schema": SCHEMA, "backends": list(backends), "threads": threads, "rounds": rounds, "device": device}
-    known, kept = _known(log, settings)
-    around = environment() | {"threads": thread_limits(threads), "bench": settings}
+    settings = {
+        "schema": BENCH_SCHEMA,
+        "backends": list(backends),
+        "threads": threads,
+        "rounds": rounds,
+        "device": device,
+    }
+    logged, whole_bytes = _logged(log, settings)
+    recorded = environment() | {"threads": thread_limits(threads), "bench": settings}
     if device == "cuda":
-        around |= {"tf32": False}
+        recorded |= {"tf32": False}
     started = time.perf_counter()
-    found: list[Measurement] = []
+    measurements: list[Measurement] = []
     interrupted = False
-    with opened(log, kept, {**settings, "environment": around}) as write:
+    with open_journal(log, whole_bytes, {**settings, "environment": recorded}) as write:
         try:
             for workload in workloads:
-                progress(workload.label, len(found))
-                measurement = known.get(workload)
+                progress(workload.label, len(measurements))
+                measurement = logged.get(workload)
                 if measurement is None:
-                    share = partial(_share, progress, workload.label, len(found))
-                    measurement = measure(workload, backends, threads, rounds, device, share)
+                    share_done = partial(_add_share, progress, workload.label, len(measurements))
+                    measurement = measure_workload(workload, backends, threads, rounds, device, share_done)
                     write(measurement.as_json())
-                found.append(measurement)
+                measurements.append(measurement)
                 measured(measurement)
         except KeyboardInterrupt:
             interrupted = True
-    return Bench(found, around, notes, interrupted, time.perf_counter() - started)
+    return Bench(measurements, recorded, notes, interrupted, time.perf_counter() - started)
 
 
-def measure(
+def measure_workload(
     workload: Workload,
     backends: Sequence[str],
     threads: int,
     rounds: int,
     device: str,
-    progress: Callable[[float], None],
+    progress: ShareProgress,
 ) -> Measurement:
-    """One workload: each backend begins alone, then all are verified, then those that are accepted are timed."""
+    """Measures one workload: each backend begins alone, then all are verified, then the accepted ones are timed.
+
+    Args:
+        workload: what to time.
+        backends: their names.
+        threads: of each backend.
+        rounds: in each, every backend is timed once.
+        device: on which they compute.
+        progress: is called with the share of the work that is done.
+    """
     with ExitStack() as stack:
         workers: dict[str, tuple[BaseProcess, Connection]] = {}
-        begun: dict[str, Begun] = {}
+        begun: dict[str, Start] = {}
         for name in (FLOOR, *backends):
             workers[name] = start_process(work, name, workload, device, threads, threads=threads)
             stack.callback(end_process, *workers[name])
         for worker in workers.values():  # all interpreters are there, and quiet, before the first one begins
             _received(worker)
         for name, worker in workers.items():
-            begun[name] = _asked(worker, True) or Begun(Timing(name, "failed", _death(worker)))
+            begun[name] = _request(worker, True) or Start(Timing(name, "failed", _death(worker)))
             progress(len(begun) / (len(backends) + 1) / 3)
-        answers = {name: each.answer for name, each in begun.items() if each.answer}
+        answers = {name: start.answer for name, start in begun.items() if start.answer}
         refused = verify(workload.problem(), answers) if answers else {}
-        timings = {name: each.timing for name, each in begun.items()}
+        timings = {name: start.timing for name, start in begun.items()}
         for name, (verdict, reason) in refused.items():
             timings[name] = Timing(name, verdict, reason)
         racing = [name for name, timing in timings.items() if timing.verdict == "accepted"]
         seconds: dict[str, list[float]] = {name: [] for name in racing}
         for number in range(rounds):
-            for name in racing if number % 2 == 0 else racing[::-1]:  # nobody always comes after the same one
-                taken = _asked(workers[name], True)
+            for name in racing[:: 1 if number % 2 == 0 else -1]:  # a copy: none always comes after the same one
+                taken = _request(workers[name], True)
                 if taken is None:
                     timings[name] = Timing(name, "failed", _death(workers[name]))
-                    racing = [each for each in racing if each != name]
+                    racing.remove(name)
                 else:
                     seconds[name].append(taken)
             progress(1 / 3 + (number + 1) / rounds * 2 / 3)
         for name in racing:
-            timings[name] = replace(timings[name], seconds=tuple(seconds[name]), memory=_asked(workers[name], False))
+            timings[name] = replace(timings[name], seconds=tuple(seconds[name]), memory=_request(workers[name], False))
     return Measurement(workload, tuple(timings.values()))
 
 
-def _share(progress: CaseProgress, label: str, done: int, part: float) -> None:
-    progress(label, done + part)
+def _add_share(progress: CaseProgress, label: str, done: int, share: float) -> None:
+    progress(label, done + share)
 
 
-def _asked(worker: tuple[BaseProcess, Connection], question: bool) -> Any:
+def _request(worker: tuple[BaseProcess, Connection], go_on: bool) -> Any:
+    """Tells a worker to compute, or to end; returns what it sends back, or None if it died."""
     try:
-        worker[1].send(question)
+        worker[1].send(go_on)
     except OSError:
         return None
     return _received(worker)
 
 
 def _received(worker: tuple[BaseProcess, Connection]) -> Any:
-    """What the worker says; None if it died."""
+    """What the worker sends; None if it died."""
     try:
         return worker[1].recv()
     except (EOFError, OSError):
@@ -205,13 +210,13 @@ def _death(worker: tuple[BaseProcess, Connection]) -> str:
     return f"its process died, with exit code {worker[0].exitcode}"
 
 
-def _known(log: Path | None, settings: Mapping[str, Any]) -> tuple[dict[Workload, Measurement], int]:
-    """What a log has already, and how many of its bytes are to be kept."""
+def _logged(log: Path | None, settings: Mapping[str, Any]) -> tuple[dict[Workload, Measurement], int]:
+    """The measurements in a log, and the length of its whole lines in bytes."""
     if log is None:
         return {}, 0
-    lines, kept = read_journal(log, settings, of="a benchmark")
+    lines, whole_bytes = read_journal(log, settings, subject="a benchmark")
     try:
         measurements = [measurement_from(line) for line in lines]
     except (LookupError, TypeError):
         raise not_a_journal(log, "a benchmark") from None
-    return {measurement.workload: measurement for measurement in measurements}, kept
+    return {measurement.workload: measurement for measurement in measurements}, whole_bytes

@@ -1,4 +1,4 @@
-"""Whose answer to a workload is accepted: what the timed call itself returned, judged as in `compare`."""
+"""Which answers to a workload are accepted: what the timed call itself returned, judged as in `compare`."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from ...backends.interface import PreparedAnswer
 from ...backends.references.manual_backend import answer
 from ..answers import Quantity, quantities
 from ..referee import agreeing_groups, answer_failure, judge_values
-from ..tolerance import measure
+from ..tolerance import measure_rounding
 
-VERIFICATION_PROBES = 3  # a spread over thousands of entries needs few, and the largest workloads take seconds for each
+VERIFICATION_PROBES = 3  # a spread over thousands of entries needs few, and one of the largest workloads takes seconds
 
 Refused = tuple[str, str]  # a verdict, and the reason
 
@@ -25,15 +25,19 @@ def verify(problem: Problem, answers: Mapping[str, PreparedAnswer]) -> dict[str,
     that agree among themselves.
 
     Args:
-        problem: the question.
+        problem: the workload's model with its numbers.
         answers: the loss and the parameters' gradients, by the backends' names.
+
+    Returns:
+        By the names of those that are not accepted: `disagrees` or `undecidable`, and the reason.
     """
 
-    def computed(on: Problem) -> dict[str, Quantity]:
-        found = answer(on, params_only=True)
-        return quantities(_evaluation(float(found.loss), {name: found.gradients[name] for name in on.params}), problem)
+    def computed(perturbed: Problem) -> dict[str, Quantity]:
+        derived = answer(perturbed, params_only=True)
+        gradients = {name: derived.gradients[name] for name in perturbed.params}
+        return quantities(_evaluation(float(derived.loss), gradients), problem)
 
-    tolerance = measure(problem, computed, probes=VERIFICATION_PROBES)
+    tolerance = measure_rounding(problem, computed, probes=VERIFICATION_PROBES)
     refused: dict[str, Refused] = {}
     compared = {}
     for name, (loss, gradients) in answers.items():
@@ -47,19 +51,21 @@ def verify(problem: Problem, answers: Mapping[str, PreparedAnswer]) -> dict[str,
             compared[name] = quantities(evaluation, problem)
     blocks = judge_values(compared, tolerance)
     if any(block.verdict == "undecidable" for block in blocks):
-        return refused | dict.fromkeys(compared, ("undecidable", "rounding alone can spoil the result in this dtype"))
+        return refused | dict.fromkeys(compared, ("undecidable", "rounding alone can change the result in this dtype"))
     reasons: dict[frozenset[str], str] = {}
     for block in blocks:
-        for pair in _apart(block.groups):
+        for pair in _disagreeing_pairs(block.groups):
             times = block.difference / block.allowed
             reasons.setdefault(pair, f"{block.label} differs, by up to {times:.0e} times what rounding explains")
     groups = agreeing_groups(list(compared), [tuple(sorted(pair)) for pair in reasons])  # type: ignore[misc]
     best = groups[0] if groups else ()
-    if len(best) < 2 or (len(groups) > 1 and len(groups[1]) == len(best)):
-        return refused | dict.fromkeys(compared, ("disagrees", "no two agree, or as many with one as with another"))
+    if len(best) < 2:
+        return refused | dict.fromkeys(compared, ("disagrees", "no two backends agree"))
+    if len(groups) > 1 and len(groups[1]) == len(best):
+        return refused | dict.fromkeys(compared, ("disagrees", "groups of equal size disagree with each other"))
     for name in compared:
         if name not in best:
-            other = next(each for each in best if frozenset((name, each)) in reasons)
+            other = next(member for member in best if frozenset((name, member)) in reasons)
             refused[name] = ("disagrees", f"{reasons[frozenset((name, other))]} from {other}")
     return refused
 
@@ -68,7 +74,8 @@ def _evaluation(loss: float, gradients: dict[str, np.ndarray]) -> Evaluation:
     return Evaluation(loss, gradients, outputs=None)
 
 
-def _apart(groups: tuple[tuple[str, ...], ...]) -> list[frozenset[str]]:
+def _disagreeing_pairs(groups: tuple[tuple[str, ...], ...]) -> list[frozenset[str]]:
+    """All pairs of two backends in different groups."""
     return [
         frozenset((one, other))
         for number, group in enumerate(groups)

@@ -1,4 +1,4 @@
-"""One backend on one workload, in a process of its own: what it takes to begin, its answer, and times on demand."""
+"""One backend on one workload, in a process of its own: what the start takes, its answer, and times on demand."""
 
 from __future__ import annotations
 
@@ -23,41 +23,55 @@ from .results import FLOOR, Timing
 from .workloads import Workload
 
 WARM_UPS = 2
-LEAST_SECONDS = 0.1  # what is timed together in a round, at least
+MIN_ROUND_SECONDS = 0.1  # of the calls that are timed together in a round
 
 
 @dataclass(frozen=True)
-class Begun:
-    """What a worker says first: its timing so far, and its answer if it has one."""
+class Start:
+    """What a worker sends first.
+
+    Attributes:
+        timing: what the start took, or why there is none.
+        answer: the loss and the gradients of the first call, if there is one.
+    """
 
     timing: Timing
     answer: PreparedAnswer | None = None
 
 
 def work(pipe: Connection, name: str, workload: Workload, device: str, threads: int) -> None:
-    """Begins when it is told to, and says a `Begun`; then, each time it is asked, the seconds of a call, on average
-    over one round, and when it is asked no more, by how many bytes it grew.
+    """Serves one backend over a pipe.
+
+    It sends "ready", and after the first message a `Start`. Then each True is answered with the seconds of a call, the
+    average over one round; False ends it, and is answered with the bytes by which the process grew.
+
+    Args:
+        pipe: to the parent.
+        name: of the backend, or `floor`.
+        workload: what to time.
+        device: on which the backend computes.
+        threads: as many cores are taken.
     """
-    _stay_on(threads)
+    _stay_on_cores(threads)
     pipe.send("ready")
     pipe.recv()
     with redirect_stdout(sys.stderr):  # what a backend prints is no result
         try:
-            begun, run = _begin(name, workload, device)
+            start, run = _start(name, workload, device)
         except UnsupportedProblemError as error:
-            return pipe.send(Begun(Timing(name, "unsupported", str(error))))
+            return pipe.send(Start(Timing(name, "unsupported", str(error))))
         except (Exception, SystemExit) as error:
-            return pipe.send(Begun(Timing(name, "failed", first_line(error))))
-        pipe.send(begun)
+            return pipe.send(Start(Timing(name, "failed", first_line(error))))
+        pipe.send(start)
         try:
             while pipe.recv():
-                pipe.send(_round(run, begun.timing.calls))
-            pipe.send(_peak_memory() - (begun.timing.memory or 0))
+                pipe.send(_round(run, start.timing.calls))
+            pipe.send(_peak_memory() - (start.timing.memory or 0))
         except (EOFError, BrokenPipeError):  # nobody is there any more
             return None
 
 
-def _begin(name: str, workload: Workload, device: str) -> tuple[Begun, Callable[[], Any]]:
+def _start(name: str, workload: Workload, device: str) -> tuple[Start, Callable[[], Any]]:
     started = time.perf_counter()
     backend = None if name == FLOOR else get_backend(name)
     imported = time.perf_counter()
@@ -69,9 +83,9 @@ def _begin(name: str, workload: Workload, device: str) -> tuple[Begun, Callable[
     before_preparing = time.perf_counter()
     run: Callable[[], Any] = _prepared(backend, problem, device) if backend else prepare_floor(problem)
     prepared = time.perf_counter()
-    found = run()
+    result = run()
     first = time.perf_counter()
-    answer = prepared_answer(found) if backend else None
+    answer = prepared_answer(result) if backend else None
     for _ in range(WARM_UPS):
         before_call = time.perf_counter()
         run()
@@ -82,10 +96,10 @@ def _begin(name: str, workload: Workload, device: str) -> tuple[Begun, Callable[
         import_seconds=imported - started,
         prepare_seconds=prepared - before_preparing,
         first_seconds=first - prepared,
-        calls=max(1, math.ceil(LEAST_SECONDS / once)),
+        calls=max(1, math.ceil(MIN_ROUND_SECONDS / once)),
         memory=memory,
     )
-    return Begun(timing, answer), run
+    return Start(timing, answer), run
 
 
 def _prepared(backend: Backend, problem: Any, device: str) -> Callable[[], Any]:
@@ -97,7 +111,7 @@ def _prepared(backend: Backend, problem: Any, device: str) -> Callable[[], Any]:
 
 
 def _round(run: Callable[[], Any], calls: int) -> float:
-    """Garbage is collected before, and not in between, where it would strike one round or another by chance."""
+    """The seconds of a call on average. Garbage is collected before: in between it would hit a round by chance."""
     gc.collect()
     gc.disable()
     try:
@@ -109,8 +123,8 @@ def _round(run: Callable[[], Any], calls: int) -> float:
         gc.enable()
 
 
-def _stay_on(threads: int) -> None:
-    """As many cores as threads, for a framework that asks the system and not the environment, as JAX does."""
+def _stay_on_cores(threads: int) -> None:
+    """Takes as many cores as threads, for a framework that asks the system and not the environment, as JAX does."""
     if hasattr(os, "sched_setaffinity"):
         cores = sorted(os.sched_getaffinity(0))
         os.sched_setaffinity(0, cores[-threads:])

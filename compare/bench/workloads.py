@@ -1,4 +1,4 @@
-"""What is timed: loss and all parameter gradients of a recurrent layer with a read-out, in the sizes that are usual."""
+"""The workloads: loss and all parameter gradients of a recurrent layer with a read-out, in usual sizes."""
 
 from __future__ import annotations
 
@@ -27,7 +27,16 @@ OUTPUT_SIZE = 10
 
 @dataclass(frozen=True)
 class Workload:
-    """A cell (tanh in the plain one), a dtype, and the sizes B, T, D and H; 10 classes at every step."""
+    """A problem to time: a cell (tanh in the plain one) with softmax cross-entropy over 10 classes at every step.
+
+    Attributes:
+        cell: `rnn`, `lstm` or `gru`.
+        dtype: `float64` or `float32`.
+        batch_size: B.
+        seq_len: T.
+        input_size: D.
+        hidden_size: H.
+    """
 
     cell: str
     dtype: str
@@ -52,7 +61,7 @@ class Workload:
         return self._model.linear_size * self.batch_size * (self.input_size + self.hidden_size)
 
     def problem(self) -> Problem:
-        """The question, drawn from seed 0."""
+        """The model with its numbers, drawn from seed 0."""
         return Problem.from_seed(
             self._model, seq_len=self.seq_len, batch_size=self.batch_size, seed=0, dtype=self.dtype
         )
@@ -75,18 +84,22 @@ def workloads(
 
     Raises:
         RequestError: one of them does not exist.
+
+    Example:
+        >>> [workload.label for workload in workloads(["gru"], ["float32"], ["20,35,200,200"])]
+        ['gru float32 B=20 T=35 D=200 H=200']
     """
     for cell in cells:
         require_choice("cell", cell, CELLS)
     for dtype in dtypes:
         require_choice("dtype", dtype, DTYPES)
-    chosen = [_size(size) for size in sizes] or list(QUICK_SIZES if quick else SIZES)
-    kept = list(dtypes) or (["float32"] if quick else list(DTYPES))
-    found = [Workload(cell, dtype, *size) for size, cell, dtype in product(chosen, cells or CELLS, kept)]
-    return list(dict.fromkeys(found))
+    chosen = [_parsed_size(size) for size in sizes] or list(QUICK_SIZES if quick else SIZES)
+    chosen_dtypes = list(dtypes) or (["float32"] if quick else list(DTYPES))
+    timed = [Workload(cell, dtype, *size) for size, cell, dtype in product(chosen, cells or CELLS, chosen_dtypes)]
+    return list(dict.fromkeys(timed))
 
 
-def _size(text: str) -> tuple[int, int, int, int]:
+def _parsed_size(text: str) -> tuple[int, int, int, int]:
     try:
         B, T, D, H = (require_integer("size", int(part), at_least=1) for part in text.split(","))
     except ValueError:

@@ -81,15 +81,15 @@ def plan(
     if data:
         on_data = [case for source in data for case in _on_data(source, systems, dtypes, seeds, notes, learning)]
         return on_data, notes
-    names = systems or [name for name in SYSTEMS if SYSTEMS[name].training or not learning.asked]
+    names = systems or [name for name in SYSTEMS if SYSTEMS[name].training or not learning.stated]
     cases = [
         Case(name, "", seed, system.problem(seed=seed, dtype=dtype), system.training)
         for name in names
-        for system in [learning.of(get_system(name))]
+        for system in [learning.apply_to(get_system(name))]
         for dtype in dtypes
         for seed in seeds
     ]
-    for source in () if systems or learning.asked else BUILT_IN:
+    for source in () if systems or learning.stated else BUILT_IN:
         try:
             cases += _on_data(source, (), dtypes, seeds, notes, learning)
         except MissingFrameworkError as error:
@@ -99,7 +99,7 @@ def plan(
 
 def _saved_case(path: Path, learning: Learning) -> Case:
     problem = Problem.load(path)
-    system = learning.of(System(path.name, "", (), problem.model))
+    system = learning.apply_to(System(path.name, "", (), problem.model))
     return Case(path.name, "", None, replace(problem, model=system.model), system.training)
 
 
@@ -116,7 +116,7 @@ def _on_data(
     return [
         Case(name, dataset.name, seed, dataset.problem(system, seed=seed, dtype=dtype), system.training)
         for name in systems or (dataset.default_system,)
-        for system in [learning.of(get_system(name))]
+        for system in [learning.apply_to(get_system(name))]
         for dtype in dtypes
         for seed in seeds
     ]

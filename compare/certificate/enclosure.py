@@ -1,8 +1,9 @@
 """The certificate: a rigorous enclosure of the exact loss and of every exact derivative.
 
-A problem's numbers are taken for exactly what they are; the tape of balls encloses what follows from them in exact
-arithmetic. Precision rises by itself until the enclosures are far narrower than the dtype's rounding. What a backend
-answered is then measured against the truth, and not against the other backends.
+A problem's numbers are taken for exactly what they are. The tape of balls encloses what follows from them in exact
+arithmetic: ball arithmetic by Arb (F. Johansson, Arb: efficient arbitrary-precision midpoint-radius interval
+arithmetic, 2017). Precision rises by itself until the enclosures are far narrower than the dtype's rounding. An answer
+is then measured against the exact one, and not against the other backends.
 """
 
 from __future__ import annotations
@@ -19,12 +20,12 @@ from ..answers import Quantity, Training, follow, quantities, training_quantitie
 from ..jobs import ShareProgress
 
 FIRST_BITS = 128
-MOST_BITS = 1 << 15
-NARROW = 2.0**-10  # of a unit in the last place
-LIMIT_SECONDS = 300.0
-FIRST_PASS_SHARE = 0.9  # of the progress: the first precision, which mostly is enough
-FORWARD = 0.3  # of an enclosure's time
-SECONDS_PER_PRODUCT = 4e-7  # of two balls at the first precision, with all that goes with it; measured, roughly
+MAX_BITS = 1 << 15
+MAX_RADIUS = 2.0**-10  # of a ball, in units of eps times the block's largest entry
+MAX_SECONDS = 300.0
+FIRST_PASS_SHARE = 0.9  # of the progress, for the first precision: it is enough for most problems
+FORWARD_SHARE = 0.3  # of an enclosure's time
+SECONDS_PER_PRODUCT = 4e-7  # of two balls at the first precision, all overhead included; a rough measurement
 
 
 class UncertifiableError(RequestError):
@@ -33,18 +34,26 @@ class UncertifiableError(RequestError):
 
 @dataclass(frozen=True, eq=False)
 class Certificate:
-    """What the exact answer is.
+    """An enclosure of the exact answer.
 
     Attributes:
-        exact: every quantity of an answer as blocks of balls.
-        bits: the precision that was needed.
+        exact: every quantity of an answer, as blocks of balls.
+        bits: the precision of the balls.
     """
 
     exact: dict[str, Quantity]
     bits: int
 
     def errors(self, name: str, answered: Quantity) -> np.ndarray:
-        """An upper bound of the true error of each block of an answer: (number of blocks,) floats."""
+        """An upper bound of the true error of each block of an answer.
+
+        Args:
+            name: of the quantity.
+            answered: the quantity of the answer.
+
+        Returns:
+            (number of blocks,) floats; infinity where a number is not finite.
+        """
         from flint import arb, ctx
 
         with ctx.workprec(self.bits):
@@ -59,7 +68,7 @@ class Certificate:
             )
 
     def scale(self, name: str) -> np.ndarray:
-        """The magnitude of the largest exact entry of each block."""
+        """The magnitude of the largest exact entry of each block, (number of blocks,)."""
         return np.array([max(_upper(ball.abs_upper()) for ball in block) for block in self.exact[name].blocks])
 
 
@@ -69,13 +78,26 @@ def certify(
     """Encloses the exact answer.
 
     Args:
-        problem: the question.
-        training: enclose the trajectory of learning in its place.
-        progress: is called now and then with the part of the work that is done.
+        problem: the model with its numbers.
+        training: how the system learns; then the trajectory is enclosed.
+        progress: is called now and then with the share of the work that is done.
+
+    Returns:
+        An enclosure whose radii are far below a unit in the last place of the problem's dtype.
 
     Raises:
         MissingFrameworkError: python-flint is not installed.
-        UncertifiableError: its cell is not known here, it would take longer than the limit, or no precision is enough.
+        UncertifiableError: the cell has no definition here, it would take too long, or no precision is enough.
+
+    Example:
+        >>> from gradparity.backends import get_backend
+        >>> from gradparity.compare import SYSTEMS
+        >>> from gradparity.compare.answers import quantities
+        >>> problem = SYSTEMS["logistic-regression"].problem(seed=0)
+        >>> answered = quantities(get_backend("manual").evaluate(problem), problem)
+        >>> certificate = certify(problem)
+        >>> bool(certificate.errors("dW1", answered["dW1"])[0] < 1e-14 * certificate.scale("dW1")[0])
+        True
     """
     require("flint", needed_by="--certify", extra="certify", package="python-flint")
     from flint import ctx
@@ -84,13 +106,13 @@ def certify(
 
     if isinstance(problem.model, Recurrent) and problem.model.cell not in CELLS:
         raise UncertifiableError(f"the certificate has no definition of the cell {problem.model.cell!r}")
-    seconds = SECONDS_PER_PRODUCT * products(problem) * (training.steps if training else 1)
-    bits, left = FIRST_BITS, 1.0  # what is left of the progress: mostly, the first precision is enough
-    while bits <= MOST_BITS:
-        if seconds > LIMIT_SECONDS:
+    seconds = SECONDS_PER_PRODUCT * number_of_products(problem) * (training.steps if training else 1)
+    bits, left = FIRST_BITS, 1.0  # `left` of the progress
+    while bits <= MAX_BITS:
+        if seconds > MAX_SECONDS:
             raise UncertifiableError(
                 f"too large to certify: about {seconds / 60:.0f} minutes at {bits} bits, expected at most "
-                f"{LIMIT_SECONDS / 60:.0f}; take fewer steps, sequences or units"
+                f"{MAX_SECONDS / 60:.0f}; take fewer steps, sequences or units"
             )
         started = time.monotonic()
 
@@ -103,23 +125,23 @@ def certify(
                 return Certificate(exact, bits)
         bits, left = 2 * bits, left * (1 - FIRST_PASS_SHARE)
         seconds = 3 * (time.monotonic() - started)  # of twice as many bits
-    raise UncertifiableError(f"no precision up to {MOST_BITS} bits is enough for this problem")
+    raise UncertifiableError(f"no precision up to {MAX_BITS} bits is enough for this problem")
 
 
-def products(problem: Problem) -> float:
+def number_of_products(problem: Problem) -> float:
     """Roughly how many products of two numbers an enclosure takes, forward and backward."""
     model = problem.model
     match model:
         case Recurrent():
             weights = sum(array.size for array in problem.params.values()) / len(model.places)
-            return 3.0 * applications(problem) * problem.batch_size * weights
+            return 3.0 * number_of_cells(problem) * problem.batch_size * weights
         case FeedForward():
             return 3.0 * problem.batch_size * sum(array.size for array in problem.params.values())
         case OrderedSystem():
             return 3.0 * model.size**2
 
 
-def applications(problem: Problem) -> int:
+def number_of_cells(problem: Problem) -> int:
     """How often a cell is applied; 0 where there is none."""
     model = problem.model
     if not isinstance(model, Recurrent):
@@ -134,15 +156,15 @@ def _enclose(problem: Problem, progress: ShareProgress) -> dict[str, Quantity]:
     from .definitions import compute
     from .tape import backward, balls
 
-    applied, of = 0, applications(problem)
+    applied, total_cells = 0, number_of_cells(problem)
 
     def advance() -> None:
         nonlocal applied
         applied += 1
-        progress(FORWARD * applied / of)
+        progress(FORWARD_SHARE * applied / total_cells)
 
     computed = compute(problem, advance)
-    backward(computed.loss, lambda part: progress(FORWARD + (1 - FORWARD) * part))
+    backward(computed.loss, lambda part: progress(FORWARD_SHARE + (1 - FORWARD_SHARE) * part))
     adjoints = {}
     for name, variable in problem.model.variables(*problem.leading).items():
         total = balls(np.zeros(variable.shape if variable.steps else (1, *variable.shape)))
@@ -150,7 +172,7 @@ def _enclose(problem: Problem, progress: ShareProgress) -> dict[str, Quantity]:
             for copy in copies:
                 total[step : step + 1] += copy.gradient
         adjoints[name] = total if variable.steps else total[0]
-    gradients = {name: variable.gradient for name, variable in computed.given.items()}
+    gradients = {name: variable.gradient for name, variable in computed.leaves.items()}
     answer = Evaluation(computed.loss.value.item(), gradients, computed.outputs, adjoints)
     return quantities(answer, problem)
 
@@ -160,17 +182,17 @@ def _enclose_trajectory(problem: Problem, training: Training, progress: SharePro
     from .definitions import compute
     from .tape import backward, balls
 
-    def evaluate(at: Problem, step: int) -> Evaluation:
+    def evaluate(batch: Problem, step: int) -> Evaluation:
         progress((step - 1) / (training.steps + 1))
-        computed = compute(at)
+        computed = compute(batch)
         backward(computed.loss)
-        gradients = {name: computed.given[name].gradient for name in at.params}
+        gradients = {name: computed.leaves[name].gradient for name in batch.params}
         return Evaluation(computed.loss.value.item(), gradients, computed.outputs)
 
     def descend(
         params: Mapping[str, np.ndarray], gradients: Mapping[str, np.ndarray], learning_rate: float
     ) -> dict[str, np.ndarray]:
-        rate = balls(problem.dtype.type(learning_rate))  # a number of the dtype, as everybody's
+        rate = balls(problem.dtype.type(learning_rate))  # a number of the dtype, as in every backend
         return {name: theta - rate * gradients[name] for name, theta in params.items()}
 
     start = problem.with_unchecked(params={name: balls(array) for name, array in problem.params.items()})
@@ -184,13 +206,13 @@ def _narrow(exact: dict[str, Quantity], dtype: np.dtype) -> bool:
         for block in quantity.blocks:
             scale = max(_upper(ball.abs_lower()) for ball in block)
             widest = max(_upper(ball.rad()) for ball in block)
-            if not widest <= NARROW * float(np.finfo(dtype).eps) * max(scale, tiny):
+            if not widest <= MAX_RADIUS * float(np.finfo(dtype).eps) * max(scale, tiny):
                 return False
     return True
 
 
 def _upper(ball: object) -> float:
-    """A float that is no smaller than a ball of radius zero; infinity for one that is not finite."""
+    """A float that is no smaller than a ball of radius zero; infinity if that is not finite."""
     if ball.is_zero():  # type: ignore[attr-defined]
         return 0.0
     return float(np.nextafter(float(ball), np.inf))  # type: ignore[arg-type] # float() rounds to nearest

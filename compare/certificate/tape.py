@@ -1,8 +1,15 @@
 """A reverse-mode tape over balls: interval arithmetic at any precision, by Arb (python-flint).
 
-A ball is a midpoint with a radius, and contains the exact value of whatever it was computed from. Arrays of
-balls are NumPy arrays of objects. Every operation here remembers how derivatives go back through it; one rule a line,
-`g` for the derivative of what came out. Nothing of this is shared with `gradparity.manual` or any framework.
+A ball is a midpoint with a radius, and contains the exact value of what was computed (F. Johansson, Arb: efficient
+arbitrary-precision midpoint-radius interval arithmetic, 2017). Arrays of balls are NumPy arrays of objects. Every
+operation records its own gradient rule, one a line; `g` is the derivative with respect to its result. Nothing of this
+is shared with `gradparity.manual` or any framework.
+
+Example:
+    >>> x = Variable(balls([0.0, 2.0]))
+    >>> backward(total(x * x))
+    >>> [float(ball) for ball in x.gradient]
+    [0.0, 4.0]
 """
 
 from __future__ import annotations
@@ -25,7 +32,8 @@ class Variable:
 
     Attributes:
         value: the balls.
-        gradient: after `backward`, the balls of the derivative of the result; zeros where it does not depend on this.
+        sources: the variables that it was computed from, each with the rule for its derivative.
+        gradient: after `backward`, the balls of the derivative of the result; zeros where that does not depend on it.
     """
 
     def __init__(self, value: Any, sources: Sequence[tuple[Variable, Pullback]] = ()) -> None:
@@ -35,10 +43,12 @@ class Variable:
 
     @property
     def gradient(self) -> Balls:
+        """The balls of the derivative of the result, in the shape of `value`."""
         return balls(np.zeros(self.value.shape)) if self._gradient is None else self._gradient
 
     @property
     def T(self) -> Variable:  # noqa: N802 # as in NumPy
+        """The transpose."""
         return Variable(self.value.T, [(self, lambda g: g.T)])
 
     def __add__(self, other: Variable | Balls | int) -> Variable:
@@ -73,33 +83,37 @@ class Variable:
 def balls(numbers: Any) -> Balls:
     """Numbers as balls of radius zero: floating-point numbers are taken for exactly what they are."""
     array = np.asarray(numbers)
-    return np.array([arb(each) for each in array.ravel().tolist()], dtype=object).reshape(array.shape)
+    return np.array([arb(number) for number in array.ravel().tolist()], dtype=object).reshape(array.shape)
 
 
 def tanh(a: Variable) -> Variable:
-    y = _each(lambda x: x.tanh())(a.value)
+    """The hyperbolic tangent y, with y′ = 1 − y²."""
+    y = _entrywise(lambda x: x.tanh())(a.value)
     return Variable(y, [(a, lambda g: g * (1 - y * y))])
 
 
 def sigmoid(a: Variable) -> Variable:
-    y = _each(lambda x: 1 / (1 + (-x).exp()))(a.value)
+    """The logistic function: y = σ(a), y′ = y (1 − y)."""
+    y = _entrywise(lambda x: 1 / (1 + (-x).exp()))(a.value)
     return Variable(y, [(a, lambda g: g * y * (1 - y))])
 
 
 def relu(a: Variable) -> Variable:
     """max(a, 0), with the derivative 0 at exactly 0, and any between 0 and 1 where the sign is not known."""
-    y = _each(lambda x: x.nonnegative_part())(a.value)
-    slope = _each(lambda x: arb(1) if x > 0 else arb(0) if x <= 0 else _HALF_AROUND_HALF)(a.value)
+    y = _entrywise(lambda x: x.nonnegative_part())(a.value)
+    slope = _entrywise(lambda x: arb(1) if x > 0 else arb(0) if x <= 0 else _HALF_AROUND_HALF)(a.value)
     return Variable(y, [(a, lambda g: g * slope)])
 
 
 def exp(a: Variable) -> Variable:
-    y = _each(lambda x: x.exp())(a.value)
+    """The exponential: y = eᵃ, y′ = y."""
+    y = _entrywise(lambda x: x.exp())(a.value)
     return Variable(y, [(a, lambda g: g * y)])
 
 
 def log(a: Variable) -> Variable:
-    return Variable(_each(lambda x: x.log())(a.value), [(a, lambda g: g / a.value)])
+    """The logarithm: y = log a, y′ = 1 / a."""
+    return Variable(_entrywise(lambda x: x.log())(a.value), [(a, lambda g: g / a.value)])
 
 
 def total(a: Variable, axis: int | None = None) -> Variable:
@@ -141,7 +155,7 @@ def backward(result: Variable, progress: Callable[[float], None] = lambda part: 
 
     Args:
         result: the number.
-        progress: is called with the part of the variables that are done.
+        progress: is called with the share of the variables that are done.
     """
     result._gradient = balls(np.ones(result.value.shape))
     order = _in_order(result)
@@ -150,8 +164,9 @@ def backward(result: Variable, progress: Callable[[float], None] = lambda part: 
         if variable._gradient is None:
             continue
         for source, pullback in variable.sources:
-            given = pullback(variable._gradient)
-            total_so_far = given if source._gradient is None else source._gradient + given
+            contribution = pullback(variable._gradient)
+            earlier = source._gradient
+            total_so_far = contribution if earlier is None else earlier + contribution
             source._gradient = np.asarray(total_so_far, dtype=object)  # a sum of arrays of shape () is no array
 
 
@@ -188,6 +203,6 @@ def _like(source: Variable) -> Pullback:
     return pullback
 
 
-def _each(function: Callable[[Any], Any]) -> Callable[[Balls], Balls]:
-    of_all = np.frompyfunc(function, 1, 1)
-    return lambda array: np.asarray(of_all(array), dtype=object)
+def _entrywise(function: Callable[[Any], Any]) -> Callable[[Balls], Balls]:
+    ufunc = np.frompyfunc(function, 1, 1)
+    return lambda array: np.asarray(ufunc(array), dtype=object)

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from ...backends.files import write_whole
-from ..bench import ROUNDS, candidates, changes, read_bench, run_bench, workloads
+from ..bench import ROUNDS, candidates, find_changes, read_bench, run_bench, workloads
 from ..bench.as_pyperf import pyperf_suite
 from ..bench.display import show_bench, show_changes, show_measurement
 from ..bench.markdown import markdown_tables
@@ -21,46 +21,62 @@ QUICK_ROUNDS = 3
 
 def bench_command(
     cell: Annotated[
-        list[str] | None, typer.Option(metavar="CELL", help="rnn, lstm or gru. Repeat. Default: all.")
+        list[str] | None, typer.Option(metavar="CELL", help="A cell: rnn, lstm or gru. Repeat. Default: all.")
     ] = None,
     dtype: Annotated[
         list[str] | None, typer.Option(metavar="DTYPE", help="float64 or float32. Repeat. Default: both.")
     ] = None,
     size: Annotated[
-        list[str] | None, typer.Option(metavar="B,T,D,H", help="Such as 20,35,200,200. Repeat. Default: eight sizes.")
+        list[str] | None,
+        typer.Option(
+            metavar="B,T,D,H",
+            help="Batch size, steps, input size and hidden size, such as 20,35,200,200. Repeat. Default: eight sizes.",
+        ),
     ] = None,
     backend: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME", help="From `gradparity backends`. Repeat. Default: all that are installed."),
+        typer.Option(metavar="NAME", help="A backend from `gradparity backends`. Repeat. Default: all installed ones."),
     ] = None,
     quick: Annotated[
-        bool, typer.Option("--quick", help="Two sizes in float32, without what takes long to compile: about a minute.")
+        bool,
+        typer.Option("--quick", help="Time two sizes in float32, without backends that compile long: about a minute."),
     ] = False,
-    threads: Annotated[int, typer.Option(min=1, metavar="N", help="Of each backend.")] = 1,
+    threads: Annotated[int, typer.Option(min=1, metavar="N", help="Threads of each backend.")] = 1,
     rounds: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help=f"In each, every backend is timed once. Default: {ROUNDS}.")
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="N",
+            help=f"How often every backend is timed. Default: {ROUNDS}, or {QUICK_ROUNDS} with --quick.",
+        ),
     ] = None,
-    device: Annotated[str, typer.Option(metavar="DEVICE", help="cpu; or cuda, for PyTorch and JAX.")] = "cpu",
+    device: Annotated[str, typer.Option(metavar="DEVICE", help="cpu, or cuda for PyTorch and JAX.")] = "cpu",
     log: LogOption = None,
     against: Annotated[
-        Path | None, typer.Option(metavar="OLD.json", help="Show what changed since an earlier --json.")
+        Path | None, typer.Option(metavar="OLD.json", help="Compare with the times that an earlier --json wrote.")
     ] = None,
     plot: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Draw time per step against size: a .png, .svg or .pdf.")
+        Path | None, typer.Option(metavar="FILE", help="Draw time per step against size: .png, .svg or .pdf.")
     ] = None,
     json: JsonOption = None,
-    markdown: Annotated[Path | None, typer.Option(metavar="FILE.md", help="Write the tables for a page, too.")] = None,
+    markdown: Annotated[
+        Path | None, typer.Option(metavar="FILE.md", help="Write the medians as tables in Markdown.")
+    ] = None,
     pyperf: Annotated[
-        Path | None, typer.Option(metavar="FILE.json", help="Write a suite for `python -m pyperf`, too.")
+        Path | None, typer.Option(metavar="FILE.json", help="Write a suite for `python -m pyperf`.")
     ] = None,
 ) -> None:
-    """Time the loss and all parameter gradients: of every backend that was shown to be right, and of none other.
+    """Time the loss and all gradients of every backend whose answer is right.
 
-    Each backend computes in a process of its own, with the same number of threads. What its timed call returns is
-    compared with the others' first; who disagrees is shown, without a time. Then all are timed in turn, round by round,
-    and the matrix products alone among them (the floor). Import, preparation and the first call are shown apart.
+    Each backend runs in a process of its own, with the same number of threads.
+    First the answers of the timed calls are compared: a backend that disagrees
+    gets no time. Then all are timed in turn, round by round, and with them the
+    matrix products alone (the floor). Import, preparation and the first call
+    are listed apart.
 
-    Ctrl-C ends it with what was measured; with --log, the same command goes on where it was stopped.
+    Ctrl-C ends it, with what is measured so far. With --log, the same command
+    goes on where it was stopped. The exit code is 1 if an answer is not
+    accepted.
 
     [bold]Examples[/bold]
 
@@ -79,7 +95,7 @@ def bench_command(
     chosen = workloads(cell or (), dtype or (), size or (), quick=quick)
     with working("looking for the backends"):
         names, notes = candidates(backend or (), quick=quick)
-    shown = console(stderr=json == STANDARD_OUTPUT)
+    terminal = console(stderr=json == STANDARD_OUTPUT)
     with progress_bar(len(chosen)) as progress:
         bench = run_bench(
             chosen,
@@ -89,12 +105,12 @@ def bench_command(
             device=device,
             log=log,
             notes=notes,
-            measured=lambda measurement: show_measurement(measurement, shown),
+            measured=lambda measurement: show_measurement(measurement, terminal),
             progress=progress,
         )
-    show_bench(bench, shown)
+    show_bench(bench, terminal)
     if against:
-        show_changes(changes(before, bench.measurements), shown)
+        show_changes(find_changes(before, bench.measurements), terminal)
     if plot and bench.measurements:
         write_whole(plot, bench_figure(bench.measurements, plot.suffix.lower()))
     if markdown and bench.measurements:

@@ -20,26 +20,36 @@ LIBRARIES = ", ".join(LAYOUTS)
 
 
 def convert_command(
-    source: Annotated[Path, typer.Argument(metavar="IN", help="The weights, .safetensors or .npz.")],
-    target: Annotated[Path, typer.Argument(metavar="OUT", help="Where to write them, .safetensors or .npz.")],
-    source_library: Annotated[str, typer.Option("--from", metavar="LIBRARY", help=f"Whose they are: {LIBRARIES}.")],
-    target_library: Annotated[str, typer.Option("--to", metavar="LIBRARY", help="Whose they are to be.")],
+    source: Annotated[Path, typer.Argument(metavar="IN", help="The file with the weights: .safetensors or .npz.")],
+    target: Annotated[Path, typer.Argument(metavar="OUT", help="The file to write: .safetensors or .npz.")],
+    source_library: Annotated[
+        str, typer.Option("--from", metavar="LIBRARY", help=f"The library of the weights: {LIBRARIES}.")
+    ],
+    target_library: Annotated[
+        str, typer.Option("--to", metavar="LIBRARY", help="The library that is to load them, another one of these.")
+    ],
     prefix: Annotated[
-        str | None, typer.Option(metavar="NAME", help="The layer's, such as encoder.lstm; the rest is left alone.")
+        str | None,
+        typer.Option(metavar="NAME", help="The layer's name, such as encoder.lstm. Other weights are left out."),
     ] = None,
     reset: Annotated[
-        str | None, typer.Option(metavar="WHERE", help="Of a GRU whose weights do not tell: after or before.")
+        str | None,
+        typer.Option(
+            metavar="WHERE",
+            help="Where a GRU's reset gate is applied, after the product or before, if the weights do not tell.",
+        ),
     ] = None,
     verify: Annotated[
-        bool, typer.Option(help="Compare layers of both libraries, with these weights, before anything is written.")
+        bool, typer.Option(help="Compare layers of both libraries, with these weights, before OUT is written.")
     ] = True,
-    force: Annotated[bool, typer.Option("--force", help="Overwrite OUT if it is there.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite OUT if it exists.")] = False,
 ) -> None:
-    """Convert the weights of an LSTM or a GRU, and prove that both layers are the same.
+    """Convert the weights of an LSTM or a GRU, and prove both layers the same.
 
-    Order, transposition, signs and biases follow the two libraries. Then a new layer of either, with exactly these
-    weights, computes outputs and gradients (ONNX: outputs) on a random sequence; nothing is written unless they agree.
-    Keras computes float64 in float32, which is no agreement.
+    Order, transposition, signs and biases follow the two libraries. Then a new
+    layer of each, with exactly these weights, computes outputs and gradients
+    (ONNX: outputs) on a random sequence. OUT is written only if they agree.
+    Keras computes float64 in float32, which does not agree.
 
     [bold]Examples[/bold]
 
@@ -50,13 +60,13 @@ def convert_command(
     require_suffix(target)
     require_writable(target)
     if os.path.lexists(target) and not force:
-        raise RequestError(f"{target}: is there already: --force overwrites it")
-    given = read_weights(source)
+        raise RequestError(f"{target}: exists already: --force overwrites it")
+    weights = read_weights(source)
     try:
-        conversion = convert(given, source_library, target_library, prefix=prefix, reset=reset)
+        conversion = convert(weights, source_library, target_library, prefix=prefix, reset=reset)
     except InvalidProblemError as error:
         raise InvalidProblemError(f"{source}: {error}") from error
-    on = console()
+    terminal = console()
     if verify:
         with working("comparing the layers"):
             try:
@@ -65,22 +75,22 @@ def convert_command(
                 raise RequestError(f"{error} (--no-verify converts without comparing the layers)") from error
         if comparison.verdict != "agree":
             not_written = f"{target} was not written; --no-verify converts without comparing the layers."
-            say(on, explain(comparison, next_step=not_written))
+            say(terminal, explain(comparison, next_step=not_written))
             raise typer.Exit(1)
     arrays = conversion.arrays
     write_weights(target, arrays)
     model = conversion.model
     directions = ", both directions" if model.bidirectional else ""
     layers = f", {model.num_layers} layers" if model.num_layers > 1 else ""
-    say(on, f"{model.cell} D={model.input_size} H={model.hidden_size}{layers}{directions}: {source} -> {target}")
+    say(terminal, f"{model.cell} D={model.input_size} H={model.hidden_size}{layers}{directions}: {source} -> {target}")
     widths = max(map(len, arrays)), max(len(str(array.shape)) for array in arrays.values())
     for name, array in arrays.items():
-        say(on, f"  {name:{widths[0]}}  {array.shape!s:{widths[1]}}  {array.dtype}")
+        say(terminal, f"  {name:{widths[0]}}  {array.shape!s:{widths[1]}}  {array.dtype}")
     if verify:
         closest = comparison.closest
         used = f", at most {100 * closest.ratio:.0f} % of what rounding allows" if closest else ""
         what = "outputs, and no gradients" if comparison.forward_only else "outputs and gradients"
         names = " and ".join(comparison.answers)
-        say(on, f"{names} agree in {len(comparison.blocks)} blocks of {what}{used}")
+        say(terminal, f"{names} agree in {len(comparison.blocks)} blocks of {what}{used}")
     else:
-        say(on, "not verified")
+        say(terminal, "not verified")

@@ -13,7 +13,6 @@ from ...backends.registry import choose_backends
 from ..flow import DEFAULT_SYSTEMS, SCALES, measure_flow
 from ..flow.charts import flow_figure
 from ..flow.display import show_flows
-from ..flow.export import flow_rows
 from ..output import SCHEMA, console, listing_json, progress_bar, require_drawable, working
 from ..systems import get_system
 from .options import STANDARD_OUTPUT, BackendOption, JsonOption, require_targets, write
@@ -22,25 +21,30 @@ from .options import STANDARD_OUTPUT, BackendOption, JsonOption, require_targets
 def flow_command(
     systems: Annotated[
         list[str] | None,
-        typer.Argument(metavar="SYSTEM", help="Recurrent systems. Default: elman-softmax, elman-relu, lstm, gru."),
+        typer.Argument(metavar="SYSTEM", help=f"Recurrent systems. Default: {', '.join(DEFAULT_SYSTEMS)}."),
     ] = None,
     scale: Annotated[
-        list[float] | None, typer.Option(metavar="S", help="Multiplies W. Repeat. Default: 0.5, 1 and 1.5.")
+        list[float] | None,
+        typer.Option(metavar="S", help="The factor of the recurrent weights W. Repeat. Default: 0.5, 1 and 1.5."),
     ] = None,
-    seq_len: Annotated[int, typer.Option(min=2, metavar="T", help="How many steps.")] = 60,
-    seed: Annotated[int, typer.Option(min=0, metavar="N", help="Of the numbers.")] = 0,
+    seq_len: Annotated[int, typer.Option(min=2, metavar="T", help="The number of steps.")] = 60,
+    seed: Annotated[int, typer.Option(min=0, metavar="N", help="The seed of the numbers.")] = 0,
     gate_bias: Annotated[
         float | None,
-        typer.Option(metavar="B", help="Added to the bias of the gate that remembers. Default: log(T - 1)."),
+        typer.Option(metavar="B", help="What is added to the bias of the remembering gate. Default: log(T - 1)."),
     ] = None,
     backend: BackendOption = None,
-    plot: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw it into a .png, .svg or .pdf, too.")] = None,
+    plot: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Draw the norms into a file: .png, .svg or .pdf.")
+    ] = None,
     json: JsonOption = None,
 ) -> None:
-    """Show how far the loss of the last step reaches back: the norm of its gradient in the state of every step.
+    """Show how far gradients reach back from the loss of the last step.
 
-    In a plain cell it vanishes or explodes with the scale of W; the LSTM and the GRU hold it where the gate that
-    remembers is open. What is shown was computed by every backend, and is shown with their verdict.
+    The chart has the norm of the gradient in the state of every step. In a
+    plain cell it vanishes or explodes with the scale of W. The LSTM and the GRU
+    hold it where the remembering gate is open. Every backend computes it, and
+    it is shown with the verdict of the comparison.
 
     [bold]Examples[/bold]
 
@@ -53,13 +57,13 @@ def flow_command(
         require_drawable(plot)
     for value in scale or ():
         require_number("--scale", value)
-    asked = [get_system(name) for name in systems or DEFAULT_SYSTEMS]
+    chosen = [get_system(name) for name in systems or DEFAULT_SYSTEMS]
     with working("loading the backends"):
         backends, notes = choose_backends(backend)
     scales = scale or list(SCALES)
-    with progress_bar(len(asked) * len(scales)) as progress:
+    with progress_bar(len(chosen) * len(scales)) as progress:
         flows = measure_flow(
-            asked,
+            chosen,
             scales,
             list(backends.values()),
             seq_len=seq_len,
@@ -72,6 +76,6 @@ def flow_command(
     if plot:
         write_whole(plot, drawn)
     if json is not None:
-        write(json, listing_json({"schema": SCHEMA, "flows": flow_rows(flows)}))
+        write(json, listing_json({"schema": SCHEMA, "flows": [flow.row() for flow in flows]}))
     if any(flow.comparison.verdict != "agree" for flow in flows):
         raise typer.Exit(1)

@@ -1,4 +1,4 @@
-"""`gradparity systems`, `mistakes` and `backends`: what there is."""
+"""`gradparity systems`, `mistakes` and `backends`: the lists."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from .options import STANDARD_OUTPUT, JsonOption, write
 
 
 def systems_command(json: JsonOption = None) -> None:
-    """List the systems of the catalogue."""
+    """List the systems of the catalogue, with their models and sizes."""
     _show_listing("systems", system_rows(), json)
 
 
 def mistakes_command(json: JsonOption = None) -> None:
-    """List the mistakes that `gradparity check` knows by name, and what to do about each."""
+    """List the mistakes that `gradparity check` names, and the remedy for each."""
     _show_listing("mistakes", mistake_rows(), json)
 
 
 def backends_command(json: JsonOption = None) -> None:
-    """List the backends, and what is missing for those that cannot be used."""
+    """List the backends, and what is missing where one cannot be used."""
     _show_listing("backends", backend_rows(), json)
 
 
@@ -51,7 +51,7 @@ def system_rows() -> list[dict[str, Any]]:
 
 
 def mistake_rows() -> list[dict[str, Any]]:
-    """One row for each mistake of the catalogue: where it can be made, in how many variants, and what it violates."""
+    """One row for each mistake: where it can be made, its variants, and the equations that it violates."""
     where: dict[str, dict[str, None]] = {mistake.name: {} for mistake in MISTAKES}
     variants: dict[str, set[object]] = {mistake.name: set() for mistake in MISTAKES}
     equations: dict[str, set[int]] = {mistake.name: set() for mistake in MISTAKES}
@@ -74,17 +74,17 @@ def mistake_rows() -> list[dict[str, Any]]:
 
 
 def backend_rows() -> list[dict[str, Any]]:
-    """One row for each backend: whether it can be used, and if not, the reason. Loads them all."""
+    """One row for each backend: whether it can be used, and if not, why. Loads them all."""
     rows = []
     for name in backend_names():
         reference = BACKENDS.get(name)
-        what, status = "", "ready" if name in default_backend_names() else "on request"
+        summary, status = "", "ready" if name in default_backend_names() else "on request"
         try:
-            what = first_sentence(get_backend(name))
+            summary = first_sentence(get_backend(name))
         except RequestError as error:
             status = str(error)
         version = installed_version(reference.package or reference.framework or "numpy") if reference else None
-        rows.append({"backend": name, "what": what, "version": version, "status": status})
+        rows.append({"backend": name, "what": summary, "version": version, "status": status})
     return rows
 
 

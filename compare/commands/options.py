@@ -1,4 +1,4 @@
-"""What several commands take, and how they write what they were asked for."""
+"""The options that several commands share, and how results are written."""
 
 from __future__ import annotations
 
@@ -11,29 +11,40 @@ import typer
 from ...backends.files import require_writable, write_whole
 
 JsonOption = Annotated[
-    str | None, typer.Option("--json", metavar="FILE", help="Write JSON to FILE; - means standard output.")
+    str | None, typer.Option("--json", metavar="FILE", help="Write the results as JSON; - is standard output.")
 ]
-SvgOption = Annotated[Path | None, typer.Option("--svg", metavar="FILE", help="Write what is shown as a picture, too.")]
+SvgOption = Annotated[
+    Path | None, typer.Option("--svg", metavar="FILE", help="Draw the output as a picture of the terminal.")
+]
 LogOption = Annotated[
     Path | None,
-    typer.Option("--log", metavar="FILE.jsonl", help="Write every result as it comes; continue if it is there."),
+    typer.Option("--log", metavar="FILE.jsonl", help="Write each result as it comes; an existing log is continued."),
 ]
 BackendOption = Annotated[
     list[str] | None,
-    typer.Option("--backend", metavar="NAME", help="As in `gradparity compare`. Repeat. Default: all."),
+    typer.Option("--backend", metavar="NAME", help="A backend, by name or as module:object. Repeat. Default: all."),
 ]
 STANDARD_OUTPUT = "-"
 
 
 def require_targets(*targets: str | Path | None) -> None:
-    """Refuses what cannot be written to, before anything is computed."""
+    """Checks that files can be written, before anything is computed.
+
+    Raises:
+        RequestError: one cannot.
+    """
     for target in targets:
         if target is not None and target != STANDARD_OUTPUT:
             require_writable(Path(target))
 
 
 def write(target: str | None, text: str) -> None:
-    """Writes a text into a file, whole or not at all, or to standard output; nothing if there is no target."""
+    """Writes a text, whole or not at all.
+
+    Args:
+        target: a file, or `-` for standard output; None writes nothing.
+        text: with its last newline.
+    """
     if target == STANDARD_OUTPUT:
         sys.stdout.write(text)
     elif target is not None:

@@ -9,32 +9,37 @@ import typer
 
 from ..output import console, progress_bar
 from ..sweep import run_sweep
-from ..sweep.display import WRONG, show_sweep
+from ..sweep.display import show_sweep
 from .options import BackendOption, LogOption
 
 
 def sweep_command(
-    problems: Annotated[int, typer.Option(min=1, metavar="N", help="How many.")] = 1000,
-    seed: Annotated[int, typer.Option(min=0, metavar="N", help="From which all problems are drawn.")] = 0,
+    problems: Annotated[int, typer.Option(min=1, metavar="N", help="The number of problems.")] = 1000,
+    seed: Annotated[int, typer.Option(min=0, metavar="N", help="The seed from which all problems are drawn.")] = 0,
     numbers: Annotated[
-        int, typer.Option(min=1, metavar="N", help="How many sets of numbers each model gets; JAX compiles it once.")
+        int,
+        typer.Option(min=1, metavar="N", help="Problems with one model, which JAX compiles once, but other numbers."),
     ] = 10,
     jobs: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Worker processes, of one thread each. Default: the cores.")
+        int | None,
+        typer.Option(min=1, metavar="N", help="Worker processes, with one thread each. Default: one for each core."),
     ] = None,
     backend: BackendOption = None,
     log: LogOption = None,
     save_case: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Save every problem on which something disagrees in DIR.")
+        Path | None, typer.Option(metavar="DIR", help="Save the problems on which backends disagree in DIR.")
     ] = None,
 ) -> None:
-    """Compare many random problems, to see whether the referee ever accuses backends that are right.
+    """Compare backends on many random problems, to find false positives.
 
-    Backends that are right agree on all of them, or are undecidable where rounding grows too much: a disagree is a
-    false alarm or a bug. There are models of all families with all their options, small ones, in both dtypes, with W
-    multiplied by 0.1 to 8. Problem i is the same however many are asked for: it is drawn from the seed and i alone.
+    Right backends agree on all of them, or are undecidable where rounding grows
+    too much. A disagreement is a false positive or a bug. The models are small,
+    of all families with all their options, in both dtypes, with W multiplied by
+    0.1 to 8. Problem i depends on the seed and i alone, and not on the number
+    of problems.
 
-    With --log, Ctrl-C loses nothing: the same command goes on where it was stopped, or further with a larger N.
+    With --log, Ctrl-C loses nothing: the same command goes on where it was
+    stopped, or further with a larger N.
 
     [bold]Examples[/bold]
 
@@ -56,5 +61,5 @@ def sweep_command(
             progress=progress,
         )
     show_sweep(sweep, console())
-    if any(outcome.verdict in WRONG for outcome in sweep.outcomes):
+    if sweep.wrong:
         raise typer.Exit(1)

@@ -1,18 +1,21 @@
-"""The detection matrix: every mistake before five ways of checking a gradient, and their false alarms."""
+"""The detection matrix: every mistake before five gradient checks, and how often these call wrong what is right."""
 
+from .cases import CorrectCase, MistakeCase, correct_cases, mistake_cases
 from .checks import CHECKS
-from .plants import plants, right_problems
-from .run import PART_OF, Correct, Detection, Planted, choose_checks, detect, mistake_of
+from .results import PART_OF, CorrectResult, Detection, MistakeResult
+from .run import choose_checks, detect, mistake_of
 
 __all__ = [
     "CHECKS",
     "PART_OF",
-    "Correct",
+    "CorrectCase",
+    "CorrectResult",
     "Detection",
-    "Planted",
+    "MistakeCase",
+    "MistakeResult",
     "choose_checks",
+    "correct_cases",
     "detect",
+    "mistake_cases",
     "mistake_of",
-    "plants",
-    "right_problems",
 ]

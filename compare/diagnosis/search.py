@@ -27,7 +27,7 @@ from ..mistakes import (
     values_of,
 )
 from ..referee import Comparison
-from ..tolerance import MAX_RELATIVE_TOLERANCE, measure
+from ..tolerance import MAX_RELATIVE_TOLERANCE, measure_rounding
 
 NEAR = 1e-3  # of the deviation, or of a right block: worth a measurement
 ROUNDED = 1e3  # units in the last place of that: nearer than this, rounding may be what is left
@@ -102,7 +102,9 @@ class _Submission:
         predicted = attempt(variant, self.problem)
         if predicted is None:
             return {}
-        tolerance = measure(self.problem, lambda on: self._quantities(variant.predict(on)), probes=DIAGNOSIS_PROBES)
+        tolerance = measure_rounding(
+            self.problem, lambda on: self._quantities(variant.predict(on)), probes=DIAGNOSIS_PROBES
+        )
         given, of_form = self._quantities(self.answered), self._quantities(predicted)
         found = {}
         for name, quantity in self._names().items():

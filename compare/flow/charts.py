@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from itertools import cycle
 from math import floor, log10
@@ -10,28 +9,36 @@ from math import floor, log10
 import numpy as np
 
 from ...backends.frameworks.loading import require
-from .measurement import Flow
+from ..output import MARKERS, figure_bytes, new_figure
+from .measurement import GradientFlow
 
 TERMINAL_HEIGHT = 22
-WIDEST = 120
+MAX_WIDTH = 120
 TITLE = "Gradient flow: how far the loss of the last step reaches back"
-MARKS = "abcdefghijklmnopqrstuvwxyz"
+LETTERS = "abcdefghijklmnopqrstuvwxyz"
 DASHES = ("-", "--", ":", "-.")
-MARKERS = ("o", "s", "^", "D", "v", "x")
 
 
-def terminal_chart(flows: Sequence[Flow], width: int) -> str:
-    """The flows as text, each drawn with a letter of its own."""
+def terminal_chart(flows: Sequence[GradientFlow], width: int) -> str:
+    """The flows as text, each drawn with a letter of its own.
+
+    Args:
+        flows: what to draw.
+        width: of the terminal, in columns.
+
+    Raises:
+        MissingFrameworkError: plotext is not installed.
+    """
     require("plotext", needed_by="the terminal chart", extra="plot")
     import plotext
 
     plotext.clear_figure()
     plotext.theme("clear")
-    plotext.plot_size(min(width, WIDEST), TERMINAL_HEIGHT)
+    plotext.plot_size(min(width, MAX_WIDTH), TERMINAL_HEIGHT)
     low, high = _decades(flows)
-    for flow, mark in zip(flows, cycle(MARKS), strict=False):
+    for flow, letter in zip(flows, cycle(LETTERS), strict=False):
         shown = [t for t in range(len(flow.norms)) if flow.norms[t] > 0 and np.isfinite(flow.norms[t])]
-        plotext.plot(shown, [log10(flow.norms[t]) for t in shown], marker=mark)
+        plotext.plot(shown, [log10(flow.norms[t]) for t in shown], marker=letter)
     ticks = range(low, high + 1, max(1, (high - low) // 6))
     plotext.yticks(list(ticks), [f"1e{tick:+03d}" for tick in ticks])
     plotext.ylim(low, high)
@@ -42,13 +49,9 @@ def terminal_chart(flows: Sequence[Flow], width: int) -> str:
     return "\n".join(line.rstrip() for line in drawn.splitlines())
 
 
-def flow_figure(flows: Sequence[Flow], suffix: str) -> bytes:
-    """The flows as a picture of the file format: lines differ by dash and marker, not by colour alone."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(8, 5), dpi=150, layout="constrained")
-    FigureCanvasAgg(figure)
+def flow_figure(flows: Sequence[GradientFlow], suffix: str) -> bytes:
+    """The flows as a picture of a format such as `.svg`; lines differ by dash and marker, not by colour alone."""
+    figure = new_figure(8, 5)
     axes = figure.add_subplot()
     axes.set_yscale("log")
     axes.set_ylim(*(10.0**decade for decade in _decades(flows)))  # beforehand, so that nothing is scaled to the data
@@ -72,13 +75,11 @@ def flow_figure(flows: Sequence[Flow], suffix: str) -> bytes:
     axes.set_title(TITLE)
     axes.grid(visible=True, which="major", linewidth=0.4)
     axes.legend(fontsize="small", title="system × scale of W")
-    content = io.BytesIO()
     with np.errstate(all="ignore"):  # matplotlib looks beyond the axes, which may be out of range
-        figure.savefig(content, format=suffix.removeprefix("."), metadata={"Date": None} if suffix == ".svg" else None)
-    return content.getvalue()
+        return figure_bytes(figure, suffix)
 
 
-def _decades(flows: Sequence[Flow]) -> tuple[int, int]:
+def _decades(flows: Sequence[GradientFlow]) -> tuple[int, int]:
     """The exponents of ten between which all finite norms lie; at most 60 decades, the uppermost."""
     norms = np.concatenate([flow.norms for flow in flows])
     norms = norms[(norms > 0) & np.isfinite(norms)]

@@ -1,4 +1,4 @@
-"""What a person sees of gradient flows: the chart, a table, and what does not agree."""
+"""What a person sees of gradient flows: the chart, a table, and which backends do not agree."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from ...backends import MissingFrameworkError
 from ..campaign.display import verdict_text
 from ..output import MAX_REPORTS, plain_table, say
 from ..referee import explain
-from .charts import MARKS, terminal_chart
-from .measurement import Flow
+from .charts import LETTERS, terminal_chart
+from .measurement import GradientFlow
 
 
-def show_flows(flows: Sequence[Flow], notes: Iterable[str], on: Console) -> None:
-    """The chart, a table with what became of each gradient, and the reports of those that do not agree."""
+def show_flows(flows: Sequence[GradientFlow], notes: Iterable[str], on: Console) -> None:
+    """The chart, a table with the character and verdict of each flow, and the reports of those that do not agree."""
     try:
         on.print(Text(terminal_chart(flows, on.width)), soft_wrap=True)
     except MissingFrameworkError as error:
@@ -30,13 +30,14 @@ def show_flows(flows: Sequence[Flow], notes: Iterable[str], on: Console) -> None
         table.add_column(heading, no_wrap=True, justify="right")
     table.add_column("gradient", no_wrap=True)
     table.add_column("verdict", no_wrap=True)
-    for flow, mark in zip(flows, cycle(MARKS), strict=False):
+    for flow, letter in zip(flows, cycle(LETTERS), strict=False):
         norms = (f"{flow.norms[end]:.1e}" for end in (0, -1))
         verdict = verdict_text(flow.comparison)
-        table.add_row(mark, Text(flow.label), *norms, f"{flow.factor:.3f}", flow.character, verdict)
+        table.add_row(letter, Text(flow.label), *norms, f"{flow.factor:.3f}", flow.character, verdict)
     on.print(table)
     for note in notes:
         say(on, f"note: {note}", style="dim")
-    for flow in [each for each in flows if each.comparison.verdict != "agree"][:MAX_REPORTS]:
+    disagreeing = [flow for flow in flows if flow.comparison.verdict != "agree"]
+    for flow in disagreeing[:MAX_REPORTS]:
         say(on, f"\n{flow.label}", style="bold")
         say(on, explain(flow.comparison))

@@ -1,35 +1,45 @@
 """Gradient flow: how far the loss of the last step reaches back, ‖∂L_T/∂h_t‖ against t.
 
-What is shown is the adjoint of the topmost layer's states for a loss at the last step alone. All backends that can are
-asked for it, and it is shown with their verdict.
+It is the norm of the adjoint of the topmost layer's states, for a loss at the last step alone. All backends compute it,
+and it is shown with the verdict of their comparison.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from math import log
+from typing import Any
 
 import numpy as np
 
 from ...backends import Backend, Evaluation, Problem, Recurrent, RequestError
+from ..jobs import CaseProgress
 from ..referee import Comparison, compare
 from ..systems import System
 
 DEFAULT_SYSTEMS = ("elman-softmax", "elman-relu", "lstm", "gru")
 SCALES = (0.5, 1.0, 1.5)
-REMEMBERING = {"lstm": {"f": 1, "i": -1}, "gru": {"z": 1}}  # the gates that keep the state, and the way they open
+REMEMBERING = {
+    "lstm": {"f": 1, "i": -1},
+    "gru": {"z": 1},
+}  # what keeps the state, and the sign that opens it
 
 
 @dataclass(frozen=True, eq=False)
-class Flow:
+class GradientFlow:
     """The gradient flow through one system.
 
     Attributes:
         system: its name.
         scale: by which its recurrent weights were multiplied.
-        norms: ‖∂L_T/∂h_t‖ for t = 0…T, the root of its mean square over the batch; in float64.
-        comparison: of the backends that were asked.
+        norms: ‖∂L_T/∂h_t‖ for t = 0…T, (T + 1,): the root of its mean square over the batch, in float64.
+        comparison: of the backends.
+
+    Example:
+        >>> flow = GradientFlow("elman", 0.5, np.array([1e-6, 1e-3, 1.0]), comparison=None)
+        >>> flow.character, round(flow.factor, 6)
+        ('vanishes', 0.001)
     """
 
     system: str
@@ -44,13 +54,13 @@ class Flow:
 
     @property
     def factor(self) -> float:
-        """By how much a gradient is multiplied on its way through one step, on the geometric mean."""
+        """By how much a step back multiplies the gradient, on the geometric mean; NaN if it begins at 0."""
         first, last = self.norms[0], self.norms[-1]
         return float((first / last) ** (1 / (len(self.norms) - 1))) if last else float("nan")
 
     @property
     def character(self) -> str:
-        """What becomes of it: it `overflows` or `stops`; or by a factor of 1000 `vanishes`, `explodes` or `holds`."""
+        """It `overflows`, `stops` at 0, `vanishes` or `explodes` by a factor of 1000 over all steps, or `holds`."""
         if not np.isfinite(self.norms).all():
             return "overflows"
         if not self.norms[0]:
@@ -58,11 +68,29 @@ class Flow:
         ratio = self.norms[0] / self.norms[-1] if self.norms[-1] else float("inf")
         return "vanishes" if ratio < 1e-3 else "explodes" if ratio > 1e3 else "holds"
 
+    def row(self) -> dict[str, Any]:
+        """Everything as plain values."""
+        return {
+            "system": self.system,
+            "scale": self.scale,
+            "norms": self.norms.tolist(),
+            "factor": self.factor,
+            "character": self.character,
+            "verdict": self.comparison.verdict,
+            "strength": self.comparison.strength or None,
+            "backends": list(self.comparison.answers),
+        }
+
 
 def remembering_bias(seq_len: int) -> float:
     """The bias of the remembering gate for which a cell forgets over about T steps: log(T − 1).
 
-    Of the "chrono initialization" of C. Tallec and Y. Ollivier, Can recurrent neural networks warp time? (2018).
+    It is the upper end of the "chrono initialization" of C. Tallec and Y. Ollivier, Can recurrent neural networks warp
+    time? (2018).
+
+    Example:
+        >>> round(remembering_bias(60), 3)
+        4.078
     """
     return log(max(2, seq_len) - 1)
 
@@ -76,31 +104,45 @@ def measure_flow(
     batch_size: int = 8,
     seed: int = 0,
     gate_bias: float | None = None,
-    progress: Callable[[str, float], None] = lambda label, done: None,
-) -> list[Flow]:
-    """The flow through every system at every scale.
+    progress: CaseProgress = lambda label, done: None,
+) -> list[GradientFlow]:
+    """Measures the flow through every system at every scale.
 
     Args:
         systems: recurrent ones.
         scales: by which the recurrent weights are multiplied.
-        backends: who is asked.
+        backends: that compute the gradients and are compared.
         seq_len: T.
         batch_size: B.
         seed: of the numbers.
         gate_bias: is added to the bias of the gate that keeps the state (the LSTM's f, and taken from that of i;
             the GRU's z); None means log(T − 1).
         progress: is called with a label and the number of flows that are done.
+
+    Returns:
+        One flow for each system and scale, the scales of a system one after another.
+
+    Raises:
+        RequestError: a system has no time or sequences of unequal length, or no backend gives adjoints of the states.
+
+    Example:
+        >>> from gradparity.backends import get_backend
+        >>> from gradparity.compare import SYSTEMS
+        >>> backends = [get_backend("manual"), get_backend("torch")]
+        >>> (flow,) = measure_flow([SYSTEMS["elman-softmax"]], [0.5], backends, seq_len=30)
+        >>> flow.label, flow.character, flow.comparison.verdict
+        ('elman-softmax × 0.5', 'vanishes', 'agree')
     """
     bias = remembering_bias(seq_len) if gate_bias is None else gate_bias
-    flows: list[Flow] = []
+    flows: list[GradientFlow] = []
     for system in systems:
         for scale in scales:
             progress(f"{system.name} × {scale:g}", len(flows))
             model = _with_last_loss(system)
             problem = Problem.from_seed(model, seq_len=seq_len, batch_size=batch_size, seed=seed, recurrent_gain=scale)
             comparison = compare(_with_gate_bias(problem, model, bias), backends)
-            norms = _norms(comparison.answers.values(), model)
-            flows.append(Flow(system.name, scale, norms, comparison))
+            norms = _adjoint_norms(comparison.answers.values(), model)
+            flows.append(GradientFlow(system.name, scale, norms, comparison))
             progress(flows[-1].label, len(flows))
     return flows
 
@@ -125,7 +167,7 @@ def _with_gate_bias(problem: Problem, model: Recurrent, bias: float) -> Problem:
     return replace(problem, params=params)
 
 
-def _norms(answers: Iterable[object], model: Recurrent) -> np.ndarray:
+def _adjoint_norms(answers: Iterable[object], model: Recurrent) -> np.ndarray:
     """‖∂L_T/∂h_t‖ for t = 0…T of the topmost layer in its first direction."""
     place = model.layers[-1][0]
     for answer in answers:

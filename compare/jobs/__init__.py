@@ -1,6 +1,6 @@
 """Work in other processes, and logs of it that can be continued."""
 
-from .journal import not_a_journal, opened, read_journal
+from .journal import not_a_journal, open_journal, read_journal
 from .processes import THREAD_VARIABLES, end_process, start_process, thread_limits
 from .progress import CaseProgress, ShareProgress, StageProgress
 
@@ -11,7 +11,7 @@ __all__ = [
     "StageProgress",
     "end_process",
     "not_a_journal",
-    "opened",
+    "open_journal",
     "read_journal",
     "start_process",
     "thread_limits",

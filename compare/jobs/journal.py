@@ -16,19 +16,22 @@ def read_journal(
     path: Path,
     header: Mapping[str, Any],
     *,
-    of: str,
+    subject: str,
     earlier: Mapping[str, Collection[Any]] = {},  # read only
 ) -> tuple[list[Any], int]:
-    """The lines of a journal after its header, and how many of its bytes are whole lines; writes nothing.
+    """Reads a journal; writes nothing.
 
     Args:
         path: the file, which need not exist.
-        header: what was asked for, which has to be what the journal was begun with.
-        of: what it is a journal of, such as `a sweep`.
+        header: the settings, which have to be those that the journal was begun with.
+        subject: of which it is a journal, such as `a sweep`.
         earlier: by the header's names, values of earlier versions that are read too.
 
+    Returns:
+        The lines after the header, and the length of the file's whole lines in bytes.
+
     Raises:
-        RequestError: it is of something else, or cannot be written.
+        RequestError: it is of another subject, has other settings, or cannot be written.
     """
     require_writable(path)
     content = path.read_bytes() if path.exists() else b""
@@ -37,27 +40,36 @@ def read_journal(
         return [], 0
     try:
         first, *lines = [json.loads(line) for line in whole.splitlines()]
-        theirs = {name: first[name] for name in header}
+        settings = {name: first[name] for name in header}
     except (ValueError, TypeError, LookupError):
-        raise not_a_journal(path, of) from None
+        raise not_a_journal(path, subject) from None
     for name, value in header.items():
-        if theirs[name] != value and theirs[name] not in earlier.get(name, ()):
-            raise RequestError(f"{path}: is the log of {of} with {name} {theirs[name]}, but {value} was asked for")
+        if (known := settings[name]) != value and known not in earlier.get(name, ()):
+            raise RequestError(f"{path}: is the log of {subject} with {name} {known}, but {value} was asked for")
     return lines, len(whole)
 
 
-def not_a_journal(path: Path, of: str) -> RequestError:
-    return RequestError(f"{path}: is no log of {of}, and was left as it is")
+def not_a_journal(path: Path, subject: str) -> RequestError:
+    """The error about a file that is something else."""
+    return RequestError(f"{path}: is no log of {subject}, and was left as it is")
 
 
 @contextmanager
-def opened(journal: Path | None, kept: int, header: Mapping[str, Any]) -> Iterator[Callable[[Mapping[str, Any]], None]]:
-    """A function that appends a line to the journal, at once; what follows the bytes to be kept is dropped.
+def open_journal(
+    journal: Path | None, whole_bytes: int, header: Mapping[str, Any]
+) -> Iterator[Callable[[Mapping[str, Any]], None]]:
+    """Opens a journal to append to it; what follows its whole lines is dropped.
 
     Args:
         journal: the file; None writes nowhere.
-        kept: what `read_journal` said of it.
-        header: what a new one begins with.
+        whole_bytes: what `read_journal` returned.
+        header: with what a new one begins.
+
+    Yields:
+        A function that appends a line at once.
+
+    Raises:
+        RequestError: the file cannot be written.
     """
     if journal is None:
         yield lambda line: None
@@ -72,7 +84,7 @@ def opened(journal: Path | None, kept: int, header: Mapping[str, Any]) -> Iterat
         file.flush()
 
     with file:
-        file.truncate(kept)
-        if not kept:
+        file.truncate(whole_bytes)
+        if not whole_bytes:
             write(header)
         yield write

@@ -1,4 +1,4 @@
-"""How long work reports its progress: three kinds of functions that it calls now and then."""
+"""How long work reports its progress: three kinds of functions, which it calls now and then."""
 
 from __future__ import annotations
 

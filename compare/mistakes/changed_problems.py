@@ -9,8 +9,7 @@ from itertools import permutations, product
 import numpy as np
 
 from ...backends import Chunks, FeedForward, LastSteps, OrderedSystem, Problem, Recurrent, Window
-from ...backends.models import ACTIVATIONS
-from ...backends.models.truncation import Truncation
+from ...backends.models import ACTIVATIONS, Truncation
 from .execution import run
 from .mistake import Mistake, Values, Variant, problem_mistake, with_model, with_params
 

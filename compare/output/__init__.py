@@ -12,20 +12,24 @@ from .console import (
     terminal_svg,
     working,
 )
-from .documents import SCHEMA, listing_json
+from .documents import SCHEMA, listing_json, markdown_table
 from .environment import environment, installed_version
-from .pictures import require_drawable
+from .pictures import MARKERS, figure_bytes, new_figure, require_drawable
 
 __all__ = [
+    "MARKERS",
     "MAX_REPORTS",
     "PIPE_WIDTH",
     "SCHEMA",
     "STYLES",
     "console",
     "environment",
+    "figure_bytes",
     "installed_version",
     "listing_json",
     "listing_table",
+    "markdown_table",
+    "new_figure",
     "plain_table",
     "progress_bar",
     "require_drawable",

@@ -24,23 +24,29 @@ PICTURE_WIDTH = 108
 
 def console(*, stderr: bool = False) -> Console:
     """A console as wide as the terminal; in a pipe, wide enough that no line is broken."""
-    found = Console(stderr=stderr)
-    return found if found.is_terminal else Console(stderr=stderr, width=PIPE_WIDTH)
+    terminal = Console(stderr=stderr)
+    return terminal if terminal.is_terminal else Console(stderr=stderr, width=PIPE_WIDTH)
 
 
-def working(what: str) -> Status:
-    """A spinner with what is being done, if standard error is a terminal."""
-    return Console(stderr=True).status(what)
+def working(activity: str) -> Status:
+    """A spinner beside what is being done, if standard error is a terminal."""
+    return Console(stderr=True).status(activity)
 
 
 def say(on: Console, text: str, style: str | None = None) -> None:
-    """Writes a text as it is; the terminal breaks its lines, and a picture, which cannot, has them broken."""
+    """Writes a text as it is. A terminal breaks long lines itself; for a picture they are broken here."""
     on.print(text, style=style, markup=False, highlight=False, soft_wrap=not on.record)
 
 
 def terminal_svg(arguments: Sequence[str], svg: Path, draw: Callable[[Console], None]) -> str:
-    """What is drawn, as SVG, as a terminal shows it after the command (without the option that asks for it)."""
-    shown = [each for each in arguments if each not in ("--svg", str(svg), f"--svg={svg}")]
+    """An SVG of a terminal that shows a command and its output.
+
+    Args:
+        arguments: of the command; `--svg` is left out.
+        svg: the file that `--svg` names.
+        draw: writes the output on a console.
+    """
+    shown = [argument for argument in arguments if argument not in ("--svg", str(svg), f"--svg={svg}")]
     recorder = Console(record=True, file=io.StringIO(), width=PICTURE_WIDTH, force_terminal=True)
     recorder.print(f"$ {shlex.join(['gradparity', *shown])}\n", style="bold", markup=False, highlight=False)
     draw(recorder)
@@ -48,7 +54,7 @@ def terminal_svg(arguments: Sequence[str], svg: Path, draw: Callable[[Console], 
 
 
 def plain_table(*, gap: int = 2) -> Table:
-    """A table without lines."""
+    """A table without lines, whose columns are `gap` spaces apart."""
     return Table(box=None, header_style="bold", pad_edge=False, padding=(0, gap, 0, 0))
 
 
@@ -58,7 +64,7 @@ STYLES = {"agree": "green", "disagree": "bold red", "undecidable": "yellow"}
 
 @contextmanager
 def progress_bar(total: int) -> Iterator[CaseProgress]:
-    """A function to report with, whose progress is shown if standard error is a terminal."""
+    """A progress bar on standard error, if that is a terminal: yields the function that moves it on."""
     terminal = Console(stderr=True)
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Bars(*columns, console=terminal, transient=True, disable=not terminal.is_terminal) as bar:

@@ -1,4 +1,4 @@
-"""The environment in which a result was found, for the record. Imports no framework by itself."""
+"""The environment of a result, for the record. Imports no framework by itself."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PACKAGES = ("gradparity", "numpy", "torch", "jax", "jaxlib")
 
 
 def environment() -> dict[str, Any]:
-    """Versions, BLAS, threads, processor, and the TF32 and x64 state of the frameworks that are loaded."""
+    """Versions, BLAS, threads, processor, and the TF32 and x64 state of loaded frameworks (None of others)."""
     return {
         "python": platform.python_version(),
         "platform": platform.platform(),
@@ -32,7 +32,7 @@ def environment() -> dict[str, Any]:
 
 
 def installed_version(package: str) -> str | None:
-    """The version of an installed distribution, without importing it."""
+    """The version of an installed distribution, without importing it; None if it is not installed."""
     try:
         return version(package)
     except PackageNotFoundError:

@@ -1,7 +1,7 @@
-"""A sweep: many random problems, to see whether the referee ever accuses correct backends."""
+"""A sweep: many random problems, to see whether the referee ever calls right backends wrong."""
 
-from .log import Outcome
-from .problems import FAMILIES, draw_problem
-from .run import Sweep, run_sweep
+from .problems import SweepProblem, draw_problem
+from .results import WRONG_VERDICTS, Sweep, SweepOutcome
+from .run import run_sweep
 
-__all__ = ["FAMILIES", "Outcome", "Sweep", "draw_problem", "run_sweep"]
+__all__ = ["WRONG_VERDICTS", "Sweep", "SweepOutcome", "SweepProblem", "draw_problem", "run_sweep"]

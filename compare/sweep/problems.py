@@ -1,8 +1,8 @@
 """The random problems of a sweep.
 
 Problem i is drawn from (seed, i) alone: its model from (seed, i // numbers), so that `numbers` successive problems
-share one model, which JAX compiles once; whatever else JAX would compile anew for is drawn with the model. In the
-following, what is listed is equally likely.
+share one model, which JAX compiles once; whatever else JAX would compile anew for is drawn with the model. The models
+are those of `systems.random_models`. In the following, what is listed is equally likely.
 
 - Family: 3 in 9 plain cells, 2 in 9 LSTMs, 2 in 9 GRUs, 1 in 9 feed-forward networks, 1 in 9 ordered systems.
 - All: float64 or float32; B in 1…3, every other size in 1…6.
@@ -18,26 +18,28 @@ following, what is listed is equally likely.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from ...backends import FeedForward, OrderedSystem, Problem, Recurrent
-from ...backends.checks import DTYPES
-from ...backends.models import ACTIVATIONS, CELLS, DIFFERENTIATIONS, LOSS_AT, LOSSES, REDUCTIONS, RESETS
-from ...backends.models.truncation import TRUNCATIONS
+from ...backends import Problem, Recurrent
+from ..systems.random_models import ModelSpace, random_model
 
-FAMILIES = (*CELLS, "feed-forward", "ordered")
-WEIGHTED = ("rnn", "rnn", "rnn", "lstm", "lstm", "gru", "gru", "feed-forward", "ordered")
-STACKS = ((2, False), (1, True), (2, True))  # the number of layers, and whether there are two directions
-GAINS = (0.1, 8.0)
-LONG_STEPS, LONG_UNITS = 30, 16
+SWEEP_SPACE = ModelSpace(with_long=True)
+GAIN_RANGE = (0.1, 8.0)
 
 
 @dataclass(frozen=True)
-class Drawn:
-    """A problem of a sweep, its family, and the gain of its W if it has one."""
+class SweepProblem:
+    """A problem of a sweep.
+
+    Attributes:
+        number: in the sweep.
+        family: of `FAMILY_NAMES`.
+        gain: by which W was multiplied; None where there is no W.
+        problem: the model with its numbers.
+    """
 
     number: int
     family: str
@@ -45,56 +47,52 @@ class Drawn:
     problem: Problem
 
 
-def draw_problem(number: int, *, seed: int = 0, numbers: int = 10) -> Drawn:
-    """Problem `number` of the sweep from `seed`."""
-    rng = np.random.Generator(np.random.PCG64([seed, number // numbers, 0]))
-    family, dtype = _one_of(rng, WEIGHTED), _one_of(rng, DTYPES)
-    own = np.random.Generator(np.random.PCG64([seed, number, 1]))
-    seed_of_numbers = int(own.integers(2**32))
-    if family == "ordered":
-        N = _size(rng, 2, 5)
-        ordered = OrderedSystem(np.tril(rng.standard_normal((N, N)), -1), rng.standard_normal(N))  # type: ignore[arg-type]
-        return Drawn(number, family, None, Problem.from_seed(ordered, seed=seed_of_numbers, dtype=dtype))
-    B = _size(rng, 1, 3)
-    common = {"loss": _one_of(rng, LOSSES), "reduction": _one_of(rng, REDUCTIONS)}
-    if family == "feed-forward":
-        sizes = tuple(_size(rng, 1, 6) for _ in range(_size(rng, 2, 4)))
-        network = FeedForward(sizes, activation=_one_of(rng, ACTIVATIONS), **common)
-        return Drawn(number, family, None, Problem.from_seed(network, seed=seed_of_numbers, batch_size=B, dtype=dtype))
-    is_long = _size(rng, 1, 8) == 1
-    T = LONG_STEPS if is_long else _size(rng, 1, 12)
-    model = _recurrent(rng, family, T, common)
-    model = replace(model, hidden_size=LONG_UNITS) if is_long else model
-    gain = float(np.exp(own.uniform(*np.log(GAINS))))
-    lengths = own.integers(1, T + 1, B) if _one_of(rng, (False, True)) else None
-    problem = Problem.from_seed(
-        model, seed=seed_of_numbers, seq_len=T, batch_size=B, dtype=dtype, lengths=lengths, recurrent_gain=gain
-    )
-    return Drawn(number, family, gain, problem)
+class SeededChooser:
+    """Draws evenly from a NumPy generator. An option with one value draws nothing."""
+
+    def __init__(self, rng: np.random.Generator) -> None:
+        self._rng = rng
+
+    def one_of(self, option: str, values: Sequence[Any]) -> Any:
+        """One of the values."""
+        return values[int(self._rng.integers(len(values)))] if len(values) > 1 else values[0]
+
+    def integer(self, low: int, high: int) -> int:
+        """An integer, both ends included."""
+        return int(self._rng.integers(low, high + 1))
+
+    def numbers(self, *shape: int) -> np.ndarray:
+        """Standard normal numbers."""
+        return self._rng.standard_normal(shape)
 
 
-def _recurrent(rng: np.random.Generator, cell: str, T: int, options: dict[str, Any]) -> Recurrent:
-    options = options | {"loss_at": _one_of(rng, LOSS_AT), "bias": _one_of(rng, (False, True))}
-    kind = _one_of(rng, ("single", "truncated", "stacked"))
-    if kind == "stacked":
-        options["num_layers"], options["bidirectional"] = _one_of(rng, STACKS)
-    if kind == "truncated":
-        options["truncation"] = _one_of(rng, tuple(TRUNCATIONS.values()))(_size(rng, 1, T + 1))
-    if cell == "gru":
-        options["reset"] = _one_of(rng, RESETS)
-    if cell == "rnn":
-        options["activation"] = _one_of(rng, ACTIVATIONS)
-        options["concatenated"] = kind != "stacked" and _one_of(rng, (False, True))
-    if cell == "rnn" and kind == "single":
-        options["differentiation"] = _one_of(rng, DIFFERENTIATIONS)
-        if options["differentiation"] == "closed_form":
-            options["activation"] = "identity"
-    return Recurrent(cell, *(_size(rng, 1, 6) for _ in "DHK"), **options)
+def draw_problem(number: int, *, seed: int = 0, numbers: int = 10) -> SweepProblem:
+    """Problem `number` of the sweep from `seed`; the same whatever else is drawn.
 
+    Args:
+        number: from 0.
+        seed: of the sweep.
+        numbers: how many successive problems share a model.
 
-def _one_of(rng: np.random.Generator, choices: Sequence[Any]) -> Any:
-    return choices[int(rng.integers(len(choices)))]
+    Returns:
+        The problem, with its family and gain.
 
-
-def _size(rng: np.random.Generator, low: int, high: int) -> int:
-    return int(rng.integers(low, high + 1))
+    Example:
+        >>> drawn = draw_problem(12, seed=0)
+        >>> drawn.family, drawn.problem.dtype.name
+        ('lstm', 'float32')
+        >>> drawn.problem.fingerprint == draw_problem(12, seed=0).problem.fingerprint
+        True
+    """
+    choose = SeededChooser(np.random.Generator(np.random.PCG64([seed, number // numbers, 0])))
+    drawn = random_model(choose, SWEEP_SPACE)
+    rng = np.random.Generator(np.random.PCG64([seed, number, 1]))  # of what differs between problems of one model
+    options: dict[str, Any] = {"seed": int(rng.integers(2**32)), "dtype": drawn.dtype}
+    options |= {name: getattr(drawn, name) for name in drawn.model.LEADING}
+    gain = None
+    if isinstance(drawn.model, Recurrent):
+        gain = float(np.exp(rng.uniform(*np.log(GAIN_RANGE))))
+        has_lengths = choose.one_of("has_lengths", (False, True))
+        lengths = rng.integers(1, drawn.seq_len, drawn.batch_size, endpoint=True) if has_lengths else None
+        options |= {"recurrent_gain": gain, "lengths": lengths}
+    return SweepProblem(number, drawn.family, gain, Problem.from_seed(drawn.model, **options))

@@ -1,4 +1,4 @@
-"""A sweep: many random problems, to see whether the referee ever accuses correct backends."""
+"""The course of a sweep: the problems go to worker processes, and their outcomes into the log."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
@@ -14,33 +14,12 @@ from ...backends import RequestError
 from ...backends.checks import require_integer
 from ...backends.files import require_folder
 from ...backends.registry import choose_backends
-from ..jobs import CaseProgress, opened, thread_limits
+from ..jobs import CaseProgress, open_journal, thread_limits
 from ..output import environment
-from .log import Outcome, read_log
+from .log import SWEEP_SCHEMA, read_log
 from .problems import draw_problem
+from .results import Sweep
 from .workers import in_workers, outcome_of, start_worker
-
-SCHEMA = 2
-
-
-@dataclass(frozen=True)
-class Sweep:
-    """Everything that is shown of a sweep.
-
-    Attributes:
-        outcomes: by number.
-        seed, numbers: of the sweep.
-        earlier: how many outcomes were in the log already.
-        seconds: how long the others took.
-        notes: on backends that are not installed.
-    """
-
-    outcomes: Sequence[Outcome]
-    seed: int
-    numbers: int
-    earlier: int
-    seconds: float
-    notes: Sequence[str]
 
 
 def run_sweep(
@@ -66,6 +45,9 @@ def run_sweep(
         save_case: a folder for the problems on which something disagrees.
         progress: is called with the last problem's family, and how many are done.
 
+    Returns:
+        The outcomes of all `count` problems.
+
     Raises:
         RequestError: a backend does not exist or is broken, or the log is of another sweep or none at all.
     """
@@ -74,26 +56,26 @@ def run_sweep(
     jobs = require_integer("jobs", jobs or os.cpu_count() or 1, at_least=1)
     installed, notes = choose_backends(backends)
     if list(installed) == ["manual"]:
-        raise RequestError("manual alone has nobody to be compared with: a sweep needs a second backend")
+        raise RequestError("manual alone cannot be compared: a sweep needs a second backend")
     names = list(backends or installed)
-    header = {"schema": SCHEMA, "seed": seed, "numbers": numbers, "backends": names}
+    header = {"schema": SWEEP_SCHEMA, "seed": seed, "numbers": numbers, "backends": names}
     if save_case:
         require_folder(save_case)
-    known, kept = read_log(log, header) if log else ({}, 0)
+    known, whole_bytes = read_log(log, header) if log else ({}, 0)
     started = time.perf_counter()
-    found = {number: outcome for number, outcome in known.items() if number < count}
-    earlier = len(found)
+    outcomes = {number: outcome for number, outcome in known.items() if number < count}
+    earlier = len(outcomes)
     models = ([*range(first, min(first + numbers, count))] for first in range(0, count, numbers))
-    tasks = (left for model in models if (left := [number for number in model if number not in found]))
+    tasks = (left for model in models if (left := [number for number in model if number not in outcomes]))
     start = partial(start_worker, seed, numbers, names, save_case)
-    around = {"environment": environment() | {"threads": thread_limits(1)}}
-    with opened(log, kept, header | around) as write, closing(in_workers(tasks, jobs, start)) as outcomes:
+    first_line = header | {"environment": environment() | {"threads": thread_limits(1)}}
+    with open_journal(log, whole_bytes, first_line) as write, closing(in_workers(tasks, jobs, start)) as answers:
         progress("starting", earlier)
-        for number, outcome in outcomes:
+        for number, outcome in answers:
             if isinstance(outcome, str):
                 outcome = outcome_of(draw_problem(number, seed=seed, numbers=numbers), "failed", report=outcome)
             write(asdict(outcome))
-            found[number] = outcome
-            progress(outcome.family, len(found))
-    seconds = time.perf_counter() - started
-    return Sweep([found[number] for number in sorted(found)], seed, numbers, earlier, seconds, notes)
+            outcomes[number] = outcome
+            progress(outcome.family, len(outcomes))
+    in_order = [outcomes[number] for number in sorted(outcomes)]
+    return Sweep(in_order, seed, numbers, earlier, time.perf_counter() - started, notes)

@@ -18,21 +18,32 @@ from ...backends.errors import first_line
 from ...backends.registry import resolve
 from ..jobs import end_process, start_process
 from ..referee import compare, explain
-from .log import Outcome
-from .problems import Drawn, draw_problem
+from .problems import SweepProblem, draw_problem
+from .results import SweepOutcome
 
 MODELS_PER_WORKER = 50  # then it is replaced: JAX keeps some 10 MB for each
 
 
 @dataclass(eq=False)
 class Worker:
+    """A worker process.
+
+    Attributes:
+        process: the process.
+        pipe: our end of the pipe to it.
+        ready: whether it has loaded the backends.
+        models: how many models it was given.
+        numbers: of the problems that it has not answered.
+    """
+
     process: BaseProcess
     pipe: Connection
     ready: bool = False
-    models: int = 0  # that it was given
-    numbers: deque[int] = field(default_factory=deque)  # of the problems that it has not answered
+    models: int = 0
+    numbers: deque[int] = field(default_factory=deque)
 
     def give(self, numbers: list[int]) -> None:
+        """Sends it the numbers of the problems of one model."""
         self.models += 1
         self.numbers.extend(numbers)
         with suppress(OSError):  # it died: waiting for its answer finds out
@@ -41,8 +52,20 @@ class Worker:
 
 def in_workers(
     tasks: Iterator[list[int]], jobs: int, start: Callable[[], Worker]
-) -> Generator[tuple[int, Outcome | str], None, None]:
-    """Each number with its outcome, or with what became of the worker that died of it."""
+) -> Generator[tuple[int, SweepOutcome | str], None, None]:
+    """Computes the outcomes, in the order in which they come.
+
+    Args:
+        tasks: the numbers of the problems of one model, each time.
+        jobs: how many workers there are at once.
+        start: starts a worker.
+
+    Yields:
+        Each number with its outcome, or with a sentence on how the worker died of it.
+
+    Raises:
+        BrokenBackendError: a worker died while it loaded the backends.
+    """
     left_behind: list[list[int]] = []  # by workers that died
     workers: dict[Any, Worker] = {}
 
@@ -87,6 +110,7 @@ def in_workers(
 
 
 def start_worker(*arguments: Any) -> Worker:
+    """Starts a worker, which loads the backends and then waits for numbers."""
     return Worker(*start_process(_work, *arguments))
 
 
@@ -101,23 +125,32 @@ def _work(pipe: Connection, seed: int, numbers: int, names: list[str], save_case
         return
 
 
-def _judge(drawn: Drawn, backends: Sequence[Any], save_case: Path | None) -> Outcome:
+def _judge(sweep_problem: SweepProblem, backends: Sequence[Any], save_case: Path | None) -> SweepOutcome:
     try:
         with redirect_stdout(sys.stderr):  # what a backend prints is no result
-            comparison = compare(drawn.problem, backends, trace=True)
+            comparison = compare(sweep_problem.problem, backends, trace=True)
     except UnsupportedProblemError as error:
-        return outcome_of(drawn, "unsupported", report=str(error))
+        return outcome_of(sweep_problem, "unsupported", report=str(error))
     except (Exception, SystemExit) as error:
-        return outcome_of(drawn, "failed", report=f"the comparison raised {first_line(error)}")
+        return outcome_of(sweep_problem, "failed", report=f"the comparison raised {first_line(error)}")
     closest = comparison.closest
     share = float(closest.ratio) if closest and math.isfinite(closest.ratio) else None
     report = ""
     if comparison.verdict == "disagree":
-        report = explain(comparison, drawn.problem.save_in(save_case, f"sweep-{drawn.number}") if save_case else None)
-    return outcome_of(drawn, comparison.verdict, strength=comparison.strength, share=share, report=report)
+        report = explain(
+            comparison, sweep_problem.problem.save_in(save_case, f"sweep-{sweep_problem.number}") if save_case else None
+        )
+    return outcome_of(sweep_problem, comparison.verdict, strength=comparison.strength, share=share, report=report)
 
 
-def outcome_of(drawn: Drawn, verdict: str, **found: Any) -> Outcome:
+def outcome_of(drawn: SweepProblem, verdict: str, **result: Any) -> SweepOutcome:
+    """The outcome of a problem.
+
+    Args:
+        drawn: the problem.
+        verdict: see `SweepOutcome`.
+        result: its other fields.
+    """
     problem = drawn.problem
     words = (problem.summary, problem.dtype.name, drawn.gain, problem.fingerprint[:12])
-    return Outcome(drawn.number, drawn.family, *words, verdict, **found)
+    return SweepOutcome(drawn.number, drawn.family, *words, verdict, **result)

@@ -1,4 +1,10 @@
-"""The catalogue: the named systems, each with the sizes on which it is compared."""
+"""The catalogue: the named systems, each with the sizes on which it is compared.
+
+Example:
+    >>> from gradparity.compare import SYSTEMS
+    >>> SYSTEMS["lstm"].model.cell, SYSTEMS["lstm"].leading
+    ('lstm', {'T': 12, 'B': 3})
+"""
 
 from __future__ import annotations
 
@@ -27,8 +33,14 @@ class System:
         model: what is computed.
         seq_len: T, where there is time.
         batch_size: B, where there is a batch.
-        lengths: of the sequences, if they differ.
-        training: of a system that learns, how; None if a single gradient is compared.
+        lengths: of the sequences, (B,), if they differ; None if all have T steps.
+        training: how a system learns; None if a single gradient is compared.
+
+    Example:
+        >>> from gradparity.backends import Recurrent
+        >>> from gradparity.compare import System
+        >>> System("mine", "a small GRU", (), Recurrent("gru", 2, 3, 2), seq_len=5).problem(seed=0).inputs.shape
+        (5, 3, 2)
     """
 
     name: str
@@ -42,11 +54,16 @@ class System:
 
     @property
     def leading(self) -> dict[str, int]:
-        """The sizes T and B, or what of them the model has, by their letters."""
+        """The sizes T and B by their letters, as far as the model has them."""
         return {letter: getattr(self, name) for name, letter in self.model.LEADING.items()}
 
     def problem(self, *, seed: int, dtype: DTypeLike = "float64") -> Problem:
-        """This system's problem from a seed."""
+        """The system's model with numbers.
+
+        Args:
+            seed: from which parameters, inputs and targets are drawn.
+            dtype: `float64` or `float32`.
+        """
         sizes: dict[str, Any] = {name: getattr(self, name) for name in self.model.LEADING}
         return Problem.from_seed(self.model, seed=seed, dtype=dtype, lengths=self.lengths, **sizes)
 
@@ -126,7 +143,15 @@ SYSTEMS = MappingProxyType(
 
 
 def get_system(name: str) -> System:
-    """The system of that name, or an UnknownNameError with the nearest one."""
+    """The system of that name.
+
+    Raises:
+        UnknownNameError: there is none; the message has the nearest name.
+
+    Example:
+        >>> get_system("lstm").summary
+        'long short-term memory'
+    """
     if name not in SYSTEMS:
         raise unknown_name("system", name, SYSTEMS)
     return SYSTEMS[name]

@@ -49,7 +49,16 @@ class Dataset:
         return "elman-softmax" if self.loss == "softmax_cross_entropy" else "elman-squared-error"
 
     def problem(self, system: System, *, seed: int, dtype: DTypeLike = "float64") -> Problem:
-        """The system's model in this data's sizes, its parameters drawn from the seed."""
+        """The system's model in this data's sizes, its parameters drawn from the seed.
+
+        Args:
+            system: a recurrent one, with the loss that the targets need.
+            seed: of the parameters and the initial states.
+            dtype: `float64` or `float32`.
+
+        Raises:
+            RequestError: the system has no time, or another loss.
+        """
         if not isinstance(system.model, Recurrent):
             raise RequestError(f"{system.name} has no time, but {self.name} is a sequence: try {self.default_system}")
         if system.model.loss != self.loss:
@@ -67,11 +76,25 @@ class Dataset:
 
 
 def load_dataset(source: str) -> Dataset:
-    """`digits`, `sunspots`, or a path that ends in .txt or .csv.
+    """Loads real input as one batch.
+
+    Args:
+        source: `digits`, `sunspots`, or a path that ends in .txt (the next character) or .csv (the next value).
+
+    Returns:
+        The inputs (T, B, D) with their targets.
 
     Raises:
         MissingFrameworkError: the package that carries the data set is not installed.
         RequestError: the file is missing, or there is nothing in it to predict.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     _ = (Path(folder) / "poem.txt").write_text("the tide turns; the tide returns")
+        ...     dataset = load_dataset(f"{folder}/poem.txt")
+        >>> dataset.inputs.shape, dataset.summary
+        ((25, 7, 11), 'the next of 11 different characters')
     """
     if source == "digits":
         return _digits()
@@ -126,7 +149,7 @@ def _text(path: Path) -> Dataset:
 
 
 def _csv(path: Path) -> Dataset:
-    """The last column whose every cell is a number: what is measured mostly stands after the date.
+    """The last column whose every cell is a number: the measured value mostly stands after the date.
 
     A first row in which any cell is no number is the header.
     """
@@ -178,8 +201,8 @@ def _windows(sequence: np.ndarray, *, seq_len: int, batch_size: int) -> tuple[np
     T = min(seq_len, len(sequence) - 1)
     B = min(batch_size, len(sequence) - T)
     starts = np.linspace(0, len(sequence) - 1 - T, B).astype(int)
-    at = np.arange(T)[:, None] + starts
-    return sequence[at], sequence[at + 1]
+    steps = np.arange(T)[:, None] + starts
+    return sequence[steps], sequence[steps + 1]
 
 
 def _read(path: Path) -> str:

@@ -1,4 +1,4 @@
-"""How a system learns, as far as a person asks for it."""
+"""How a system learns, as far as the options of a command state it."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from ...backends import OrderedSystem, RequestError
 from ..answers import Training
 from .catalogue import System
 
-LEARNING_RATE = 0.5  # of a system that has none of its own
+DEFAULT_LEARNING_RATE = 0.5  # of a system without a training
 
 
 @dataclass(frozen=True)
 class Learning:
-    """What was asked for about learning; None leaves it to the system.
+    """The options about learning; None leaves one to the system.
 
     Attributes:
         steps: how many; makes every system learn.
@@ -28,18 +28,27 @@ class Learning:
     until: float | None = None
 
     @property
-    def asked(self) -> dict[str, float]:
-        """What was asked for."""
+    def stated(self) -> dict[str, float]:
+        """The options that are not None."""
         return {name: value for name, value in vars(self).items() if value is not None}
 
-    def of(self, system: System) -> System:
-        """The system as it is to learn: losses are averaged, so that a step does not grow with the batch."""
-        if not self.asked:
+    def apply_to(self, system: System) -> System:
+        """The system as it is to learn: losses are averaged, so that a step does not grow with the batch.
+
+        Raises:
+            RequestError: the system does not learn, or has no loss to minimize.
+
+        Example:
+            >>> from gradparity.compare import SYSTEMS
+            >>> Learning(steps=5).apply_to(SYSTEMS["lstm"]).training
+            Training(learning_rate=0.5, steps=5, batch_size=None, until=None, seed=0)
+        """
+        if not self.stated:
             return system
         if system.training is None and self.steps is None:
-            name = next(iter(self.asked)).replace("_", "-")
+            name = next(iter(self.stated)).replace("_", "-")
             raise RequestError(f"--{name} is about learning, but {system.name} does not learn: add --steps N")
         if isinstance(system.model, OrderedSystem):
             raise RequestError(f"--steps: {system.name} has no loss to minimize, expected a network")
-        training = replace(system.training or Training(LEARNING_RATE, 1), **self.asked)  # type: ignore[arg-type]
+        training = replace(system.training or Training(DEFAULT_LEARNING_RATE, 1), **self.stated)  # type: ignore[arg-type]
         return replace(system, model=replace(system.model, reduction="mean"), training=training)

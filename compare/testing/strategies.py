@@ -15,38 +15,30 @@ as one line of Python that makes it again: `Problem.from_seed(Recurrent('rnn', 1
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import MISSING, dataclass, fields, replace
+from collections.abc import Hashable, Sequence
+from dataclasses import MISSING, dataclass, fields
 from functools import cache, cached_property
-from itertools import chain, product
-from operator import attrgetter
 from typing import Any
 
-from ...backends import (
-    Backend,
-    FeedForward,
-    InvalidProblemError,
-    Model,
-    OrderedSystem,
-    Problem,
-    Recurrent,
-    RequestError,
-)
+import numpy as np
+
+from ...backends import Backend, FeedForward, Model, OrderedSystem, Problem, Recurrent, RequestError
 from ...backends.checks import DTYPES, require_choice, require_dtype, require_flag, require_integer
 from ...backends.frameworks.loading import require
-from ...backends.models import ACTIVATIONS, CELLS, DIFFERENTIATIONS, LOSS_AT, LOSSES, REDUCTIONS, RESETS
+from ...backends.models import CELLS, LOSSES
 from ...backends.models.model import FAMILIES
-from ...backends.models.truncation import TRUNCATIONS
 from ...backends.registry import resolve
+from ..systems.random_models import FAMILY_NAMES, ModelSpace, RandomModel, every_combination, random_model
 
 require("hypothesis", needed_by="gradparity.compare.strategies", extra="hypothesis")
 from hypothesis import note  # noqa: E402
 from hypothesis import strategies as st  # noqa: E402
 
-Tree = Model | list["Tree"]
-Choice = Callable[[Any], object]
+Combinations = dict[Hashable, "Combinations"]  # of options: by the first option's values, the rest; empty at the end
+LARGEST_BATCH = 4
 GAINS = (1.0, 0.5, 1.5)
 SEVENTHS = st.integers(-14, 14).map(lambda n: n / 7)  # zeros, integers, and numbers that round
+MODEL_OF_FAMILY = dict.fromkeys(FAMILY_NAMES, Recurrent) | {"feed-forward": FeedForward, "ordered": OrderedSystem}
 
 
 def models(
@@ -65,24 +57,28 @@ def models(
         family: `Recurrent`, `FeedForward` or `OrderedSystem`.
         cell: `rnn`, `lstm` or `gru`; rules out the other families.
         loss: as in `Recurrent`; rules out the ordered systems, which have none.
-        dtype: in which `supported_by` is asked; None means that one of both is enough.
+        dtype: in which `supported_by` supports the model; None takes one of both.
         truncated: True for truncated gradients alone, which rules out the other families; False for none of these.
-        most_steps: T, which the steps of a truncation fall short of or exceed.
+        most_steps: the largest T of their problems, which bounds the steps of a truncation.
         supported_by: a backend, by its name, as `module:object` or itself: only what it supports is drawn.
 
+    Returns:
+        A strategy that shrinks to small sizes and default options.
+
     Raises:
-        RequestError: an argument is wrong; or, when the first model is drawn, `supported_by` is no backend, or nothing
-            fits them all.
+        RequestError: an argument is wrong; or, when the first model is drawn, `supported_by` is no backend, or no
+            model fits all arguments.
+
+    Example:
+        >>> from hypothesis import given, settings
+        >>> @settings(max_examples=5, database=None)
+        ... @given(models(cell="gru", loss="squared_error"))
+        ... def test(model):
+        ...     assert (model.cell, model.loss) == ("gru", "squared_error")
+        >>> test()
     """
-    wanted = Wanted(family, cell, loss, truncated, None, supported_by)
-    most_steps = require_integer("most_steps", most_steps, at_least=1)
-    dtypes = DTYPES if dtype is None else (require_dtype(dtype).name,)
-
-    def fitting() -> st.SearchStrategy[Model]:
-        found = dict.fromkeys(chain(*wanted.smallest(dtypes).values()))
-        return _models(_tree(found), most_steps).filter(lambda model: any(wanted.fits(model, each) for each in dtypes))
-
-    return st.deferred(fitting)
+    wanted = Wanted(family, cell, loss, dtype, truncated, None, supported_by)
+    return wanted.models(most_steps).map(lambda drawn: drawn.model)
 
 
 def problems(
@@ -101,37 +97,42 @@ def problems(
     When a test fails, the smallest problem on which it does is printed as one line that makes it again.
 
     Args:
-        family: as for `models`.
-        cell: as for `models`.
-        loss: as for `models`.
+        family: as for `models`; so are `cell`, `loss` and `truncated`.
+        cell: `rnn`, `lstm` or `gru`.
+        loss: as in `Recurrent`.
         dtype: `float64` or `float32`.
-        truncated: as for `models`.
-        lengths: True for sequences with a length each alone, which rules out the other families; False for none of
-            these. Give that for a backend that has no lengths: it can say so only when it is asked for an answer.
+        truncated: whether gradients are truncated.
+        lengths: True for sequences of unequal lengths alone, which rules out the other families; False for none of
+            these: for a backend without lengths, which `supports` cannot express.
         most_steps: the largest T.
         supported_by: as for `models`, in the problem's dtype.
 
+    Returns:
+        A strategy that shrinks to small sizes, default options and seed 0.
+
     Raises:
         RequestError: as for `models`.
+
+    Example:
+        >>> from hypothesis import given, settings
+        >>> @settings(max_examples=5, database=None)
+        ... @given(problems(cell="lstm", dtype="float32", most_steps=4))
+        ... def test(problem):
+        ...     assert problem.dtype == "float32" and problem.seq_len <= 4
+        >>> test()
     """
-    wanted = Wanted(family, cell, loss, truncated, lengths, supported_by)
-    most_steps = require_integer("most_steps", most_steps, at_least=1)
-    dtypes = DTYPES if dtype is None else (require_dtype(dtype).name,)
-
-    def fitting() -> st.SearchStrategy[Problem]:
-        trees = {each: _tree(found) for each, found in wanted.smallest(dtypes).items()}
-        return _problems(wanted, trees, most_steps)
-
-    return st.deferred(fitting)
+    wanted = Wanted(family, cell, loss, dtype, truncated, lengths, supported_by)
+    return _problems(wanted.models(most_steps), lengths)
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """What a strategy was asked for; see `problems`."""
+    """The arguments of a strategy; see `problems`."""
 
     family: str | None
     cell: str | None
     loss: str | None
+    dtype: str | None
     truncated: bool | None
     lengths: bool | None
     supported_by: str | Backend | None
@@ -143,20 +144,35 @@ class Wanted:
         for field in ("truncated", "lengths"):
             if getattr(self, field) is not None:
                 require_flag(field, getattr(self, field))
+        if self.dtype is not None:
+            require_dtype(self.dtype)
 
     @cached_property
     def backend(self) -> Backend | None:
+        """The backend of `supported_by`, found when it is first needed."""
         return None if self.supported_by is None else next(iter(resolve([self.supported_by]).values()))
 
-    def fits(self, model: Model, dtype: str) -> bool:
-        """Whether the model is one of those, and supported in the dtype."""
+    @property
+    def dtypes(self) -> tuple[str, ...]:
+        """The dtypes of which one is drawn."""
+        return DTYPES if self.dtype is None else (require_dtype(self.dtype).name,)
+
+    def models(self, most_steps: int) -> st.SearchStrategy[RandomModel]:
+        """The models that fit; the backend is asked when the first one is drawn."""
+        most_steps = require_integer("most_steps", most_steps, at_least=1)
+        return st.deferred(lambda: _random_models(self.combinations(), most_steps).filter(self.fits))
+
+    def fits(self, drawn: RandomModel) -> bool:
+        """Whether the model is one of those, and supported in its dtype."""
+        model = drawn.model
         return (
             self.family in (None, type(model).__name__)
+            and drawn.dtype in self.dtypes
             and self.loss in (None, getattr(model, "loss", ""))
             and self.cell in (None, getattr(model, "cell", ""))
             and self.truncated in (None, getattr(model, "truncation", None) is not None)
             and (not self.lengths or isinstance(model, Recurrent))
-            and self.is_supported(model, dtype)
+            and self.is_supported(model, drawn.dtype)
         )
 
     def is_supported(self, model: Model, dtype: str) -> bool:
@@ -170,126 +186,75 @@ class Wanted:
             raise RequestError(f"{self.supported_by!r}: supports returned a {type(reason).__name__}, expected a str")
         return not reason
 
-    def smallest(self, dtypes: Iterable[str]) -> dict[str, list[Model]]:
-        """The models that fit, in the smallest sizes, by the dtypes in which there are any.
+    def combinations(self) -> Combinations:
+        """The combinations of options that fit, in the smallest sizes.
 
         Raises:
             RequestError: there are none.
         """
-        found = {dtype: [model for model in _smallest() if self.fits(model, dtype)] for dtype in dtypes}
-        if not any(found.values()):
-            asked = {field.name: getattr(self, field.name) for field in fields(self)}
-            shown = ", ".join(f"{name}={value!r}" for name, value in asked.items() if value is not None)
-            raise RequestError(f"no model fits {shown} in {' or '.join(found)}")
-        return {dtype: models for dtype, models in found.items() if models}
+        fitting: Combinations = {}
+        for values, model in _every_combination():
+            if self.fits(model):
+                rest = fitting
+                for value in values:
+                    rest = rest.setdefault(value, {})
+        if not fitting:
+            arguments = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "dtype"}
+            stated = ", ".join(f"{name}={value!r}" for name, value in arguments.items() if value is not None)
+            raise RequestError(f"no model fits {stated} in {' or '.join(self.dtypes)}")
+        return fitting
+
+
+class HypothesisChooser:
+    """Draws by Hypothesis among the combinations that fit, what shrinks first: defaults, and small sizes."""
+
+    def __init__(self, draw: st.DrawFn, combinations: Combinations) -> None:
+        self._draw = draw
+        self._combinations = combinations
+        self._defaults: dict[str, object] = {}
+
+    def one_of(self, option: str, values: Sequence[Any]) -> Any:
+        """One of the values with which some combination fits."""
+        default = self._defaults.get(option, values[0])
+        fitting = sorted((value for value in values if value in self._combinations), key=lambda value: value != default)
+        value = fitting[self._draw(st.integers(0, len(fitting) - 1))]  # also of one: fewer draws would count as simpler
+        self._combinations = self._combinations[value]
+        if option == "family":
+            self._defaults = {field.name: field.default for field in fields(MODEL_OF_FAMILY[value])}
+        return value
+
+    def integer(self, low: int, high: int) -> int:
+        """An integer, both ends included."""
+        return self._draw(st.integers(low, high))
+
+    def numbers(self, *shape: int) -> np.ndarray:
+        """Multiples of 1/7 between -2 and 2."""
+        return np.array([self._draw(SEVENTHS) for _ in range(int(np.prod(shape)))]).reshape(shape)
 
 
 @st.composite
-def _problems(draw: st.DrawFn, wanted: Wanted, trees: dict[str, Tree], most_steps: int) -> Problem:
-    dtype = draw(st.sampled_from(list(trees)))
-    T, B = draw(st.integers(1, most_steps)), draw(st.integers(1, 4))
-    model = draw(_models(trees[dtype], T).filter(lambda model: wanted.fits(model, dtype)))
+def _random_models(draw: st.DrawFn, combinations: Combinations, most_steps: int) -> RandomModel:
+    space = ModelSpace((1, LARGEST_BATCH), (1, most_steps), depths=(2, 5), variables=(1, 6))
+    return random_model(HypothesisChooser(draw, combinations), space)
+
+
+@st.composite
+def _problems(draw: st.DrawFn, models: st.SearchStrategy[RandomModel], lengths: bool | None) -> Problem:
+    drawn = draw(models)
     options: dict[str, Any] = {"seed": draw(st.integers(0, 2**32))}
-    options |= {name: {"T": T, "B": B}[letter] for name, letter in model.LEADING.items()}
-    options["dtype"] = dtype
-    if isinstance(model, Recurrent):
-        drawn = st.lists(st.integers(1, T), min_size=B, max_size=B)
-        options["lengths"] = draw({None: st.none() | drawn, True: drawn, False: st.none()}[wanted.lengths])
+    options |= {name: getattr(drawn, name) for name in drawn.model.LEADING}
+    options["dtype"] = drawn.dtype
+    if drawn.seq_len and drawn.batch_size:
+        some = st.lists(st.integers(1, drawn.seq_len), min_size=drawn.batch_size, max_size=drawn.batch_size)
+        options["lengths"] = draw({None: st.none() | some, True: some, False: st.none()}[lengths])
         options["recurrent_gain"] = draw(st.sampled_from(GAINS))
-    note(_expression(model, options))
-    return Problem.from_seed(model, **options)
-
-
-@st.composite
-def _models(draw: st.DrawFn, tree: Tree, most_steps: int) -> Model:
-    """One of the models, option by option, in sizes of its own."""
-    while isinstance(tree, list):
-        tree = tree[draw(st.integers(0, len(tree) - 1))]  # also where there is one: fewer draws would count as simpler
-    model = tree
-    if isinstance(model, Recurrent):
-        truncation = model.truncation and type(model.truncation)(draw(st.integers(1, most_steps + 2)))
-        D, H, K = draw(st.integers(1, 4)), draw(st.integers(1, 5)), draw(st.integers(1, 4))
-        return replace(model, input_size=D, hidden_size=H, output_size=K, truncation=truncation)
-    if isinstance(model, FeedForward):
-        return replace(model, sizes=tuple(draw(st.lists(st.integers(1, 6), min_size=2, max_size=5))))
-    N = draw(st.integers(1, 6))
-    weights = tuple(tuple(draw(SEVENTHS) if j < i else 0 for j in range(N)) for i in range(N))
-    return OrderedSystem(weights, tuple(draw(SEVENTHS) for _ in range(N)))
-
-
-def _tree(models: Iterable[Model]) -> Tree:
-    """The models by family, and in each option by option."""
-    grouped = _grouped(models, type)
-    weighted = [family for family in (Recurrent, Recurrent, FeedForward, OrderedSystem) if family in grouped]
-    return [_branches(grouped[family], CHOICES[family]) for family in weighted]  # a recurrent network has most to vary
-
-
-def _branches(models: Sequence[Model], choices: Sequence[Choice]) -> Tree:
-    if not choices:
-        (model,) = models
-        return model
-    return [_branches(group, choices[1:]) for group in _grouped(models, choices[0]).values()]
-
-
-def _grouped(models: Iterable[Model], choice: Choice) -> dict[Any, list[Model]]:
-    groups: dict[Any, list[Model]] = {}
-    for model in models:
-        groups.setdefault(choice(model), []).append(model)
-    return groups
-
-
-def _kind(model: Recurrent) -> str:
-    if model.truncation:
-        return "truncated"
-    return "single" if len(model.places) == 1 else "stacked"
-
-
-CHOICES: dict[type[Model], tuple[Choice, ...]] = {
-    Recurrent: (
-        attrgetter("cell"),
-        _kind,
-        lambda model: type(model.truncation),
-        attrgetter("num_layers", "bidirectional"),
-        *map(attrgetter, ("activation", "reset", "concatenated", "differentiation")),
-        *map(attrgetter, ("loss", "reduction", "loss_at", "bias")),
-    ),
-    FeedForward: tuple(map(attrgetter, ("activation", "loss", "reduction"))),
-    OrderedSystem: (),
-}
+    note(_expression(drawn.model, options))
+    return Problem.from_seed(drawn.model, **options)
 
 
 @cache
-def _smallest() -> tuple[Model, ...]:
-    """Every combination of options that is defined, in the smallest sizes; the defaults come first."""
-    return (*_recurrent(), *_feedforward(), OrderedSystem(((0.0,),), (0.0,)))
-
-
-def _recurrent() -> Iterator[Recurrent]:
-    options: dict[str, Sequence[Any]] = {
-        "truncation": (None, *(kind(1) for kind in TRUNCATIONS.values())),
-        "num_layers": (1, 2),
-        "bidirectional": (False, True),
-        "activation": ACTIVATIONS,
-        "reset": RESETS,
-        "concatenated": (False, True),
-        "differentiation": DIFFERENTIATIONS,
-    }
-    readouts = tuple(product(LOSSES, REDUCTIONS, LOSS_AT, (True, False)))
-    for cell, *values in product(CELLS, *options.values()):
-        try:
-            model = Recurrent(cell, 1, 1, 1, **dict(zip(options, values, strict=True)))
-        except InvalidProblemError:  # this combination is not defined
-            continue
-        for loss, reduction, loss_at, bias in readouts:
-            yield replace(model, loss=loss, reduction=reduction, loss_at=loss_at, bias=bias)
-
-
-def _feedforward() -> Iterator[FeedForward]:
-    default = FeedForward((1, 1))
-    activations = sorted(ACTIVATIONS, key=lambda each: each != default.activation)
-    losses = sorted(LOSSES, key=lambda each: each != default.loss)
-    for activation, loss, reduction in product(activations, losses, REDUCTIONS):
-        yield FeedForward((1, 1), activation, loss, reduction)
+def _every_combination() -> tuple[tuple[tuple[Hashable, ...], RandomModel], ...]:
+    return tuple(every_combination())
 
 
 def _expression(model: Model, options: dict[str, Any]) -> str:

@@ -6,7 +6,7 @@ from .measurement import (
     PROBES,
     Tolerance,
     hand_trajectory,
-    measure,
+    measure_rounding,
     measure_tolerance,
     units_in_the_last_place,
 )
@@ -17,7 +17,7 @@ __all__ = [
     "PROBES",
     "Tolerance",
     "hand_trajectory",
-    "measure",
+    "measure_rounding",
     "measure_tolerance",
     "units_in_the_last_place",
 ]

@@ -1,12 +1,14 @@
 """Stochastic arithmetic: NumPy code run with every rounding error replaced by a random one.
 
-An array of this kind carries out every NumPy operation in its own dtype, and then moves each entry of the
-result up or down by one unit in the last place, at random; a sum of n terms, whose n − 1 roundings add up
-like a random walk and in another order in every library, by √n units (and a sum of thousands, whose roundings
-may all go in one direction if the terms are equal, by n / 32). Run a computation several times like this, and
-the spread of its results is what rounding alone can do to it: in the literature, Monte Carlo arithmetic (Parker,
-1997) and the CESTAC method (Vignes, 1993). It sees what a perturbation of the inputs cannot, such as the
-cancellation in σ(o) − y for a confident prediction.
+An array of this kind carries out every NumPy operation in its own dtype, and then moves each entry of the result up or
+down by one unit in the last place, at random. A sum of n terms moves by √n units: its n − 1 roundings add up like a
+random walk, and in another order in every library. A sum of thousands, whose roundings may all go in one direction if
+the terms are equal, moves by n / 32. Run a computation several times like this, and the spread of its results is what
+rounding alone can do to it. It sees what a perturbation of the inputs cannot, such as the cancellation in σ(o) − y for
+a confident prediction.
+
+In the literature: D. S. Parker, Monte Carlo arithmetic (1997); J. Vignes, A stochastic arithmetic for reliable
+scientific computation (1993), the CESTAC method.
 
 What floating-point arithmetic does exactly stays exact: zeros, sums that need no rounding, products with
 powers of two, x / x, exp(0).
@@ -22,18 +24,35 @@ DTYPES = (np.dtype("float64"), np.dtype("float32"))
 _EPS_AND_TINY = {dtype: (float(np.finfo(dtype).eps), float(np.finfo(dtype).tiny)) for dtype in DTYPES}
 _FRACTION_BITS = {dtype: (f"i{dtype.itemsize}", (1 << np.finfo(dtype).nmant) - 1) for dtype in DTYPES}
 
-EXACT = {np.negative, np.positive, np.absolute, np.sign, np.maximum, np.minimum}
+EXACT_UFUNCS = {np.negative, np.positive, np.absolute, np.sign, np.maximum, np.minimum}
 
 
 class Roundings:
-    """A sequence of random roundings, fixed by its seed, and the largest magnitude that was computed on the way."""
+    """A sequence of random roundings.
+
+    Attributes:
+        rng: from which they are drawn.
+        largest: the largest magnitude that was computed so far.
+
+    Example:
+        >>> one, other = Roundings(seed=0), Roundings(seed=0)
+        >>> third = np.array([1 / 3])
+        >>> (one.array(third) * 3).view(np.ndarray) == (other.array(third) * 3).view(np.ndarray)
+        array([ True])
+    """
 
     def __init__(self, seed: int) -> None:
         self.rng = np.random.Generator(np.random.PCG64(seed))
         self.largest = 0.0
 
     def perturb(self, values: np.ndarray, inexact: Any = np.True_, units: float = 1.0) -> None:
-        """Moves the inexact entries by some units in the last place; flushes subnormal ones at random."""
+        """Moves entries up or down at random, in place; flushes subnormal ones at random.
+
+        Args:
+            values: what was computed.
+            inexact: which entries were rounded.
+            units: by how many units in the last place they move.
+        """
         eps, tiny = _EPS_AND_TINY[values.dtype]
         up = self.rng.integers(0, 2, values.size, dtype=bool).reshape(values.shape)  # quicker than for a shape
         factors = np.array([1 - units * eps, 1 + units * eps], values.dtype)
@@ -53,7 +72,7 @@ class Roundings:
         copy = values.copy()
         with np.errstate(all="ignore"):
             self.perturb(copy)
-        return _joined(copy, self)
+        return _with_roundings(copy, self)
 
 
 class RandomlyRounded(np.ndarray):
@@ -65,19 +84,19 @@ class RandomlyRounded(np.ndarray):
         self.roundings = getattr(source, "roundings", None)
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, out: Any = None, **kwargs: Any) -> Any:
-        operands = [_plain(each) for each in inputs]
+        operands = [_plain(operand) for operand in inputs]
         result = getattr(ufunc, method)(*operands, **kwargs)  # not into `out` yet: that may be one of the operands
         if result.dtype.kind == "f":
             values = np.asarray(result)
-            sources = (each.roundings for each in (*inputs, *(out or ())) if isinstance(each, RandomlyRounded))
-            roundings = next(each for each in sources if each is not None)
-            if ufunc not in EXACT:
+            arrays = (array for array in (*inputs, *(out or ())) if isinstance(array, RandomlyRounded))
+            roundings = next(array.roundings for array in arrays if array.roundings is not None)
+            if ufunc not in EXACT_UFUNCS:
                 with np.errstate(all="ignore"):
                     inexact = _inexact(ufunc, method, operands, values, kwargs)
                     roundings.perturb(values, inexact, _units(ufunc, method, operands, values))
             if not _grows_by_design(ufunc, inputs):
                 roundings.record(values)
-            result = _joined(values, roundings)
+            result = _with_roundings(values, roundings)
         if out is None:
             return result
         np.copyto(_plain(out[0]), _plain(result), casting="same_kind")
@@ -88,11 +107,11 @@ class RandomlyRounded(np.ndarray):
             return np.matmul(*args, **kwargs)
         result = super().__array_function__(function, types, args, kwargs)
         if type(result) is np.ndarray and result.dtype.kind == "f":  # np.where, say, forgets the kind of its operands
-            return _joined(result, self.roundings)
+            return _with_roundings(result, self.roundings)
         return result
 
 
-def _joined(values: np.ndarray, roundings: Roundings | None) -> RandomlyRounded:
+def _with_roundings(values: np.ndarray, roundings: Roundings | None) -> RandomlyRounded:
     rounded = values.view(RandomlyRounded)
     rounded.roundings = roundings
     return rounded
@@ -103,12 +122,12 @@ def _plain(value: Any) -> Any:
 
 
 def _grows_by_design(ufunc: np.ufunc, inputs: tuple[Any, ...]) -> bool:
-    """Whether overflow here is harmless: of e^{−a} and 1 + e^{−a}, on the way to σ(a) = 0."""
-    return ufunc is np.exp or (ufunc is np.add and any(np.ndim(each) == 0 for each in inputs))
+    """Whether overflow here is harmless: of e^{−a} and 1 + e^{−a}, which give σ(a) = 0."""
+    return ufunc is np.exp or (ufunc is np.add and any(np.ndim(operand) == 0 for operand in inputs))
 
 
 def _units(ufunc: np.ufunc, method: str, operands: list[Any], result: np.ndarray) -> float:
-    """By how many units in the last place the roundings of a result may add up."""
+    """The units in the last place to which the roundings of a result may add up."""
     terms = 1.0
     if method == "reduce":
         terms = max(1.0, operands[0].size / max(1, result.size))
@@ -118,8 +137,8 @@ def _units(ufunc: np.ufunc, method: str, operands: list[Any], result: np.ndarray
 
 
 def _inexact(ufunc: np.ufunc, method: str, operands: list[Any], result: np.ndarray, kwargs: dict[str, Any]) -> Any:
-    """Where the result had to be rounded (or might have been)."""
-    first, second = (np.asarray(each, result.dtype) for each in (operands[0], operands[-1]))
+    """Which entries of the result are rounded, or may be."""
+    first, second = (np.asarray(operand, result.dtype) for operand in (operands[0], operands[-1]))
     if method == "reduce":
         return np.count_nonzero(first, axis=kwargs.get("axis", 0), keepdims=kwargs.get("keepdims", False)) > 1
     if ufunc is np.add or ufunc is np.subtract:

@@ -10,7 +10,7 @@ from faults import Faulty
 from gradparity.backends import Problem, Recurrent
 from gradparity.backends.references.manual_backend import answer
 from gradparity.compare import SYSTEMS, assert_agree, compare
-from gradparity.compare.answers.training import Training, accuracy, part
+from gradparity.compare.answers.training import Training, accuracy, batch_of
 from gradparity.compare.testing.strategies import problems
 from hypothesis import given, settings
 from learners import ELMAN, MLP, of_every_kind
@@ -24,9 +24,9 @@ def batches(problem, steps, size, seed=0):
     ("size", "sizes"), [(1, [1] * 6), (2, [2, 2, 2]), (3, [3, 3]), (4, [4, 2]), (5, [5, 1]), (6, [6])]
 )
 def test_each_pass_has_every_sample_once_and_its_last_batch_has_the_rest(size, sizes):
-    found = batches(MLP, 5 * len(sizes), size)
-    for start in range(0, len(found), len(sizes)):
-        of_a_pass = found[start : start + len(sizes)]
+    drawn = batches(MLP, 5 * len(sizes), size)
+    for start in range(0, len(drawn), len(sizes)):
+        of_a_pass = drawn[start : start + len(sizes)]
         assert [len(batch) for batch in of_a_pass] == sizes
         assert sorted(np.concatenate(of_a_pass)) == list(range(6))
 
@@ -57,7 +57,7 @@ def test_all_backends_get_the_same_batches(problem):
 
     training = Training(0.5, 5, batch_size=2)
     assert compare(problem, [looking("one"), looking("other")], training=training).verdict == "agree"
-    expected = [part(problem, samples, problem.params) for samples in training.batches(problem)]
+    expected = [batch_of(problem, samples, problem.params) for samples in training.batches(problem)]
     for name in seen:
         *on_the_way, end = seen[name]
         for (inputs, targets), batch in zip(on_the_way, expected, strict=True):
@@ -71,7 +71,7 @@ def test_all_backends_get_the_same_batches(problem):
 def test_a_part_of_a_problem_is_the_problem_of_those_samples(problem):
     """The loss is a sum over samples; 1e-12 is some thousand roundings of it, far below one sample's loss."""
     problem = replace(problem, model=replace(problem.model, reduction="sum"))
-    samples = [part(problem, np.array([b]), problem.params) for b in range(problem.batch_size)]
+    samples = [batch_of(problem, np.array([b]), problem.params) for b in range(problem.batch_size)]
     losses = [answer(Problem(**vars(sample))).loss for sample in samples]
     assert sum(losses) == pytest.approx(answer(problem).loss, rel=1e-12)
 

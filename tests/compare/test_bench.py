@@ -10,7 +10,7 @@ import pytest
 from gradparity.backends import RequestError, get_backend
 from gradparity.backends.references.manual_backend import ManualBackend
 from gradparity.compare.bench import SIZES, Measurement, Timing, Workload, run_bench, workloads
-from gradparity.compare.bench.against import changes, read_bench
+from gradparity.compare.bench.changes import find_changes, read_bench
 from gradparity.compare.bench.display import duration, ratio_tables, show_changes, show_measurement
 from gradparity.compare.bench.floor import prepare_floor
 from gradparity.compare.bench.markdown import markdown_tables
@@ -20,7 +20,7 @@ from gradparity.compare.cli import main
 from rich.console import Console
 
 TINY = Workload("lstm", "float64", 2, 3, 4, 5)
-CONTESTANTS = '''
+CANDIDATES = '''
 import os
 from gradparity.backends.references.manual_backend import ManualBackend
 
@@ -37,7 +37,7 @@ class Wrong(ManualBackend):
         return changed
 
 class Silent(ManualBackend):
-    """Answers rightly where it is asked, and not where it is timed."""
+    """Its evaluate is right, and its timed call is not."""
     name = "silent"
     def prepare(self, problem):
         run = super().prepare(problem)
@@ -68,14 +68,14 @@ class Unable(ManualBackend):
 @pytest.fixture
 def candidates(tmp_path, monkeypatch):
     """The names of the backends above, in a module in the current folder."""
-    (tmp_path / "candidates.py").write_text(CONTESTANTS)
+    (tmp_path / "candidates.py").write_text(CANDIDATES)
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend("")
     return lambda *names: [f"candidates:{name}" for name in names]
 
 
-def bench(*names, given=(TINY,), **options):
-    return run_bench(list(given), list(names), rounds=options.pop("rounds", 2), **options)
+def bench(*names, timed=(TINY,), **options):
+    return run_bench(list(timed), list(names), rounds=options.pop("rounds", 2), **options)
 
 
 def by_name(measurement):
@@ -87,23 +87,26 @@ def prepared_answer(problem):
     return float(loss), {name: array.copy() for name, array in gradients.items()}
 
 
-def timing(name, *seconds):
+def timing_of(name, *seconds):
     return Timing(name, "accepted", "", 1.0, 0.1, 0.2, 3, seconds, 2**20)
 
 
 def measurement(manual=(2.0, 2.1, 2.2), floor=(1.0, 1.0, 1.0), workload=TINY):
-    return Measurement(workload, (timing("floor", *floor), timing("manual", *manual), timing("jax", 3.0, 3.1, 3.2)))
+    return Measurement(
+        workload, (timing_of("floor", *floor), timing_of("manual", *manual), timing_of("jax", 3.0, 3.1, 3.2))
+    )
 
 
 # What is timed
 
 
 def test_all_sizes_cells_and_dtypes_are_timed_unless_others_are_asked_for():
-    found = workloads()
-    assert len(found) == len(set(found)) == 3 * 2 * len(SIZES)
-    assert {(each.batch_size, each.seq_len, each.input_size, each.hidden_size) for each in found} == set(SIZES)
+    usual = workloads()
+    assert len(usual) == len(set(usual)) == 3 * 2 * len(SIZES)
+    sizes = {(workload.batch_size, workload.seq_len, workload.input_size, workload.hidden_size) for workload in usual}
+    assert sizes == set(SIZES)
     assert workloads(["gru"], ["float32"], ["2,3,4,5"]) == [Workload("gru", "float32", 2, 3, 4, 5)]
-    assert {each.dtype for each in workloads(quick=True)} == {"float32"}
+    assert {workload.dtype for workload in workloads(quick=True)} == {"float32"}
 
 
 @pytest.mark.parametrize("size", ["20,35,200", "a,b,c,d", "0,1,1,1", "1,2,3,4,5"])
@@ -153,16 +156,16 @@ def test_of_two_who_differ_neither_is_accepted():
 
 
 @pytest.mark.parametrize(
-    "spoil", [lambda g: g.pop("V"), lambda g: g.update(V=g["V"] * np.nan), lambda g: g.update(V=g["V"].T)]
+    "change", [lambda g: g.pop("V"), lambda g: g.update(V=g["V"] * np.nan), lambda g: g.update(V=g["V"].T)]
 )
-def test_what_is_missing_not_finite_or_misshapen_is_not_accepted(spoil):
+def test_what_is_missing_not_finite_or_misshapen_is_not_accepted(change):
     problem = TINY.problem()
-    right, spoilt = prepared_answer(problem), prepared_answer(problem)
-    spoil(spoilt[1])
-    assert list(verify(problem, {"one": right, "other": right, "third": spoilt})) == ["third"]
+    right, changed = prepared_answer(problem), prepared_answer(problem)
+    change(changed[1])
+    assert list(verify(problem, {"one": right, "other": right, "third": changed})) == ["third"]
 
 
-def test_where_rounding_can_spoil_everything_nobody_is_accepted():
+def test_where_rounding_can_change_everything_no_answer_is_accepted():
     chaotic = TINY.problem()
     params = {name: array * (40 if name in "UWV" else 1) for name, array in chaotic.params.items()}
     chaotic = replace(chaotic, params={**params, "V": np.full_like(params["V"], 1e307)})
@@ -178,20 +181,20 @@ def test_where_rounding_can_spoil_everything_nobody_is_accepted():
 
 
 def test_everybody_who_is_right_is_timed_in_every_round(candidates):
-    found = bench("manual", *candidates("Right"), rounds=3).measurements[0]
-    assert [each.backend for each in found.timings] == ["floor", "manual", "candidates:Right"]
-    for each in found.timings:
-        assert each.verdict == "accepted"
-        assert len(each.seconds) == 3
-        assert each.calls >= 1
-        assert each.memory is not None
-        assert each.memory >= 0
+    timings = bench("manual", *candidates("Right"), rounds=3).measurements[0].timings
+    assert [timing.backend for timing in timings] == ["floor", "manual", "candidates:Right"]
+    for timing in timings:
+        assert timing.verdict == "accepted"
+        assert len(timing.seconds) == 3
+        assert timing.calls >= 1
+        assert timing.memory is not None
+        assert timing.memory >= 0
 
 
 def test_who_disagrees_fails_or_dies_has_no_time_and_a_reason(candidates):
     names = candidates("Right", "Wrong", "Silent", "Odd", "Telling", "Dying", "Unable")
-    found = bench("manual", *names)
-    timings = by_name(found.measurements[0])
+    result = bench("manual", *names)
+    timings = by_name(result.measurements[0])
     expected = {
         "Wrong": ("disagrees", "dW_"),
         "Silent": ("disagrees", "its run returned no gradient of U"),
@@ -206,7 +209,7 @@ def test_who_disagrees_fails_or_dies_has_no_time_and_a_reason(candidates):
         assert refused.reason.startswith(reason)
         assert not refused.seconds
     assert timings["candidates:Right"].seconds
-    assert {each.backend for each in found.refused} == {f"candidates:{name}" for name in [*expected][:5]}
+    assert {timing.backend for timing in result.refused} == {f"candidates:{name}" for name in [*expected][:5]}
 
 
 def test_the_command_shows_it_and_ends_with_1_if_somebody_was_refused(candidates, capsys):
@@ -225,17 +228,17 @@ def test_the_command_shows_it_and_ends_with_1_if_somebody_was_refused(candidates
     ]
     right, wrong = candidates("Right", "Wrong")
     with pytest.raises(SystemExit) as ended:
-        main([*arguments, "--backend", right, "--json", "found.json", "--plot", "found.svg", "--pyperf", "suite.json"])
+        main([*arguments, "--backend", right, "--json", "times.json", "--plot", "times.svg", "--pyperf", "suite.json"])
     out = capsys.readouterr().out
     assert not ended.value.code
     assert "1 workload: 2 of 2 answers accepted" in out
     with pytest.raises(SystemExit) as ended:
-        main([*arguments, "--backend", right, "--backend", wrong, "--against", "found.json"])
+        main([*arguments, "--backend", right, "--backend", wrong, "--against", "times.json"])
     out = capsys.readouterr().out
     assert ended.value.code == 1
     assert "candidates:Wrong: disagrees: dW differs" in out
     assert "rnn float32 B=2 T=3 D=4 H=5, before and now" in out
-    assert len(read_bench_file("found.json")["results"][0]["timings"]) == 3
+    assert len(read_bench_file("times.json")["results"][0]["timings"]) == 3
 
 
 def read_bench_file(path):
@@ -246,13 +249,13 @@ def read_bench_file(path):
 def test_the_files_are_a_picture_and_a_suite_that_pyperf_reads(tmp_path):
     pyperf = pytest.importorskip("pyperf")
     from gradparity.compare.bench.as_pyperf import pyperf_suite
-    from gradparity.compare.bench.plot import picture
-    from gradparity.compare.bench.run import Bench
+    from gradparity.compare.bench.plot import bench_figure
+    from gradparity.compare.bench.results import Bench
 
-    found = [measurement(), measurement(workload=replace(TINY, hidden_size=50))]
-    assert picture(found, ".png").startswith(b"\x89PNG")
-    assert b"<svg" in picture(found, ".svg")
-    (tmp_path / "suite.json").write_text(pyperf_suite(Bench(found, {}, [], False, 1.0)))
+    measurements = [measurement(), measurement(workload=replace(TINY, hidden_size=50))]
+    assert bench_figure(measurements, ".png").startswith(b"\x89PNG")
+    assert b"<svg" in bench_figure(measurements, ".svg")
+    (tmp_path / "suite.json").write_text(pyperf_suite(Bench(measurements, {}, [], False, 1.0)))
     suite = pyperf.BenchmarkSuite.load(str(tmp_path / "suite.json"))
     assert suite.get_benchmark(f"{TINY.label} manual").median() == 2.1
 
@@ -266,10 +269,10 @@ def test_a_log_is_continued_and_what_is_in_it_not_measured_again(candidates, tmp
     first = bench(*names, log=log)
     with log.open("a") as file:
         file.write('{"workload": {"cell": "gr')  # it was killed while it wrote
-    second = bench(*names, given=[TINY, other], log=log)
+    second = bench(*names, timed=[TINY, other], log=log)
     assert second.measurements[0] == first.measurements[0]
-    monkeypatch.setattr("gradparity.compare.bench.run.measure", pytest.fail)
-    assert bench(*names, given=[other, TINY], log=log).measurements[::-1] == list(second.measurements)
+    monkeypatch.setattr("gradparity.compare.bench.run.measure_workload", pytest.fail)
+    assert bench(*names, timed=[other, TINY], log=log).measurements[::-1] == list(second.measurements)
     with pytest.raises(RequestError, match="is the log of a benchmark with rounds 2, but 5 was asked for"):
         bench(*names, log=log, rounds=5)
     log.write_text("no log\n")
@@ -285,23 +288,23 @@ def test_an_interrupted_run_keeps_what_it_measured(candidates, tmp_path, monkeyp
         if done > 1:
             raise KeyboardInterrupt
 
-    found = bench(
+    result = bench(
         "manual",
         *candidates("Right"),
-        given=[TINY, replace(TINY, cell="gru")],
+        timed=[TINY, replace(TINY, cell="gru")],
         measured=shown.append,
         progress=interrupt,
         log=tmp_path / "log.jsonl",
     )
-    assert found.interrupted
-    assert [each.workload for each in found.measurements] == [each.workload for each in shown] == [TINY]
+    assert result.interrupted
+    assert [one.workload for one in result.measurements] == [one.workload for one in shown] == [TINY]
     assert len((tmp_path / "log.jsonl").read_text().splitlines()) == 2  # the header, too
 
 
 def test_a_measurement_survives_json():
-    found = measurement()
-    assert measurement_from(json.loads(json.dumps(found.as_json()))) == found
-    rows = {row["backend"]: row for row in found.rows()}
+    measured = measurement()
+    assert measurement_from(json.loads(json.dumps(measured.as_json()))) == measured
+    rows = {row["backend"]: row for row in measured.rows()}
     assert rows["manual"]["to_fastest"] == 1
     assert rows["manual"]["to_floor"] == 2.1
     assert rows["jax"]["to_fastest"] == pytest.approx(3.1 / 2.1)
@@ -328,15 +331,15 @@ def test_a_change_is_told_from_noise_and_from_a_slower_machine():
     slower = measurement(manual=(3.0, 3.1, 3.2))
     faster = measurement(manual=(1.5, 1.5, 1.6))
     noisy = measurement(manual=(1.8, 2.3, 3.0))
-    verdicts = [changes([old], [now])[0].verdict for now in (old, slower_machine, slower, faster, noisy)]
+    verdicts = [find_changes([old], [now])[0].verdict for now in (old, slower_machine, slower, faster, noisy)]
     assert verdicts == ["no change", "no change", "slower", "faster", "no change"]
-    assert changes([old], [measurement(workload=replace(TINY, cell="gru"))]) == []
+    assert find_changes([old], [measurement(workload=replace(TINY, cell="gru"))]) == []
 
 
 def test_everything_fits_on_a_terminal_of_80_columns(capsys):
     on = Console(width=80, force_terminal=True, color_system=None)
     show_measurement(measurement(), on)
-    show_changes(changes([measurement()], [measurement(manual=(3.0, 3.1, 3.2))]), on)
+    show_changes(find_changes([measurement()], [measurement(manual=(3.0, 3.1, 3.2))]), on)
     on.print(ratio_tables([measurement()])[0])
     out = capsys.readouterr().out
     assert "…" not in out
@@ -362,7 +365,7 @@ def test_an_old_file_that_is_none_is_refused(tmp_path):
         (["--threads", "9999", "--backend", "manual", "--backend", "torch"], "threads is 9999, but there are"),
         (["--device", "tpu", "--backend", "manual", "--backend", "torch"], "unknown device 'tpu'"),
         (["--against", "missing.json"], "missing.json: cannot be read"),
-        (["--plot", "found.txt"], "found.txt: cannot be drawn"),
+        (["--plot", "times.txt"], "times.txt: cannot be drawn"),
     ],
 )
 def test_a_wrong_request_is_one_line(arguments, message, capsys):

@@ -19,7 +19,7 @@ GRU = Recurrent("gru", 2, 3, 4)
 STACK_OF_BOTH = replace(GRU, num_layers=2, bidirectional=True)
 
 
-def question(model, T=3, B=2):
+def problem_of(model, T=3, B=2):
     return Problem.from_seed(model, seq_len=T, batch_size=B, seed=0)
 
 
@@ -45,15 +45,15 @@ def wrong_blocks(problem, change):
 @pytest.mark.parametrize(
     ("model", "gate"),
     [(model, gate) for model in (LSTM, GRU, replace(GRU, reset="before")) for gate in model.gates],
-    ids=lambda each: each if isinstance(each, str) else each.summary,
+    ids=lambda argument: argument if isinstance(argument, str) else argument.summary,
 )
 def test_a_wrong_gate_is_told_alone(model, gate, parameter):
-    assert wrong_blocks(question(model), in_gate(parameter, gate, np.negative)) == [f"d{parameter}_{gate}"]
+    assert wrong_blocks(problem_of(model), in_gate(parameter, gate, np.negative)) == [f"d{parameter}_{gate}"]
 
 
 def with_closed_forget_gate(closed=-25.0):
     """σ(−25) is 1e-11: what comes through the gate is small, and exact to all its digits."""
-    problem = question(LSTM)
+    problem = problem_of(LSTM)
     b = problem.params["b"].copy()
     np.split(b, 4)[LSTM.gates.index("f")][...] = closed
     return replace(problem, params={**problem.params, "b": b})
@@ -81,7 +81,7 @@ def test_every_step_is_judged_on_its_own_scale():
 
 @pytest.mark.parametrize("parameter", ["V", "c", "b_hn"])
 def test_what_belongs_to_no_gate_is_one_block(parameter):
-    assert wrong_blocks(question(GRU), in_gradients(parameter, np.negative)) == [f"d{parameter}"]
+    assert wrong_blocks(problem_of(GRU), in_gradients(parameter, np.negative)) == [f"d{parameter}"]
 
 
 @pytest.mark.parametrize(
@@ -97,11 +97,11 @@ def test_what_belongs_to_no_gate_is_one_block(parameter):
     ],
 )
 def test_in_a_stack_the_layer_and_the_direction_are_told(change, label):
-    assert wrong_blocks(question(STACK_OF_BOTH), change) == [label]
+    assert wrong_blocks(problem_of(STACK_OF_BOTH), change) == [label]
 
 
 def test_the_blocks_of_the_plain_cell():
-    assert labels(question(Recurrent("rnn", 2, 3, 4), T=2)) == {
+    assert labels(problem_of(Recurrent("rnn", 2, 3, 4), T=2)) == {
         "loss": "loss",
         "o_t": "o_1 o_2",
         "dU": "dU",
@@ -118,20 +118,20 @@ def test_the_blocks_of_the_plain_cell():
 
 
 def test_the_blocks_of_an_lstm_keep_the_bias_c_the_cell_state_and_its_beginning_apart():
-    found = labels(question(LSTM, T=2))
-    assert found["dU"] == "dU_i dU_f dU_g dU_o"
-    assert (found["dc"], found["dc_t"], found["dc0"]) == ("dc", "dc_1 dc_2", "dc0")
+    labelled = labels(problem_of(LSTM, T=2))
+    assert labelled["dU"] == "dU_i dU_f dU_g dU_o"
+    assert (labelled["dc"], labelled["dc_t"], labelled["dc0"]) == ("dc", "dc_1 dc_2", "dc0")
 
 
 def test_the_blocks_of_a_stack():
-    found = labels(question(STACK_OF_BOTH, T=2))
-    assert found["layer0.dU.reverse"] == "layer0.dU_r.reverse layer0.dU_z.reverse layer0.dU_n.reverse"
-    assert found["layer1.dh_t.reverse"] == "layer1.dh_1.reverse layer1.dh_2.reverse"
-    assert found["dh0"] == "layer0.dh0 layer0.dh0.reverse layer1.dh0 layer1.dh0.reverse"
+    labelled = labels(problem_of(STACK_OF_BOTH, T=2))
+    assert labelled["layer0.dU.reverse"] == "layer0.dU_r.reverse layer0.dU_z.reverse layer0.dU_n.reverse"
+    assert labelled["layer1.dh_t.reverse"] == "layer1.dh_1.reverse layer1.dh_2.reverse"
+    assert labelled["dh0"] == "layer0.dh0 layer0.dh0.reverse layer1.dh0 layer1.dh0.reverse"
 
 
 def test_the_blocks_of_a_concatenated_cell_a_feed_forward_network_and_an_ordered_system():
-    assert labels(question(Recurrent("rnn", 2, 3, 4, concatenated=True)))["dWcat"] == "dWcat"
+    assert labels(problem_of(Recurrent("rnn", 2, 3, 4, concatenated=True)))["dWcat"] == "dWcat"
     assert labels(Problem.from_seed(FeedForward((2, 3, 4)), batch_size=2, seed=0)) == {
         name: name for name in ("loss", "o", "dW1", "db1", "dW2", "db2", "dx", "dz1", "dz2")
     }
@@ -155,7 +155,7 @@ def test_the_blocks_of_a_concatenated_cell_a_feed_forward_network_and_an_ordered
     ],
 )
 def test_a_block_has_the_shape_of_what_it_is(model, name, shapes):
-    quantity = divided(question(model, T=2, B=5))[name]
+    quantity = divided(problem_of(model, T=2, B=5))[name]
     assert [quantity.block(i).shape for i in range(len(quantity.labels))] == shapes
 
 
@@ -163,11 +163,11 @@ def test_a_block_has_the_shape_of_what_it_is(model, name, shapes):
 def test_every_number_of_an_answer_is_in_one_block(problem):
     answer = get_backend("manual").evaluate(problem, trace=True)
     arrays = [np.array(answer.loss), answer.outputs, *answer.gradients.values(), *answer.adjoints.values()]
-    found = quantities(answer, problem).values()
-    names = [label for quantity in found for label in quantity.labels]
+    divided_up = quantities(answer, problem).values()
+    names = [label for quantity in divided_up for label in quantity.labels]
     assert len(set(names)) == len(names)
-    assert sum(quantity.blocks.size for quantity in found) == sum(array.size for array in arrays)
-    for quantity in found:
+    assert sum(quantity.blocks.size for quantity in divided_up) == sum(array.size for array in arrays)
+    for quantity in divided_up:
         for i, row in enumerate(quantity.blocks):
             np.testing.assert_array_equal(quantity.block(i).ravel(), row)
 

@@ -17,7 +17,7 @@ from gradparity.backends import (
     get_backend,
 )
 from gradparity.compare import SYSTEMS
-from gradparity.compare.commands._listings import system_rows
+from gradparity.compare.commands.listings import system_rows
 from gradparity.compare.systems.catalogue import SEEDS, WERBOS, get_system
 
 # Every name that the project promises, with the tutorial documents that it comes from.
@@ -113,8 +113,8 @@ def test_the_other_systems_are_what_their_names_say():
 
 def test_the_ordered_system_is_the_documents_own():
     """z2 = 2 z1; z3 = 3 z2 + z1; z4 = 4 z3 + 2 z2 + z1; E = 4 z4 + 2 z2."""
-    found = get_backend("manual").evaluate(SYSTEMS["ordered-derivatives"].problem(seed=0), trace=True)
-    assert found.adjoints["z"].tolist() == [136, 58, 16, 4]
+    answer = get_backend("manual").evaluate(SYSTEMS["ordered-derivatives"].problem(seed=0), trace=True)
+    assert answer.adjoints["z"].tolist() == [136, 58, 16, 4]
     assert isinstance(WERBOS, OrderedSystem)
 
 
@@ -128,8 +128,8 @@ def test_all_sizes_of_a_system_differ_so_that_a_transposed_array_has_another_sha
         sizes += system.model.sizes
     assert len(set(sizes)) == len(sizes)
     H = getattr(system.model, "hidden_size", 0)  # W alone is square
-    shapes = {each: shape for each, shape in system.model.parameter_shapes.items() if shape != (H, H)}
-    assert all(len(set(shape)) == len(shape) for each, shape in shapes.items() if each != "A")
+    shapes = {name: shape for name, shape in system.model.parameter_shapes.items() if shape != (H, H)}
+    assert all(len(set(shape)) == len(shape) for name, shape in shapes.items() if name != "A")
 
 
 @pytest.mark.parametrize("name", RECURRENT)

@@ -33,8 +33,8 @@ SMALL = Problem.from_seed(Recurrent("rnn", 3, 5, 4), seq_len=7, batch_size=2, se
 @given(problem=problems(most_steps=8))
 def test_the_enclosure_contains_what_extended_precision_finds(problem):
     """At 40 bits: its radii are then far larger than the rounding of extended precision, with its 64."""
-    found = extended_answer(problem)
-    right = quantities(Evaluation(found.loss, found.gradients, found.outputs, found.adjoints), problem)
+    extended = extended_answer(problem)
+    right = quantities(Evaluation(extended.loss, extended.gradients, extended.outputs, extended.adjoints), problem)
     with ctx.workprec(40):
         enclosed = _enclose(problem, lambda part: None)
     for name, quantity in right.items():
@@ -155,7 +155,7 @@ def test_the_command_line_shows_true_errors(capsys):
 
 
 def test_a_case_that_is_too_large_is_compared_without_and_said_so(capsys, monkeypatch):
-    monkeypatch.setattr(certificate, "LIMIT_SECONDS", 1e-3)
+    monkeypatch.setattr(certificate, "MAX_SECONDS", 1e-3)
     assert run("compare", "lstm", "--certify", "--seed", "0", "--dtype", "float64") == 0
     out = capsys.readouterr().out
     assert "agree (rounding)" in out

@@ -7,14 +7,14 @@ import xml.etree.ElementTree as ElementTree
 import numpy as np
 import pytest
 from gradparity.backends import MissingFrameworkError, RequestError
-from gradparity.compare.flow.charts import picture, terminal_chart
-from gradparity.compare.flow.measurement import Flow
+from gradparity.compare.flow.charts import flow_figure, terminal_chart
+from gradparity.compare.flow.measurement import GradientFlow
 from gradparity.compare.output.pictures import require_drawable
 
 
 def a_flow(*norms, system="mine", scale=1.0):
-    """A flow that nobody was asked for."""
-    return Flow(system, scale, np.array(norms, float), comparison=None)
+    """A flow without a comparison."""
+    return GradientFlow(system, scale, np.array(norms, float), comparison=None)
 
 
 THREE = [
@@ -38,8 +38,8 @@ def test_the_chart_shows_every_flow_by_its_letter(width):
 def test_a_rising_line_rises_and_a_sinking_one_sinks():
     def rows(letter):
         lines = terminal_chart(THREE, 80).splitlines()
-        found = sorted((line.index(letter), row) for row, line in enumerate(lines) if letter in line and "│" in line)
-        return [row for _, row in found]
+        marked = sorted((line.index(letter), row) for row, line in enumerate(lines) if letter in line and "│" in line)
+        return [row for _, row in marked]
 
     assert rows("a") == sorted(rows("a"), reverse=True)  # the first row is the topmost
     assert rows("b") == sorted(rows("b"))
@@ -59,7 +59,7 @@ def test_a_rising_line_rises_and_a_sinking_one_sinks():
 )
 def test_a_chart_of_odd_numbers_is_drawn_all_the_same(norms):
     assert terminal_chart([a_flow(*norms)], 80).count("\n") > 10
-    assert picture([a_flow(*norms)], ".png").startswith(b"\x89PNG")
+    assert flow_figure([a_flow(*norms)], ".png").startswith(b"\x89PNG")
 
 
 def test_more_flows_than_letters_begin_anew():
@@ -67,13 +67,13 @@ def test_more_flows_than_letters_begin_anew():
 
 
 def test_pictures_begin_as_their_format_must():
-    assert picture(THREE, ".png").startswith(b"\x89PNG\r\n\x1a\n")
-    assert picture(THREE, ".pdf").startswith(b"%PDF-")
-    assert picture(THREE, ".svg").startswith(b"<?xml")
+    assert flow_figure(THREE, ".png").startswith(b"\x89PNG\r\n\x1a\n")
+    assert flow_figure(THREE, ".pdf").startswith(b"%PDF-")
+    assert flow_figure(THREE, ".svg").startswith(b"<?xml")
 
 
 def test_an_svg_names_every_flow_and_tells_lines_apart_without_colour():
-    content = picture(THREE, ".svg").decode()
+    content = flow_figure(THREE, ".svg").decode()
     assert ElementTree.fromstring(content).tag.endswith("svg")
     for label in ("sinking × 1 (vanishes)", "rising × 1 (holds)", "stopping × 0.5 (stops)"):
         assert label in content  # as a comment beside the letters' outlines

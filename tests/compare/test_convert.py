@@ -26,30 +26,30 @@ def weights(cell="LSTM", dtype="float32", **options):
     return {name: tensor.numpy() for name, tensor in layer.state_dict().items()}
 
 
-def with_one_bias(given):
+def with_one_bias(weights):
     """The same layer, with its second bias added to the first, but for the GRU's b_hn."""
-    found = dict(given)
-    for name in [name for name in given if name.startswith("bias_hh")]:
-        kept = np.zeros_like(given[name])
-        if given[name].size == 12:
-            kept[8:] = given[name][8:]
-        found[name] = kept
-        found[name.replace("hh", "ih")] = given[name.replace("hh", "ih")] + (given[name] - kept)
-    return found
+    single = dict(weights)
+    for name in [name for name in weights if name.startswith("bias_hh")]:
+        kept = np.zeros_like(weights[name])
+        if weights[name].size == 12:
+            kept[8:] = weights[name][8:]
+        single[name] = kept
+        single[name.replace("hh", "ih")] = weights[name.replace("hh", "ih")] + (weights[name] - kept)
+    return single
 
 
 @pytest.mark.parametrize(
     ("library", "options"), [(library, {}) for library in OTHERS] + [("equinox", STACK), ("onnx", STACK)]
 )
 def test_an_lstm_goes_to_every_library_and_comes_back(library, options):
-    given = weights(**options)
-    conversion = convert(given, "torch", library)
+    source = weights(**options)
+    conversion = convert(source, "torch", library)
     comparison = conversion.verify()
     assert comparison.verdict == "agree"
     assert bool(comparison.forward_only) == (library == FORWARD_ONLY)
     back = convert(conversion.arrays, library, "torch").arrays
-    assert list(back) == list(given)
-    for name, array in with_one_bias(given).items():
+    assert list(back) == list(source)
+    for name, array in with_one_bias(source).items():
         if library == "haiku" and name.startswith("bias_ih"):  # 1 is taken off b_f and put on again
             np.testing.assert_allclose(back[name], array, rtol=0, atol=np.finfo("float32").eps)
         else:
@@ -58,18 +58,18 @@ def test_an_lstm_goes_to_every_library_and_comes_back(library, options):
 
 @pytest.mark.parametrize("library", ["flax-linen", "equinox", "keras", "onnx"])
 def test_a_gru_goes_to_every_library_that_has_one_like_it_and_comes_back(library):
-    given = weights("GRU")
-    conversion = convert(given, "torch", library)
+    source = weights("GRU")
+    conversion = convert(source, "torch", library)
     assert conversion.verify().verdict == "agree"
     back = convert(conversion.arrays, library, "torch", reset="after").arrays
-    for name, array in with_one_bias(given).items():
+    for name, array in with_one_bias(source).items():
         np.testing.assert_array_equal(back[name], array)
 
 
 def test_a_gru_with_its_reset_before_goes_from_haiku_to_keras_and_back():
     rng = np.random.default_rng(0)
-    given = {name: rng.standard_normal(shape) for name, shape in {"w_i": (3, 12), "w_h": (4, 12), "b": (12,)}.items()}
-    single = {name: array.astype("float32") for name, array in given.items()}
+    double = {name: rng.standard_normal(shape) for name, shape in {"w_i": (3, 12), "w_h": (4, 12), "b": (12,)}.items()}
+    single = {name: array.astype("float32") for name, array in double.items()}
     conversion = convert(single, "haiku", "keras")
     assert conversion.model.reset == "before"
     assert conversion.verify().verdict == "agree"
@@ -81,18 +81,18 @@ def test_a_gru_with_its_reset_before_goes_from_haiku_to_keras_and_back():
 def test_a_gru_of_nnx_has_no_place_for_b_hn():
     with pytest.raises(RequestError, match=r"flax\.nnx\.GRUCell has no b_hn .*not zero"):
         convert(weights("GRU"), "torch", "flax-nnx")
-    given = weights("GRU")
-    given["bias_hh_l0"][8:] = 0
-    assert convert(given, "torch", "flax-nnx").verify().verdict == "agree"
+    source = weights("GRU")
+    source["bias_hh_l0"][8:] = 0
+    assert convert(source, "torch", "flax-nnx").verify().verdict == "agree"
 
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
 def test_half_precision_is_widened_exactly(dtype, tmp_path):
     torch.manual_seed(0)
-    given = torch.nn.LSTM(3, 4, dtype=getattr(torch, dtype)).state_dict()
-    safetensors.torch.save_file(given, tmp_path / "half.safetensors")
+    state = torch.nn.LSTM(3, 4, dtype=getattr(torch, dtype)).state_dict()
+    safetensors.torch.save_file(state, tmp_path / "half.safetensors")
     conversion = convert(read_weights(tmp_path / "half.safetensors"), "torch", "equinox")
-    np.testing.assert_array_equal(conversion.arrays["weight_ih"], given["weight_ih_l0"].float().numpy())
+    np.testing.assert_array_equal(conversion.arrays["weight_ih"], state["weight_ih_l0"].float().numpy())
     assert {array.dtype.name for array in conversion.arrays.values()} == {"float32"}
     assert conversion.verify().verdict == "agree"
 
@@ -114,16 +114,16 @@ def gates_swapped(array):
 
 
 FAULTS = {
-    "gates in another order": lambda held: {name: gates_swapped(array) for name, array in held.items()},
-    "a bias twice": lambda held: held | {"dense_h.bias": 2 * held["dense_h.bias"]},
-    "one number": lambda held: held | {"dense_h.kernel": held["dense_h.kernel"] + np.eye(4, 16, dtype="f4") * 1e-4},
+    "gates in another order": lambda layer: {name: gates_swapped(array) for name, array in layer.items()},
+    "a bias twice": lambda layer: layer | {"dense_h.bias": 2 * layer["dense_h.bias"]},
+    "one number": lambda layer: layer | {"dense_h.kernel": layer["dense_h.kernel"] + np.eye(4, 16, dtype="f4") * 1e-4},
 }
 
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_wrong_conversion_is_no_agreement(fault):
     conversion = convert(weights(), "torch", "flax-nnx")
-    wrong = replace(conversion, made=[FAULTS[fault](held) for held in conversion.made])
+    wrong = replace(conversion, target_weights=[FAULTS[fault](layer) for layer in conversion.target_weights])
     assert wrong.verify().verdict == "disagree"
 
 
@@ -157,19 +157,19 @@ UNFIT = {
 }
 
 
-@pytest.mark.parametrize("given", UNFIT)
-def test_weights_that_cannot_be_converted_are_refused(given):
-    arrays, options, told = UNFIT[given]
-    with pytest.raises(RequestError, match=told):
+@pytest.mark.parametrize("unfit", UNFIT)
+def test_weights_that_cannot_be_converted_are_refused(unfit):
+    arrays, options, message = UNFIT[unfit]
+    with pytest.raises(RequestError, match=message):
         convert(arrays, "torch", "equinox", **options)
 
 
 def test_a_gru_that_does_not_tell_where_its_reset_is_must_be_told():
-    given = convert(weights("GRU"), "torch", "onnx").arrays
+    onnx = convert(weights("GRU"), "torch", "onnx").arrays
     with pytest.raises(RequestError, match=r"onnx do not tell .* add --reset after, or --reset before"):
-        convert(given, "onnx", "keras")
-    assert convert(given, "onnx", "keras", reset="before").arrays["bias"].shape == (12,)
-    assert convert(given, "onnx", "keras", reset="after").arrays["bias"].shape == (2, 12)
+        convert(onnx, "onnx", "keras")
+    assert convert(onnx, "onnx", "keras", reset="before").arrays["bias"].shape == (12,)
+    assert convert(onnx, "onnx", "keras", reset="after").arrays["bias"].shape == (2, 12)
 
 
 def test_what_the_target_has_not_is_refused():
@@ -182,7 +182,7 @@ def test_what_the_target_has_not_is_refused():
 
 
 @pytest.fixture
-def given(tmp_path):
+def weight_file(tmp_path):
     """A file of an LSTM of PyTorch."""
     return write_weights(tmp_path / "weights.safetensors", weights())
 
@@ -190,7 +190,7 @@ def given(tmp_path):
 TO_NNX = ("convert", "--from", "torch", "--to", "flax-nnx")
 
 
-def test_the_command_writes_what_agrees(gradparity, given, tmp_path):
+def test_the_command_writes_what_agrees(gradparity, weight_file, tmp_path):
     code, out, err = gradparity(*TO_NNX, "weights.safetensors", "out.safetensors")
     assert (code, err) == (0, "")
     lines = out.splitlines()
@@ -202,25 +202,25 @@ def test_the_command_writes_what_agrees(gradparity, given, tmp_path):
         np.testing.assert_array_equal(array, expected[name])
 
 
-def test_a_library_with_forward_values_only_is_said_to_be_one(gradparity, given):
-    code, out, _ = gradparity("convert", "--from", "torch", "--to", "onnx", given, "out.npz")
+def test_a_library_with_forward_values_only_is_said_to_be_one(gradparity, weight_file):
+    code, out, _ = gradparity("convert", "--from", "torch", "--to", "onnx", weight_file, "out.npz")
     assert code == 0
     assert "onnxruntime LSTM agree in 8 blocks of outputs, and no gradients" in out
 
 
-def test_layers_that_disagree_are_told_and_nothing_is_written(gradparity, given, tmp_path, monkeypatch):
+def test_layers_that_disagree_are_reported_and_nothing_is_written(gradparity, weight_file, tmp_path, monkeypatch):
     pack = LAYOUTS["flax-nnx"].pack
 
     def wrong(model, params):
         return {name: gates_swapped(array) for name, array in pack(model, params).items()}
 
     monkeypatch.setitem(LAYOUTS["flax-nnx"].__dict__, "pack", wrong)
-    code, out, _ = gradparity(*TO_NNX, given, "out.npz")
+    code, out, _ = gradparity(*TO_NNX, weight_file, "out.npz")
     assert code == 1
     assert "The forward pass differs already, first in o_1." in out
     assert "out.npz was not written; --no-verify converts without comparing the layers." in out
     assert not (tmp_path / "out.npz").exists()
-    code, out, _ = gradparity(*TO_NNX, given, "out.npz", "--no-verify")
+    code, out, _ = gradparity(*TO_NNX, weight_file, "out.npz", "--no-verify")
     assert code == 0
     assert out.endswith("not verified\n")
     assert (tmp_path / "out.npz").exists()
@@ -266,25 +266,25 @@ def test_a_bad_file_ends_in_one_line_and_leaves_what_was_there(gradparity, tmp_p
     assert (tmp_path / "out.npz").read_bytes() == b"before"
 
 
-def test_a_file_that_is_there_is_overwritten_only_by_force(gradparity, given, tmp_path):
+def test_a_file_that_exists_is_overwritten_only_by_force(gradparity, weight_file, tmp_path):
     (tmp_path / "out.npz").write_bytes(b"before")
-    code, _, err = gradparity(*TO_NNX, given, "out.npz")
-    assert (code, err) == (2, "gradparity: out.npz: is there already: --force overwrites it\n")
+    code, _, err = gradparity(*TO_NNX, weight_file, "out.npz")
+    assert (code, err) == (2, "gradparity: out.npz: exists already: --force overwrites it\n")
     assert (tmp_path / "out.npz").read_bytes() == b"before"
     (tmp_path / "link.npz").symlink_to(tmp_path / "none.npz")
-    assert gradparity(*TO_NNX, given, "link.npz")[0] == 2
-    assert gradparity(*TO_NNX, given, "out.npz", "--force")[0] == 0
+    assert gradparity(*TO_NNX, weight_file, "link.npz")[0] == 2
+    assert gradparity(*TO_NNX, weight_file, "out.npz", "--force")[0] == 0
     assert read_weights(tmp_path / "out.npz").keys() == {"dense_i.kernel", "dense_h.kernel", "dense_h.bias"}
 
 
-def test_a_missing_library_is_told_with_its_install_command(gradparity, given, tmp_path, hide):
+def test_a_missing_library_is_reported_with_its_install_command(gradparity, weight_file, tmp_path, hide):
     hide("flax")
-    code, _, err = gradparity(*TO_NNX, given, "out.npz")
+    code, _, err = gradparity(*TO_NNX, weight_file, "out.npz")
     assert (code, err.count("\n")) == (2, 1)
     assert 'pip install "gradparity[flax]"' in err
     assert "--no-verify converts without comparing the layers" in err
-    assert gradparity(*TO_NNX, given, "out.npz", "--no-verify")[0] == 0
+    assert gradparity(*TO_NNX, weight_file, "out.npz", "--no-verify")[0] == 0
     hide("safetensors")
-    code, _, err = gradparity(*TO_NNX, given, "again.npz")
+    code, _, err = gradparity(*TO_NNX, weight_file, "again.npz")
     assert (code, err.count("\n")) == (2, 1)
     assert 'pip install "gradparity[convert]"' in err

@@ -15,15 +15,15 @@ from gradparity.backends import Problem, Recurrent, RequestError
 from gradparity.compare.commands import detect as detect_module
 from gradparity.compare.detection import PART_OF, choose_checks, detect, mistake_of
 from gradparity.compare.detection import checks as detection_checks
-from gradparity.compare.detection.checks import CHECKS, Program, ask, moved
-from gradparity.compare.detection.plants import (
+from gradparity.compare.detection.cases import (
     SYSTEMS_TO_PLANT,
     RightLoss,
-    plants,
-    right_problems,
+    correct_cases,
+    mistake_cases,
     systems_to_plant,
     with_small_gradients,
 )
+from gradparity.compare.detection.checks import CHECKS, Program, problem_at, run_check
 from gradparity.compare.mistakes import MISTAKES, run
 from gradparity.compare.systems.catalogue import SYSTEMS
 
@@ -35,11 +35,11 @@ ORDERED = SYSTEMS["ordered-derivatives"].problem(seed=5)
 
 @pytest.fixture(scope="module")
 def planted():
-    return list(plants(quick=True))
+    return list(mistake_cases(quick=True))
 
 
-def find(planted, mistake, *, small=False):
-    return next(each for each in planted if each.mistake.name == mistake and each.small is small)
+def find(cases, mistake, *, small=False):
+    return next(case for case in cases if case.mistake.name == mistake and case.small is small)
 
 
 def right_program(problem):
@@ -53,40 +53,40 @@ def wrong_program(problem, name):
     return Program(problem, right.answer | {name: changed}, right.loss)
 
 
-def said(program, checks=CHECKS):
-    verdicts = {check: ask(check, program) for check in checks}
-    assert {check: verdict.error for check, verdict in verdicts.items()} == dict.fromkeys(checks, "")
-    return {check: verdict.answer for check, verdict in verdicts.items()}
+def verdicts_on(program, checks=CHECKS):
+    results = {check: run_check(check, program) for check in checks}
+    assert {check: result.error for check, result in results.items()} == dict.fromkeys(checks, "")
+    return {check: result.verdict for check, result in results.items()}
 
 
 @pytest.mark.parametrize("problem", [TINY, ORDERED], ids=["tiny", "ordered"])
 def test_every_check_calls_a_right_gradient_right(problem):
-    assert said(right_program(problem)) == dict.fromkeys(CHECKS, "right")
+    assert verdicts_on(right_program(problem)) == dict.fromkeys(CHECKS, "right")
 
 
 @pytest.mark.parametrize(
     ("problem", "name"), [(TINY, "W"), (TINY, "c"), (TINY, "h0"), (TINY, "inputs"), (ORDERED, "A"), (ORDERED, "inputs")]
 )
 def test_every_check_calls_a_wrong_gradient_wrong(problem, name):
-    assert said(wrong_program(problem, name)) == dict.fromkeys(CHECKS, "wrong")
+    assert verdicts_on(wrong_program(problem, name)) == dict.fromkeys(CHECKS, "wrong")
 
 
 def test_of_an_ordered_system_what_lies_below_the_diagonal_is_varied():
-    at = right_program(ORDERED).at
-    assert at["A"].tolist() == [2, 1, 3, 1, 2, 4]
-    varied = moved(ORDERED, at | {"A": at["A"] + 1}).params["A"]
+    arrays = right_program(ORDERED).arrays
+    assert arrays["A"].tolist() == [2, 1, 3, 1, 2, 4]
+    varied = problem_at(ORDERED, arrays | {"A": arrays["A"] + 1}).params["A"]
     assert varied.tolist() == [[0, 0, 0, 0], [3, 0, 0, 0], [2, 4, 0, 0], [2, 3, 5, 0]]
 
 
 def test_a_gradient_that_is_nan_is_wrong():
     right = right_program(TINY)
     nan = right.answer | {"W": np.full_like(right.answer["W"], np.nan)}
-    assert said(Program(TINY, nan, right.loss)) == dict.fromkeys(CHECKS, "wrong")
+    assert verdicts_on(Program(TINY, nan, right.loss)) == dict.fromkeys(CHECKS, "wrong")
 
 
 @pytest.mark.parametrize("mistake", ["another activation", "sum for mean, or mean for sum"])
 def test_a_wrong_forward_pass_differentiated_rightly_is_seen_by_a_second_answer_only(planted, mistake):
-    assert said(find(planted, mistake).program) == dict.fromkeys(OF_SLOPES, "right") | dict.fromkeys(
+    assert verdicts_on(find(planted, mistake).program) == dict.fromkeys(OF_SLOPES, "right") | dict.fromkeys(
         OF_ANSWERS, "wrong"
     )
 
@@ -95,14 +95,16 @@ def test_small_gradients_hide_a_mistake_from_absolute_tolerances_alone(planted):
     variant = find(planted, "path through a gate dropped on the way to h_{t−1}").variant
     ordinary = Problem.from_seed(Recurrent("lstm", 1, 2, 3), seed=5, seq_len=2, batch_size=1)
     small = with_small_gradients(ordinary)
-    plain, hidden = (said(Program(each, variant.predict(each), RightLoss(each))) for each in (ordinary, small))
+    plain, hidden = (
+        verdicts_on(Program(problem, variant.predict(problem), RightLoss(problem))) for problem in (ordinary, small)
+    )
     assert plain == dict.fromkeys(CHECKS, "wrong")
     assert hidden == dict.fromkeys(OF_SLOPES, "right") | dict.fromkeys(OF_ANSWERS, "wrong")
 
 
-def test_a_right_gradient_in_float32_alarms_all_but_those_that_know_the_dtype():
+def test_a_right_gradient_in_float32_is_called_wrong_by_all_checks_but_those_that_know_the_dtype():
     problem = Problem.from_seed(Recurrent("rnn", 3, 5, 4), seed=1, seq_len=6, batch_size=2, dtype="float32")
-    verdicts = said(right_program(problem), ("gradcheck", "allclose", "differences", "gradparity"))
+    verdicts = verdicts_on(right_program(problem), ("gradcheck", "allclose", "differences", "gradparity"))
     assert verdicts == dict.fromkeys(("gradcheck", "allclose", "differences"), "wrong") | {"gradparity": "right"}
 
 
@@ -111,7 +113,7 @@ def test_a_check_that_raises_has_failed_and_says_what_it_raised():
         raise ZeroDivisionError("by nothing")
 
     program = right_program(TINY)
-    verdict = ask("differences", Program(TINY, program.answer, broken))
+    verdict = run_check("differences", Program(TINY, program.answer, broken))
     assert verdict == ("failed", "ZeroDivisionError: by nothing")
 
 
@@ -131,15 +133,15 @@ def state():
 @pytest.mark.parametrize("check", CHECKS)
 def test_global_state_is_after_a_check_as_it_was_before(check):
     before = state()
-    assert said(right_program(TINY), [check]) == {check: "right"}
-    assert said(wrong_program(TINY, "W"), [check]) == {check: "wrong"}
+    assert verdicts_on(right_program(TINY), [check]) == {check: "right"}
+    assert verdicts_on(wrong_program(TINY, "W"), [check]) == {check: "wrong"}
     assert {name: value for name, value in state().items() if value != before[name]} == {}
 
 
 def test_every_mistake_is_planted_and_has_a_part(planted):
-    assert {each.mistake.name for each in planted} == {mistake.name for mistake in MISTAKES} == PART_OF.keys()
-    assert {each.small for each in planted} == {False, True}
-    assert len({(each.mistake.name, each.small) for each in planted}) == len(planted)
+    assert {case.mistake.name for case in planted} == {mistake.name for mistake in MISTAKES} == PART_OF.keys()
+    assert {case.small for case in planted} == {False, True}
+    assert len({(case.mistake.name, case.small) for case in planted}) == len(planted)
 
 
 def test_nothing_is_planted_at_the_catalogues_sizes():
@@ -150,18 +152,18 @@ def test_nothing_is_planted_at_the_catalogues_sizes():
 
 
 def test_a_loss_that_is_taken_for_the_right_one_is_the_mistakes_own_everywhere(planted):
-    kept = [each for each in planted if isinstance(each.program.loss, RightLoss) and not each.variant.recognizes]
-    assert len(kept) > 50
+    taken = [case for case in planted if isinstance(case.program.loss, RightLoss) and not case.variant.recognizes]
+    assert len(taken) > 50
     rng = np.random.default_rng(7)
-    for each in kept:
-        elsewhere = {name: array + rng.normal(0, 0.5, array.shape) for name, array in each.program.at.items()}
-        problem = moved(each.problem, elsewhere)
-        assert each.program.loss(problem) == each.variant.predict(problem)["loss"], each.mistake.name
+    for case in taken:
+        arrays = {name: array + rng.normal(0, 0.5, array.shape) for name, array in case.program.arrays.items()}
+        elsewhere = problem_at(case.problem, arrays)
+        assert case.program.loss(elsewhere) == case.variant.predict(elsewhere)["loss"], case.mistake.name
 
 
 def test_a_mistakes_own_loss_is_asked_at_changed_numbers(planted):
     program = find(planted, "another activation").program
-    elsewhere = moved(program.problem, program.at | {"b": program.at["b"] + 1})
+    elsewhere = problem_at(program.problem, program.arrays | {"b": program.arrays["b"] + 1})
     assert program.loss(program.problem) == program.answer["loss"] != RightLoss(program.problem)(program.problem)
     assert program.loss(elsewhere) != program.answer["loss"]
 
@@ -171,20 +173,20 @@ def test_a_mistake_is_known_by_its_name_even_where_it_begins_with_anothers(monke
     known = [MISTAKES[0], *(replace(MISTAKES[0], name=name) for name in names)]
     monkeypatch.setattr("gradparity.compare.detection.run.MISTAKES", known)
     suspects = ("sign", "sign: all gradients", "sign: of the loss", "sign: of the loss: and more", "signs")
-    assert [mistake_of(each) for each in suspects] == ["sign", "sign", *["sign: of the loss"] * 2, ""]
+    assert [mistake_of(suspect) for suspect in suspects] == ["sign", "sign", *["sign: of the loss"] * 2, ""]
 
 
 def test_what_is_planted_is_found_and_named(planted):
     two = [find(planted, "φ′ missing"), find(planted, "another activation")]
-    found = detect([*two, *islice(right_problems(1), 1)], ["gradparity", "differences"])
-    assert found.checks == ("differences", "gradparity")
-    assert (found.missed, found.unnamed, found.false_alarms) == ([], [], [])
-    assert found.rows() == [
+    detection = detect([*two, *islice(correct_cases(1), 1)], ["gradparity", "differences"])
+    assert detection.checks == ("differences", "gradparity")
+    assert (detection.missed, detection.unnamed, detection.own_false_positives) == ([], [], [])
+    assert detection.rows() == [
         {"part": part, "planted": (1, 0), "differences": (seen, 0), "gradparity": (1, 0), "named": (1, 0)}
         for part, seen in (("plain cell", 1), ("questions", 0))
     ]
-    said_right = {"differences": {"right": 1}, "gradparity": {"right": 1}}
-    assert found.alarm_rows() == [{"kind": "ordinary", "correct": 1} | said_right]
+    verdicts = {"differences": {"right": 1}, "gradparity": {"right": 1}}
+    assert detection.correct_rows() == [{"kind": "ordinary", "correct": 1} | verdicts]
 
 
 @pytest.fixture
@@ -192,8 +194,8 @@ def few(monkeypatch, planted):
     """The command on few of what it would show."""
     chosen = [find(planted, name) for name in ("φ′ missing", "sign", "labels shifted by a step")]
     chosen.append(find(planted, "sign", small=True))
-    monkeypatch.setattr(detect_module, "plants", lambda **_: chosen)
-    monkeypatch.setattr(detect_module, "right_problems", lambda count: islice(right_problems(count), 2))
+    monkeypatch.setattr(detect_module, "mistake_cases", lambda **_: chosen)
+    monkeypatch.setattr(detect_module, "correct_cases", lambda count: islice(correct_cases(count), 2))
     return chosen
 
 
@@ -207,25 +209,25 @@ def test_the_command_writes_a_row_for_every_mistake_that_was_planted(gradparity,
     assert "| sign | 1/1 · 1/1 | 1/1 · 1/1 |" in table
     assert "`gradparity detect --quick --check gradparity --markdown FILE`" in page
     assert "## What gradparity does not detect or name" not in page
-    assert "Of 3 mistakes, planted 4 times, and 2 right gradients: gradparity detects 4, with 0 false alarms." in err
+    assert "Of 3 mistakes, planted 4 times, and 2 right gradients: gradparity detects 4, with 0 false positives." in err
     document = json.loads(out)
-    assert [each["mistake"] for each in document["planted"]] == [each.mistake.name for each in few]
+    assert [result["mistake"] for result in document["planted"]] == [case.mistake.name for case in few]
     assert document["right"] == [{"kind": "ordinary", "correct": 2, "gradparity": {"right": 2}}]
 
 
 @pytest.mark.parametrize(
-    ("answer", "told"),
+    ("verdict", "line"),
     [
         ("right", "missed: φ′ missing, on elman-softmax: within what rounding allows"),
-        ("wrong", "false alarm: ordinary"),
+        ("wrong", "false positive: ordinary"),
     ],
 )
-def test_the_exit_code_is_1_if_gradparity_is_wrong(gradparity, few, monkeypatch, answer, told):
-    always = CHECKS["gradparity"]._replace(ask=lambda program: answer)
+def test_the_exit_code_is_1_if_gradparity_is_wrong(gradparity, few, monkeypatch, verdict, line):
+    always = CHECKS["gradparity"]._replace(judge=lambda program: verdict)
     monkeypatch.setitem(detection_checks.CHECKS, "gradparity", always)
     code, out, _ = gradparity("detect", "--check", "gradparity")
     assert code == 1
-    assert told in out
+    assert line in out
 
 
 def test_a_mistake_that_is_named_otherwise_is_listed(gradparity, few, monkeypatch):
@@ -257,5 +259,5 @@ def test_what_is_not_installed_is_left_out_with_a_note(hide):
     assert all('torch, which is not installed: pip install "gradparity[torch]"' in note for note in notes)
     with pytest.raises(RequestError, match="check 'gradcheck' needs torch, which is not installed"):
         choose_checks(["gradcheck"])
-    found = detect(list(islice(right_problems(1), 1)), ["gradparity"])
-    assert found.alarm_rows() == [{"kind": "ordinary", "correct": 1, "gradparity": {"right": 1}}]
+    detection = detect(list(islice(correct_cases(1), 1)), ["gradparity"])
+    assert detection.correct_rows() == [{"kind": "ordinary", "correct": 1, "gradparity": {"right": 1}}]

@@ -82,7 +82,7 @@ def test_what_cannot_be_certified_is_compared_without_and_said_to_be(project):
         @pytest.mark.gradparity("elman-softmax", dtype="float64")
         @pytest.mark.parametrize("backend", [mine.right, mine.wrong], ids=["right", "wrong"])
         def test_it(gradparity, backend, monkeypatch):
-            monkeypatch.setattr(enclosure, "LIMIT_SECONDS", 0)
+            monkeypatch.setattr(enclosure, "MAX_SECONDS", 0)
             gradparity.assert_agree(backend)
         """
     )

@@ -11,7 +11,7 @@ import torch
 from faults import Faulty, in_adjoints
 from gradparity.backends import Chunks, LastSteps, Problem, Recurrent, RequestError, Window, get_backend
 from gradparity.compare import SYSTEMS, System
-from gradparity.compare.flow.measurement import Flow, measure_flow, remembering_bias
+from gradparity.compare.flow.measurement import GradientFlow, measure_flow, remembering_bias
 from torch import nn
 
 MANUAL, TORCH = get_backend("manual"), get_backend("torch")
@@ -25,8 +25,8 @@ def measured(system, scale=1.0, *, seq_len=12, backends=(MANUAL, TORCH), **optio
 
 
 def a_flow(*norms):
-    """A flow that nobody was asked for."""
-    return Flow("mine", 1.0, np.array(norms, float), comparison=None)
+    """A flow without a comparison."""
+    return GradientFlow("mine", 1.0, np.array(norms, float), comparison=None)
 
 
 # What is measured
@@ -79,8 +79,8 @@ def test_the_norms_are_those_of_the_loss_of_the_last_step(name, scale):
 
 def test_the_gates_are_opened_as_far_as_is_asked_for():
     for name in ("lstm", "gru"):
-        found = measured(name, gate_bias=0.7).norms
-        np.testing.assert_allclose(found, norms_by_torch(name, 1.0, bias=0.7), rtol=1e-10)
+        norms = measured(name, gate_bias=0.7).norms
+        np.testing.assert_allclose(norms, norms_by_torch(name, 1.0, bias=0.7), rtol=1e-10)
     assert remembering_bias(60) == pytest.approx(log(59))
     assert remembering_bias(2) == 0
 
@@ -94,8 +94,8 @@ def test_of_a_stack_the_topmost_layer_is_shown():
     problem = Problem.from_seed(
         replace(SYSTEMS["elman-stacked"].model, loss_at="last_step"), seq_len=12, batch_size=3, seed=0
     )
-    found = MANUAL.evaluate(problem, trace=True)
-    top = np.concatenate([found.gradients["h0"][1:], found.adjoints["layer1.h"]])
+    answer = MANUAL.evaluate(problem, trace=True)
+    top = np.concatenate([answer.gradients["h0"][1:], answer.adjoints["layer1.h"]])
     np.testing.assert_allclose(flow.norms, np.sqrt((top**2).sum(axis=-1).mean(axis=-1)), rtol=1e-12)  # one formula
 
 
@@ -175,7 +175,7 @@ def test_a_norm_whose_square_is_beyond_float64_is_no_zero_and_no_infinity(name, 
 # Who says so
 
 
-def test_a_flow_comes_with_the_verdict_of_all_that_were_asked():
+def test_a_flow_comes_with_the_verdict_of_all_backends():
     flow = measured("gru", backends=(MANUAL, TORCH, get_backend("jax")))
     assert (flow.comparison.verdict, flow.comparison.strength) == ("agree", "rounding")
     assert list(flow.comparison.answers) == ["manual", "torch", "jax"]
@@ -207,7 +207,7 @@ def test_a_system_without_time_has_no_flow(name):
         measured(name)
 
 
-RECURRENT = [name for name, each in SYSTEMS.items() if isinstance(each.model, Recurrent) and not each.lengths]
+RECURRENT = [name for name, system in SYSTEMS.items() if isinstance(system.model, Recurrent) and not system.lengths]
 
 
 @pytest.mark.parametrize("name", RECURRENT)
@@ -218,13 +218,13 @@ def test_every_recurrent_system_has_a_flow(name):
 
 
 def test_every_system_is_measured_at_every_scale():
-    told = []
+    reported = []
     flows = measure_flow(
         [SYSTEMS["gru"], SYSTEMS["elman-relu"]],
         [0.5, 2.0],
         [MANUAL, TORCH],
         seq_len=3,
-        progress=lambda label, done: told.append((label, done)),
+        progress=lambda label, done: reported.append((label, done)),
     )
     assert [flow.label for flow in flows] == ["gru × 0.5", "gru × 2", "elman-relu × 0.5", "elman-relu × 2"]
-    assert told == [(flow.label, i + done) for i, flow in enumerate(flows) for done in (0, 1)]
+    assert reported == [(flow.label, i + done) for i, flow in enumerate(flows) for done in (0, 1)]

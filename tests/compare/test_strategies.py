@@ -65,8 +65,8 @@ def test_a_planted_fault_is_shrunk_to_the_smallest_problem_and_printed_in_one_li
     wrong = Faulty(in_gradients("inputs", lambda gradient: gradient + 1))
 
     def is_wrong(problem):
-        found, truth = (each.evaluate(problem).gradients["inputs"] for each in (wrong, right))
-        return needs(problem) and not np.array_equal(found, truth)
+        planted, truth = (backend.evaluate(problem).gradients["inputs"] for backend in (wrong, right))
+        return needs(problem) and not np.array_equal(planted, truth)
 
     notes = smallest_failure(problems(family="Recurrent"), is_wrong)
     assert line_of(notes) == f"Problem.from_seed({expected}, batch_size=1, dtype='float64')"
@@ -216,7 +216,7 @@ class Silent(Narrow):
 )
 def test_a_request_that_nothing_fits_is_refused(strategy, message):
     with pytest.raises(RequestError, match=message):
-        find(strategy, lambda found: True)
+        find(strategy, lambda drawn: True)
 
 
 def test_a_problem_is_shown_without_its_arrays():
@@ -225,7 +225,8 @@ def test_a_problem_is_shown_without_its_arrays():
 
 
 def test_without_hypothesis_the_import_says_how_to_install_it(monkeypatch, hide):
-    monkeypatch.delitem(sys.modules, "gradparity.compare.strategies")
+    for module in ("gradparity.compare.strategies", "gradparity.compare.testing.strategies"):
+        monkeypatch.delitem(sys.modules, module, raising=False)
     hide("hypothesis")
     with pytest.raises(MissingFrameworkError, match=r'not installed: pip install "gradparity\[hypothesis\]"'):
         importlib.import_module("gradparity.compare.strategies")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import multiprocessing
 import os
@@ -10,10 +11,22 @@ import subprocess
 import sys
 import time
 from collections import defaultdict
+from contextlib import suppress
 from dataclasses import fields
+from itertools import product
 
 import pytest
-from gradparity.backends import FeedForward, OrderedSystem, Problem, RequestError
+from gradparity.backends import (
+    Chunks,
+    FeedForward,
+    InvalidProblemError,
+    LastSteps,
+    OrderedSystem,
+    Problem,
+    Recurrent,
+    RequestError,
+    Window,
+)
 from gradparity.backends.checks import DTYPES
 from gradparity.backends.models import (
     ACTIVATIONS,
@@ -25,7 +38,8 @@ from gradparity.backends.models import (
     RESETS,
 )
 from gradparity.compare.sweep import run_sweep, workers
-from gradparity.compare.sweep.problems import FAMILIES, GAINS, LONG_STEPS, LONG_UNITS, STACKS, draw_problem
+from gradparity.compare.sweep.problems import GAIN_RANGE, draw_problem
+from gradparity.compare.systems.random_models import FAMILY_NAMES, LONG_STEPS, LONG_UNITS, STACKS, every_combination
 
 BACKENDS = """
 import os
@@ -46,6 +60,7 @@ right = Faulty(nothing, "right")
 wrong = Faulty(slip, "wrong")
 dying = Faulty(die, "dying")
 """
+EARLIER_PROBLEMS = "ed90ea5c0eadff9429c95e0862d528534d5e4dc0406378d0b124a66f5cf01c0c"
 QUICK = ["manual", "planted:right"]  # needs no framework
 
 
@@ -73,43 +88,73 @@ def test_a_number_is_the_same_problem_whatever_the_count():
     assert draw_problem(5, seed=4).problem.fingerprint not in fingerprints
 
 
+def test_the_problems_of_a_seed_stay_those_of_earlier_versions():
+    """Old logs are continued. The gain is rounded, since the exponential's last digit depends on the processor."""
+    lines = []
+    for number in range(200):
+        drawn = draw_problem(number, numbers=1)
+        gain = None if drawn.gain is None else f"{drawn.gain:.12e}"
+        problem = drawn.problem
+        lengths = None if problem.lengths is None else problem.lengths.tolist()
+        lines.append(f"{number} {drawn.family} {problem.model!r} {problem.leading} {problem.dtype} {lengths} {gain}")
+    assert hashlib.sha256("\n".join(lines).encode()).hexdigest() == EARLIER_PROBLEMS
+
+
+def test_every_combination_of_options_that_a_model_accepts_is_drawn():
+    options = {field.name: field for field in fields(Recurrent)}
+    choices = {"truncation": (None, Window(1), Chunks(1), LastSteps(1)), "num_layers": (1, 2)}
+    choices |= dict.fromkeys(("bidirectional", "concatenated", "bias"), (False, True))
+    choices |= {"activation": ACTIVATIONS, "reset": RESETS, "differentiation": DIFFERENTIATIONS}
+    accepted = set()
+    for cell, *values in product(CELLS, *choices.values()):
+        with suppress(InvalidProblemError):
+            accepted.add(Recurrent(cell, 1, 1, 1, **dict(zip(choices, values, strict=True))))
+    drawn = {combination.model for _, combination in every_combination()}
+    defaults = {name: options[name].default for name in ("loss", "reduction", "loss_at")}
+    recurrent = {model for model in drawn if isinstance(model, Recurrent)}
+    assert {
+        model for model in recurrent if all(getattr(model, name) == defaults[name] for name in defaults)
+    } == accepted
+    assert len(recurrent) == len(accepted) * len(LOSSES) * len(REDUCTIONS) * len(LOSS_AT)
+
+
 def test_what_jax_compiles_for_is_shared_by_the_numbers_of_a_model():
     for first in range(0, 2000, 10):
-        drawn = [draw_problem(first + each).problem for each in range(10)]
-        compiled = {(each.model, each.leading, each.dtype, each.lengths is None) for each in drawn}
+        problems = [draw_problem(number).problem for number in range(first, first + 10)]
+        compiled = {(problem.model, problem.leading, problem.dtype, problem.lengths is None) for problem in problems}
         assert len(compiled) == 1
 
 
 @pytest.fixture(scope="module")
 def options():
     """Every value of every option of every family, drawn somewhere in 800 models."""
-    found = defaultdict(set)
+    values = defaultdict(set)
     for number in range(0, 8000, 10):
         drawn = draw_problem(number)
         problem, model = drawn.problem, drawn.problem.model
-        found["family"].add(drawn.family)
-        found["dtype"].add(problem.dtype.name)
+        values["family"].add(drawn.family)
+        values["dtype"].add(problem.dtype.name)
         if isinstance(model, OrderedSystem):
-            found["N"].add(model.size)
+            values["N"].add(model.size)
             continue
-        found["B"].add(problem.batch_size)
+        values["B"].add(problem.batch_size)
         if isinstance(model, FeedForward):
-            found["depth"].add(len(model.sizes) - 1)
-            found["widths"] |= set(model.sizes)
+            values["depth"].add(len(model.sizes) - 1)
+            values["widths"] |= set(model.sizes)
         else:
-            found["T"].add(problem.seq_len)
-            found["lengths"].add(problem.lengths is not None)
-            found["gain"].add(drawn.gain)
-            found["stack"].add((model.num_layers, model.bidirectional))
-            found["truncation"].add(type(model.truncation).__name__)
-            found["at least T"] |= {model.truncation.steps >= problem.seq_len} if model.truncation else set()
+            values["T"].add(problem.seq_len)
+            values["lengths"].add(problem.lengths is not None)
+            values["gain"].add(drawn.gain)
+            values["stack"].add((model.num_layers, model.bidirectional))
+            values["truncation"].add(type(model.truncation).__name__)
+            values["at least T"] |= {model.truncation.steps >= problem.seq_len} if model.truncation else set()
         for field in fields(model):
-            found[f"{drawn.family} {field.name}"].add(getattr(model, field.name))
-    return found
+            values[f"{drawn.family} {field.name}"].add(getattr(model, field.name))
+    return values
 
 
 def test_every_option_of_every_family_is_drawn(options):
-    assert options["family"] == set(FAMILIES)
+    assert options["family"] == set(FAMILY_NAMES)
     assert options["dtype"] == set(DTYPES)
     assert options["N"] == {2, 3, 4, 5}
     assert options["depth"] == options["B"] == {1, 2, 3}
@@ -134,7 +179,7 @@ def test_every_option_of_every_family_is_drawn(options):
 
 
 def test_gains_reach_from_contracting_to_chaotic(options):
-    low, high = GAINS
+    low, high = GAIN_RANGE
     assert low <= min(options["gain"]) < 2 * low
     assert high / 2 < max(options["gain"]) <= high
 
@@ -142,8 +187,8 @@ def test_gains_reach_from_contracting_to_chaotic(options):
 def test_correct_backends_agree_in_a_table(gradparity):
     code, out, err = gradparity("sweep", "--problems", 8, "--backend", "manual", "--backend", "torch", "--jobs", 1)
     assert (code, err) == (0, "")
-    rows = {tuple(line.split()[:2]): line.split()[2:] for line in out.splitlines()[1 : 1 + 2 * len(FAMILIES)]}
-    assert list(rows) == [(family, dtype) for family in FAMILIES for dtype in DTYPES]
+    rows = {tuple(line.split()[:2]): line.split()[2:] for line in out.splitlines()[1 : 1 + 2 * len(FAMILY_NAMES)]}
+    assert list(rows) == [(family, dtype) for family in FAMILY_NAMES for dtype in DTYPES]
     assert sum(int(row[0]) for row in rows.values()) == sum(int(row[1]) for row in rows.values()) == 8
     assert "8 random problems from seed 0: 8 agree, no disagree (" in out
 
@@ -153,7 +198,7 @@ def test_continuing_a_log_neither_repeats_nor_loses_a_number(planted, tmp_path):
     run_sweep(13, numbers=5, backends=QUICK, jobs=2, log=log)
     whole = log.read_bytes()
     header, *rows = lines_of(log)
-    assert header["schema"] == 1
+    assert header["schema"] == 2
     assert (header["seed"], header["numbers"], header["backends"]) == (0, 5, QUICK)
     assert header["environment"]["threads"]["OMP_NUM_THREADS"] == "1"
     assert sorted(numbers_in(log)) == list(range(13))
@@ -177,6 +222,20 @@ def test_continuing_a_log_neither_repeats_nor_loses_a_number(planted, tmp_path):
     assert log.read_bytes() == complete
 
 
+def test_a_log_of_schema_1_is_read_and_continued(planted, tmp_path):
+    log = tmp_path / "sweep.jsonl"
+    run_sweep(6, numbers=5, backends=QUICK, jobs=1, log=log)
+    header, *rows = lines_of(log)
+    earlier = [{"story" if name == "report" else name: value for name, value in row.items()} for row in rows[:4]]
+    written = "".join(json.dumps(line) + "\n" for line in ({**header, "schema": 1}, *earlier))
+    log.write_text(written)
+    sweep = run_sweep(6, numbers=5, backends=QUICK, jobs=1, log=log)
+    assert (sweep.earlier, len(sweep.outcomes)) == (4, 6)
+    assert log.read_text().startswith(written)
+    assert sorted(numbers_in(log)) == list(range(6))
+    assert run_sweep(6, numbers=5, backends=QUICK, jobs=1, log=log).earlier == 6
+
+
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
@@ -188,8 +247,8 @@ def test_continuing_a_log_neither_repeats_nor_loses_a_number(planted, tmp_path):
 def test_a_log_of_another_sweep_is_refused(planted, tmp_path, changed, message):
     header = {"schema": 1, "seed": 0, "numbers": 10, "backends": ["manual", "planted:wrong"], "environment": {}}
     (tmp_path / "log").write_text(json.dumps(header) + "\n")
-    given = ("--backend", "manual", *(() if "--backend" in changed else ("--backend", "planted:wrong")), *changed)
-    code, _, err = planted("sweep", "--log", "log", *given)
+    backends = ("--backend", "manual", *(() if "--backend" in changed else ("--backend", "planted:wrong")))
+    code, _, err = planted("sweep", "--log", "log", *backends, *changed)
     assert (code, err.count("\n")) == (2, 1)
     assert message in err
     assert (tmp_path / "log").read_text() == json.dumps(header) + "\n"
@@ -218,15 +277,15 @@ def test_a_wrong_backend_is_found_and_its_case_saved(planted, tmp_path):
     options = ("--backend", "manual", "--backend", "planted:wrong", "--jobs", 1, "--log", "log", "--save-case", "cases")
     code, out, _ = planted("sweep", "--problems", 30, "--numbers", 1, *options)
     assert code == 1
-    told = [line["number"] for line in lines_of(tmp_path / "log")[1:] if line["verdict"] == "disagree"]
-    assert told
-    assert told[0] >= next(n for n in range(30) if draw_problem(n, numbers=1).family in CELLS)
+    disagreeing = [line["number"] for line in lines_of(tmp_path / "log")[1:] if line["verdict"] == "disagree"]
+    assert disagreeing
+    assert disagreeing[0] >= next(n for n in range(30) if draw_problem(n, numbers=1).family in CELLS)
     saved = {path.name for path in (tmp_path / "cases").iterdir()}
-    assert saved == {f"sweep-{n}-{draw_problem(n, numbers=1).problem.fingerprint[:12]}.npz" for n in told}
-    assert f"problem {told[0]}: " in out
-    assert f"draw_problem({told[0]}, seed=0, numbers=1).problem" in out
+    assert saved == {f"sweep-{n}-{draw_problem(n, numbers=1).problem.fingerprint[:12]}.npz" for n in disagreeing}
+    assert f"problem {disagreeing[0]}: " in out
+    assert f"draw_problem({disagreeing[0]}, seed=0, numbers=1).problem" in out
     assert "Try: gradparity compare --case cases/sweep-" in out
-    assert f"{len(told)} disagree" in out.splitlines()[-1]
+    assert f"{len(disagreeing)} disagree" in out.splitlines()[-1]
     assert " times what rounding explains." in out
     for path in (tmp_path / "cases").iterdir():
         Problem.load(path)
@@ -234,13 +293,13 @@ def test_a_wrong_backend_is_found_and_its_case_saved(planted, tmp_path):
 
 def test_a_worker_that_dies_is_a_failure_with_its_number(planted, tmp_path):
     sweep = run_sweep(16, numbers=4, backends=["manual", "planted:dying"], jobs=2)
-    died = [each.number for each in sweep.outcomes if each.verdict == "failed"]
+    died = [outcome.number for outcome in sweep.outcomes if outcome.verdict == "failed"]
     assert died == [n for n in range(16) if draw_problem(n, numbers=4).problem.inputs.shape[0] > 6]
     assert 0 < len(died) < 16
-    assert {each.report for each in sweep.outcomes if each.verdict == "failed"} == {
+    assert {outcome.report for outcome in sweep.outcomes if outcome.verdict == "failed"} == {
         "the worker process died, with exit code 7"
     }
-    assert {each.verdict for each in sweep.outcomes if each.number not in died} == {"agree"}
+    assert {outcome.verdict for outcome in sweep.outcomes if outcome.number not in died} == {"agree"}
     assert multiprocessing.active_children() == []
 
 
@@ -254,13 +313,17 @@ def test_an_exception_in_a_comparison_is_a_failure_with_its_number(monkeypatch):
 def test_workers_are_replaced_in_time(planted, monkeypatch):
     monkeypatch.setattr("gradparity.compare.sweep.workers.MODELS_PER_WORKER", 1)
     sweep = run_sweep(3, numbers=1, backends=QUICK, jobs=1)
-    assert [(each.number, each.verdict) for each in sweep.outcomes] == [(0, "agree"), (1, "agree"), (2, "agree")]
+    assert [(outcome.number, outcome.verdict) for outcome in sweep.outcomes] == [
+        (0, "agree"),
+        (1, "agree"),
+        (2, "agree"),
+    ]
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--backend", "manual"], "manual alone has nobody to be compared with"),
+        (["--backend", "manual"], "manual alone cannot be compared"),
         (["--backend", "troch"], "unknown backend 'troch': did you mean 'torch'?"),
         (["--problems", "0"], "'--problems'"),
         (["--backend", "torch", "--log", "none/log"], "there is no folder none"),
@@ -283,7 +346,7 @@ main(sys.argv[1:])
 def test_ctrl_c_keeps_what_was_done_and_leaves_nobody_behind(planted, tmp_path):
     command = [sys.executable, "-c", LISTENING, "sweep", "--problems", "100000", "--log", "log"]
     command += ["--backend", "manual", "--backend", "planted:right"]
-    path = {**os.environ, "PYTHONPATH": os.pathsep.join(each for each in sys.path if each)}
+    path = {**os.environ, "PYTHONPATH": os.pathsep.join(folder for folder in sys.path if folder)}
     running = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=path, start_new_session=True)
     log = tmp_path / "log"
     while running.poll() is None and not (log.exists() and len(log.read_bytes().splitlines()) > 3):

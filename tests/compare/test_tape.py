@@ -38,9 +38,9 @@ RULES = {
 
 def result(rule, a, b):
     """A number that depends on every entry of what the rule gives, on each in its own way."""
-    found = rule(a, b)
-    weights = np.arange(1, found.value.size + 1).reshape(found.value.shape)
-    return tape.total(found * balls(weights.astype(float)))
+    result = rule(a, b)
+    weights = np.arange(1, result.value.size + 1).reshape(result.value.shape)
+    return tape.total(result * balls(weights.astype(float)))
 
 
 def widest_gap(rule):

@@ -1,4 +1,4 @@
-"""No false alarm and no blindness: the tolerance follows what rounding really does."""
+"""No false positive and no blindness: the tolerance follows what rounding really does."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def true_errors(problem, answer):
     return np.array(errors, dtype=float)
 
 
-def assert_no_false_alarm(problem, backends=None):
+def assert_no_false_positive(problem, backends=None):
     comparison = compare(problem, backends)
     assert comparison.verdict != "disagree"
     error = max(true_errors(problem, answer).max() for answer in comparison.answers.values())
@@ -44,8 +44,8 @@ def assert_no_false_alarm(problem, backends=None):
 @pytest.mark.parametrize("seq_len", [20, 100])
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 @pytest.mark.parametrize("gain", GAINS)
-def test_from_contracting_to_chaotic_there_is_no_false_alarm(gain, dtype, seq_len):
-    assert_no_false_alarm(scaled(gain, dtype=dtype, seq_len=seq_len))
+def test_from_contracting_to_chaotic_there_is_no_false_positive(gain, dtype, seq_len):
+    assert_no_false_positive(scaled(gain, dtype=dtype, seq_len=seq_len))
 
 
 OTHER_MODELS = {
@@ -66,7 +66,7 @@ def of_another_model(name, gain, *, dtype="float64", seq_len=30):
 @pytest.mark.parametrize("gain", [0.5, 2.0, 6.0])
 def test_there_is_none_in_gated_cells_and_stacks_either(name, gain, dtype):
     """Without JAX, whose compiling takes longer than all the rest; with it in `test_agreement`."""
-    assert_no_false_alarm(of_another_model(name, gain, dtype=dtype), ["manual", "torch", "torch-nn"])
+    assert_no_false_positive(of_another_model(name, gain, dtype=dtype), ["manual", "torch", "torch-nn"])
 
 
 def test_chaos_is_undecidable_and_contraction_is_not():
@@ -163,9 +163,9 @@ def test_a_sign_flip_in_a_block_near_1e_12_is_found_and_called_so():
 
 @pytest.mark.parametrize(
     ("problem", "variable"),
-    [(scaled(1.0, hidden_size=8), each) for each in "oha"]
-    + [(of_another_model("lstm", 1.0, seq_len=5), each) for each in "ohca"],
-    ids=[*(f"plain-{each}" for each in "oha"), *(f"lstm-{each}" for each in "ohca")],
+    [(scaled(1.0, hidden_size=8), letter) for letter in "oha"]
+    + [(of_another_model("lstm", 1.0, seq_len=5), letter) for letter in "ohca"],
+    ids=[*(f"plain-{letter}" for letter in "oha"), *(f"lstm-{letter}" for letter in "ohca")],
 )
 def test_one_entry_of_one_step_moved_by_1e_12_is_found(problem, variable):
     def change(answer, problem):
@@ -192,7 +192,7 @@ def test_an_overflow_is_undecidable_and_no_disagreement(activation):
     assert compare(problem, ["manual", "torch"]).verdict == "undecidable"
 
 
-def test_confident_right_predictions_raise_no_alarm():
+def test_confident_right_predictions_are_no_false_positive():
     """p − 1 and σ − 1 cancel there, to a handful of digits or none: every answer may differ from every other."""
     for loss, target in (("softmax_cross_entropy", 1), ("sigmoid_cross_entropy", 1.0)):
         model = Recurrent("rnn", 2, 3, 2, loss=loss)

@@ -28,8 +28,8 @@ def wrong_steps(comparison):
     return {name: [block.step for block in wrong if block.name == name] for name in {block.name for block in wrong}}
 
 
-def told(problem, backend, training=SIX):
-    """The lines that are told of a backend that does not learn as the others do."""
+def report_lines(problem, backend, training=SIX):
+    """The lines of the report on a backend that does not learn as the others do."""
     with pytest.raises(DisagreementError) as error:
         assert_agree(problem, ["manual", "torch", backend], training=training)
     return str(error.value).splitlines()
@@ -53,9 +53,9 @@ def test_a_trajectory_is_that_of_gradient_descent(problem):
     trajectory = compare(problem, ["manual"], training=Training(0.5, 4)).answers["manual"]
     params = dict(problem.params)
     for step in range(4):
-        found = answer(replace(problem, params=params))
-        assert trajectory.losses[step] == found.loss
-        params = {name: theta - 0.5 * found.gradients[name] for name, theta in params.items()}
+        derived = answer(replace(problem, params=params))
+        assert trajectory.losses[step] == derived.loss
+        params = {name: theta - 0.5 * derived.gradients[name] for name, theta in params.items()}
         for name, theta in params.items():
             np.testing.assert_array_equal(trajectory.params[name][step], theta)
 
@@ -94,7 +94,7 @@ def test_a_loss_that_is_wrong_at_a_step_is_found_there_and_nowhere_else():
 
 def test_the_story_tells_the_step_and_the_parameter():
     change = from_step(4, in_gradients("b", np.negative))
-    lines = told(ELMAN, Faulty(change))
+    lines = report_lines(ELMAN, Faulty(change))
     assert lines[-2] == "The trajectories part at step 4, first in b_4."
     assert any(line.startswith("b_") and "mine differs from manual and torch at [" in line for line in lines)
 
@@ -131,7 +131,7 @@ def all_but_the_bias(params, gradients, rate):
 
 
 @pytest.mark.parametrize(
-    ("update", "found"),
+    ("update", "where"),
     [
         (momentum(), "step 2, first in U_2"),
         (with_decay, "step 1, first in U_1"),
@@ -139,8 +139,8 @@ def all_but_the_bias(params, gradients, rate):
         (all_but_the_bias, "step 1, first in b_1"),
     ],
 )
-def test_a_wrong_update_of_ones_own_is_found_at_its_first_step(update, found):
-    assert told(ELMAN, Learner(update))[-2] == f"The trajectories part at {found}."
+def test_a_wrong_update_of_ones_own_is_found_at_its_first_step(update, where):
+    assert report_lines(ELMAN, Learner(update))[-2] == f"The trajectories part at {where}."
 
 
 def in_place(params, gradients, rate):
@@ -218,8 +218,8 @@ def nowhere(params, gradients, rate):
 
 
 def forgetful(params, gradients, rate):
-    found = descend(params, gradients, rate)
-    return {name: found[name] for name in found if name != "b"}
+    updated = descend(params, gradients, rate)
+    return {name: updated[name] for name in updated if name != "b"}
 
 
 def inventive(params, gradients, rate):
@@ -245,7 +245,7 @@ def test_an_update_may_write_into_what_it_is_given():
 def only_twice(update):
     """The update, after two right ones."""
     steps = iter([descend, descend])
-    return lambda *given: next(steps, update)(*given)
+    return lambda *arguments: next(steps, update)(*arguments)
 
 
 @pytest.mark.parametrize(
@@ -310,11 +310,11 @@ def test_the_measured_rounding_grows_along_the_way_as_the_true_one_does(rate, gr
     problem = Problem.from_seed(ELMAN.model, seq_len=3, batch_size=4, seed=0, dtype="float32")
     training = Training(rate, 30)
     spread = measure_tolerance(problem, training).spread
-    found, truth = (
-        compare(each, ["manual"], training=training).answers["manual"] for each in (problem, in_float64(problem))
+    computed, truth = (
+        compare(start, ["manual"], training=training).answers["manual"] for start in (problem, in_float64(problem))
     )
     pairs = []
-    for name, path in found.params.items():
+    for name, path in computed.params.items():
         error = np.abs(path - truth.params[name]).reshape(30, -1).max(axis=1)
         assert spread[name][-1] > growth * spread[name][0], name
         assert np.all(error <= 4 * spread[name]), name

@@ -15,7 +15,7 @@ from gradparity.compare.mistakes import MISTAKES, attempt, sections, variants_to
 from gradparity.compare.mistakes.execution import lines_of, run
 from gradparity.compare.mistakes.source import statements
 from gradparity.compare.testing.strategies import problems
-from gradparity.compare.tolerance.measurement import measure, measure_tolerance
+from gradparity.compare.tolerance.measurement import measure_rounding, measure_tolerance
 from hypothesis import given
 
 PAGES = Path(__file__).parents[3] / "manual"
@@ -70,7 +70,7 @@ def test_on_the_catalogue_they_agree_without_a_doubt(name, dtype):
 @pytest.mark.parametrize("name", SINGLE)
 def test_rounding_moves_them_about_as_far_as_it_moves_the_hand_derivation(name):
     problem = SYSTEMS[name].problem(seed=7)
-    theirs = measure(problem, lambda on: quantities(as_answer(run(on).values), problem)).spread
+    theirs = measure_rounding(problem, lambda on: quantities(as_answer(run(on).values), problem)).spread
     ours = measure_tolerance(problem).spread
     for quantity, spread in theirs.items():
         np.testing.assert_array_equal(spread > 0, ours[quantity] > 0)

@@ -19,13 +19,13 @@ from ...backends import Evaluation, FeedForward, OrderedSystem, Problem, Recurre
 from ..answers import quantities
 from ..mistakes import Mistake, Values, Variant, attempt, run, variants_to_plant
 from ..systems import SYSTEMS, System
-from .checks import Program, moved
+from .checks import Program, problem_at, varied
 
 SEED = 101
 SMALL = 1e-4  # multiplies V, or the last layer's weights: gradients vanish, or learning is nearly over
 ROUNDING = 1e-12  # of the largest entry of a block: what differs by less is no mistake
 NUMBER = re.compile(r"-?\d+\.\d+(e[+-]?\d+)?")
-T, B, SIZES = 6, 2, (3, 5, 4)  # every one another, and none the catalogue's
+T, B, LAYER_SIZES = 6, 2, (3, 5, 4)  # D, H and K: all different, and none the catalogue's
 SYSTEMS_TO_PLANT = (
     "elman-softmax",
     "elman-sigmoid",
@@ -42,13 +42,16 @@ SYSTEMS_TO_PLANT = (
 
 
 @dataclass(frozen=True, eq=False)
-class Plant:
-    """A mistake in one of its variants, on a problem.
+class MistakeCase:
+    """A planted mistake: one of its variants, on a problem.
 
     Attributes:
-        mistake, variant, system, problem: which, and where.
+        mistake: of the catalogue.
+        variant: of the mistake.
+        system: the system's name.
+        problem: the model with its numbers.
         small: whether the gradients were made small.
-        program: of a person who made it.
+        program: the program of a person who made the mistake.
     """
 
     mistake: Mistake
@@ -60,14 +63,14 @@ class Plant:
 
 
 @dataclass(frozen=True, eq=False)
-class RightProblem:
-    """A problem of some kind, of which a gradient that is right is shown to the checks.
+class CorrectCase:
+    """A problem on which the checks are shown a right gradient.
 
     Attributes:
-        kind: of problem.
-        system: or the model in words.
-        seed: of its numbers.
-        problem: the question.
+        kind: of problem, in words.
+        system: the system's name, or the model in words.
+        seed: of the problem's numbers.
+        problem: the model with its numbers.
     """
 
     kind: str
@@ -77,23 +80,23 @@ class RightProblem:
 
 
 def systems_to_plant() -> dict[str, System]:
-    """The systems in which mistakes are planted, at sizes of their own, and three that some mistakes need."""
-    found = {name: _resized(SYSTEMS[name]) for name in SYSTEMS_TO_PLANT}
-    elman, mlp = found["elman-softmax"], found["mlp"]
-    square: dict[str, Any] = dict.fromkeys(("input_size", "hidden_size", "output_size"), SIZES[1])
+    """The systems on which mistakes are planted, in sizes of their own, and three that some mistakes need."""
+    systems = {name: _resized(SYSTEMS[name]) for name in SYSTEMS_TO_PLANT}
+    elman, mlp = systems["elman-softmax"], systems["mlp"]
+    square: dict[str, Any] = dict.fromkeys(("input_size", "hidden_size", "output_size"), LAYER_SIZES[1])
     for name, system, changes in (  # where sizes differ, NumPy refuses the product with a transposed V
         ("elman-softmax, D = H = K", elman, square),
-        ("mlp, layers of one size", mlp, {"sizes": (SIZES[1],) * 4}),
+        ("mlp, layers of one size", mlp, {"sizes": (LAYER_SIZES[1],) * 4}),
         ("elman-softmax, loss at the last step", elman, {"loss_at": "last_step"}),
     ):
-        found[name] = replace(system, name=name, model=replace(system.model, **changes))
-    return found
+        systems[name] = replace(system, name=name, model=replace(system.model, **changes))
+    return systems
 
 
 def _resized(system: System) -> System:
     model = system.model
     if isinstance(model, Recurrent):
-        D, H, K = SIZES
+        D, H, K = LAYER_SIZES
         truncation = Window(3) if model.truncation else None
         model = replace(model, input_size=D, hidden_size=H, output_size=K, truncation=truncation)
         return replace(system, model=model, seq_len=T, batch_size=B, lengths=(T, T // 2) if system.lengths else None)
@@ -114,12 +117,15 @@ def with_small_gradients(problem: Problem) -> Problem | None:
     return problem.with_unchecked(params={**problem.params, last: SMALL * problem.params[last]})
 
 
-def plants(*, everywhere: bool = False, quick: bool = False) -> Iterator[Plant]:
-    """What is planted.
+def mistake_cases(*, everywhere: bool = False, quick: bool = False) -> Iterator[MistakeCase]:
+    """The planted mistakes.
 
     Args:
-        everywhere: on every system, and not on the first alone.
+        everywhere: on every system to which a mistake applies, and not on the first alone.
         quick: only the first variant of each mistake.
+
+    Yields:
+        Every variant whose answer is not the right one; first with ordinary gradients, then with small ones.
     """
     for small in (False, True):
         seen: set[tuple[object, ...]] = set()
@@ -138,29 +144,29 @@ def plants(*, everywhere: bool = False, quick: bool = False) -> Iterator[Plant]:
                 predicted = None if key in seen else attempt(variant, problem)
                 if predicted is not None and _differs(predicted, problem):
                     seen.add(key)
-                    yield Plant(mistake, variant, name, problem, small, _program(variant, predicted, right))
+                    yield MistakeCase(mistake, variant, name, problem, small, _program(variant, predicted, right))
 
 
 def _differs(predicted: Values, problem: Problem) -> bool:
     """Whether an answer is not the right one, by more than rounding in some block."""
-    given, right = (_blocks(values, problem) for values in (predicted, run(problem).values))
+    answered, right = (_block_values(values, problem) for values in (predicted, run(problem).values))
     return any(
-        not (np.abs(given[name] - right[name]).max(axis=1) <= ROUNDING * np.abs(right[name]).max(axis=1)).all()
+        not (np.abs(answered[name] - right[name]).max(axis=1) <= ROUNDING * np.abs(right[name]).max(axis=1)).all()
         for name in right
     )
 
 
-def _blocks(values: Values, problem: Problem) -> dict[str, np.ndarray]:
+def _block_values(values: Values, problem: Problem) -> dict[str, np.ndarray]:
     gradients = {name: values[name] for name in problem.differentiable}
-    found = quantities(Evaluation(float(values["loss"]), gradients, None), problem)
-    return {name: quantity.blocks for name, quantity in found.items()}
+    answered = quantities(Evaluation(float(values["loss"]), gradients, None), problem)
+    return {name: quantity.blocks for name, quantity in answered.items()}
 
 
 class RightLoss:
-    """The right loss of a problem at other numbers, kept: most mistakes have it, and are asked for it at the same ones.
+    """The right loss of a problem at other numbers, kept: most mistakes have it, and need it at the same numbers.
 
     Attributes:
-        problem: of which only the numbers that have a gradient are changed.
+        problem: the problem; only its numbers that have a gradient are changed.
     """
 
     def __init__(self, problem: Problem) -> None:
@@ -175,59 +181,56 @@ class RightLoss:
 
 
 def _program(variant: Variant, predicted: Values, right: RightLoss) -> Program:
-    """A person's program with a mistake; its loss is its own at changed numbers, too."""
+    """A person's program with a mistake; at other numbers, too, its loss is the mistake's."""
 
-    def own_loss(problem: Problem) -> float:
+    def variant_loss(problem: Problem) -> float:
         return float(variant.predict(problem)["loss"])
 
     # Where three problems nearby have the right loss to the last bit, every other one has.
     is_right = variant.recognizes is not None or all(
-        own_loss(nearby) == right(nearby) for nearby in map(partial(_nearby, right.problem), range(3))
+        variant_loss(nearby) == right(nearby) for nearby in map(partial(_nearby, right.problem), range(3))
     )
-    return Program(right.problem, predicted, right if is_right else own_loss)
+    return Program(right.problem, predicted, right if is_right else variant_loss)
 
 
 def _nearby(problem: Problem, seed: int) -> Problem:
     rng = np.random.default_rng(seed)
-    return moved(problem, {name: array + rng.normal(0, 0.1, array.shape) for name, array in _at(problem).items()})
+    arrays = varied(problem, problem.differentiable)
+    return problem_at(problem, {name: array + rng.normal(0, 0.1, array.shape) for name, array in arrays.items()})
 
 
-def _at(problem: Problem) -> dict[str, np.ndarray]:
-    return Program(problem, {}, lambda _: 0.0).at
-
-
-def _recurrent(hidden_size: int = SIZES[1], **options: Any) -> Callable[[int], Problem]:
-    model = Recurrent("rnn", SIZES[0], hidden_size, SIZES[2])
+def _plain_cell(hidden_size: int = LAYER_SIZES[1], **options: Any) -> Callable[[int], Problem]:
+    model = Recurrent("rnn", LAYER_SIZES[0], hidden_size, LAYER_SIZES[2])
     return lambda seed: Problem.from_seed(model, seed=seed, batch_size=B, **options)
 
 
 def _confident(seed: int) -> Problem:
-    problem = _recurrent(seq_len=T)(seed)
+    problem = _plain_cell(seq_len=T)(seed)
     return problem.with_unchecked(params={**problem.params, "V": 30 * problem.params["V"]})
 
 
 KINDS: Mapping[str, Callable[[int], Problem]] = {
-    "vanishing: W × 0.1, T = 30": _recurrent(seq_len=30, recurrent_gain=0.1),
-    "chaotic: W × 4, T = 30, H = 16": _recurrent(16, seq_len=30, recurrent_gain=4.0),
+    "vanishing: W × 0.1, T = 30": _plain_cell(seq_len=30, recurrent_gain=0.1),
+    "chaotic: W × 4, T = 30, H = 16": _plain_cell(16, seq_len=30, recurrent_gain=4.0),
     "confident: V × 30": _confident,
 }
 
 
-def right_problems(count: int) -> Iterator[RightProblem]:
-    """So many of each kind."""
+def correct_cases(count: int) -> Iterator[CorrectCase]:
+    """Problems on which a right gradient is shown: `count` of each kind."""
     systems = systems_to_plant()
     truncated = systems.pop("elman-window")
     turn = list(systems.values())
     seeds = range(1000, 1000 + count)
     for number, seed in enumerate(seeds):
         system = turn[number % len(turn)]
-        yield RightProblem("ordinary", system.name, seed, system.problem(seed=seed))
+        yield CorrectCase("ordinary", system.name, seed, system.problem(seed=seed))
     for kind, draw in KINDS.items():
         for seed in seeds:
             problem = draw(seed)
-            yield RightProblem(kind, problem.summary, seed, problem)
+            yield CorrectCase(kind, problem.summary, seed, problem)
     for number, seed in enumerate(seeds):
         system = turn[number % len(turn)]
-        yield RightProblem("ordinary, in float32", system.name, seed, system.problem(seed=seed, dtype="float32"))
+        yield CorrectCase("ordinary, in float32", system.name, seed, system.problem(seed=seed, dtype="float32"))
     for seed in seeds:
-        yield RightProblem("truncated: at most 3 steps back", truncated.name, seed, truncated.problem(seed=seed))
+        yield CorrectCase("truncated: at most 3 steps back", truncated.name, seed, truncated.problem(seed=seed))
