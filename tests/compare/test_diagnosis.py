@@ -11,7 +11,7 @@ from gradparity.backends import FeedForward, Problem, Recurrent, get_backend
 from gradparity.compare import SYSTEMS, compare
 from gradparity.compare.check.user_function import Derivation
 from gradparity.compare.diagnosis.search import Diagnosis, diagnose, wrong_values
-from gradparity.compare.diagnosis.wording import named
+from gradparity.compare.diagnosis.wording import describe_diagnosis
 from gradparity.compare.mistakes import MISTAKES, attempt, together, values_of, variants_to_plant
 
 SINGLE = [name for name, system in SYSTEMS.items() if not system.training]
@@ -153,7 +153,7 @@ def test_a_mistake_that_is_not_in_the_catalogue_is_named_nothing():
     values["W"] = values["W"] * np.random.default_rng(0).uniform(0.5, 1.5, values["W"].shape)
     diagnosis = diagnosed(problem, values)
     assert diagnosis == Diagnosis()
-    assert named(diagnosis).startswith("No mistake of the catalogue gives these numbers")
+    assert describe_diagnosis(diagnosis).startswith("No mistake of the catalogue gives these numbers")
 
 
 def test_a_known_mistake_beside_an_unknown_one_is_named_for_its_part():
