@@ -1,19 +1,20 @@
 """A campaign: many cases, planned, compared, summed up and shown."""
 
 from .cases import CaseResult, LeftOut, plan
-from .display import CampaignReport, show, verdict_text
+from .display import show_campaign, verdict_text
 from .export import campaign_json
-from .run import run_cases, save_cases, without_gradients
+from .run import run_cases, save_cases
+from .summary import CampaignReport, campaign_notes
 
 __all__ = [
     "CampaignReport",
     "CaseResult",
     "LeftOut",
     "campaign_json",
+    "campaign_notes",
     "plan",
     "run_cases",
     "save_cases",
-    "show",
+    "show_campaign",
     "verdict_text",
-    "without_gradients",
 ]
