@@ -1,7 +1,7 @@
-"""The check of one derivation by hand: a person's function is run, judged, and made smaller."""
+"""The check of one derivation by hand: a person's function is judged, and its mistake shown on a small problem."""
 
 from .checking import check_derivation
-from .display import numbers, show_check
+from .display import show_check, small_problem_text
 from .export import check_json
 from .results import Check
 from .user_function import Derivation, Function, load_function
@@ -13,6 +13,6 @@ __all__ = [
     "check_derivation",
     "check_json",
     "load_function",
-    "numbers",
     "show_check",
+    "small_problem_text",
 ]
