@@ -1,4 +1,4 @@
-"""The referee: asks every backend, judges the answers, keeps and explains what was found."""
+"""The referee: asks every backend, judges the answers, and explains the judgement."""
 
 from .comparison import DisagreementError, assert_agree, compare, compare_certified_if_possible, require_answered
 from .explanation import explain

@@ -213,7 +213,7 @@ def test_without_adjoints_the_first_wrong_step_is_not_known():
         answer.gradients["U"] *= 2
         return replace(answer, adjoints={})
 
-    assert report(PLAIN, change)[-2].endswith("If it gave its adjoints too, the first wrong step could be told.")
+    assert report(PLAIN, change)[-2].endswith("If it gave its adjoints too, the first wrong step would be known.")
 
 
 def test_the_reproducer_is_saved_where_it_was_asked_for(tmp_path):
