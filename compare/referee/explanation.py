@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from .results import BlockResult, Comparison, Truth
+from .block_result import BlockResult, Truth
+from .results import Comparison
 
 MOST_LINES = 6
 FLOAT32_IN_FLOAT64 = 2.0**29  # a unit in the last place of float32, in those of float64

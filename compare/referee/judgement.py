@@ -16,9 +16,10 @@ from ...backends import Evaluation, Problem
 from ..answers import Quantity, Training, Trajectory, quantities, training_quantities
 from ..certificate import Certificate
 from ..tolerance import FLOOR_ULP, MAX_RELATIVE_TOLERANCE, Tolerance, units_in_the_last_place
+from .block_result import BlockResult, Pair, Truth, Verdict
 from .gathering import Gathered
 from .likely_cause import find_likely_cause
-from .results import BlockResult, Comparison, Pair, Truth, Verdict
+from .results import Comparison
 
 
 def judge(

@@ -136,8 +136,8 @@ class Gradparity:
 
         Args:
             function: the derivation, as for `gradparity.compare.check_derivation`.
-            system: a name from `gradparity systems`, or a System. None means the marker's. Dtype and seed are those of
-                the marker too.
+            system: a name from `gradparity systems`, or a System. None means the marker's, and `elman-softmax` without
+                a marker. Dtype and seed are those of the marker too.
 
         Returns:
             The check, whose verdict is `agree`.

@@ -7,7 +7,14 @@ import importlib
 
 import pytest
 
-MODULES = ("check.checking", "check.results", "referee.comparison", "referee.explanation", "referee.results")
+MODULES = (
+    "check.checking",
+    "check.results",
+    "referee.block_result",
+    "referee.comparison",
+    "referee.explanation",
+    "referee.results",
+)
 
 
 @pytest.mark.parametrize("module", MODULES)
