@@ -1,4 +1,4 @@
-"""The referee: asks every backend the same question, judges the answers, and tells what it found."""
+"""The referee: gives every backend the same problem, judges the answers, and explains the judgement."""
 
 # Lazy (PEP 562), since pytest imports this package whenever it starts, in every project, for `pytest_plugin`.
 

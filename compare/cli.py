@@ -23,8 +23,8 @@ from .commands.sweep import sweep_command
 
 app = typer.Typer(
     name="gradparity",
-    help="A referee for recurrent gradients: derived by hand in NumPy, by PyTorch's autograd and by JAX's.",
-    epilog="Exit codes: 0 all agree · 1 something disagrees or is undecidable · 2 the request was wrong.",
+    help="A referee for gradients: compares those derived by hand with those of PyTorch and JAX.",
+    epilog="Exit codes: 0 all agree · 1 something disagrees or is undecidable · 2 the request is wrong.",
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
@@ -61,14 +61,18 @@ def options(
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Runs the command line and exits with its code; a wrong request is one line on standard error."""
-    given = list(sys.argv[1:] if arguments is None else arguments)
+    """Runs the command line and exits with its code; a wrong request is one line on standard error.
+
+    Args:
+        arguments: those after the program's name; None means those of this process.
+    """
+    argv = list(sys.argv[1:] if arguments is None else arguments)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # an ASCII terminal gets a question mark for a dash
     sys.path.insert(0, "")  # the current folder, so that module:object finds a module that lies here, as with python -m
     try:
-        code = app(given or ["--help"], prog_name="gradparity", standalone_mode=False, obj=given)
+        code = app(argv or ["--help"], prog_name="gradparity", standalone_mode=False, obj=argv)
     except TyperException as error:
         code = _refuse(error.format_message())
     except RequestError as error:

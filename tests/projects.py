@@ -1,4 +1,4 @@
-"""Projects with tests of their own, in which pytest is run in a process of its own."""
+"""Projects with tests, in which pytest is run in another process."""
 
 from __future__ import annotations
 
@@ -44,14 +44,14 @@ importlib.util.find_spec = lambda name, *rest: None if name == "jax" else find(n
 """
 
 
-def told(result, test):
-    """What a run says of one failure."""
+def failure_report(result, test):
+    """The part of a run's output that is about one failing test."""
     text = result.stdout.str()
     start = text.index(f"_ {test} _")
     return text[start : text.find("\n___", start + 1)]
 
 
-def tried(report):
+def suggested_command(report):
     """The command of a report's next step."""
     (line,) = (line for line in report.splitlines() if "Try: " in line)
     return shlex.split(line.partition("Try: ")[2])

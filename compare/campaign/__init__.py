@@ -1,13 +1,15 @@
 """A campaign: many cases, planned, compared, summed up and shown."""
 
 from .cases import CaseResult, LeftOut, plan
-from .run import run_cases, save_cases, without_gradients
+from .run import run_cases, save_cases
+from .summary import CampaignReport, campaign_notes
 
 __all__ = [
+    "CampaignReport",
     "CaseResult",
     "LeftOut",
+    "campaign_notes",
     "plan",
     "run_cases",
     "save_cases",
-    "without_gradients",
 ]

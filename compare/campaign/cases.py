@@ -1,4 +1,4 @@
-"""A campaign: many cases, all planned and checked before the first one is computed."""
+"""The cases of a campaign, all planned and checked before the first one is computed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Case:
         system: the system's name; of a case file, the file's.
         data: the data set's name, or empty.
         seed: from which the rest was drawn; None for a case file.
-        problem: the question.
+        problem: what is computed.
         training: if the backends are to learn, how.
     """
 
@@ -39,7 +39,7 @@ class Case:
 
 @dataclass(frozen=True, eq=False)
 class CaseResult:
-    """A case and what was found."""
+    """A case, and the comparison of the backends on it."""
 
     case: Case
     comparison: Comparison
@@ -54,7 +54,7 @@ class LeftOut:
 
 
 def case_label(system: str, data: str) -> str:
-    """How a case is called: by its system, and its data if there is any."""
+    """The system's name, and the data set's if there is one."""
     return f"{system} on {data}" if data else system
 
 

@@ -29,7 +29,7 @@ def run_cases(
         certify: measure every backend against the exact answer, where that is not too large to be enclosed.
 
     Returns:
-        What was found of each case, in their order; or why a case was left out.
+        For each case, in their order, the result; or why it was left out.
     """
     outcomes: list[CaseResult | LeftOut] = []
     to_diagnose = MAX_REPORTS
@@ -52,12 +52,6 @@ def run_cases(
             outcomes.append(CaseResult(case, comparison))
         progress(case.label, done + 1)
     return outcomes
-
-
-def without_gradients(results: Iterable[CaseResult]) -> list[str]:
-    """A note on each backend that gave forward values only, since its agreement is one in these."""
-    silent = dict.fromkeys(name for result in results for name in result.comparison.forward_only)
-    return [f"{name} gives forward values only: of its answers, loss and outputs were compared" for name in silent]
 
 
 def save_cases(results: Iterable[CaseResult], folder: Path) -> dict[str, Path]:

@@ -1,16 +1,18 @@
-"""The summary of a campaign: one row for each system and dtype over its seeds, as plain values."""
+"""The summary of a campaign, as plain values: a row for each system and dtype, and everything else that is shown."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
 
 from ..answers import Trajectory
 from ..referee import WORST_FIRST, BlockResult, Comparison, Verdict
-from .cases import CaseResult, case_label
+from .cases import CaseResult, LeftOut, case_label
 
 WEAKEST_FIRST = ("", "alone", "within 1 %", "rounding", "bitwise", "certified")
 FEWEST_SAMPLES = 10  # of which an accuracy says something
+WITHOUT_GRADIENTS = "gives forward values only: of its answers, loss and outputs were compared"
 
 
 @dataclass(frozen=True)
@@ -19,7 +21,7 @@ class SummaryRow:
 
     Attributes:
         system: its name.
-        data: the data set that it was given, or empty.
+        data: the data set's name, or empty.
         dtype: of the problems.
         verdict: the worst of them.
         strength: the weakest of them, see `Comparison.strength`.
@@ -42,6 +44,99 @@ class SummaryRow:
         return case_label(self.system, self.data)
 
 
+@dataclass(frozen=True)
+class LearningRow:
+    """What came of learning one system, over its seeds and dtypes.
+
+    Attributes:
+        label: `elman-sgd`, or `lstm on digits`.
+        steps: the most that any backend took.
+        first_loss: before the first step, as the mean over the backends.
+        last_loss: of the last step, as the mean over the backends.
+        accuracy: each backend's lowest training accuracy, from 0 to 1; empty where there are too few samples.
+    """
+
+    label: str
+    steps: int
+    first_loss: float
+    last_loss: float
+    accuracy: dict[str, float]
+
+
+@dataclass(frozen=True, eq=False)
+class CampaignReport:
+    """A campaign and its summary: all that is shown of it.
+
+    Attributes:
+        results: in the order of the cases.
+        backends: the names of those that were asked.
+        seconds: how long it took.
+        notes: on what was left out.
+        saved: the case files, by the problems' fingerprints.
+    """
+
+    results: Sequence[CaseResult]
+    backends: Sequence[str]
+    seconds: float
+    notes: Sequence[str] = ()
+    saved: Mapping[str, Path] = field(default_factory=dict)
+
+    def rows(self) -> list[SummaryRow]:
+        """One row for each system and dtype, in the order of the cases."""
+        return summarize(self.results)
+
+    def learning_rows(self) -> list[LearningRow]:
+        """One row for each system that was learned."""
+        return summarize_learning(self.results)
+
+    @property
+    def wrong(self) -> list[CaseResult]:
+        """The results that are no agreement."""
+        return [result for result in self.results if result.comparison.verdict != "agree"]
+
+    @property
+    def verdict_counts(self) -> dict[Verdict, int]:
+        """How many problems have each verdict, the worst first; a verdict that none has is not there."""
+        verdicts = [result.comparison.verdict for result in self.results]
+        return {verdict: verdicts.count(verdict) for verdict in WORST_FIRST if verdict in verdicts}
+
+    @property
+    def block_count(self) -> int:
+        """How many blocks were judged."""
+        return sum(len(result.comparison.blocks) for result in self.results)
+
+    @property
+    def seeds(self) -> list[int]:
+        """The seeds of the problems, without those of case files."""
+        return sorted({result.case.seed for result in self.results if result.case.seed is not None})
+
+    @property
+    def has_certificate(self) -> bool:
+        """Whether any problem has a certificate."""
+        return any(result.comparison.bits is not None for result in self.results)
+
+    @property
+    def alone(self) -> list[CaseResult]:
+        """The results in which only one backend answered, so that nothing was compared."""
+        return [result for result in self.results if result.comparison.strength == "alone"]
+
+
+def campaign_notes(outcomes: Iterable[CaseResult | LeftOut]) -> list[str]:
+    """What was not certified, what was left out, who gave no gradients and who was skipped; each once.
+
+    A backend that gave forward values only is named, since it agrees in these alone.
+    """
+    outcomes = list(outcomes)
+    results = [outcome for outcome in outcomes if isinstance(outcome, CaseResult)]
+    notes = [
+        f"{result.case.label}: {result.comparison.uncertified}" for result in results if result.comparison.uncertified
+    ]
+    notes += [f"{outcome.label} was left out: {outcome.reason}" for outcome in outcomes if isinstance(outcome, LeftOut)]
+    notes += [f"{name} {WITHOUT_GRADIENTS}" for result in results for name in result.comparison.forward_only]
+    notes += [f"{name}: {reason}" for result in results for name, reason in result.comparison.skipped.items()]
+    return list(dict.fromkeys(notes))
+
+
 def summarize(results: Iterable[CaseResult]) -> list[SummaryRow]:
     """The rows, in the order of the cases."""
     groups: dict[tuple[str, str, str], list[CaseResult]] = {}
@@ -53,48 +148,51 @@ def summarize(results: Iterable[CaseResult]) -> list[SummaryRow]:
 
 def _row(system: str, data: str, dtype: str, group: Sequence[CaseResult]) -> SummaryRow:
     comparisons = [result.comparison for result in group]
-    verdict = min((each.verdict for each in comparisons), key=WORST_FIRST.index)
-    strengths = ("",) if verdict != "agree" else tuple(each.strength for each in comparisons)
-    names = dict.fromkeys(name for each in comparisons for name in each.answers)
-    certified = all(each.bits is not None for each in comparisons)
-    distances: dict[str, float | None] = {}
+    verdict = min((comparison.verdict for comparison in comparisons), key=WORST_FIRST.index)
+    strengths = ("",) if verdict != "agree" else tuple(comparison.strength for comparison in comparisons)
+    names = dict.fromkeys(name for comparison in comparisons for name in comparison.answers)
+    certified = all(comparison.bits is not None for comparison in comparisons)
+    largest: dict[str, float | None] = {}
     for name in names:
-        found = [each.error_ulp(name) if certified else each.distance_ulp(name) for each in comparisons]
-        distances[name] = max((distance for distance in found if distance is not None), default=None)
-    blocks = [block for each in comparisons if (block := each.closest)]
+        distances = [
+            comparison.error_ulp(name) if certified else comparison.distance_ulp(name) for comparison in comparisons
+        ]
+        largest[name] = max((distance for distance in distances if distance is not None), default=None)
+    blocks = [block for comparison in comparisons if (block := comparison.closest)]
     return SummaryRow(
         system=system,
         data=data,
         dtype=dtype,
         verdict=verdict,
         strength=min(strengths, key=WEAKEST_FIRST.index),
-        ulp=distances,
+        ulp=largest,
         closest=max(blocks, key=lambda block: block.ratio, default=None),
     )
 
 
-def learned(results: Iterable[CaseResult]) -> list[str]:
-    """What came of learning, a line for each system over its seeds and dtypes."""
+def summarize_learning(results: Iterable[CaseResult]) -> list[LearningRow]:
+    """One row for each system that was learned, in the order of the cases."""
     groups: dict[str, list[Comparison]] = {}
     for result in results:
         if result.comparison.training and result.comparison.answers:
             groups.setdefault(result.case.label, []).append(result.comparison)
-    return [f"{label} learned: {_outcome(group)}." for label, group in groups.items()]
+    return [_learning_row(label, comparisons) for label, comparisons in groups.items()]
 
 
-def _outcome(group: Sequence[Comparison]) -> str:
-    ways = [(name, way) for each in group for name, way in each.answers.items() if isinstance(way, Trajectory)]
-    steps = max(len(way.losses) for _, way in ways)
-    first, last = (sum(float(way.losses[end]) for _, way in ways) / len(ways) for end in (0, -1))
-    said = f"in {steps} steps the loss fell from {first:.3g} to {last:.3g}"
-    worst: dict[str, float] = {}
-    for name, way in ways:
-        if way.accuracy is not None:
-            worst[name] = min(worst.get(name, 1.0), way.accuracy)
-    if worst and group[0].problem.batch_size >= FEWEST_SAMPLES:
-        said += "; training accuracy "
-        if len(set(worst.values())) == 1:
-            said += f"{100 * min(worst.values()):.1f} % by {', '.join(worst)}"
-        else:
-            said += ", ".join(f"{name} {100 * part:.1f} %" for name, part in worst.items())
-    return said
+def _learning_row(label: str, comparisons: Sequence[Comparison]) -> LearningRow:
+    trajectories = [
+        (name, answer)
+        for comparison in comparisons
+        for name, answer in comparison.answers.items()
+        if isinstance(answer, Trajectory)
+    ]
+    first_loss, last_loss = (
+        sum(float(trajectory.losses[end]) for _, trajectory in trajectories) / len(trajectories) for end in (0, -1)
+    )
+    lowest: dict[str, float] = {}
+    if comparisons[0].problem.batch_size >= FEWEST_SAMPLES:
+        for name, trajectory in trajectories:
+            if trajectory.accuracy is not None:
+                lowest[name] = min(lowest.get(name, 1.0), trajectory.accuracy)
+    steps = max(len(trajectory.losses) for _, trajectory in trajectories)
+    return LearningRow(label, steps, first_loss, last_loss, lowest)

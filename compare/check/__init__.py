@@ -1,4 +1,4 @@
-"""The check of one derivation by hand: a person's function is run, judged, and made smaller."""
+"""The check of one derivation by hand: a person's function is judged, and its mistake shown on a small problem."""
 
 from .checking import check_derivation
 from .results import Check

@@ -29,21 +29,21 @@ def check_derivation(
 
     Args:
         function: gets the parameters as a dict of arrays, the inputs (T, B, D), the targets and the initial state
-            (B, H), and returns `(loss, gradients)` with the gradients as a dict of arrays; see
-            `gradparity.compare.check.user_function` for other networks.
+            (B, H), and returns `(loss, gradients)` with the gradients as a dict of arrays of the parameters' shapes;
+            see `gradparity.compare.check.user_function` for other networks. It may leave gradients out.
         system: a name from `gradparity systems`, or a System.
         seeds: of the problems.
         dtype: of the problems, `float64` or `float32`.
         certify: measure it against the exact answer; None means if python-flint is installed and the problem is not
             too large.
-        name: under which it is shown; empty means the function's own.
+        name: under which it is shown; empty means the function's `__name__`.
         progress: is called with what is being done.
 
     Returns:
         The check: its `verdict`, `rows()`, the `smallest` problem on which it is wrong, and the `diagnosis`.
 
     Raises:
-        RequestError: there is no such system, or it learns, or what was given is no function.
+        RequestError: there is no such system, or it learns, or `function` cannot be called.
 
     Examples:
         >>> import numpy as np

@@ -1,4 +1,4 @@
-"""What a person sees of a checked derivation: a line for each gradient, the report, the smallest failing problem."""
+"""A check on the console: a line for each gradient, the report, the smallest problem that fails, the conclusion."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ..diagnosis import named, shown_gradient
+from ..diagnosis import describe_diagnosis, shown_gradient
 from ..output import plain_table, say
 from ..referee import Comparison, explain
 from .results import Check, wrong_quantities
 
-STYLES = {"right": "green", "wrong": "bold red", "undecided": "yellow", "missing": "dim"}
+QUANTITY_STYLES = {"right": "green", "wrong": "bold red", "undecided": "yellow", "missing": "dim"}
 MOST_ENTRIES = 60
 
 
@@ -26,14 +26,14 @@ def show_check(check: Check, case: Path | None, on: Console) -> None:
     if check.first_wrong:
         say(on, f"\n{explain(check.first_wrong, case)}")
     if check.sizes:
-        say(on, f"\n{sizes(check.sizes, hints=not check.diagnosis.suspects)}")
+        say(on, f"\n{sizes_text(check.sizes, hints=not check.diagnosis.suspects)}")
     if check.smallest:
         say(on, "\nThe smallest problem on which it is still wrong:", style="bold")
-        say(on, numbers(check.smallest, check.name))
+        say(on, small_problem_text(check.smallest, check.name))
     elif check.sizes:
         say(on, "\nOn none of the small problems that were tried is it wrong.")
     if check.sizes or check.smallest:
-        heading, _, rest = named(check.diagnosis).partition("\n")
+        heading, _, rest = describe_diagnosis(check.diagnosis).partition("\n")
         say(on, f"\n{heading}", style="bold")
         if rest:
             say(on, rest)
@@ -55,11 +55,11 @@ def conclusion(check: Check) -> str:
     return f"{who} {verb} on {asked}{how}{missing}."
 
 
-def sizes(verdicts: Mapping[str, str], *, hints: bool) -> str:
-    """What becomes of it on smaller sizes, and what that hints at."""
+def sizes_text(verdicts: Mapping[str, str], *, hints: bool) -> str:
+    """The verdict on the system with one size cut down, and what to look at."""
     words = {"agree": "right", "disagree": "wrong", "undecidable": "undecided", "failed": "it failed"}
-    found = "; ".join(f"{size}: {words[verdict]}" for size, verdict in verdicts.items())
-    lines = [f"With one size cut down: {found}."]
+    shown = "; ".join(f"{size}: {words[verdict]}" for size, verdict in verdicts.items())
+    lines = [f"With one size cut down: {shown}."]
     if not hints:
         return lines[0]
     if verdicts.get("T = 1") == "agree" and verdicts.get("T = 2") == "disagree":
@@ -71,15 +71,15 @@ def sizes(verdicts: Mapping[str, str], *, hints: bool) -> str:
     return "\n".join(lines)
 
 
-def numbers(comparison: Comparison, name: str) -> str:
-    """A small problem with all its numbers, and what was answered beside what is right."""
+def small_problem_text(comparison: Comparison, name: str) -> str:
+    """A small problem with all its numbers, and what the function returned beside what is right."""
     problem = comparison.problem
     lines = [problem.summary]
     lines += [f"  {label} = {_written(array)}" for label, array in problem.arrays().items()]
     if name not in comparison.answers:
         return "\n".join(lines)
-    for quantity, (given, right) in wrong_quantities(comparison, name).items():
-        lines.append(f"  {quantity}: given {_written(given.values)}, right is {_written(right.values)}")
+    for quantity, (returned, right) in wrong_quantities(comparison, name).items():
+        lines.append(f"  {quantity}: given {_written(returned.values)}, right is {_written(right.values)}")
     return "\n".join(lines)
 
 
@@ -98,8 +98,8 @@ def _table(check: Check) -> Table:
     for row in check.rows():
         ulp = float(str(row["ulp"]))
         shown = f"{ulp:.1f}" if ulp < 1000 else f"{ulp:.1e}"
-        verdict = Text(str(row["verdict"]), style=STYLES[str(row["verdict"])])
+        verdict = Text(str(row["verdict"]), style=QUANTITY_STYLES[str(row["verdict"])])
         table.add_row(str(row["quantity"]), verdict, shown, str(row["worst"]), str(row["wrong_in"]))
     for name in check.missing:
-        table.add_row(shown_gradient(name), Text("missing", style=STYLES["missing"]), "", "", "")
+        table.add_row(shown_gradient(name), Text("missing", style=QUANTITY_STYLES["missing"]), "", "", "")
     return table

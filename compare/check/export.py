@@ -10,7 +10,7 @@ from .results import Check
 
 
 def check_json(check: Check) -> str:
-    """What was found about a derivation."""
+    """The check as strict JSON: a number that is not finite becomes null."""
     smallest = check.smallest
     return listing_json(
         {

@@ -1,4 +1,4 @@
-"""What was found about a derivation: frozen, with rows for every rendering."""
+"""The result of a check: frozen, with rows for every rendering."""
 
 from __future__ import annotations
 
@@ -15,16 +15,29 @@ from ..referee import WORST_FIRST, Comparison, Verdict
 
 @dataclass(frozen=True, eq=False)
 class Check:
-    """What was found about a derivation by hand.
+    """The judgement on a derivation by hand.
 
     Attributes:
-        name: the function's.
-        system: that it was checked on.
-        comparisons: one for each seed.
-        smallest: the smallest problem on which its numbers are still wrong, if they are.
-        sizes: if they are, the verdict on the system with one size cut down, by what that is, such as `T = 1`;
-            `failed` where the function did.
-        diagnosis: if they are, the mistakes that would give these numbers.
+        name: the function's name.
+        system: the name of the system that it was checked on.
+        comparisons: one for each seed, of the function with the hand derivation and, if possible, the exact answer.
+        smallest: if its numbers are wrong, the smallest problem on which they still are.
+        sizes: if its numbers are wrong, the verdict on the system with one size cut down, by what that is, such as
+            `T = 1`; `failed` where the function failed.
+        diagnosis: if its numbers are wrong, the mistakes that would give them.
+
+    Examples:
+        >>> import numpy as np
+        >>> from gradparity.compare import check_derivation
+        >>> def mine(params, inputs, targets):
+        ...     p = 1 / (1 + np.exp(-(inputs @ params["W1"].T + params["b1"])))
+        ...     loss = -(targets * np.log(p) + (1 - targets) * np.log(1 - p)).mean()
+        ...     return loss, {"W1": (p - targets).T @ inputs}  # of a mean, it has to be divided by the batch size
+        >>> check = check_derivation(mine, "logistic-regression", seeds=[0])
+        >>> check.verdict, check.missing, {row["quantity"]: row["verdict"] for row in check.rows()}
+        ('disagree', ('b1', 'inputs'), {'loss': 'right', 'dW1': 'wrong'})
+        >>> check.diagnosis.suspects[0].mistakes
+        ('sum for mean, or mean for sum, in the gradient only',)
     """
 
     name: str
@@ -49,7 +62,7 @@ class Check:
 
     @property
     def missing(self) -> tuple[str, ...]:
-        """What the function did not return the gradient of."""
+        """The parameters, inputs and states whose gradients the function did not return."""
         answer = self.comparisons[0].answers.get(self.name)
         if not isinstance(answer, Evaluation):
             return ()

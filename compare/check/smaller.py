@@ -13,7 +13,7 @@ SMALL_SIZES = (1, 2, 3)
 
 
 def cut_down(system: System) -> dict[str, System]:
-    """The system with one of its sizes cut down, by what that is."""
+    """The system with one size cut down: `T = 1`, `T = 2`, `one sample`, `one unit`, as far as it has these."""
     model = system.model
     if isinstance(model, OrderedSystem):
         return {}
@@ -24,7 +24,7 @@ def cut_down(system: System) -> dict[str, System]:
         units = {"one sample": replace(system, batch_size=1, lengths=lengths), **units}
     if isinstance(model, FeedForward):
         return units
-    steps = {T: tuple(min(T, each) for each in system.lengths) if system.lengths else None for T in (1, 2)}
+    steps = {T: tuple(min(T, length) for length in system.lengths) if system.lengths else None for T in (1, 2)}
     return {f"T = {T}": replace(system, seq_len=T, lengths=lengths) for T, lengths in steps.items()} | units
 
 
@@ -49,8 +49,8 @@ def small_problems(system: System, seed: int, dtype: str) -> Iterator[Problem]:
         else:
             changed = replace(model, sizes=sizes)
         lengths = _short_lengths(*leading) if system.lengths else None
-        given: dict[str, Any] = dict(zip(model.LEADING, leading, strict=True))
-        yield Problem.from_seed(changed, seed=seed, dtype=dtype, lengths=lengths, **given)
+        leading_sizes: dict[str, Any] = dict(zip(model.LEADING, leading, strict=True))
+        yield Problem.from_seed(changed, seed=seed, dtype=dtype, lengths=lengths, **leading_sizes)
 
 
 def _sizes(model: Recurrent | FeedForward) -> Iterable[tuple[tuple[int, ...], tuple[int, ...]]]:

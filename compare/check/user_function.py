@@ -1,6 +1,6 @@
-"""A person's own derivation: a function on NumPy arrays, judged like a backend.
+"""A function that a person wrote: a derivation on NumPy arrays, judged like a backend.
 
-The function has the form in which people hand a derivation in:
+The function takes and returns NumPy arrays:
 
     def my_gradients(params, inputs, targets, h0):
         ...
@@ -28,7 +28,7 @@ from ...backends import Evaluation, Model, OrderedSystem, Problem, RequestError
 from ...backends.errors import DerivationError, first_line, unknown_name
 
 Function = Callable[..., Any]
-NOT_THEIRS = (str(Path(__file__).parent), *(sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib")))
+NOT_USER_CODE = (str(Path(__file__).parent), *(sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib")))
 
 
 class Derivation:
@@ -36,7 +36,7 @@ class Derivation:
 
     Attributes:
         name: under which it is shown.
-        function: the derivation.
+        function: takes arrays, and returns a loss and gradients.
         partial: it may leave gradients and outputs out.
     """
 
@@ -55,15 +55,15 @@ class Derivation:
 
     def evaluate(self, problem: Problem, *, trace: bool = False) -> Evaluation:
         model = problem.model
-        given: list[Any] = [dict(problem.params), problem.inputs]
+        arguments: list[Any] = [dict(problem.params), problem.inputs]
         objective = np.array(model.objective, problem.dtype) if isinstance(model, OrderedSystem) else None
-        given.append(problem.targets if objective is None else objective)
-        given += problem.states.values()
-        given += [] if problem.lengths is None else [problem.lengths]
+        arguments.append(problem.targets if objective is None else objective)
+        arguments += problem.states.values()
+        arguments += [] if problem.lengths is None else [problem.lengths]
         try:
-            returned = self.function(*given)
+            returned = self.function(*arguments)
         except (Exception, SystemExit) as error:
-            raise DerivationError(f"it raised {_own_lines(error)}") from error
+            raise DerivationError(f"it raised {_error_in_user_code(error)}") from error
         return self._evaluation(returned, trace=trace)
 
     def prepare(self, problem: Problem) -> Callable[[], Evaluation]:
@@ -108,13 +108,13 @@ def load_function(target: str) -> Function:
             raise RequestError(
                 f"there is no module {error.name!r}: expected MODULE:FUNCTION or FILE.py:FUNCTION"
             ) from None
-        raise RequestError(f"{source} fails to load: {_own_lines(error)}") from error
+        raise RequestError(f"{source} fails to load: {_error_in_user_code(error)}") from error
     except (Exception, SystemExit) as error:
         if isinstance(error, RequestError):
             raise
         raise RequestError(f"{source} fails to load: {first_line(error)}") from error
     if not hasattr(module, name):
-        functions = [each for each, value in vars(module).items() if callable(value) and not each.startswith("_")]
+        functions = [attribute for attribute, value in vars(module).items() if callable(value) and attribute[0] != "_"]
         raise RequestError(f"{source}: {unknown_name('function', name, functions)}")
     function = getattr(module, name)
     if not callable(function):
@@ -142,9 +142,9 @@ def _from_file(path: Path) -> Any:
     return module
 
 
-def _own_lines(error: BaseException) -> str:
-    """The error, and where in the person's own code it came from."""
+def _error_in_user_code(error: BaseException) -> str:
+    """The error, and the lines of the person's code that it came through."""
     frames = traceback.extract_tb(error.__traceback__)
-    own = [frame for frame in frames if not frame.filename.startswith((*NOT_THEIRS, "<"))]
-    places = [f"{Path(frame.filename).name}:{frame.lineno}, in {frame.name}: {frame.line}" for frame in own]
+    user_frames = [frame for frame in frames if not frame.filename.startswith((*NOT_USER_CODE, "<"))]
+    places = [f"{Path(frame.filename).name}:{frame.lineno}, in {frame.name}: {frame.line}" for frame in user_frames]
     return "\n  ".join([first_line(error), *places])

@@ -1,4 +1,4 @@
-"""`gradparity check`: a gradient derived by hand."""
+"""`gradparity check`: whether a gradient that was derived by hand is right."""
 
 from __future__ import annotations
 
@@ -21,23 +21,27 @@ from .options import STANDARD_OUTPUT, JsonOption, SvgOption, require_targets, wr
 
 def check_command(
     context: typer.Context,
-    target: Annotated[str, typer.Argument(metavar="TARGET", help="MODULE:FUNCTION, or FILE.py:FUNCTION.")],
+    target: Annotated[
+        str, typer.Argument(metavar="TARGET", help="Your function: MODULE:FUNCTION or FILE.py:FUNCTION.")
+    ],
     system: Annotated[
-        str, typer.Option(metavar="NAME", help="What it is the gradient of: a name from `gradparity systems`.")
+        str, typer.Option(metavar="NAME", help="The network it is derived for: a name from `gradparity systems`.")
     ] = "elman-softmax",
     seed: Annotated[list[int] | None, typer.Option(min=0, metavar="N", help="Repeat. Default: 0, 1 and 2.")] = None,
     dtype: Annotated[str, typer.Option(metavar="DTYPE", help="float64 or float32.")] = "float64",
     save_case: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Save the smallest problem that fails in DIR.")
+        Path | None, typer.Option(metavar="DIR", help="Save the smallest problem on which it is wrong in DIR.")
     ] = None,
     json: JsonOption = None,
     svg: SvgOption = None,
 ) -> None:
-    """Judge a gradient that you derived by hand.
+    """Check a gradient that you derived by hand.
 
-    The function gets (params, inputs, targets, h0), an LSTM's c0 too, and returns (loss, gradients), with the gradients
-    as a dict of arrays: {"U": dU, "W": dW, "b": db, "V": dV, "c": dc}. It may leave some out, and may return the
-    adjoints of every step as a third value. Everything is time-major; inputs are (T, B, D).
+    The function takes (params, inputs, targets, h0), for an LSTM also c0. Inputs are (T, B, D): time, batch, features.
+
+    It returns (loss, gradients), where gradients is a dict of arrays: {"U": dU, "W": dW, "b": db, "V": dV, "c": dc}.
+
+    It may leave gradients out. A third value may hold the adjoints of every step.
 
     [bold]Examples[/bold]
 

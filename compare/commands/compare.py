@@ -1,4 +1,4 @@
-"""`gradparity compare`: the main job."""
+"""`gradparity compare`: whether all backends agree."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from ...backends import RequestError
 from ...backends.files import require_folder
 from ...backends.frameworks.loading import require
 from ...backends.registry import choose_backends
-from ..campaign import CaseResult, LeftOut, plan, run_cases, save_cases, without_gradients
-from ..campaign.display import CampaignReport, show
+from ..campaign import CampaignReport, CaseResult, campaign_notes, plan, run_cases, save_cases
+from ..campaign.display import show_campaign
 from ..campaign.export import campaign_json
 from ..output import console, progress_bar, terminal_svg, working
 from ..systems import Learning
@@ -29,7 +29,7 @@ def compare_command(
         list[str] | None,
         typer.Option(
             metavar="NAME",
-            help="A name from `gradparity backends`, or module:object. Repeat. Default: all but those on request.",
+            help="A name from `gradparity backends`, or module:object. Repeat. Default: all that are ready.",
         ),
     ] = None,
     dtype: Annotated[
@@ -38,33 +38,37 @@ def compare_command(
     seed: Annotated[list[int] | None, typer.Option(min=0, metavar="N", help="Repeat. Default: 0, 1 and 2.")] = None,
     data: Annotated[
         list[str] | None,
-        typer.Option(metavar="DATA", help="digits, sunspots, FILE.txt (next character) or FILE.csv. Repeat."),
+        typer.Option(metavar="DATA", help="Real data: digits, sunspots, FILE.txt or FILE.csv. Repeat."),
     ] = None,
     case: Annotated[
-        list[Path] | None, typer.Option(metavar="FILE.npz", help="A saved case, instead of systems. Repeat.")
+        list[Path] | None, typer.Option(metavar="FILE.npz", help="A saved problem, in place of systems. Repeat.")
     ] = None,
     steps: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Let every backend learn for N steps, and compare the ways.")
+        int | None,
+        typer.Option(min=1, metavar="N", help="Train with every backend for N steps, and compare the trajectories."),
     ] = None,
-    learning_rate: Annotated[float | None, typer.Option(metavar="RATE", help="Of gradient descent.")] = None,
+    learning_rate: Annotated[
+        float | None, typer.Option(metavar="RATE", help="The learning rate of gradient descent.")
+    ] = None,
     batch_size: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Samples in a batch of learning. Default: all.")
+        int | None, typer.Option(min=1, metavar="N", help="Samples in a training batch. Default: all.")
     ] = None,
     until: Annotated[
-        float | None, typer.Option(metavar="PART", help="Stop learning when the loss changes by less than this part.")
+        float | None, typer.Option(metavar="SHARE", help="Stop training when the loss changes by less than this share.")
     ] = None,
     certify: Annotated[
-        bool, typer.Option("--certify", help="Enclose the exact answer, and measure every backend against it.")
+        bool,
+        typer.Option("--certify", help="Compute bounds on the exact answer, and measure every backend against them."),
     ] = False,
     save_case: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Save every case that is no agreement in DIR.")
+        Path | None, typer.Option(metavar="DIR", help="Save every problem on which backends do not agree in DIR.")
     ] = None,
     json: JsonOption = None,
     svg: SvgOption = None,
 ) -> None:
-    """Ask every backend for the same loss and gradients, and say whether they agree.
+    """Compute the same loss and gradients with every backend, and say whether they agree.
 
-    Without arguments: the whole catalogue and the real data sets, in both dtypes, on all installed backends.
+    Without arguments: every system and the real data sets, in both dtypes, on all installed backends.
 
     [bold]Examples[/bold]
 
@@ -83,8 +87,8 @@ def compare_command(
     if certify:
         require("flint", needed_by="--certify", extra="certify", package="python-flint")
     with working("loading the backends"):
-        backends, notes = choose_backends(backend)
-    cases, more_notes = plan(
+        backends, backend_notes = choose_backends(backend)
+    cases, case_notes = plan(
         systems=systems or (),
         dtypes=dtype or (),
         seeds=seed or (),
@@ -95,22 +99,17 @@ def compare_command(
     with progress_bar(len(cases)) as progress:
         outcomes = run_cases(cases, backends, progress, certify=certify)
     results = [outcome for outcome in outcomes if isinstance(outcome, CaseResult)]
-    left_out = [
-        f"{result.case.label}: {result.comparison.uncertified}" for result in results if result.comparison.uncertified
-    ]
-    left_out += [
-        f"{outcome.label} was left out: {outcome.reason}" for outcome in outcomes if isinstance(outcome, LeftOut)
-    ]
+    outcome_notes = campaign_notes(outcomes)
     if not results:
-        raise RequestError(f"nothing could be compared: {left_out[0]}")
+        raise RequestError(f"nothing could be compared: {outcome_notes[0]}")
     saved = save_cases(results, save_case) if save_case else {}
     seconds = time.perf_counter() - started
-    notes += [*more_notes, *left_out, *without_gradients(results)]
-    report = CampaignReport(results, list(backends), notes, seconds, saved)
-    show(report, console(stderr=json == STANDARD_OUTPUT))
+    all_notes = list(dict.fromkeys([*backend_notes, *case_notes, *outcome_notes]))
+    report = CampaignReport(results, list(backends), seconds, all_notes, saved)
+    show_campaign(report, console(stderr=json == STANDARD_OUTPUT))
     if json is not None:
         write(json, campaign_json(results))
     if svg is not None:
-        write(str(svg), terminal_svg(context.obj, svg, lambda on: show(report, on)))
+        write(str(svg), terminal_svg(context.obj, svg, lambda on: show_campaign(report, on)))
     if report.wrong:
         raise typer.Exit(1)

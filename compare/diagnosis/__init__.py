@@ -1,6 +1,6 @@
-"""The diagnosis: which mistake gives the wrong gradient that was handed in, and how that is said."""
+"""The diagnosis: which mistake of the catalogue gives a wrong gradient, and how that is said."""
 
 from .search import diagnose, diagnosed, wrong_values
-from .wording import named, shown_gradient
+from .wording import describe_diagnosis, shown_gradient
 
-__all__ = ["diagnose", "diagnosed", "named", "shown_gradient", "wrong_values"]
+__all__ = ["describe_diagnosis", "diagnose", "diagnosed", "shown_gradient", "wrong_values"]

@@ -1,4 +1,4 @@
-"""Asks one backend one question, and copies its answer; or says why there is none."""
+"""Asks one backend to compute one problem, and copies its answer; or says why there is none."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ Answered = Evaluation | Trajectory | Failure | UnsupportedProblemError
 def ask_backend(
     name: str, backend: Backend, problem: Problem, *, overflows: bool, trace: bool
 ) -> Evaluation | Failure | UnsupportedProblemError:
-    """A backend's answer, in arrays of our own; or why it is not fit to be compared; or why there is none."""
-    given = problem.writable_copy()
+    """A copy of a backend's answer; or why it is not fit to be compared; or why there is none."""
+    problem_copy = problem.writable_copy()
     try:
         reason = backend.supports(problem.model, problem.dtype.name)
         if not isinstance(reason, str):
@@ -27,7 +27,7 @@ def ask_backend(
             return Failure(name, "error", f"supports returned a {kind}, expected a str, empty or with a reason")
         if reason:
             return UnsupportedProblemError(reason)
-        answer = backend.evaluate(given, trace=trace)
+        answer = backend.evaluate(problem_copy, trace=trace)
     except UnsupportedProblemError as error:
         return error
     except DerivationError as error:
@@ -37,15 +37,16 @@ def ask_backend(
     if not isinstance(answer, Evaluation):
         return Failure(name, "error", f"it returned a {type(answer).__name__}, expected an Evaluation")
     partial = getattr(backend, "partial", False)
-    failure = answer_failure(name, problem, given, answer, overflows=overflows, partial=partial)
+    failure = answer_failure(name, problem, problem_copy, answer, overflows=overflows, partial=partial)
     # copied, since the next call may write its answer into the same arrays
     return failure or Evaluation(
         answer.loss,
-        copies(answer.gradients),
+        copied_arrays(answer.gradients),
         None if answer.outputs is None else answer.outputs.copy(),
-        copies(answer.adjoints),
+        copied_arrays(answer.adjoints),
     )
 
 
-def copies(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+def copied_arrays(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Copies of arrays, by the same names."""
     return {name: array.copy() for name, array in arrays.items()}

@@ -14,7 +14,7 @@ from ..certificate import certify as certify_problem
 from ..jobs import ShareProgress
 from ..tolerance import PROBES, hand_trajectory, measure_tolerance
 from .explanation import explain
-from .gathering import gather, reasons
+from .gathering import gather, reasons_in_one_line
 from .judgement import judge
 from .results import Comparison
 
@@ -25,7 +25,23 @@ class DisagreementError(AssertionError):
     """The answers were not shown to agree. The message is the whole report.
 
     Attributes:
-        comparison: what was found.
+        comparison: the answers, and the judgement on them.
+
+    Examples:
+        >>> from dataclasses import replace
+        >>> from gradparity.backends import get_backend
+        >>> from gradparity.compare import SYSTEMS, DisagreementError, assert_agree
+        >>> class Negated(type(get_backend("manual"))):
+        ...     name = "mine"
+        ...
+        ...     def evaluate(self, problem, *, trace=False):
+        ...         answer = super().evaluate(problem)
+        ...         return replace(answer, gradients=answer.gradients | {"V": -answer.gradients["V"]})
+        >>> try:
+        ...     assert_agree(SYSTEMS["elman-softmax"].problem(seed=0), [Negated(), "manual", "torch"])
+        ... except DisagreementError as error:
+        ...     print([(b.label, b.outliers, b.likely_cause) for b in error.comparison.blocks if b.verdict != "agree"])
+        [('dV', ('mine',), 'opposite sign')]
     """
 
     def __init__(self, comparison: Comparison, case: Path | None = None, *, next_step: str = "") -> None:
@@ -45,22 +61,33 @@ def compare(
     """Asks every backend for the loss and the gradients of a problem, and judges the answers.
 
     Args:
-        problem: the question.
+        problem: a model and its numbers: sequences as (T, B, D), weights as (outputs, inputs); in float64 or float32.
         backends: names, `module:object`, or Backend objects; or a dict of Backend objects by their names; None means
             all that are installed. Where only one can answer, it is compared with the hand derivation.
         trace: whether the adjoints of every step are asked for and compared too.
-        training: let every backend learn by its own gradients, and compare the trajectories in their place.
+        training: let every backend learn by the gradients that it computes, and compare the trajectories instead.
         certify: enclose the exact answer by ball arithmetic, and measure every backend against it.
-        progress: is called now and then with the part of the work that is done.
+        progress: is called now and then with the share of the work that is done, from 0 to 1.
 
     Returns:
-        The comparison. It never raises for an answer that is wrong, nor for a backend that fails.
+        The comparison: its `verdict`, `blocks` and `rows()`. It never raises for an answer that is wrong, nor for a
+        backend that fails. Distances are in units in the last place (ulp) of a block's largest entry.
 
     Raises:
         UnsupportedProblemError: there are no two backends that can compute the problem (but `manual` may be asked
             alone: then the form of its answer is checked; and with `certify` one backend is enough).
         RequestError: a backend does not exist, is not installed or is broken.
-        UncertifiableError: the enclosure would take too long.
+        UncertifiableError: the enclosure would take too long, or no precision is enough for it.
+
+    Examples:
+        >>> from gradparity.compare import SYSTEMS, compare
+        >>> comparison = compare(SYSTEMS["elman-softmax"].problem(seed=0), ["manual", "torch"])
+        >>> comparison.verdict, list(comparison.answers), comparison.failures
+        ('agree', ['manual', 'torch'], ())
+        >>> comparison.answers["torch"].gradients["W"].shape  # (H, H)
+        (8, 8)
+        >>> comparison.closest.ratio < 1  # the largest difference, as a share of what rounding explains
+        True
     """
     if not isinstance(problem, Problem):
         raise RequestError(f"problem is a {type(problem).__name__}, expected a Problem")
@@ -113,8 +140,8 @@ def compare_certified_if_possible(
     try:
         return compare(problem, asked, training=training, certify=True, progress=progress)
     except (MissingFrameworkError, BrokenBackendError, UncertifiableError) as error:
-        found = compare(problem, asked, training=training, progress=progress)
-        return replace(found, uncertified=str(error))
+        comparison = compare(problem, asked, training=training, progress=progress)
+        return replace(comparison, uncertified=str(error))
 
 
 def assert_agree(
@@ -125,21 +152,30 @@ def assert_agree(
     certify: bool = False,
     save_case: str | Path | None = None,
 ) -> Comparison:
-    """Passes if at least two backends answer the problem, among them all that are named, and all answers agree.
+    """Passes if at least two backends answer the problem, and all answers agree.
 
-    With `certify`, one is enough: it agrees with the exact answer.
+    Every backend that is named has to answer. With `certify`, one is enough: it agrees with the exact answer.
 
     Args:
-        problem: the question.
+        problem: as for `compare`.
         backends: as for `compare`.
         training: as for `compare`.
         certify: as for `compare`.
         save_case: a folder in which the problem is saved if the assertion fails.
 
+    Returns:
+        The comparison, whose verdict is `agree`.
+
     Raises:
         DisagreementError: something disagrees, or cannot be decided in this dtype.
         UnsupportedProblemError: a backend that was named cannot compute the problem, or there are no two that can.
-        RequestError: the request was wrong.
+        RequestError: as `compare` does.
+        UncertifiableError: as `compare` does.
+
+    Examples:
+        >>> from gradparity.compare import SYSTEMS, assert_agree
+        >>> assert_agree(SYSTEMS["elman-softmax"].problem(seed=0), ["manual", "torch"]).verdict
+        'agree'
     """
     comparison = compare(problem, backends, training=training, certify=certify)
     if comparison.verdict != "agree":
@@ -152,10 +188,12 @@ def assert_agree(
     return comparison
 
 
-def require_answered(comparison: Comparison, named: Collection[str]) -> None:
-    """Raises UnsupportedProblemError unless at least two backends answered, among them all of these names."""
+def require_answered(comparison: Comparison, required: Collection[str]) -> None:
+    """Raises UnsupportedProblemError unless at least two backends answered, among them all that are required."""
     if comparison.strength == "alone":
         raise UnsupportedProblemError("only manual was asked: an agreement needs at least two backends")
-    skipped = {name: reason for name, reason in comparison.skipped.items() if name in named}
+    skipped = {name: reason for name, reason in comparison.skipped.items() if name in required}
     if skipped:
-        raise UnsupportedProblemError(f"not every backend that was named can compute this: {reasons(skipped)}")
+        raise UnsupportedProblemError(
+            f"not every backend that was named can compute this: {reasons_in_one_line(skipped)}"
+        )

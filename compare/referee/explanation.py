@@ -5,22 +5,33 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from .results import BlockResult, Comparison, Truth
+from .block_result import BlockResult, Truth
+from .results import Comparison
 
 MOST_LINES = 6
 FLOAT32_IN_FLOAT64 = 2.0**29  # a unit in the last place of float32, in those of float64
 
 
 def explain(comparison: Comparison, case: Path | None = None, *, next_step: str = "") -> str:
-    """The report, a line for each finding.
+    """The report of a comparison, a line for each finding.
 
     Args:
-        comparison: what was found.
+        comparison: what is reported.
         case: the file in which the problem was saved.
         next_step: what to try next, if it is not to compare or to keep the case.
+
+    Returns:
+        The verdict, and who answered what. If it is no agreement, also which answers were refused, where the others
+        differ, by how much of what rounding explains, and the next step.
+
+    Examples:
+        >>> from gradparity.compare import SYSTEMS, compare
+        >>> problem = SYSTEMS["elman-softmax"].problem(seed=0)
+        >>> print(explain(compare(problem, ["manual", "torch"])))  # doctest: +ELLIPSIS
+        agree: manual, torch on rnn (tanh, softmax_cross_entropy), float64, T=12 B=3 D=4 H=8 K=5, case ...
     """
     lines = [_headline(comparison)]
-    lines += [f"{each.backend}: {each.kind}: {each.message}." for each in comparison.failures]
+    lines += [f"{failure.backend}: {failure.kind}: {failure.message}." for failure in comparison.failures]
     wrong = [block for block in comparison.blocks if block.verdict == "disagree"]
     if wrong and all(block.truth and len(block.truth.wrong) == len(block.truth.error) for block in wrong):
         lines.append("All of them are wrong: what they agree on is not the truth.")
@@ -38,12 +49,12 @@ def explain(comparison: Comparison, case: Path | None = None, *, next_step: str 
 
 
 def _hidden_float32(comparison: Comparison, wrong: Sequence[BlockResult]) -> list[str]:
-    """What is said where all differences are as large as float32 makes them, and far larger than float64 does."""
+    """A line where every difference is as large as float32 makes it, and far larger than float64 does."""
     ratios = [block.ratio for block in wrong]
     if comparison.problem.dtype.name != "float64" or not max(ratios) > 1e3 or not max(ratios) <= FLOAT32_IN_FLOAT64:
         return []
-    accused = {name for block in wrong for name in block.outliers or block.between}
-    who = _list([name for name in comparison.answers if name in accused])
+    suspected = {name for block in wrong for name in block.outliers or block.between}
+    who = _in_words([name for name in comparison.answers if name in suspected])
     return [f"No difference is larger than rounding to float32 explains: {who} may compute in float32 inside."]
 
 
@@ -64,27 +75,27 @@ def _headline(comparison: Comparison) -> str:
 
 def _difference(block: BlockResult) -> str:
     if block.truth:
-        return _falsehood(block, block.truth)
+        return _certified_error(block, block.truth)
     if block.outliers:
         verb = "differs" if len(block.outliers) == 1 else "differ"
-        who = f"{_list(block.outliers)} {verb} from {_list(block.groups[0])}"
+        who = f"{_in_words(block.outliers)} {verb} from {_in_words(block.groups[0])}"
     else:
-        who = f"{_list([' = '.join(group) for group in block.groups])} differ"
+        who = f"{_in_words([' = '.join(group) for group in block.groups])} differ"
     at = f" at {list(block.index)}" if block.index else ""
     cause = f" Likely cause: {block.likely_cause}." if block.likely_cause else ""
     return f"{block.label}: {who}{at}: {block.difference:.1e}, {block.ratio:.1g} times what rounding explains.{cause}"
 
 
-def _falsehood(block: BlockResult, truth: Truth) -> str:
+def _certified_error(block: BlockResult, truth: Truth) -> str:
     """A certified error: who is wrong, by how much, and who is right."""
     right = [name for name in truth.error if name not in truth.wrong]
     worst = max(truth.wrong, key=lambda name: truth.error[name])
     verb = "is" if len(truth.wrong) == 1 else "are"
-    others = f"{_list(right)} {'is' if len(right) == 1 else 'are'} right" if right else "nobody is right"
+    others = f"{_in_words(right)} {'is' if len(right) == 1 else 'are'} right" if right else "nobody is right"
     at = f" at {list(block.index)}" if block.index and right else ""
     cause = f" Likely cause: {block.likely_cause}." if block.likely_cause and right else ""
     by = f"{truth.error[worst]:.1e}, {truth.error[worst] / block.allowed:.1g} times what rounding allows"
-    return f"{block.label}: {_list(truth.wrong)} {verb} wrong{at} by {by}; {others} (certified).{cause}"
+    return f"{block.label}: {_in_words(truth.wrong)} {verb} wrong{at} by {by}; {others} (certified).{cause}"
 
 
 def _place(comparison: Comparison, wrong: Sequence[BlockResult]) -> str:
@@ -110,7 +121,7 @@ def _place(comparison: Comparison, wrong: Sequence[BlockResult]) -> str:
     traced = {name for name, answer in comparison.answers.items() if getattr(answer, "adjoints", None)}
     if set(wrong[0].outliers or wrong[0].between) <= traced:
         return "The forward pass and the adjoints of every step agree: look at how the gradient is summed from them."
-    return "The forward pass agrees. If it gave its adjoints too, the first wrong step could be told."
+    return "The forward pass agrees. If it gave its adjoints too, the first wrong step would be known."
 
 
 def _turn(block: BlockResult) -> tuple[int, ...]:
@@ -121,37 +132,38 @@ def _turn(block: BlockResult) -> tuple[int, ...]:
 
 
 def _undecidable(comparison: Comparison) -> list[str]:
-    spoilt = [block for block in comparison.blocks if block.verdict == "undecidable"]
+    undecided = [block for block in comparison.blocks if block.verdict == "undecidable"]
     dtype = comparison.problem.dtype
     if comparison.overflows:
         return [f"The numbers leave the range of {dtype}. Smaller weights or fewer steps can be decided."]
     if comparison.training:
-        first = min(spoilt, key=lambda block: block.step or 0)
+        first = min(undecided, key=lambda block: block.step or 0)
         return [
             f"{first.label}: rounding alone moves it by {first.spread:.1e}, its largest entry is {first.scale:.1e}.",
             f"Up to step {(first.step or 1) - 1} the trajectories agree; after it nothing can be decided in {dtype}.",
         ]
-    known = [block for block in spoilt if block.truth]
-    if known:
-        return _spoilt(known, len(comparison.blocks))
-    worst = max(spoilt, key=lambda block: block.spread / block.scale if block.scale else 0.0)
+    certified = [block for block in undecided if block.truth]
+    if certified:
+        return _beyond_limit(certified, len(comparison.blocks))
+    worst = max(undecided, key=lambda block: block.spread / block.scale if block.scale else 0.0)
     return [
         f"{worst.label}: rounding alone moves it by {worst.spread:.1e}, its largest entry is {worst.scale:.1e}; "
-        f"so {len(spoilt)} of {len(comparison.blocks)} blocks.",
+        f"so {len(undecided)} of {len(comparison.blocks)} blocks.",
         f"Nothing can be decided there in {dtype}: smaller weights or fewer steps"
         + (", or float64, can." if dtype.name == "float32" else " can."),
     ]
 
 
-def _spoilt(blocks: Sequence[BlockResult], total: int) -> list[str]:
-    """What a certificate says of answers that rounding has spoilt."""
+def _beyond_limit(blocks: Sequence[BlockResult], total: int) -> list[str]:
+    """The largest certified error among answers that rounding has spoilt."""
     truths = {block.label: block.truth for block in blocks if block.truth}
-    label = max(truths, key=lambda each: max(truths[each].error.values()) / (truths[each].scale or 1.0))
+    label = max(truths, key=lambda name: max(truths[name].error.values()) / (truths[name].scale or 1.0))
     truth = truths[label]
-    who = _list(truth.spoilt)
+    who = _in_words(truth.beyond_limit)
+    verb = "is" if len(truth.beyond_limit) == 1 else "are"
     return [
-        f"{label}: {who} {'is' if len(truth.spoilt) == 1 else 'are'} off by {max(truth.error.values()):.1e}, and the "
-        f"largest exact entry is {truth.scale:.1e} (certified): rounding has spoilt {len(blocks)} of {total} blocks."
+        f"{label}: {who} {verb} off by {max(truth.error.values()):.1e}, and the largest exact entry is "
+        f"{truth.scale:.1e} (certified): rounding has spoilt {len(blocks)} of {total} blocks."
     ]
 
 
@@ -163,5 +175,5 @@ def _worst_of_each_quantity(blocks: Sequence[BlockResult]) -> list[BlockResult]:
     return list(worst.values())
 
 
-def _list(names: Sequence[str]) -> str:
+def _in_words(names: Sequence[str]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

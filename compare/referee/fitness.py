@@ -18,7 +18,7 @@ from .results import Failure
 def answer_failure(
     backend: str,
     problem: Problem,
-    given: Problem,
+    problem_after: Problem,
     answer: Evaluation,
     *,
     overflows: bool = False,
@@ -28,31 +28,34 @@ def answer_failure(
 
     Args:
         backend: who answered.
-        problem: the question.
-        given: the copy of the question that the backend was given, as it left it.
-        answer: the answer.
+        problem: what was asked.
+        problem_after: the copy of the problem that the backend got, as it is after the call.
+        answer: what the backend returned.
         overflows: the problem's numbers leave the dtype's range, so that infinities are no mistake.
         partial: gradients and outputs may be left out.
+
+    Returns:
+        The first check that failed, in the order of `Kind`; None if the answer is fit.
     """
     outputs = {} if partial and answer.outputs is None else {"outputs": answer.outputs}
-    found: dict[str, Any] = {"gradients": answer.gradients, "outputs": outputs, "adjoints": answer.adjoints}
+    answered: dict[str, Any] = {"gradients": answer.gradients, "outputs": outputs, "adjoints": answer.adjoints}
     optional = ("gradients", "outputs", "adjoints") if partial else ("adjoints",)
     expected = expected_shapes(problem)
-    for field, values in found.items():
+    for field, values in answered.items():
         if not isinstance(values, Mapping):
             return Failure(backend, "names", f"{field} is a {type(values).__name__}, expected a dict of arrays by name")
 
     for field, shapes in expected.items():
-        missing = [name for name in shapes if name not in found[field] and field not in optional]
-        unknown = [name for name in found[field] if name not in shapes]
+        missing = [name for name in shapes if name not in answered[field] and field not in optional]
+        unknown = [name for name in answered[field] if name not in shapes]
         if missing or unknown:
             what = f"no {', '.join(map(repr, missing))}" if missing else f"an unknown {unknown[0]!r}"
             return Failure(backend, "names", f"{field} has {what}, expected {', '.join(shapes)}")
 
     arrays = {
         name if field == "outputs" else f"{field}[{name!r}]": (array, expected[field][name])
-        for field in found
-        for name, array in found[field].items()
+        for field in answered
+        for name, array in answered[field].items()
     }
     for label, (array, shape) in arrays.items():
         if type(array) is not np.ndarray:  # a masked array, say, would hide entries from the comparison
@@ -74,7 +77,7 @@ def answer_failure(
             index = tuple(int(i) for i in np.argwhere(infinite)[0])
             return Failure(backend, "non-finite", f"{label}{list(index) or ''} is {array[index]}")
 
-    changed = _changed(problem, given)
+    changed = _changed(problem, problem_after)
     return Failure(backend, "mutation", f"it changed {changed}, which it was given") if changed else None
 
 
@@ -93,16 +96,16 @@ def update_failure(backend: str, params: Mapping[str, np.ndarray], updated: obje
     return None
 
 
-def _changed(problem: Problem, given: Problem) -> str:
+def _changed(problem: Problem, problem_after: Problem) -> str:
     """The first array that is no longer what it was, or anything else if there is none such."""
     try:
-        before, after = problem.arrays(), given.arrays()
+        before, after = problem.arrays(), problem_after.arrays()
         for name in {**before, **after}:
             if name not in before or name not in after or not _same(before[name], after[name]):
                 return name
     except Exception:
         return "the problem"
-    return "" if given.model == problem.model else "the model"
+    return "" if problem_after.model == problem.model else "the model"
 
 
 def _same(before: np.ndarray, after: np.ndarray) -> bool:

@@ -14,7 +14,7 @@ from .results import Failure
 
 @dataclass(frozen=True, eq=False)
 class Gathered:
-    """What became of one problem with every backend.
+    """What every backend answered to one problem.
 
     Attributes:
         answers: those that are fit to be compared, by backend.
@@ -27,8 +27,8 @@ class Gathered:
     skipped: dict[str, str]
 
     @classmethod
-    def of(cls, answered: Mapping[str, Answered]) -> Gathered:
-        """Sorts what the backends answered."""
+    def sorted_from(cls, answered: Mapping[str, Answered]) -> Gathered:
+        """Sorts what the backends answered into answers, failures and reasons."""
         return cls(
             {name: answer for name, answer in answered.items() if isinstance(answer, Evaluation | Trajectory)},
             tuple(answer for answer in answered.values() if isinstance(answer, Failure)),
@@ -50,8 +50,8 @@ def gather(
 
     Args:
         problem: what is computed.
-        backends: by their names.
-        training: let every backend learn by its own gradients, and gather the trajectories.
+        backends: those that are asked, by their names.
+        training: let every backend learn by the gradients that it computes, and gather the trajectories.
         overflows: the problem's numbers leave the dtype's range, so that infinities are no mistake.
         trace: whether the adjoints of every step are asked for.
         alone_is_enough: whether one answer is enough, since it is compared with the exact one.
@@ -77,12 +77,12 @@ def gather(
     if len(able) == 1 and "manual" not in answered:
         answered["manual"] = ask("manual", get_backend("manual"))
         able.append("manual")
-    gathered = Gathered.of(answered)
+    gathered = Gathered.sorted_from(answered)
     if len(able) < (1 if alone_is_enough else 2) and list(answered) != ["manual"]:
-        raise UnsupportedProblemError(f"no two backends can compute this: {reasons(gathered.skipped)}")
+        raise UnsupportedProblemError(f"no two backends can compute this: {reasons_in_one_line(gathered.skipped)}")
     return gathered
 
 
-def reasons(skipped: Mapping[str, str]) -> str:
+def reasons_in_one_line(skipped: Mapping[str, str]) -> str:
     """Why backends were skipped, in one line."""
     return "; ".join(f"{name}: {reason}" for name, reason in skipped.items())

@@ -16,9 +16,10 @@ from ...backends import Evaluation, Problem
 from ..answers import Quantity, Training, Trajectory, quantities, training_quantities
 from ..certificate import Certificate
 from ..tolerance import FLOOR_ULP, MAX_RELATIVE_TOLERANCE, Tolerance, units_in_the_last_place
+from .block_result import BlockResult, Pair, Truth, Verdict
 from .gathering import Gathered
 from .likely_cause import find_likely_cause
-from .results import BlockResult, Comparison, Pair, Truth, Verdict
+from .results import Comparison
 
 
 def judge(
@@ -38,7 +39,8 @@ def judge(
         training: how the backends learned, if they did.
 
     Returns:
-        The comparison, with the verdict on every block and on the whole.
+        The comparison: `disagree` if an answer was refused or a block disagrees, else `undecidable` if a block is, or
+        if the numbers leave the dtype's range, else `agree`.
     """
     compared = {name: _quantities(answer, problem) for name, answer in gathered.answers.items()}
     blocks = judge_values(compared, tolerance, certificate)
@@ -69,23 +71,32 @@ def _quantities(answer: Evaluation | Trajectory, problem: Problem) -> dict[str, 
 def judge_values(
     by_backend: Mapping[str, Mapping[str, Quantity]], tolerance: Tolerance, certificate: Certificate | None = None
 ) -> tuple[BlockResult, ...]:
-    """Compares the quantities of every pair of backends, block by block; with a certificate, each with the truth.
+    """Compares the quantities of every pair of backends, block by block.
 
-    A quantity that only some backends answer (an adjoint that one cannot see) is compared among those.
+    With a certificate, each is compared with the exact answer too. A quantity that only some backends answer, such as
+    an adjoint that one cannot see, is compared among those.
+
+    Args:
+        by_backend: for every backend its quantities, by their names.
+        tolerance: what rounding can do to each block.
+        certificate: the exact answer, if there is one.
+
+    Returns:
+        The judgement on every block, in the order of `tolerance.scale`.
     """
     results: list[BlockResult] = []
     for name in tolerance.scale:
-        present = {backend: found[name] for backend, found in by_backend.items() if name in found}
+        present = {backend: answered[name] for backend, answered in by_backend.items() if name in answered}
         if len(present) < (1 if certificate else 2):
             continue
-        quantity = next(iter(present.values()))
-        blocks = {backend: each.blocks.astype("float64") for backend, each in present.items()}
+        first = next(iter(present.values()))
+        blocks = {backend: quantity.blocks.astype("float64") for backend, quantity in present.items()}
         pairs = list(combinations(blocks, 2)) or [(only, only) for only in blocks]
         with np.errstate(all="ignore"):
             differences = np.stack([np.abs(blocks[one] - blocks[other]) for one, other in pairs])
             median = np.median(np.stack(list(blocks.values())), axis=0)
             ulp = units_in_the_last_place(tolerance.scale[name], tolerance.dtype)
-            distances = {backend: np.abs(each - median).max(axis=1) / ulp for backend, each in blocks.items()}
+            distances = {backend: np.abs(block - median).max(axis=1) / ulp for backend, block in blocks.items()}
         largest = differences.max(axis=2)  # (pairs, blocks)
         for i, allowed in enumerate(tolerance.allowed[name]):
             # not >, so that a NaN counts as apart
@@ -95,24 +106,24 @@ def judge_values(
             entry = i * differences.shape[2] + int(np.argmax(differences[worst, i]))
             results.append(
                 BlockResult(
-                    quantity=quantity.name,
-                    block=quantity.block_names[i],
+                    quantity=first.name,
+                    block=first.block_names[i],
                     verdict="undecidable" if undecidable else "disagree" if apart else "agree",
                     scale=float(tolerance.scale[name][i]),
                     spread=float(tolerance.spread[name][i]),
                     allowed=float(allowed),
                     difference=float(largest[worst, i]),
                     between=pairs[worst],
-                    index=tuple(int(j) for j in np.unravel_index(entry, quantity.values.shape)),
+                    index=tuple(int(j) for j in np.unravel_index(entry, first.values.shape)),
                     groups=agreeing_groups(list(present), apart),
                     distance_ulp={backend: float(distance[i]) for backend, distance in distances.items()},
                     likely_cause=_likely_cause(present, pairs[worst], i, allowed) if apart else "",
                 )
             )
-    return _by_the_truth(results, by_backend, tolerance, certificate) if certificate else tuple(results)
+    return _judged_by_certificate(results, by_backend, tolerance, certificate) if certificate else tuple(results)
 
 
-def _by_the_truth(
+def _judged_by_certificate(
     results: Sequence[BlockResult],
     by_backend: Mapping[str, Mapping[str, Quantity]],
     tolerance: Tolerance,
@@ -124,7 +135,11 @@ def _by_the_truth(
     part of the block becomes an agreement nevertheless, and only a larger one leaves the block undecidable.
     """
     errors = {
-        name: {backend: certificate.errors(name, found[name]) for backend, found in by_backend.items() if name in found}
+        name: {
+            backend: certificate.errors(name, answered[name])
+            for backend, answered in by_backend.items()
+            if name in answered
+        }
         for name in {block.name for block in results}
     }
     scales = {name: certificate.scale(name) for name in errors}
@@ -135,18 +150,20 @@ def _by_the_truth(
         numbers[block.name] += 1
         scale = float(scales[block.name][i])
         ulp = float(units_in_the_last_place(np.array(scale), tolerance.dtype))
-        error = {backend: float(of[i]) for backend, of in errors[block.name].items()}
+        error = {backend: float(bounds[i]) for backend, bounds in errors[block.name].items()}
         wrong = tuple(backend for backend, reached in error.items() if not reached <= block.allowed)
         small = max(MAX_RELATIVE_TOLERANCE * scale, FLOOR_ULP * (ulp + float(np.finfo(tolerance.dtype).tiny)))
         rounding_dominated = tolerance.overflows or tolerance.undecidable[block.name][i]
-        spoilt = tuple(backend for backend, reached in error.items() if rounding_dominated and not reached <= small)
+        beyond_limit = tuple(
+            backend for backend, reached in error.items() if rounding_dominated and not reached <= small
+        )
         in_ulp = {backend: reached / ulp for backend, reached in error.items()}
         verdict: Verdict = "agree"
-        if tolerance.overflows or (spoilt and not wrong):
+        if tolerance.overflows or (beyond_limit and not wrong):
             verdict = "undecidable"
         elif wrong:
             verdict = "disagree"
-        truth = Truth(scale, error, in_ulp, wrong, bool(rounding_dominated), spoilt)
+        truth = Truth(scale, error, in_ulp, wrong, bool(rounding_dominated), beyond_limit)
         decided.append(replace(block, verdict=verdict, truth=truth))
     return tuple(decided)
 
@@ -159,11 +176,11 @@ def _likely_cause(present: Mapping[str, Quantity], pair: Pair, i: int, allowed: 
 def agreeing_groups(backends: Sequence[str], apart: Iterable[Pair]) -> tuple[tuple[str, ...], ...]:
     """The backends in groups whose members all agree with each other, the largest group first."""
     differ = {frozenset(pair) for pair in apart}
-    rest, groups = list(backends), []
-    while rest:
-        candidates = (group for size in range(len(rest), 0, -1) for group in combinations(rest, size))
+    ungrouped, groups = list(backends), []
+    while ungrouped:
+        candidates = (group for size in range(len(ungrouped), 0, -1) for group in combinations(ungrouped, size))
         groups.append(next(g for g in candidates if not any(frozenset(pair) in differ for pair in combinations(g, 2))))
-        rest = [backend for backend in rest if backend not in groups[-1]]
+        ungrouped = [backend for backend in ungrouped if backend not in groups[-1]]
     return tuple(groups)
 
 

@@ -1,4 +1,4 @@
-"""Lets a backend learn by its own gradients."""
+"""Lets a backend learn, by the gradients that it computes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ...backends import Backend, Evaluation, Problem, UnsupportedProblemError
 from ...backends.errors import first_line
 from ...backends.references.manual_backend import ManualBackend
 from ..answers import Training, accuracy, follow
-from .asking import Answered, ask_backend, copies
+from .asking import Answered, ask_backend, copied_arrays
 from .fitness import update_failure
 from .results import Failure
 
@@ -22,7 +22,7 @@ class _Stopped(Exception):  # noqa: N818 # not an error: it carries the reason w
 
 
 def train_backend(name: str, backend: Backend, problem: Problem, training: Training, *, overflows: bool) -> Answered:
-    """A backend's trajectory, by its own update if it has one; or why there is none."""
+    """A backend's trajectory, by its `descend` if it has one; or why there is no trajectory."""
     at_step = 0
 
     def evaluate(at: Problem, step: int) -> Evaluation:
@@ -38,22 +38,22 @@ def train_backend(name: str, backend: Backend, problem: Problem, training: Train
             raise _Stopped(UnsupportedProblemError("it does not give all gradients, and so it cannot learn"))
         return outcome
 
-    own_descend = getattr(backend, "descend", None)
+    backend_descend = getattr(backend, "descend", None)
 
     def descend(
         params: Mapping[str, np.ndarray], gradients: Mapping[str, np.ndarray], learning_rate: float
     ) -> dict[str, np.ndarray]:
-        if own_descend is None:
+        if backend_descend is None:
             return ManualBackend().descend(params, gradients, learning_rate)
         try:
-            returned = own_descend(copies(params), copies(gradients), learning_rate)
+            returned = backend_descend(copied_arrays(params), copied_arrays(gradients), learning_rate)
         except (Exception, SystemExit) as error:
             message = f"at step {at_step}: its descend raised {first_line(error)}"
             raise _Stopped(Failure(name, "error", message)) from error
         failure = update_failure(name, params, returned)
         if failure:
             raise _Stopped(replace(failure, message=f"at step {at_step}: {failure.message}"))
-        return copies(returned)
+        return copied_arrays(returned)
 
     try:
         trajectory = follow(problem, training, evaluate, descend)

@@ -1,4 +1,4 @@
-"""What a comparison found: frozen values, and the rows that every rendering is made of."""
+"""The results of a comparison: frozen values, and the rows that every rendering is made of."""
 
 from __future__ import annotations
 
@@ -7,12 +7,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ...backends import Evaluation, Problem
-from ..answers import QuantityName, Training, Trajectory
+from ..answers import Training, Trajectory
 from ..mistakes import Diagnosis
+from .block_result import BlockResult, Verdict
 
-Verdict = Literal["agree", "disagree", "undecidable"]
-WORST_FIRST: tuple[Verdict, ...] = ("disagree", "undecidable", "agree")
-Pair = tuple[str, str]
 Kind = Literal["error", "names", "shape", "dtype", "non-finite", "mutation"]
 
 
@@ -24,6 +22,11 @@ class Failure:
         backend: who answered.
         kind: the first check that failed, in the order of `Kind`.
         message: what is wrong, where, and what was expected.
+
+    Examples:
+        >>> failure = Failure("mine", "shape", "gradients['W'] has shape (3, 5), expected (5, 3): it is transposed")
+        >>> f"{failure.backend}: {failure.kind}"
+        'mine: shape'
     """
 
     backend: str
@@ -31,117 +34,32 @@ class Failure:
     message: str
 
 
-@dataclass(frozen=True)
-class Truth:
-    """What a certificate says of one block.
-
-    Attributes:
-        scale: the magnitude of the largest exact entry.
-        error: how far each backend is at most, as an upper bound.
-        error_ulp: the same in units in the last place of `scale`.
-        wrong: the backends that are further from the truth than rounding explains.
-        rounding_dominated: rounding can spoil this block; so an error up to a small part of it is allowed.
-        spoilt: the backends whose error is larger than that there.
-    """
-
-    scale: float
-    error: dict[str, float]
-    error_ulp: dict[str, float]
-    wrong: tuple[str, ...]
-    rounding_dominated: bool
-    spoilt: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class BlockResult:
-    """The judgement on one block.
-
-    Attributes:
-        quantity: what it is a part of: `loss`, `o_t`, `dU`, `dh_t` …
-        block: its own name: `loss`, `o_3`, `dU` (or of a gate `dU_i`), `dh_3` …
-        verdict: of this block.
-        scale: the largest entry's magnitude.
-        spread: how far rounding alone moved the block.
-        allowed: how far two correct answers may differ.
-        difference: the largest difference between two answers.
-        between: the two backends that differ the most.
-        index: where they do, as an index into the quantity's array.
-        groups: the backends in groups that agree among themselves, the largest first.
-        distance_ulp: how far each backend is from the median of all, in units in the last place of `scale`.
-        likely_cause: the simple mistake that turns one of the two answers into the other; or empty.
-        truth: with a certificate, how far each backend is from the truth.
-    """
-
-    quantity: QuantityName
-    block: QuantityName
-    verdict: Verdict
-    scale: float
-    spread: float
-    allowed: float
-    difference: float
-    between: Pair
-    index: tuple[int, ...]
-    groups: tuple[tuple[str, ...], ...]
-    distance_ulp: dict[str, float]
-    likely_cause: str = ""
-    truth: Truth | None = None
-
-    @property
-    def name(self) -> str:
-        """The quantity's name."""
-        return str(self.quantity)
-
-    @property
-    def label(self) -> str:
-        """The block's name."""
-        return str(self.block)
-
-    @property
-    def step(self) -> int | None:
-        """The time step t, counted from 1 as in the equations; None where there is none."""
-        return self.block.step
-
-    @property
-    def outliers(self) -> tuple[str, ...]:
-        """The backends that are wrong, if that is certified; else those outside the majority, if there is one."""
-        if self.truth:
-            return self.truth.wrong
-        others = tuple(name for group in self.groups[1:] for name in group)
-        return others if len(self.groups[0]) > len(others) else ()
-
-    def is_wrong(self, backend: str) -> bool:
-        """Whether a backend is wrong here, or one of those that differ, if nobody knows which."""
-        return (
-            self.verdict == "disagree"
-            and backend in self.distance_ulp
-            and backend in (self.outliers or self.distance_ulp)
-        )
-
-    @property
-    def ratio(self) -> float:
-        """The difference, or the largest true error, as a multiple of what is allowed: above 1 it is not rounding."""
-        if self.truth:
-            return max(self.truth.error.values()) / self.allowed
-        return self.difference / self.allowed
-
-
 @dataclass(frozen=True, eq=False)
 class Comparison:
     """The answers of several backends to one problem, and the judgement on them.
 
     Attributes:
-        problem: the question.
+        problem: what was computed.
         verdict: `agree`, `disagree` or `undecidable`.
         answers: what each backend answered, if its answer was fit to be compared.
         failures: the answers that were refused before their values were compared.
-        blocks: the judgement on every block, in a fixed order; empty if fewer than two answers were fit.
+        blocks: the judgement on every block, in a fixed order; without a certificate, empty if fewer than two answers
+            were fit.
         skipped: the backends that cannot compute this problem, with their reasons.
         bitwise: whether all answers are equal to the last bit.
         overflows: whether the numbers leave the dtype's range, so that nothing can be decided.
         training: how the backends learned, if trajectories were compared.
-        bits: the precision of the certificate, if there is one.
+        bits: the precision of the certificate in bits; None without one.
         uncertified: why there is none, if one was asked for.
         diagnoses: by backend, which mistakes give its wrong gradients; None where nobody looked for them.
+
+    Examples:
+        >>> from gradparity.compare import SYSTEMS, compare
+        >>> comparison = compare(SYSTEMS["elman-softmax"].problem(seed=0), ["manual"], certify=True)
+        >>> comparison.verdict, comparison.strength, comparison.verdict_on("manual")
+        ('agree', 'certified', 'agree')
+        >>> [row["block"] for row in comparison.rows()][:3]
+        ['loss', 'o_1', 'o_2']
     """
 
     problem: Problem
@@ -161,7 +79,8 @@ class Comparison:
     def strength(self) -> str:
         """How an agreement was shown: `certified`, `bitwise`, to `rounding`, or `alone` where nobody was compared.
 
-        With a certificate, but on a problem that rounding could have spoilt, answers are shown to be `within 1 %`.
+        `within 1 %` is what a certificate shows on a problem with a rounding-dominated block. It is empty where the
+        backends do not agree.
         """
         if self.verdict != "agree":
             return ""
@@ -189,7 +108,9 @@ class Comparison:
     @property
     def forward_only(self) -> list[str]:
         """The backends that gave forward values and no gradients."""
-        return [name for name, each in self.answers.items() if isinstance(each, Evaluation) and not each.gradients]
+        return [
+            name for name, answer in self.answers.items() if isinstance(answer, Evaluation) and not answer.gradients
+        ]
 
     @property
     def closest(self) -> BlockResult | None:
@@ -198,7 +119,7 @@ class Comparison:
         return max(decided, key=lambda block: block.ratio, default=None)
 
     def distance_ulp(self, backend: str) -> float | None:
-        """A backend's largest distance from the median of all answers, over the blocks that can be decided."""
+        """A backend's largest distance from the median of all answers, in ulp, over the blocks that can be decided."""
         distances = [
             block.distance_ulp[backend]
             for block in self.blocks
@@ -207,14 +128,19 @@ class Comparison:
         return max(distances, default=None)
 
     def error_ulp(self, backend: str) -> float | None:
-        """A backend's largest true error, as far as there is a certificate."""
+        """A backend's largest true error in ulp; None without a certificate."""
         errors = [
             block.truth.error_ulp[backend] for block in self.blocks if block.truth and backend in block.truth.error
         ]
         return max(errors, default=None)
 
     def rows(self) -> list[dict[str, object]]:
-        """One row for each block, as plain values: what tables, JSON and pages are made of."""
+        """One row for each block: what tables, JSON and pages are made of.
+
+        Returns:
+            Dicts of plain values: the attributes of `BlockResult`, with `outliers`; `error_ulp` and `wrong` are those
+            of its `truth`, and None without a certificate.
+        """
         return [
             {
                 "block": block.label,

@@ -56,7 +56,7 @@ class Entry:
         """
         file, colons, test = self.pattern.partition("::")
         if file == CONFORMANCE:  # which is run for one backend or another
-            names = _candidates(items)
+            names = _candidate_names(items)
             bracket = test.partition("[")[2]
             return bool(names) and (not bracket or bracket.startswith(tuple(f"{name}-" for name in names)))
         if everything or not colons:
@@ -82,10 +82,10 @@ def read(file: Path, root: Path) -> list[Entry]:
     for number, line in enumerate(map(str.strip, lines), start=1):
         if not line or line.startswith("#"):
             continue
-        found = ENTRY.fullmatch(line)
-        if not found:
+        match = ENTRY.fullmatch(line)
+        if not match:
             raise pytest.UsageError(f"{file}:{number}: {line!r} has no reason, expected PATTERN  # reason")
-        entries.append(Entry(f"{file.name}:{number}", _from_root(found["pattern"], root), found["reason"]))
+        entries.append(Entry(f"{file.name}:{number}", _from_root(match["pattern"], root), match["reason"]))
     return entries
 
 
@@ -103,17 +103,17 @@ class ExpectedFailures:
         for entry in self.entries:
             for item in filter(entry.matches, items):
                 mark = pytest.mark.xfail(strict=True, reason=f"{entry.reason} ({entry.place})")
-                item.add_marker(mark, append=False)  # before a mark of its own, which need not be strict
+                item.add_marker(mark, append=False)  # before a mark in its file, which need not be strict
                 matched.add(entry)
-        named = any("::" in arg for arg in config.args) or config.getoption("lf", default=False)
+        selects_tests = any("::" in arg for arg in config.args) or config.getoption("lf", default=False)
         everything = _is_of_everything(config)
         stale = [
-            each
-            for each in self.entries
-            if each not in matched and each.is_part_of(items, config.rootpath, everything=everything)
+            entry
+            for entry in self.entries
+            if entry not in matched and entry.is_part_of(items, config.rootpath, everything=everything)
         ]
         result = yield  # in which -k and -m take tests away, but not these:
-        if not named:
+        if not selects_tests:
             items += [StaleEntry.of(session, entry) for entry in stale]
         return result
 
@@ -140,10 +140,11 @@ class StaleEntry(pytest.Item):
         return self.path, None, self.nodeid
 
 
-def _candidates(items: Sequence[pytest.Item]) -> set[str]:
+def _candidate_names(items: Sequence[pytest.Item]) -> set[str]:
     """The names of the backends for which the conformance suite is run."""
-    given = [getattr(item, "callspec", None) for item in items if item.nodeid.startswith(f"{CONFORMANCE}::")]
-    candidates = [callspec.params.get("candidate") for callspec in given if callspec]
+    suite = [item for item in items if item.nodeid.startswith(f"{CONFORMANCE}::")]
+    callspecs = [getattr(item, "callspec", None) for item in suite]
+    candidates = [callspec.params.get("candidate") for callspec in callspecs if callspec]
     return {candidate.backend.name for candidate in candidates if hasattr(candidate, "backend")}
 
 

@@ -1,4 +1,4 @@
-"""What stands behind pytest's fixture `gradparity`: the question of a test, and the referee that it is handed."""
+"""What stands behind pytest's fixture `gradparity`: the referee, on the problem of a test."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from ...backends.files import require_folder
 from ...backends.frameworks.loading import require
 from ...backends.registry import resolve
 from ..check import Check, Function, check_derivation
-from ..check.display import numbers
-from ..diagnosis import named
+from ..check.display import small_problem_text
+from ..diagnosis import describe_diagnosis
 from ..referee import Comparison, DisagreementError, compare, compare_certified_if_possible, require_answered
 from ..systems import SYSTEMS, System
-from .questions import Question, refused_as
-from .reproduction import next_step_of_test, path_of_a_new_process, reference, source_of
+from .catalogue_problems import CatalogueProblem, refused_as
+from .reproduction import backend_target, function_target, next_step_of_test, path_of_a_new_process
 from .session import NOTE
 
 
@@ -37,17 +37,26 @@ from .session import NOTE
 class Gradparity:
     """The referee as the fixture `gradparity` hands it out.
 
+    A test uses `problem`, `system`, `assert_agree` and `check_derivation`; the rest is for the plugin.
+
     Attributes:
-        question: of a test that is parametrized by the marker.
-        backends: those of `--gradparity-backend`, which are asked too.
+        catalogue_problem: the problem of a test that is parametrized by the marker; None without it.
+        backends: the values of `--gradparity-backend`, which are asked too.
         certify: whether the exact answer is asked for.
         folder: in which a problem is saved that is no agreement.
         test: the arguments that make pytest run this very test.
         path: where a process that is started anew looks for modules.
         note: keeps what is to be said of the test at the end of the run.
+
+    Examples:
+        In a test file, with pytest:
+
+            @pytest.mark.gradparity("lstm", "gru", dtype="float64", seed=7)
+            def test_my_backend_agrees(gradparity):
+                gradparity.assert_agree("my_package:backend", "torch")
     """
 
-    question: Question | None
+    catalogue_problem: CatalogueProblem | None
     backends: tuple[str, ...]
     certify: bool
     folder: Path | None
@@ -56,111 +65,125 @@ class Gradparity:
     note: Callable[[str], None]
 
     def __repr__(self) -> str:
-        return f"<gradparity on {self.question.id if self.question else 'what it is given'}>"
+        return f"<gradparity on {self.catalogue_problem.id if self.catalogue_problem else 'what it is given'}>"
 
     @property
     def problem(self) -> Problem:
-        """The test's own problem."""
-        return self._own.problem
+        """The problem of a test that is parametrized by the marker; one without it fails here."""
+        return self._require_marked().problem
 
     @property
     def system(self) -> System:
         """The system of the catalogue that the test is parametrized with."""
-        return self._own.system
+        return self._require_marked().system
 
-    @property
-    def _own(self) -> Question:
-        if self.question is None:
+    def _require_marked(self) -> CatalogueProblem:
+        if self.catalogue_problem is None:
             pytest.fail("this test has no problem: add @pytest.mark.gradparity(...), or give problem=", pytrace=False)
-        return self.question
+        return self.catalogue_problem
 
     def assert_agree(self, *backends: str | Backend, problem: Problem | None = None) -> Comparison:
-        """Passes if the backends agree on the test's own problem, or on the one that is given.
+        """Passes if the backends agree on the problem of the test's marker, or on `problem`.
 
-        One that is named alone is compared with `manual`; none at all means all that are installed. Those of
-        `--gradparity-backend` are asked too, as far as they can compute the problem. On the test's own problem a system
-        that learns is learned from, as `gradparity compare` does. The test is skipped where a framework of the backends
-        that it names is not installed, or these cannot compute the problem, with the reason.
+        The backends of `--gradparity-backend` are asked too, as far as they can compute the problem. A system of the
+        marker that learns is learned, as `gradparity compare` does. The test is skipped, with the reason, where a
+        framework of the backends that it names is not installed, or one of them cannot compute the problem.
+
+        Args:
+            backends: names, `module:object`, or Backend objects. One alone is compared with `manual`; none means all
+                that are installed.
+            problem: what is computed, in place of the marker's problem.
+
+        Returns:
+            The comparison, whose verdict is `agree`.
 
         Raises:
             DisagreementError: something disagrees, or cannot be decided; with a line that reproduces it.
         """
         __tracebackhide__ = True
-        training = self._own.system.training if problem is None else None
-        about, certify = problem or self.problem, self.certify
+        marked = self._require_marked() if problem is None else None
+        judged = self.problem if problem is None else problem
+        training = marked.system.training if marked else None
+        certify = self.certify
         with _outcomes():
-            named = resolve(backends) if backends else {}
-            others = self._others(named)
-            asked = resolve([*named.values(), *others.values()])
+            asked_by_test = resolve(backends) if backends else {}
+            others = self._others(asked_by_test)
+            selection = resolve([*asked_by_test.values(), *others.values()])
             ask = compare_certified_if_possible if certify else compare
-            found = ask(about, asked, training=training)
-            if found.uncertified:
-                self.note(f"compared without a certificate: {found.uncertified}")
+            comparison = ask(judged, selection, training=training)
+            if comparison.uncertified:
+                self.note(f"compared without a certificate: {comparison.uncertified}")
                 certify = False
-            if found.verdict == "agree":
-                require_answered(found, named)
-        for name in (others[given].name for given in self.backends if given in others):
-            if name in found.skipped:
-                self.note(f"{name} was left out: {found.skipped[name]}")
-        if found.verdict == "agree":
-            return found
-        told = [*backends, *(others if self.backends else ())]
-        options = [part for each in told for part in ("--backend", reference(each, self.path))]
+            if comparison.verdict == "agree":
+                require_answered(comparison, asked_by_test)
+        for name in (others[option].name for option in self.backends if option in others):
+            if name in comparison.skipped:
+                self.note(f"{name} was left out: {comparison.skipped[name]}")
+        if comparison.verdict == "agree":
+            return comparison
+        targets = [backend_target(backend, self.path) for backend in (*backends, *(others if self.backends else ()))]
+        options = [part for target in targets for part in ("--backend", target)]
         options += ["--certify"] * certify
-        saved = self._saved(about, self._own.system.name if problem is None else "case")
-        if "" in options:
-            command = self._run_again()
-        elif problem is None:
-            command = ["gradparity", "compare", *self._own.arguments, *options]
-        else:
-            command = (
-                ["gradparity", "compare", "--case", os.path.relpath(saved), *options] if saved else self._run_again()
-            )
-        raise DisagreementError(found, next_step=next_step_of_test(command, saved))
+        saved = self._saved(judged, marked.system.name if marked else "case")
+        command = self._run_again()
+        if marked and "" not in targets:
+            command = ["gradparity", "compare", *marked.arguments, *options]
+        elif saved and "" not in targets:
+            command = ["gradparity", "compare", "--case", os.path.relpath(saved), *options]
+        raise DisagreementError(comparison, next_step=next_step_of_test(command, saved))
 
     def check_derivation(self, function: Function, system: str | System | None = None) -> Check:
-        """Passes if a derivation by hand is right on a system: by default the test's own, in its dtype and seed.
+        """Passes if a derivation by hand is right on a system.
+
+        Args:
+            function: the derivation, as for `gradparity.compare.check_derivation`.
+            system: a name from `gradparity systems`, or a System. None means the marker's, and `elman-softmax` without
+                a marker. Dtype and seed are those of the marker too.
+
+        Returns:
+            The check, whose verdict is `agree`.
 
         Raises:
             DisagreementError: it is wrong; with the mistake, and the smallest problem on which it is.
         """
         __tracebackhide__ = True
-        own = self.question
-        asked = system or (own.system if own else "elman-softmax")
-        options: dict[str, Any] = {"seeds": (own.seed,), "dtype": own.dtype} if own else {}
+        marked = self.catalogue_problem
+        asked = system or (marked.system if marked else "elman-softmax")
+        options: dict[str, Any] = {"seeds": (marked.seed,), "dtype": marked.dtype} if marked else {}
         with _outcomes():
             check = check_derivation(function, asked, **options)
         if not check.first_wrong:
             return check
         lines = []
         if check.smallest:
-            lines += ["The smallest problem on which it is still wrong:", numbers(check.smallest, check.name)]
-        lines += [named(check.diagnosis)] if check.sizes else []
+            smallest = small_problem_text(check.smallest, check.name)
+            lines += ["The smallest problem on which it is still wrong:", smallest]
+        lines += [describe_diagnosis(check.diagnosis)] if check.sizes else []
         saved = self._saved((check.smallest or check.first_wrong).problem, check.system)
-        command, source = self._run_again(), source_of(function)
-        if source and isinstance(asked, str | System) and check.system in SYSTEMS:
-            command = ["gradparity", "check", source, "--system", check.system]
-            command += ["--dtype", own.dtype, "--seed", str(own.seed)] if own else []
+        command, target = self._run_again(), function_target(function)
+        if target and isinstance(asked, str | System) and check.system in SYSTEMS:
+            command = ["gradparity", "check", target, "--system", check.system]
+            command += ["--dtype", marked.dtype, "--seed", str(marked.seed)] if marked else []
         raise DisagreementError(check.first_wrong, next_step="\n".join([*lines, next_step_of_test(command, saved)]))
 
-    def _others(self, named: Mapping[str, Backend]) -> dict[str, Backend]:
-        """The backends that are asked beside those that a test names, by their names, or as the option has them."""
-        others = {} if named else load_backends()[0]
-        if len(named) == 1 and "manual" not in named:
+    def _others(self, asked_by_test: Mapping[str, Backend]) -> dict[str, Backend]:
+        """The backends that are asked beside those of a test, by their names, or by the option's value."""
+        others = {} if asked_by_test else load_backends()[0]
+        if len(asked_by_test) == 1 and "manual" not in asked_by_test:
             others["manual"] = get_backend("manual")
-        for given in self.backends:
-            ((name, backend),) = resolve([given]).items()
-            there = {**named, **others}.get(name)
-            if there is None:
-                others[given] = backend
-            elif type(there) is not type(backend):
+        for option in self.backends:
+            ((name, backend),) = resolve([option]).items()
+            namesake = {**asked_by_test, **others}.get(name)
+            if namesake is None:
+                others[option] = backend
+            elif type(namesake) is not type(backend):
                 raise RequestError(f"two backends are called {name!r}: each needs a name of its own")
         return others
 
     def _saved(self, problem: Problem, name: str) -> Path | None:
         try:
             return problem.save_in(self.folder, name) if self.folder else None
-        except RequestError as error:  # what was found is told all the same
+        except RequestError as error:  # the failure is reported all the same
             self.note(f"the problem was not saved: {error}")
             return None
 
@@ -169,14 +192,14 @@ class Gradparity:
         return ["pytest", *self.test, *options, *["--gradparity-certify"] * self.certify]
 
 
-def for_test(request: pytest.FixtureRequest, question: Question | None) -> Gradparity:
+def for_test(request: pytest.FixtureRequest, catalogue_problem: CatalogueProblem | None) -> Gradparity:
     """The referee of a test."""
     config = request.config
     here = config.invocation_params.dir
     folder = config.getoption("gradparity_save_case")
     _, _, name = request.node.nodeid.partition("::")
     return Gradparity(
-        question,
+        catalogue_problem,
         tuple(dict.fromkeys(config.getoption("gradparity_backend"))),
         config.getoption("gradparity_certify"),
         here / folder if folder else None,
@@ -186,7 +209,7 @@ def for_test(request: pytest.FixtureRequest, question: Question | None) -> Gradp
     )
 
 
-def check_options(config: pytest.Config) -> None:
+def check_plugin_options(config: pytest.Config) -> None:
     """Refuses options that cannot be met, before anything is collected."""
     folder = config.getoption("gradparity_save_case")
     with refused_as(pytest.UsageError):
@@ -201,7 +224,7 @@ def check_options(config: pytest.Config) -> None:
 
 @contextmanager
 def _outcomes() -> Iterator[None]:
-    """What becomes of a test whose question cannot be asked: it is skipped, or fails in one line."""
+    """Skips a test whose problem cannot be computed, and fails one whose request is wrong, in one line."""
     with _failed():
         try:
             yield

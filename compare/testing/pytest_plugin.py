@@ -1,4 +1,4 @@
-"""The pytest plugin: the fixture and the marker `gradparity`, expected failures, and the door to the conformance suite.
+"""The pytest plugin: the fixture and the marker `gradparity`, expected failures, and the conformance suite.
 
 pytest loads this module whenever it starts, and so it imports nothing of gradparity until a test or an option asks.
 """
@@ -53,9 +53,9 @@ def pytest_configure(config: pytest.Config) -> None:
     if any(":" in name for name in names):
         sys.path.append(str(config.invocation_params.dir))  # as `gradparity` finds a module in the current folder
     if names or config.getoption("gradparity_certify") or config.getoption("gradparity_save_case"):
-        import_module(".fixture", __package__).check_options(config)
+        import_module(".fixture", __package__).check_plugin_options(config)
     if is_conformance_run(config):
-        import_module(".conformance", __package__).check_options(config)
+        import_module(".candidates", __package__).check_conformance_options(config)
     if listed := _expected_failures_file(config):
         expected_failures = import_module(".expected_failures", __package__)
         config.pluginmanager.register(
@@ -80,13 +80,13 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         raise pytest.Collector.CollectError(
             f"{metafunc.definition.name}: the marker gradparity is for a test that uses the fixture gradparity"
         )
-    own = [node for node, _ in metafunc.definition.iter_markers_with_node(marker.name) if node is metafunc.definition]
-    if len(own) > 1:
+    test = metafunc.definition
+    if sum(node is test for node, _ in test.iter_markers_with_node(marker.name)) > 1:
         raise pytest.Collector.CollectError(
             f"{metafunc.definition.name}: it has several markers gradparity: name all systems in one"
         )
-    questions = import_module(".questions", __package__).questions_of(marker, metafunc.definition.name)
-    metafunc.parametrize("gradparity", questions, ids=[question.id for question in questions], indirect=True)
+    problems = import_module(".catalogue_problems", __package__).problems_of_marker(marker, metafunc.definition.name)
+    metafunc.parametrize("gradparity", problems, ids=[problem.id for problem in problems], indirect=True)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -96,11 +96,12 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 @pytest.fixture
 def gradparity(request: pytest.FixtureRequest) -> Gradparity:
-    """The referee: `gradparity.assert_agree("torch", my_backend)`, on the test's own `gradparity.problem` if it is
-    parametrized by the marker, else on the one that is given; and `gradparity.check_derivation(function)`.
+    """The referee: `gradparity.assert_agree("torch", my_backend)` and `gradparity.check_derivation(function)`.
+
+    A test with the marker has `gradparity.problem`; one without passes `problem=`.
     """
-    found: Gradparity = import_module(".fixture", __package__).for_test(request, getattr(request, "param", None))
-    return found
+    referee: Gradparity = import_module(".fixture", __package__).for_test(request, getattr(request, "param", None))
+    return referee
 
 
 class ConformanceModule(pytest.Module):
@@ -127,17 +128,20 @@ def pytest_pycollect_makemodule(module_path: Path, parent: pytest.Collector) -> 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collect_file(file_path: Path) -> Generator[None, list[pytest.Collector], list[pytest.Collector]]:
-    found = yield  # --doctest-modules would import the suite under another name
-    return [each for each in found if isinstance(each, ConformanceModule)] if file_path == CONFORMANCE_FILE else found
+    collectors = yield
+    if file_path != CONFORMANCE_FILE:
+        return collectors
+    # --doctest-modules would import the suite under another name
+    return [collector for collector in collectors if isinstance(collector, ConformanceModule)]
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    reports = [each for outcome in terminalreporter.stats.values() for each in outcome]
-    called = [each for each in reports if isinstance(each, pytest.TestReport) and each.when == "call"]
+    reports = [report for outcome in terminalreporter.stats.values() for report in outcome]
+    called = [report for report in reports if isinstance(report, pytest.TestReport) and report.when == "call"]
     notes = [note for report in called for key, note in report.user_properties if key == NOTE]
     for note in dict.fromkeys(notes):
         terminalreporter.write_line(f"gradparity, {notes.count(note)} ×: {note}")
     if is_conformance_run(config):
-        lines: Iterator[str] = import_module(".conformance", __package__).left_out(config)
+        lines: Iterator[str] = import_module(".candidates", __package__).left_out_lines(config)
         for line in lines:
             terminalreporter.write_line(line)

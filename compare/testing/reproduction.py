@@ -17,8 +17,8 @@ from ..check import Function
 from .session import STARTED_WITH
 
 
-def reference(backend: str | Backend, path: Sequence[str]) -> str:
-    """The name under which another process, with that path, finds a backend; empty if there is none."""
+def backend_target(backend: str | Backend, path: Sequence[str]) -> str:
+    """`module:object`, by which another process with that path finds a backend; empty if it does not."""
     if isinstance(backend, str):
         return backend
     kind = backend if isinstance(backend, type) else type(backend)
@@ -27,8 +27,8 @@ def reference(backend: str | Backend, path: Sequence[str]) -> str:
     if not module or not names:
         return ""
     root = sys.modules[module.__name__.partition(".")[0]]
-    found = PathFinder.find_spec(root.__name__, [*path, os.getcwd()])
-    return f"{module.__name__}:{names[0]}" if found and found.origin == root.__file__ else ""
+    spec = PathFinder.find_spec(root.__name__, [*path, os.getcwd()])
+    return f"{module.__name__}:{names[0]}" if spec and spec.origin == root.__file__ else ""
 
 
 def path_of_a_new_process(config: pytest.Config) -> tuple[str, ...]:
@@ -37,8 +37,8 @@ def path_of_a_new_process(config: pytest.Config) -> tuple[str, ...]:
     return tuple(folder for folder in STARTED_WITH if folder not in added)
 
 
-def source_of(function: Function) -> str:
-    """`FILE.py:FUNCTION`, or nothing if it is no function of a file."""
+def function_target(function: Function) -> str:
+    """`FILE.py:FUNCTION`, by which `gradparity check` finds a function; empty if it is no function of a file."""
     name = getattr(function, "__name__", "")
     module = sys.modules.get(getattr(function, "__module__", ""))
     if getattr(module, name, None) is not function or not (file := inspect.getsourcefile(function)):
@@ -47,6 +47,7 @@ def source_of(function: Function) -> str:
 
 
 def next_step_of_test(command: Sequence[str], saved: Path | None) -> str:
+    """What a failing test tells to do next: keep the problem, and run the command."""
     keep = (
         f"The problem is saved: {os.path.relpath(saved)}" if saved else "Keep the problem: --gradparity-save-case DIR"
     )

@@ -16,6 +16,6 @@ NOTE = "gradparity"  # the user property of a test of which there is more to say
 
 def is_conformance_run(config: pytest.Config) -> bool:
     """Whether the conformance suite was named on the command line."""
-    named = [arg.partition("::")[0] for arg in config.args]
-    files = [(config.invocation_params.dir / name).resolve() for name in named]
-    return CONFORMANCE in named or CONFORMANCE_FILE.resolve() in files
+    paths = [arg.partition("::")[0] for arg in config.args]
+    files = [(config.invocation_params.dir / path).resolve() for path in paths]
+    return CONFORMANCE in paths or CONFORMANCE_FILE.resolve() in files

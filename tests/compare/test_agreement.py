@@ -1,4 +1,4 @@
-"""The claim of the project: three independent answers to one question agree."""
+"""The claim of the project: three independent answers to one problem agree."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NO_SHRINKING = [phase for phase in Phase if phase is not Phase.shrink]  # it com
 
 
 def with_other_numbers(problem: Problem, seed: int) -> Problem:
-    """The same question of the same sizes; of sequences, the lengths change places."""
+    """The same model and sizes with other numbers; of sequences, the lengths change places."""
     sizes = {name: getattr(problem, name) for name in problem.model.LEADING}
     lengths = None if problem.lengths is None else problem.lengths[::-1]
     return Problem.from_seed(problem.model, seed=seed, dtype=problem.dtype, lengths=lengths, **sizes)
@@ -36,7 +36,7 @@ def test_the_references_agree_on_random_problems(kind, models, dtype):
     @given(problem=problems(dtype=dtype, most_steps=5, **kind))
     def agree(problem):
         others = [with_other_numbers(problem, seed) for seed in range(1, NUMBERS)]
-        answered.extend(set(assert_agree(each).answers) for each in (problem, *others))
+        answered.extend(set(assert_agree(asked).answers) for asked in (problem, *others))
 
     agree()
     assert len(answered) >= models * NUMBERS

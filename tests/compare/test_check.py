@@ -1,4 +1,4 @@
-"""A derivation by hand is judged by its own numbers, whoever wrote it."""
+"""A derivation by hand is judged by its numbers, whoever wrote it."""
 
 from __future__ import annotations
 
@@ -60,30 +60,30 @@ def test_a_right_derivation_is_right_and_certified_and_what_is_missing_is_said()
 
 
 def test_the_wrong_gradient_is_named_and_seen_on_the_smallest_problem():
-    check = check_derivation(lambda *given: elman(*given, before=1), name="mine")
+    check = check_derivation(lambda *arguments: elman(*arguments, before=1), name="mine")
     assert {name for name, verdict in verdicts(check).items() if verdict == "wrong"} == {"dW"}
     assert check.smallest.problem.seq_len == check.smallest.problem.batch_size == 1
     assert {block.label for block in check.smallest.blocks if block.verdict == "disagree"} == {"dW"}
 
 
 def test_a_mistake_that_needs_two_steps_is_shown_on_two_steps():
-    check = check_derivation(lambda *given: elman(*given, later=0.0), name="mine")
+    check = check_derivation(lambda *arguments: elman(*arguments, later=0.0), name="mine")
     assert check.smallest.problem.seq_len == 2
     assert check.smallest.problem.model.hidden_size == 1
 
 
 def test_a_wrong_loss_is_found_where_all_gradients_follow_from_it():
-    check = check_derivation(lambda *given: elman(*given, label_shift=1), name="mine")
+    check = check_derivation(lambda *arguments: elman(*arguments, label_shift=1), name="mine")
     assert verdicts(check)["loss"] == "wrong"
 
 
 def test_a_part_of_the_gradients_or_the_loss_alone_will_do():
-    def only_two(*given):
-        loss, gradients, _ = elman(*given)
+    def only_two(*arguments):
+        loss, gradients, _ = elman(*arguments)
         return loss, {name: gradients[name] for name in "bc"}
 
     assert set(verdicts(check_derivation(only_two))) == {"loss", "db", "dc"}
-    alone = check_derivation(lambda *given: elman(*given)[0], name="mine")
+    alone = check_derivation(lambda *arguments: elman(*arguments)[0], name="mine")
     assert alone.verdict == "agree"
     assert alone.missing == ("U", "W", "b", "V", "c", "h0", "inputs")
 
@@ -106,8 +106,8 @@ def test_a_function_gets_what_its_system_has(name, function):
 
 def failure(function, system="elman-softmax"):
     (comparison,) = check_derivation(function, system, seeds=[0], name="mine").comparisons
-    (found,) = comparison.failures
-    return found
+    (refused,) = comparison.failures
+    return refused
 
 
 def raising(params, inputs, targets, h0):
@@ -118,7 +118,7 @@ def helper(U, inputs):
     return U @ inputs[0]
 
 
-def test_an_exception_is_told_with_its_own_lines_only():
+def test_an_exception_is_reported_with_the_lines_of_user_code_only():
     message = failure(raising).message
     first, *places = message.splitlines()
     assert first.startswith("it raised ValueError: matmul")
@@ -142,8 +142,8 @@ def test_an_exception_is_told_with_its_own_lines_only():
         ((float("nan"), {}), "loss is nan"),
     ],
 )
-def test_another_form_is_told_in_a_line(returned, message):
-    assert failure(lambda *given: returned).message.startswith(message)
+def test_another_form_is_reported_in_a_line(returned, message):
+    assert failure(lambda *arguments: returned).message.startswith(message)
 
 
 def test_it_may_not_change_what_it_is_given():
@@ -172,7 +172,7 @@ def test_a_derivation_is_not_blamed_for_what_others_do(monkeypatch):
     monkeypatch.setattr(numpy_manual.ManualBackend, "evaluate", wrong_manual)
     check = check_derivation(elman)
     assert check.verdict == "agree"
-    assert {each.verdict for each in check.comparisons} == {"disagree"}
+    assert {comparison.verdict for comparison in check.comparisons} == {"disagree"}
 
 
 def test_one_that_fails_on_other_sizes_has_no_smallest_problem():
@@ -186,8 +186,8 @@ def test_one_that_fails_on_other_sizes_has_no_smallest_problem():
 
 
 def test_adjoints_are_judged_even_where_forward_mode_has_none():
-    def nonsense(*given):
-        loss, gradients, adjoints = elman(*given)
+    def nonsense(*arguments):
+        loss, gradients, adjoints = elman(*arguments)
         return loss, gradients, {"h": adjoints["h"] + 1}
 
     assert verdicts(check_derivation(nonsense, "elman-forward-mode"))["dh_t"] == "wrong"
@@ -221,8 +221,8 @@ def test_a_file_may_be_called_like_a_module_and_has_neighbours(tmp_path):
 
 
 def test_a_float32_inside_is_not_excused_by_a_wide_tolerance():
-    def careless(*given):
-        loss, gradients, _ = elman(*given)
+    def careless(*arguments):
+        loss, gradients, _ = elman(*arguments)
         return loss, {name: array.astype("float32").astype("float64") for name, array in gradients.items()}
 
     assert set(verdicts(check_derivation(careless)).values()) == {"right", "wrong"}
@@ -231,11 +231,11 @@ def test_a_float32_inside_is_not_excused_by_a_wide_tolerance():
 
 @pytest.mark.parametrize("name", [name for name, system in SYSTEMS.items() if not system.training])
 def test_small_problems_grow_and_begin_with_one_of_everything(name):
-    found = list(small_problems(SYSTEMS[name], seed=0, dtype="float64"))
-    assert all(isinstance(problem, Problem) for problem in found)
-    sizes = [sum(array.size for array in problem.arrays().values()) for problem in found]
+    small = list(small_problems(SYSTEMS[name], seed=0, dtype="float64"))
+    assert all(isinstance(problem, Problem) for problem in small)
+    sizes = [sum(array.size for array in problem.arrays().values()) for problem in small]
     assert sizes[0] == min(sizes)
-    assert found[0].seq_len == found[0].batch_size == 1
+    assert small[0].seq_len == small[0].batch_size == 1
 
 
 @pytest.mark.parametrize(
@@ -281,7 +281,7 @@ def file(tmp_path):
         "        da = (do[t] @ V + dh) * (1 - h[t + 1] ** 2)\n"
         "        db, dh = db + da.sum(0), later * da @ W\n"
         "    return sum(0.5 * (d**2).sum() for d in do), {'b': db}\n"
-        "def local(*given): return backward(*given, later=0)\n"
+        "def local(*arguments): return backward(*arguments, later=0)\n"
     )
     return path
 
@@ -304,11 +304,11 @@ def test_the_command_says_what_is_wrong_and_shows_the_smallest_problem(file, cap
 
 def test_the_command_writes_json(file, capsys):
     assert run("check", f"{file}:local", "--system", "elman-squared-error", "--json", "-") == 1
-    found = json.loads(capsys.readouterr().out)
-    assert (found["function"], found["verdict"], found["missing"][0]) == ("local", "disagree", "U")
-    assert {row["quantity"]: row["verdict"] for row in found["quantities"]} == {"loss": "right", "db": "wrong"}
-    assert found["sizes"].keys() == {"T = 1", "T = 2", "one sample", "one unit"}
-    assert found["mistakes"][0].keys() >= {"mistakes", "remedies", "equations", "lines", "explains"}
+    document = json.loads(capsys.readouterr().out)
+    assert (document["function"], document["verdict"], document["missing"][0]) == ("local", "disagree", "U")
+    assert {row["quantity"]: row["verdict"] for row in document["quantities"]} == {"loss": "right", "db": "wrong"}
+    assert document["sizes"].keys() == {"T = 1", "T = 2", "one sample", "one unit"}
+    assert document["mistakes"][0].keys() >= {"mistakes", "remedies", "equations", "lines", "explains"}
 
 
 def test_a_wrong_request_ends_with_two(file, capsys):
@@ -317,7 +317,7 @@ def test_a_wrong_request_ends_with_two(file, capsys):
 
 
 def test_without_a_certificate_a_derivation_is_compared():
-    check = check_derivation(lambda *given: elman(*given, before=1), certify=False, name="mine")
+    check = check_derivation(lambda *arguments: elman(*arguments, before=1), certify=False, name="mine")
     assert check.verdict == "disagree"
     assert {comparison.bits for comparison in check.comparisons} == {None}
 
@@ -327,29 +327,29 @@ def test_a_derivation_is_a_backend_too():
     assert Derivation(elman).prepare(SYSTEMS["elman-softmax"].problem(seed=0))().loss > 0
 
 
-def mistaken_over_the_batch(*given):
+def mistaken_over_the_batch(*arguments):
     """The bias of the read-out is averaged over the batch."""
-    loss, gradients, _ = elman(*given)
-    return loss, gradients | {"c": gradients["c"] / given[1].shape[1]}
+    loss, gradients, _ = elman(*arguments)
+    return loss, gradients | {"c": gradients["c"] / arguments[1].shape[1]}
 
 
-def with_square_transposed(*given):
+def with_square_transposed(*arguments):
     """dW is transposed, which is not seen of a single unit."""
-    loss, gradients, _ = elman(*given)
+    loss, gradients, _ = elman(*arguments)
     return loss, gradients | {"W": gradients["W"].T}
 
 
 @pytest.mark.parametrize(
     ("function", "right_on"),
     [
-        (lambda *given: elman(*given, later=0.0), {"T = 1"}),
-        (lambda *given: elman(*given, before=1), set()),
+        (lambda *arguments: elman(*arguments, later=0.0), {"T = 1"}),
+        (lambda *arguments: elman(*arguments, before=1), set()),
         (mistaken_over_the_batch, {"one sample"}),
         (with_square_transposed, {"one unit"}),
     ],
     ids=["a step back", "everywhere", "the batch", "a transposed matrix"],
 )
-def test_a_size_that_hides_a_mistake_is_told(function, right_on):
+def test_a_size_that_hides_a_mistake_is_reported(function, right_on):
     sizes = check_derivation(function, seeds=[0], certify=False, name="mine").sizes
     assert set(sizes) == {"T = 1", "T = 2", "one sample", "one unit"}
     assert {size for size, verdict in sizes.items() if verdict == "agree"} == right_on
@@ -395,5 +395,5 @@ def scaled(name, place):
         ("elman-softmax", scaled("inputs", slice(None)), {"dx_t": "everywhere"}),
     ],
 )
-def test_where_a_gradient_is_wrong_is_told(system, change, expected):
+def test_where_a_gradient_is_wrong_is_reported(system, change, expected):
     assert wrong_in(system, change) == expected

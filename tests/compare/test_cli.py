@@ -35,7 +35,7 @@ def test_an_agreement_is_a_table_and_exit_code_0(gradparity):
     assert ": 4 agree (" in out
 
 
-def test_a_disagreement_is_told_and_exit_code_1(gradparity, tmp_path):
+def test_a_disagreement_is_reported_with_exit_code_1(gradparity, tmp_path):
     (tmp_path / "wrong_backend.py").write_text(WRONG_BACKEND)
     options = ("--backend", "torch", "--backend", "manual", "--backend", "wrong_backend:backend", "--seed", 0)
     code, out, _ = gradparity("compare", "elman-relu", "--dtype", "float64", *options, "--save-case", "cases")
@@ -200,7 +200,7 @@ def test_a_wrong_request_is_one_line_and_exit_code_2(gradparity, tmp_path, argum
     assert err.startswith("gradparity: ")
 
 
-ODD_BACKENDS = """
+UNUSUAL_BACKENDS = """
 from faults import Faulty, nothing
 from gradparity.backends import UnsupportedProblemError
 
@@ -210,21 +210,23 @@ def refuse(answer, problem):
 def chatty(answer, problem):
     print("debugging")
 
-named = Faulty(nothing, "mine[/v2]")
+bracketed = Faulty(nothing, "mine[/v2]")
 refusing = Faulty(refuse, "refusing")
 talking = Faulty(chatty, "talking")
 """
 
 
 @pytest.fixture
-def odd_backends(tmp_path, monkeypatch):
-    (tmp_path / "odd_backends.py").write_text(ODD_BACKENDS)
-    monkeypatch.delitem(sys.modules, "odd_backends", raising=False)
+def unusual_backends(tmp_path, monkeypatch):
+    (tmp_path / "unusual_backends.py").write_text(UNUSUAL_BACKENDS)
+    monkeypatch.delitem(sys.modules, "unusual_backends", raising=False)
 
 
-def test_names_are_shown_as_they_are(gradparity, odd_backends, tmp_path):
+def test_names_are_shown_as_they_are(gradparity, unusual_backends, tmp_path):
     (tmp_path / "a[red]b.txt").write_text("to be or not to be")
-    code, out, _ = gradparity("compare", "--backend", "odd_backends:named", "--data", "a[red]b.txt", "--svg", "x.svg")
+    code, out, _ = gradparity(
+        "compare", "--backend", "unusual_backends:bracketed", "--data", "a[red]b.txt", "--svg", "x.svg"
+    )
     assert code == 0
     assert "mine[/v2]" in out
     assert "on a[red]b.txt" in out
@@ -241,14 +243,16 @@ def test_a_case_that_no_two_can_compute_is_left_out_and_the_others_are_not(gradp
     assert "nothing could be compared" in err
 
 
-def test_a_backend_that_refuses_everything_is_no_agreement(gradparity, odd_backends):
-    code, _, err = gradparity("compare", "elman-relu", "--backend", "odd_backends:refusing")
+def test_a_backend_that_refuses_everything_is_no_agreement(gradparity, unusual_backends):
+    code, _, err = gradparity("compare", "elman-relu", "--backend", "unusual_backends:refusing")
     assert code == 2
     assert "refusing: never" in err
 
 
-def test_what_a_backend_prints_does_not_get_into_the_json(gradparity, odd_backends):
-    _, out, err = gradparity("compare", "elman-relu", "--seed", 0, "--backend", "odd_backends:talking", "--json", "-")
+def test_what_a_backend_prints_does_not_get_into_the_json(gradparity, unusual_backends):
+    _, out, err = gradparity(
+        "compare", "elman-relu", "--seed", 0, "--backend", "unusual_backends:talking", "--json", "-"
+    )
     assert json.loads(out)["schema"] == 2
     assert "debugging" in err
 

@@ -15,7 +15,7 @@ backend = Faulty(in_gradients("W", np.transpose))
 BOTH = ("--backend", "manual", "--backend", "torch", "--seed", 0, "--dtype", "float64")
 
 
-def test_a_system_that_learns_is_compared_along_its_way(gradparity):
+def test_a_system_that_learns_is_compared_along_its_trajectory(gradparity):
     code, out, _ = gradparity("compare", "elman-sgd", "--steps", 3, *BOTH)
     assert code == 0
     assert "elman-sgd learned: in 3 steps the loss fell from " in out
@@ -23,7 +23,7 @@ def test_a_system_that_learns_is_compared_along_its_way(gradparity):
     assert f"1 problem from seed 0, {blocks} blocks: 1 agree (" in out
 
 
-def test_any_system_learns_if_it_is_told_for_how_many_steps(gradparity):
+def test_any_system_learns_if_a_number_of_steps_is_stated(gradparity):
     options = ("--steps", 2, "--learning-rate", 0.25, "--batch-size", 2)
     code, out, _ = gradparity("compare", "gru-bidirectional", *options, *BOTH, "--json", "-")
     assert code == 0
@@ -46,7 +46,7 @@ def test_learning_ends_when_the_loss_has_settled(gradparity):
     assert "learned: in 2 steps" in out
 
 
-def test_on_real_input_the_accuracy_is_told(gradparity):
+def test_on_real_input_the_accuracy_is_shown(gradparity):
     options = ("--data", "digits", "--steps", 2, "--learning-rate", 0.5, "--batch-size", 16)
     code, out, _ = gradparity("compare", "lstm", *options, *BOTH)
     assert code == 0
@@ -54,7 +54,7 @@ def test_on_real_input_the_accuracy_is_told(gradparity):
     assert "training accuracy" in out
 
 
-def test_a_wrong_way_is_told_and_can_be_walked_again(gradparity, tmp_path):
+def test_a_wrong_trajectory_is_reported_and_can_be_computed_again(gradparity, tmp_path):
     (tmp_path / "wrong_backend.py").write_text(WRONG_BACKEND)
     options = ("--backend", "wrong_backend:backend", "--backend", "torch", "--seed", 0, "--dtype", "float64")
     code, out, _ = gradparity("compare", "elman-softmax", "--steps", 3, *options, "--save-case", "cases")

@@ -270,7 +270,7 @@ def conform(pytester):
     """Runs the conformance suite on backends, with the arguments in front."""
 
     def run(*arguments, backends=()):
-        options = [f"--gradparity-backend={each}" for each in backends]
+        options = [f"--gradparity-backend={backend}" for backend in backends]
         return pytester.runpytest_subprocess("--pyargs", "gradparity.compare.conformance", *arguments, *options, *LEAN)
 
     return run
@@ -292,7 +292,7 @@ RUN = "its_prepared_run_agrees"
 LATER = "its_later_answers_agree_and_leave_the_first_as_it_was"
 SUPPORTS = "it_says_what_it_supports"
 ANSWER = "its_answer_agrees"
-FAULTS = {  # by the backend: the tests that fail, and what is told
+FAULTS = {  # by the backend: the tests that fail, and what is reported
     "OtherRun": ({RUN}, "*dW1: OtherRun and manual differ at*"),
     "OtherLoss": ({RUN}, "*loss: OtherLoss and manual differ*"),
     "ShortRun": ({RUN}, "*its run returned the gradients of ?'W1'?, expected ?'W1', 'b1'?*"),

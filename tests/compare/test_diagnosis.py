@@ -11,7 +11,7 @@ from gradparity.backends import FeedForward, Problem, Recurrent, get_backend
 from gradparity.compare import SYSTEMS, compare
 from gradparity.compare.check.user_function import Derivation
 from gradparity.compare.diagnosis.search import Diagnosis, diagnose, wrong_values
-from gradparity.compare.diagnosis.wording import named
+from gradparity.compare.diagnosis.wording import describe_diagnosis
 from gradparity.compare.mistakes import MISTAKES, attempt, together, values_of, variants_to_plant
 
 SINGLE = [name for name, system in SYSTEMS.items() if not system.training]
@@ -25,8 +25,8 @@ from gradparity.manual import loss_and_gradients
 def clipped(params, inputs, targets, h0):
     answer = loss_and_gradients(params, inputs, targets, h0, loss="squared_error")
     gradients = {name: answer.gradients[name] for name in params}
-    norm = np.sqrt(sum((each**2).sum() for each in gradients.values()))
-    return answer.loss, {name: each * min(1, 10 / norm) for name, each in gradients.items()}
+    norm = np.sqrt(sum((gradient**2).sum() for gradient in gradients.values()))
+    return answer.loss, {name: gradient * min(1, 10 / norm) for name, gradient in gradients.items()}
 """
 
 
@@ -75,7 +75,7 @@ def predictions(suspect, problem, values):
         [variant for mistake in MISTAKES for variant in mistake.on(problem, values) if called(mistake, variant) == name]
         for name in suspect.mistakes
     ]
-    lines = [(right, given) for right, given, _ in suspect.lines]
+    lines = [(right, wrong) for right, wrong, _ in suspect.lines]
     for variants in product(*choices):
         changed = [(line.text, text) for variant in variants for line, text in variant.changed_lines(problem)]
         if changed == lines:
@@ -137,14 +137,16 @@ class Handed(Derivation):
     """A derivation that answers the same whatever it is asked."""
 
     def __init__(self, values):
-        super().__init__(lambda *given: (values["loss"], {n: v for n, v in values.items() if n != "loss"}), "mine")
+        super().__init__(lambda *arguments: (values["loss"], {n: v for n, v in values.items() if n != "loss"}), "mine")
 
 
 def test_mistakes_that_give_the_same_gradient_are_all_named():
     problem = resized("elman-softmax", seed=5)
-    found = names(diagnosed(problem, planted(problem, "recurrent path dropped: dh_{t+1} is not carried back")).suspects)
-    assert found[0].startswith("recurrent path dropped")
-    assert any("each loss reaches back over 1 step" in name for name in found)
+    suspected = names(
+        diagnosed(problem, planted(problem, "recurrent path dropped: dh_{t+1} is not carried back")).suspects
+    )
+    assert suspected[0].startswith("recurrent path dropped")
+    assert any("each loss reaches back over 1 step" in name for name in suspected)
 
 
 def test_a_mistake_that_is_not_in_the_catalogue_is_named_nothing():
@@ -153,7 +155,7 @@ def test_a_mistake_that_is_not_in_the_catalogue_is_named_nothing():
     values["W"] = values["W"] * np.random.default_rng(0).uniform(0.5, 1.5, values["W"].shape)
     diagnosis = diagnosed(problem, values)
     assert diagnosis == Diagnosis()
-    assert named(diagnosis).startswith("No mistake of the catalogue gives these numbers")
+    assert describe_diagnosis(diagnosis).startswith("No mistake of the catalogue gives these numbers")
 
 
 def test_a_known_mistake_beside_an_unknown_one_is_named_for_its_part():
@@ -168,8 +170,8 @@ def test_a_known_mistake_beside_an_unknown_one_is_named_for_its_part():
 def test_a_suspect_says_which_line_would_give_it_and_which_equation_that_violates():
     problem = resized("lstm", seed=6)
     (suspect,) = diagnosed(problem, planted(problem, "c_t for c_{t−1} in the forget gate")).suspects
-    ((right, given, equation),) = suspect.lines
-    assert (right, given) == ("da_f = dc * c_before * dsigmoid(f)", "da_f = dc * c * dsigmoid(f)")
+    ((right, wrong, equation),) = suspect.lines
+    assert (right, wrong) == ("da_f = dc * c_before * dsigmoid(f)", "da_f = dc * c * dsigmoid(f)")
     assert suspect.equations == (equation,) == (60,)
     assert set(suspect.explains) == differing(
         planted(problem, "c_t for c_{t−1} in the forget gate"), right_values(problem)
@@ -221,7 +223,7 @@ def differences(problem, step, back):
         moved = {**problem.params, "h0": problem.h0, "inputs": problem.inputs}
         moved[name] = moved[name].copy()
         moved[name][index] += by
-        params = {each: moved[each] for each in problem.params}
+        params = {parameter: moved[parameter] for parameter in problem.params}
         return (
             get_backend("manual").evaluate(replace(problem, params=params, h0=moved["h0"], inputs=moved["inputs"])).loss
         )

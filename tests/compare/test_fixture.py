@@ -1,9 +1,9 @@
-"""The fixture `gradparity`: who is asked, what a failure tells, and what is kept."""
+"""The fixture `gradparity`: who is asked, what a failure reports, and what is kept."""
 
 from __future__ import annotations
 
 import pytest
-from projects import HIDES_JAX, run_again, told, tried
+from projects import HIDES_JAX, failure_report, run_again, suggested_command
 
 pytest_plugins = ["pytester"]
 
@@ -21,11 +21,11 @@ def test_a_backend_of_the_command_line_is_asked_too_and_certified_against_the_tr
     )
     result = project("--gradparity-backend", "mine:wrong", "--gradparity-certify")
     result.assert_outcomes(failed=1)
-    report = told(result, "test_it[elman-softmax-float64-0]")
+    report = failure_report(result, "test_it[elman-softmax-float64-0]")
     assert "wrong is wrong" in report
     assert "right and manual are right (certified)" in report
     asked = [part for name in ("mine:right", "manual", "mine:wrong") for part in ("--backend", name)]
-    assert tried(report)[-7:] == [*asked, "--certify"]
+    assert suggested_command(report)[-7:] == [*asked, "--certify"]
 
 
 def test_a_backend_of_the_command_line_hides_no_failure(project):
@@ -46,7 +46,7 @@ def test_a_backend_of_the_command_line_hides_no_failure(project):
     project("--gradparity-backend", "mine:none").assert_outcomes(failed=2)
     result = project("--gradparity-backend", "mine:wrong")  # which the second test has already
     result.assert_outcomes(failed=2)
-    assert "wrong and manual differ" in told(result, "test_it[elman-softmax-float64-0-wrong]")
+    assert "wrong and manual differ" in failure_report(result, "test_it[elman-softmax-float64-0-wrong]")
     project("--gradparity-backend", "mine:another").assert_outcomes(failed=2)
     project.pytester.makepyfile(hiding=HIDES_JAX)
     result = project("-p", "hiding", "--gradparity-backend", "jax")
@@ -89,7 +89,7 @@ def test_what_cannot_be_certified_is_compared_without_and_said_to_be(project):
     result = project("--gradparity-certify", "-W", "error")
     result.assert_outcomes(passed=1, failed=1)
     result.stdout.fnmatch_lines(["gradparity, 2 ×: compared without a certificate: *"])
-    command = tried(result.stdout.str())
+    command = suggested_command(result.stdout.str())
     assert "--certify" not in command
     assert run_again(project, command)[0] == 1
 
@@ -117,7 +117,7 @@ def test_a_command_is_printed_only_if_it_finds_the_backend(project):
     result = project("--gradparity-backend", "mine:right")
     result.assert_outcomes(failed=2)
     for kind in ("mine", "by_hand"):
-        command = tried(told(result, f"test_it[elman-softmax-float64-0-{kind}]"))
+        command = suggested_command(failure_report(result, f"test_it[elman-softmax-float64-0-{kind}]"))
         assert command[0] == "pytest"
         assert command[-1] == "--gradparity-backend=mine:right"
         assert run_again(project, command)[0] == 1
@@ -167,7 +167,7 @@ def test_a_derivation_is_checked_in_the_dtype_and_from_the_seed_of_the_test(proj
                 dV += do[t].T @ h[t + 1]
                 dc += do[t].sum(axis=0)
                 later = da @ W
-            return sum(0.5 * (each**2).sum() for each in do), {"U": dU, "W": dW, "b": db, "V": dV, "c": dc}
+            return sum(0.5 * (do_t**2).sum() for do_t in do), {"U": dU, "W": dW, "b": db, "V": dV, "c": dc}
 
         @pytest.mark.gradparity("elman-squared-error", dtype="float32", seed=7)
         def test_it(gradparity):
@@ -176,9 +176,9 @@ def test_a_derivation_is_checked_in_the_dtype_and_from_the_seed_of_the_test(proj
     )
     result = project("--gradparity-save-case", "cases")
     result.assert_outcomes(failed=1)
-    report = told(result, "test_it[elman-squared-error-float32-7]")
+    report = failure_report(result, "test_it[elman-squared-error-float32-7]")
     assert "opposite sign" in report
     (case,) = project.pytester.path.glob("cases/*.npz")
     assert f"The problem is saved: cases/{case.name}" in report
-    assert tried(report)[-4:] == ["--dtype", "float32", "--seed", "7"]
-    assert run_again(project, tried(report))[0] == 1
+    assert suggested_command(report)[-4:] == ["--dtype", "float32", "--seed", "7"]
+    assert run_again(project, suggested_command(report))[0] == 1

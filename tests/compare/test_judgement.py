@@ -236,7 +236,7 @@ def test_no_fault_is_no_failure():
     assert not comparison.failures
 
 
-def test_the_first_check_that_fails_is_the_one_that_is_told():
+def test_the_first_check_that_fails_is_the_one_that_is_reported():
     def everything(answer, problem):
         nan(answer, problem)
         in_gradients("U", lambda array: array.astype("float32"))(answer, problem)
@@ -306,11 +306,11 @@ def test_assert_agree_raises_for_every_fault():
     ],
 )
 def test_backends_are_grouped_by_agreement_the_largest_group_first(backends, apart, groups):
-    found = agreeing_groups(list(backends), [tuple(pair) for pair in apart])
-    assert " ".join("".join(group) for group in found) == groups
+    grouped = agreeing_groups(list(backends), [tuple(pair) for pair in apart])
+    assert " ".join("".join(group) for group in grouped) == groups
 
 
-def test_the_odd_ones_stand_outside_a_majority():
+def test_outliers_stand_outside_a_majority():
     def shifted(name, by):
         return Faulty(in_gradients("c", lambda array: array + by), name)
 
@@ -325,7 +325,7 @@ def test_the_odd_ones_stand_outside_a_majority():
     assert outliers("manual", "torch", "jax", shifted("a", 1), shifted("b", 2)) == ("a", "b")
 
 
-def test_a_slip_is_not_seen_where_there_is_none():
+def test_no_likely_cause_is_named_where_there_is_none():
     rng = np.random.default_rng(0)
     one, other = rng.standard_normal((2, 4, 4))
     assert find_likely_cause(one, other, 1e-14) == ""

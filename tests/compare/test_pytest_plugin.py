@@ -1,4 +1,4 @@
-"""The pytest plugin, in runs of pytest in a process of their own."""
+"""The pytest plugin, in runs of pytest in other processes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import sys
 
 import gradparity.compare
 import pytest
-from projects import HIDES_JAX, run_again, told, tried
+from projects import HIDES_JAX, failure_report, run_again, suggested_command
 
 pytest_plugins = ["pytester"]
 
@@ -20,7 +20,7 @@ import pytest
 from gradparity.backends import Problem, Recurrent
 from gradparity.compare.testing.fixture import Gradparity
 
-own = Problem.from_seed(Recurrent("rnn", 2, 3, 2), seq_len=4, batch_size=1, seed=5)
+other_problem = Problem.from_seed(Recurrent("rnn", 2, 3, 2), seq_len=4, batch_size=1, seed=5)
 local = mine.Backend("local", factor=0.5)
 
 
@@ -43,23 +43,23 @@ def test_wrong(gradparity):
 
 
 def test_wrong_on_a_problem_of_its_own(gradparity):
-    gradparity.assert_agree("mine:wrong", problem=own)
+    gradparity.assert_agree("mine:wrong", problem=other_problem)
 
 
 def test_wrong_and_known_here_alone(gradparity):
-    gradparity.assert_agree(local, problem=own)
+    gradparity.assert_agree(local, problem=other_problem)
 
 
 def test_missing(gradparity):
-    gradparity.assert_agree("jax", problem=own)
+    gradparity.assert_agree("jax", problem=other_problem)
 
 
 def test_narrow(gradparity):
-    gradparity.assert_agree(mine.narrow, problem=own)
+    gradparity.assert_agree(mine.narrow, problem=other_problem)
 
 
 def test_unknown(gradparity):
-    gradparity.assert_agree("troch", problem=own)
+    gradparity.assert_agree("troch", problem=other_problem)
 
 
 def test_without_a_problem(gradparity):
@@ -84,31 +84,31 @@ def test_every_outcome_of_a_test_tells_what_there_is_to_know(project):
     output = result.stdout.str()
     assert "backend 'jax' needs jax, which is not installed: pip install \"gradparity[jax]\"" in output
     assert "narrow: it is too narrow" in output
-    assert "unknown backend 'troch': did you mean 'torch'?" in told(result, "test_unknown")
-    assert "add @pytest.mark.gradparity(...), or give problem=" in told(result, "test_without_a_problem")
+    assert "unknown backend 'troch': did you mean 'torch'?" in failure_report(result, "test_unknown")
+    assert "add @pytest.mark.gradparity(...), or give problem=" in failure_report(result, "test_without_a_problem")
 
-    report = told(result, "test_wrong[elman-softmax-float32-1]")
+    report = failure_report(result, "test_wrong[elman-softmax-float32-1]")
     assert "da_4: wrong and manual differ" in report
     assert "Going backwards, first in da_4." in report
     assert "fixture.py" not in report  # no frame but the test's own
-    command = tried(report)
+    command = suggested_command(report)
     assert command == shlex.split("gradparity compare elman-softmax --dtype float32 --seed 1 --backend mine:wrong")
     code, again = run_again(project, command)
     assert code == 1
     assert "da_4: wrong and manual differ" in again
 
-    command = tried(told(result, "test_wrong_on_a_problem_of_its_own"))
+    command = suggested_command(failure_report(result, "test_wrong_on_a_problem_of_its_own"))
     (case,) = project.pytester.path.glob("cases/case-*.npz")
     assert command == ["gradparity", "compare", "--case", f"cases/{case.name}", "--backend", "mine:wrong"]
     assert run_again(project, command)[0] == 1
 
-    command = tried(told(result, "test_wrong_and_known_here_alone"))
+    command = suggested_command(failure_report(result, "test_wrong_and_known_here_alone"))
     assert command == ["pytest", "test_all.py::test_wrong_and_known_here_alone"]
     assert run_again(project, command)[0] == 1
 
-    report = told(result, "test_derivation[ordered-derivatives-float64-4]")
+    report = failure_report(result, "test_derivation[ordered-derivatives-float64-4]")
     assert "The smallest problem on which it is still wrong:" in report
-    command = tried(report)
+    command = suggested_command(report)
     assert command[:-4] == ["gradparity", "check", "test_all.py:derivation", "--system", "ordered-derivatives"]
     assert command[-4:] == ["--dtype", "float64", "--seed", "4"]
     assert run_again(project, command)[0] == 1

@@ -75,7 +75,7 @@ def test_a_class_is_made_an_object_and_one_that_cannot_be_is_explained():
         compare(PROBLEM, ["manual", Faulty])
 
 
-def test_a_disagreement_is_told_even_where_the_case_cannot_be_saved(tmp_path):
+def test_a_disagreement_is_reported_even_where_the_case_cannot_be_saved(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(DisagreementError, match="dW: "):
         assert_agree(PROBLEM, [Faulty(in_gradients("W", np.negative))], save_case=tmp_path / "file")
@@ -122,7 +122,7 @@ def test_a_wrong_request_is_refused(backends, error, message):
 
 
 def report(problem, change, backends=("manual", "torch")):
-    """The lines that are told of a fault."""
+    """The lines of the report on a fault."""
     with pytest.raises(DisagreementError) as error:
         assert_agree(problem, [*backends, Faulty(change)])
     return str(error.value).splitlines()
@@ -148,18 +148,18 @@ def test_two_answers_cannot_tell_which_is_wrong():
         assert_agree(PROBLEM, ["manual", Faulty(in_gradients("W", np.transpose))])
 
 
-def question(model):
+def problem_with(model):
     """A problem with 7 steps, or 7 samples."""
     sizes = {"seq_len": 7, "batch_size": 2} if isinstance(model, Recurrent) else {"batch_size": 7}
     return Problem.from_seed(model, seed=0, **sizes)
 
 
-PLAIN = question(Recurrent("rnn", 3, 5, 4))
-LSTM = question(Recurrent("lstm", 3, 5, 4))
-STACK = question(Recurrent("gru", 3, 5, 4, num_layers=2))
-BOTH = question(Recurrent("rnn", 3, 5, 4, bidirectional=True))
-STACK_OF_BOTH = question(Recurrent("lstm", 3, 5, 4, num_layers=2, bidirectional=True))
-LAYERS = question(FeedForward((3, 6, 5, 4)))
+PLAIN = problem_with(Recurrent("rnn", 3, 5, 4))
+LSTM = problem_with(Recurrent("lstm", 3, 5, 4))
+STACK = problem_with(Recurrent("gru", 3, 5, 4, num_layers=2))
+BOTH = problem_with(Recurrent("rnn", 3, 5, 4, bidirectional=True))
+STACK_OF_BOTH = problem_with(Recurrent("lstm", 3, 5, 4, num_layers=2, bidirectional=True))
+LAYERS = problem_with(FeedForward((3, 6, 5, 4)))
 ORDERED = SYSTEMS["ordered-derivatives"].problem(seed=0)
 
 
@@ -182,20 +182,20 @@ ORDERED = SYSTEMS["ordered-derivatives"].problem(seed=0)
         (ORDERED, [("z", 1), ("z", 3)], "dz_3"),
     ],
 )
-def test_the_first_difference_is_told_in_the_order_of_the_backward_pass(problem, wrong, first):
+def test_the_first_difference_is_reported_in_the_order_of_the_backward_pass(problem, wrong, first):
     """The read-out first, then the topmost layer, against the direction in which its steps were computed."""
     assert report(problem, in_adjoints(*wrong))[-2] == f"The forward pass agrees. Going backwards, first in {first}."
 
 
 @pytest.mark.parametrize(("problem", "first"), [(PLAIN, "o_4"), (STACK, "o_4"), (LAYERS, "o"), (ORDERED, "z_4")])
-def test_a_difference_in_the_forward_pass_is_told_by_its_first_step(problem, first):
+def test_a_difference_in_the_forward_pass_is_reported_by_its_first_step(problem, first):
     def forward(answer, problem):
         answer.outputs[3:] += 0.5
 
     assert report(problem, forward)[-2] == f"The forward pass differs already, first in {first}."
 
 
-def test_a_wrong_loss_of_right_outputs_is_told_as_such():
+def test_a_wrong_loss_of_right_outputs_is_reported_as_such():
     def change(answer, problem):
         return replace(answer, loss=answer.loss / 2)
 
@@ -213,7 +213,7 @@ def test_without_adjoints_the_first_wrong_step_is_not_known():
         answer.gradients["U"] *= 2
         return replace(answer, adjoints={})
 
-    assert report(PLAIN, change)[-2].endswith("If it gave its adjoints too, the first wrong step could be told.")
+    assert report(PLAIN, change)[-2].endswith("If it gave its adjoints too, the first wrong step would be known.")
 
 
 def test_the_reproducer_is_saved_where_it_was_asked_for(tmp_path):

@@ -1,4 +1,4 @@
-"""The questions of a test: problems of the catalogue, as its marker names them."""
+"""The problems of a test: those of the catalogue that its marker names."""
 
 from __future__ import annotations
 
@@ -18,8 +18,14 @@ from ..systems import SYSTEMS, System, get_system
 
 
 @dataclass(frozen=True)
-class Question:
-    """A problem of the catalogue, by what it is made from."""
+class CatalogueProblem:
+    """A problem of the catalogue, by what it is made from.
+
+    Attributes:
+        system: whose model and sizes it has.
+        dtype: `float64` or `float32`.
+        seed: from which its numbers are drawn.
+    """
 
     system: System
     dtype: str
@@ -32,46 +38,46 @@ class Question:
 
     @cached_property
     def problem(self) -> Problem:
-        """Drawn when it is first asked for."""
+        """The numbers, drawn when they are first asked for."""
         return self.system.problem(seed=self.seed, dtype=self.dtype)
 
     @property
     def arguments(self) -> list[str]:
-        """What makes the command line ask it."""
+        """The arguments of `gradparity compare` that stand for it."""
         return [self.system.name, "--dtype", self.dtype, "--seed", str(self.seed)]
 
 
-def questions(
+def catalogue_problems(
     *systems: str | System, dtype: str | Sequence[str] = DTYPES, seed: int | Sequence[int] = 0
-) -> list[Question]:
+) -> list[CatalogueProblem]:
     """The problems of the systems, or of the whole catalogue, in every dtype and from every seed.
 
     Raises:
         RequestError: there is no such system or dtype, or a seed is no number.
     """
-    for each in systems:
-        if not isinstance(each, str | System):
-            raise InvalidProblemError(f"{each!r} is no system, expected its name")
-    found = [each if isinstance(each, System) else get_system(each) for each in systems or SYSTEMS]
-    dtypes = [require_dtype(each).name for each in _listed("dtype", dtype)]
-    seeds = [require_integer("seed", each, at_least=0) for each in _listed("seed", seed)]
-    return [Question(*each) for each in product(found, dtypes, seeds)]
+    for system in systems:
+        if not isinstance(system, str | System):
+            raise InvalidProblemError(f"{system!r} is no system, expected its name")
+    chosen = [system if isinstance(system, System) else get_system(system) for system in systems or SYSTEMS]
+    dtypes = [require_dtype(value).name for value in _one_or_several("dtype", dtype)]
+    seeds = [require_integer("seed", value, at_least=0) for value in _one_or_several("seed", seed)]
+    return [CatalogueProblem(*parts) for parts in product(chosen, dtypes, seeds)]
 
 
-def _listed(name: str, value: Any) -> Sequence[Any]:
+def _one_or_several(name: str, value: Any) -> Sequence[Any]:
     """The values of an argument that may be one or several."""
-    found: Sequence[Any] = value if isinstance(value, list | tuple | range) else [value]
-    if len(found) == 0 or None in found:
+    values: Sequence[Any] = value if isinstance(value, list | tuple | range) else [value]
+    if len(values) == 0 or None in values:
         raise InvalidProblemError(f"{name} = {value!r}, expected one or several")
-    return found
+    return values
 
 
-def questions_of(marker: pytest.Mark, test: str) -> list[Question]:
-    """The questions of a test's marker; a wrong one is an error of the collection, in one line."""
+def problems_of_marker(marker: pytest.Mark, test: str) -> list[CatalogueProblem]:
+    """The problems that a test's marker names; a wrong one is an error of the collection, in one line."""
     with refused_as(lambda message: pytest.Collector.CollectError(f"{test}: {message}")):
         for keyword in marker.kwargs.keys() - {"dtype", "seed"}:
             raise unknown_name("keyword of the marker gradparity", keyword, ("dtype", "seed"))
-        return questions(*marker.args, **marker.kwargs)
+        return catalogue_problems(*marker.args, **marker.kwargs)
 
 
 @contextmanager
