@@ -30,11 +30,6 @@ OPTIONAL = (
     "flint",
 )
 
-# Names whose docstrings still lack something. A name that is done has to leave: the list only gets shorter.
-TO_DO = {
-    "gradparity.compare.assert_agree",
-    "gradparity.compare.compare",
-}
 # Classes whose docstrings have an example: what users write first.
 WITH_EXAMPLE = {
     "gradparity.backends": (
@@ -136,15 +131,7 @@ def test_a_module_whose_framework_is_missing_is_skipped_with_the_reason(monkeypa
 
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_a_public_function_says_what_it_takes_returns_and_raises_and_shows_it(name):
-    missing = missing_from(FUNCTIONS[name])
-    if name in TO_DO:
-        assert missing, f"{name} is done: take it off TO_DO"
-    else:
-        assert missing == set()
-
-
-def test_every_name_that_is_to_be_done_exists():
-    assert FUNCTIONS.keys() >= TO_DO
+    assert missing_from(FUNCTIONS[name]) == set()
 
 
 @pytest.mark.parametrize(("face", "name"), [(face, name) for face, names in WITH_EXAMPLE.items() for name in names])
@@ -212,10 +199,3 @@ def test_a_planted_gap_in_a_docstring_is_found(monkeypatch, planted_fault, missi
 def test_a_function_without_a_docstring_is_found(monkeypatch):
     monkeypatch.setattr(half, "__doc__", None)
     assert missing_from(half) == {"summary", "Args", "Returns", "Raises", "example"}
-
-
-def test_a_name_that_is_done_but_still_listed_is_found(monkeypatch):
-    monkeypatch.setitem(FUNCTIONS, "half", half)
-    monkeypatch.setattr(f"{__name__}.TO_DO", {"half"})
-    with pytest.raises(AssertionError, match="half is done: take it off TO_DO"):
-        test_a_public_function_says_what_it_takes_returns_and_raises_and_shows_it("half")
