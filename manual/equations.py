@@ -1,4 +1,4 @@
-"""The gradient of every network, one equation a line. Read it first; `plain` runs its lines over whole sequences.
+"""The gradient of every network, one equation a line. Read it first; `plain_loops` runs its lines over whole sequences.
 
 A function is a part of one step, forward or backward. A line with a number is the equation of that number in
 `derivation.md`, for a batch of B samples in rows. `d` before a name is the total derivative of the loss with respect

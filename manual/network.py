@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from . import jacobians, linear, readout, rtrl, stack
+from . import jacobians, readout, rtrl, stack
+from . import linear_network as linear
 from .buffers import Buffers
 from .layer import LayerGradients
 from .losses import LOSSES, last_steps, length_mask, loss_weight
@@ -62,7 +63,7 @@ def loss_and_gradients(
         bidirectional: whether each has a second direction.
         truncation: None, or `window`, `chunks` or `last_steps` with a number of steps; see `truncation`.
         differentiation: `reverse`; or, of a single plain layer, `expanded`, `forward` (see `jacobians`, `rtrl`), or
-            `closed_form` for the linear network (see `linear`).
+            `closed_form` for the linear network (see `linear_network`).
         loss: `softmax_cross_entropy`, `sigmoid_cross_entropy` or `squared_error`.
         reduction: `sum` over time and batch, or `mean` over the pairs (t, b) that carry a loss.
         loss_at: `every_step`, or `last_step` of each sequence alone.

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import InvalidProblemError, RequestError, first_line
-from ..files import write_whole
+from ..file_writing import write_whole
 from ..frameworks import require
 
 SUFFIXES = (".safetensors", ".npz")

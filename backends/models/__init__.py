@@ -4,7 +4,7 @@ from .array_spec import ArraySpec
 from .cells import CELLS
 from .feedforward import FeedForward
 from .model import Model, describe, model_from, require_model
-from .options import ACTIVATIONS, DIFFERENTIATIONS, LOSS_AT, LOSSES, REDUCTIONS, RESETS
+from .model_options import ACTIVATIONS, DIFFERENTIATIONS, LOSS_AT, LOSSES, REDUCTIONS, RESETS
 from .ordered import OrderedSystem
 from .recurrent import LayerDirection, Recurrent
 from .truncation import TRUNCATIONS, Chunks, LastSteps, Truncation, Window

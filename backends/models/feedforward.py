@@ -9,7 +9,7 @@ from typing import ClassVar
 from ..checks import require_choice, require_integer
 from ..errors import InvalidProblemError
 from .array_spec import ArraySpec, Variable, target_spec
-from .options import ACTIVATIONS, LOSSES, REDUCTIONS
+from .model_options import ACTIVATIONS, LOSSES, REDUCTIONS
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from ..checks import require_choice, require_flag, require_integer
 from ..errors import InvalidProblemError
 from .array_spec import ArraySpec, Variable, target_spec
 from .cells import CELLS
-from .options import ACTIVATIONS, DIFFERENTIATIONS, LOSS_AT, LOSSES, REDUCTIONS, RESETS
+from .model_options import ACTIVATIONS, DIFFERENTIATIONS, LOSS_AT, LOSSES, REDUCTIONS, RESETS
 from .truncation import Truncation
 
 

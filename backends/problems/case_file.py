@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import InvalidProblemError
-from ..files import write_whole
+from ..file_writing import write_whole
 
 FORMAT = "gradparity-case"
 VERSION = 1

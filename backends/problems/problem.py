@@ -12,10 +12,10 @@ import numpy as np
 
 from ..checks import as_array, require_number
 from ..errors import InvalidProblemError
-from ..files import require_folder
+from ..file_writing import require_folder
 from ..models import Model, describe, model_from, require_model
 from . import case_file
-from .drawing import (
+from .random_draws import (
     draw,
     draw_parameters,
     generator,

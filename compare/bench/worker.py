@@ -18,7 +18,7 @@ from typing import Any
 from ...backends import Backend, UnsupportedProblemError, get_backend
 from ...backends.errors import first_line
 from ...backends.interface import PreparedAnswer, prepared_answer
-from .floor import prepare_floor
+from .matmul_floor import prepare_floor
 from .results import FLOOR, Timing
 from .workloads import Workload
 

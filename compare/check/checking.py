@@ -11,7 +11,7 @@ from ..mistakes import values_of
 from ..referee import Comparison, compare, compare_certified_if_possible
 from ..systems import SEEDS, System, get_system
 from .results import Check
-from .smaller import cut_down, small_problems
+from .smaller_problems import cut_down, small_problems
 from .user_function import Derivation, Function
 
 

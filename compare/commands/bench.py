@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ...backends.files import write_whole
+from ...backends.file_writing import write_whole
 from ..bench import ROUNDS, candidates, find_changes, read_bench, run_bench, workloads
 from ..bench.as_pyperf import pyperf_suite
 from ..bench.display import show_bench, show_changes, show_measurement

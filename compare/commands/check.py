@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from ...backends.checks import require_dtype
-from ...backends.files import require_folder
+from ...backends.file_writing import require_folder
 from ..check import check_derivation, load_function
 from ..check.display import show_check
 from ..check.export import check_json

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from ...backends import RequestError
-from ...backends.files import require_folder
+from ...backends.file_writing import require_folder
 from ...backends.frameworks.loading import require
 from ...backends.registry import choose_backends
 from ..campaign import CampaignReport, CaseResult, campaign_notes, plan, run_cases, save_cases

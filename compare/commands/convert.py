@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from ...backends import InvalidProblemError, MissingFrameworkError, RequestError, UnsupportedProblemError
-from ...backends.files import require_writable
+from ...backends.file_writing import require_writable
 from ...backends.layouts import LAYOUTS
 from ...backends.layouts.weight_files import read_weights, require_suffix, write_weights
 from ..layers import convert

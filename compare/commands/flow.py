@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from ...backends.checks import require_number
-from ...backends.files import write_whole
+from ...backends.file_writing import write_whole
 from ...backends.registry import choose_backends
 from ..flow import DEFAULT_SYSTEMS, SCALES, measure_flow
 from ..flow.charts import flow_figure

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from ...backends.files import require_writable, write_whole
+from ...backends.file_writing import require_writable, write_whole
 
 JsonOption = Annotated[
     str | None, typer.Option("--json", metavar="FILE", help="Write the results as JSON; - is standard output.")

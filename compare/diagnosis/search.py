@@ -12,17 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ...backends import Evaluation, Problem
-from ..mistakes import (
-    MISTAKES,
-    Diagnosis,
-    Mistake,
-    Suspect,
-    Values,
-    Variant,
-    has_lines,
-    together,
-    values_of,
-)
+from ..mistakes import MISTAKES, Diagnosis, Mistake, Suspect, Values, Variant, has_lines, together, values_of
 from ..referee import Comparison
 from ..tolerance import MAX_RELATIVE_TOLERANCE
 from .submission import Submission, quantity_names

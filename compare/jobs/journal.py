@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ...backends import RequestError
-from ...backends.files import require_writable
+from ...backends.file_writing import require_writable
 
 
 def read_journal(

@@ -1,13 +1,13 @@
 """The catalogue of mistakes that people make in deriving and writing a gradient, each as a change of a few lines."""
 
+from .all_mistakes import MISTAKES, variants_to_plant
 from .cells import GRU, LSTM, PLAIN, TIME
 from .changed_answers import ANSWERS
 from .changed_problems import QUESTIONS
-from .diagnosis import Diagnosis, Suspect
 from .execution import has_lines, run
-from .known import MISTAKES, variants_to_plant
 from .mistake import Mistake, Values, Variant, attempt, together, values_of
 from .readouts import ORDERED, READOUTS
+from .suspects import Diagnosis, Suspect
 
 __all__ = [
     "ANSWERS",

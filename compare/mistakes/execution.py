@@ -7,11 +7,11 @@ from functools import lru_cache
 import numpy as np
 
 from ...backends import FeedForward, Model, OrderedSystem, Problem, Recurrent
-from . import sections
+from . import equation_sections as sections
+from .equation_source import Line, Section
 from .feedforward import run_feed_forward, run_ordered
 from .namespace import LineResults, Replaced
 from .recurrent import Network, cell_keys
-from .source import Line, Section
 
 
 def run(problem: Problem, replaced: Replaced | None = None) -> LineResults:

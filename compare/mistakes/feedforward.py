@@ -6,7 +6,7 @@ import numpy as np
 
 from ...backends import FeedForward, OrderedSystem, Problem
 from ...manual.losses import loss_weight
-from . import sections
+from . import equation_sections as sections
 from .namespace import LineResults, Names, Replaced, execute, functions, one_hot, with_replacements
 
 

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from ...backends import Evaluation, Problem
+from .equation_source import Line, statements
 from .execution import lines_of, run
 from .namespace import Replaced
-from .source import Line, statements
 
 Values = dict[str, np.ndarray]  # `loss`, and gradients by the names of `Problem.differentiable`
 THE_RIGHT_SIDE = "..."  # stands in a statement for what should stand there

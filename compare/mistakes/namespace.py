@@ -10,7 +10,7 @@ import numpy as np
 from ...backends import Problem
 from ...manual import equations
 from ...manual.activations import ACTIVATIONS
-from .source import Section, changed, compiled
+from .equation_source import Section, changed, compiled
 
 Replaced = Mapping[str, Mapping[str, str]]  # by what the lines belong to: new statements by their left sides
 Names = dict[str, Any]

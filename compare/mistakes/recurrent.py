@@ -15,7 +15,7 @@ from ...backends.models import CELLS, LayerDirection
 from ...backends.references.manual_backend import options
 from ...manual.losses import last_steps, length_mask, loss_weight
 from ...manual.truncation import gradient_passes
-from . import sections
+from . import equation_sections as sections
 from .namespace import LineResults, Names, Replaced, execute, functions, one_hot, with_replacements
 
 State = tuple[np.ndarray, ...]  # (h,), or of the LSTM (h, c)

@@ -1,9 +1,9 @@
 """The referee: asks every backend, judges the answers, and explains the judgement."""
 
+from .answer_checks import answer_failure
 from .block_result import WORST_FIRST, BlockResult, Verdict
 from .comparison import DisagreementError, assert_agree, compare, compare_certified_if_possible, require_answered
 from .explanation import explain
-from .fitness import answer_failure
 from .judgement import agreeing_groups, judge_values
 from .results import Comparison, Failure
 

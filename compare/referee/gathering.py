@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from ...backends import Backend, Evaluation, Problem, UnsupportedProblemError, get_backend
 from ..answers import Training, Trajectory
-from .asking import Answered, ask_backend
-from .learning import train_backend
+from .ask_backend import Answered, ask_backend
+from .backend_training import train_backend
 from .results import Failure
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ...backends import RequestError
 from ...backends.checks import require_integer
-from ...backends.files import require_folder
+from ...backends.file_writing import require_folder
 from ...backends.registry import choose_backends
 from ..jobs import CaseProgress, open_journal, thread_limits
 from ..output import environment

@@ -20,7 +20,7 @@ from ...backends import (
     get_backend,
     load_backends,
 )
-from ...backends.files import require_folder
+from ...backends.file_writing import require_folder
 from ...backends.frameworks.loading import require
 from ...backends.registry import resolve
 from ..check import Check, Function, check_derivation

@@ -12,8 +12,8 @@ from gradparity.backends.references.manual_backend import ManualBackend
 from gradparity.compare.bench import SIZES, Measurement, Timing, Workload, run_bench, workloads
 from gradparity.compare.bench.changes import find_changes, read_bench
 from gradparity.compare.bench.display import duration, ratio_tables, show_changes, show_measurement
-from gradparity.compare.bench.floor import prepare_floor
 from gradparity.compare.bench.markdown import markdown_tables
+from gradparity.compare.bench.matmul_floor import prepare_floor
 from gradparity.compare.bench.results import measurement_from
 from gradparity.compare.bench.verification import verify
 from gradparity.compare.cli import main

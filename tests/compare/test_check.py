@@ -12,7 +12,7 @@ from gradparity.backends import Problem, RequestError
 from gradparity.backends.references import manual_backend as numpy_manual
 from gradparity.compare import SYSTEMS, check_derivation, cli
 from gradparity.compare.certificate.enclosure import UncertifiableError
-from gradparity.compare.check.smaller import small_problems
+from gradparity.compare.check.smaller_problems import small_problems
 from gradparity.compare.check.user_function import Derivation, load_function
 from gradparity.compare.diagnosis.search import Diagnosis
 from gradparity.compare.referee import comparison as referee

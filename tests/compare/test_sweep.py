@@ -28,15 +28,7 @@ from gradparity.backends import (
     Window,
 )
 from gradparity.backends.checks import DTYPES
-from gradparity.backends.models import (
-    ACTIVATIONS,
-    CELLS,
-    DIFFERENTIATIONS,
-    LOSS_AT,
-    LOSSES,
-    REDUCTIONS,
-    RESETS,
-)
+from gradparity.backends.models import ACTIVATIONS, CELLS, DIFFERENTIATIONS, LOSS_AT, LOSSES, REDUCTIONS, RESETS
 from gradparity.compare.sweep import run_sweep, workers
 from gradparity.compare.sweep.problems import GAIN_RANGE, draw_problem
 from gradparity.compare.systems.random_models import FAMILY_NAMES, LONG_STEPS, LONG_UNITS, STACKS, every_combination

@@ -14,9 +14,10 @@ import pytest
 from gradparity.backends import Evaluation, FeedForward, OrderedSystem, Problem, Recurrent
 from gradparity.compare import SYSTEMS, compare
 from gradparity.compare.check.user_function import Derivation
+from gradparity.compare.mistakes.equation_source import lines_of_function
 from gradparity.compare.mistakes.namespace import one_hot
-from gradparity.compare.mistakes.source import lines_of_function
-from gradparity.manual import equations, plain
+from gradparity.manual import equations
+from gradparity.manual import plain_loops as plain
 from gradparity.manual.losses import last_steps, loss_weight
 
 SOURCE = inspect.getsource(equations)
@@ -56,7 +57,7 @@ PLAIN_FORM = Plain(plain_gradients, "plain")
 
 
 def is_plain(model):
-    """Whether a model has the form of `plain`: what it lacks has its own bookkeeping around the same lines."""
+    """Whether a model has the form of `plain_loops`: what it lacks has its own bookkeeping around the same lines."""
     if not isinstance(model, Recurrent):
         return True
     return model.num_layers == 1 and not (model.bidirectional or model.concatenated or model.truncation)

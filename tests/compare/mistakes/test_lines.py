@@ -11,9 +11,10 @@ from gradparity.backends import Evaluation, FeedForward, Problem, Recurrent
 from gradparity.compare import SYSTEMS, compare
 from gradparity.compare.answers.blocks import quantities
 from gradparity.compare.check.user_function import Derivation
-from gradparity.compare.mistakes import MISTAKES, attempt, sections, variants_to_plant
+from gradparity.compare.mistakes import MISTAKES, attempt, variants_to_plant
+from gradparity.compare.mistakes import equation_sections as sections
+from gradparity.compare.mistakes.equation_source import statements
 from gradparity.compare.mistakes.execution import lines_of, run
-from gradparity.compare.mistakes.source import statements
 from gradparity.compare.testing.strategies import problems
 from gradparity.compare.tolerance.measurement import measure_rounding, measure_tolerance
 from hypothesis import given

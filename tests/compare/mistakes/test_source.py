@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from gradparity.compare.mistakes.equation_source import Line, changed, lines_of_function, section, statements
 from gradparity.compare.mistakes.namespace import execute, with_replacements
-from gradparity.compare.mistakes.source import Line, changed, lines_of_function, section, statements
 from gradparity.manual import equations
 
 SOURCE = '''

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from ...manual import equations
-from ...manual.plain import LOSSES
-from .source import Section, section
+from ...manual.plain_loops import LOSSES
+from .equation_source import Section, section
 
 Functions = Sequence[Callable[..., Any]]
 

@@ -11,8 +11,8 @@ from ...backends import Backend, Evaluation, Problem, UnsupportedProblemError
 from ...backends.errors import first_line
 from ...backends.references.manual_backend import ManualBackend
 from ..answers import Training, accuracy, follow
-from .asking import Answered, ask_backend, copied_arrays
-from .fitness import update_failure
+from .answer_checks import update_failure
+from .ask_backend import Answered, ask_backend, copied_arrays
 from .results import Failure
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from ...backends import Backend, Evaluation, Problem, UnsupportedProblemError
 from ...backends.errors import DerivationError, first_line
 from ..answers import Trajectory
-from .fitness import answer_failure
+from .answer_checks import answer_failure
 from .results import Failure
 
 Answered = Evaluation | Trajectory | Failure | UnsupportedProblemError
