@@ -30,18 +30,19 @@ class LayerDirection(NamedTuple):
     """A layer and a direction in the stack, and how its names are made.
 
     Attributes:
-        prefix: of the names, such as `layer0.`; empty where there is one layer.
-        suffix: of the names, `.reverse` for the second direction.
+        layer: its number in the stack, from 0; None where there is one layer, whose names have no prefix.
+        is_reverse: whether it is the second direction, which reads the steps from the last to the first.
         number: in the order of the initial states: both directions of layer 0, then of layer 1, and so on.
     """
 
-    prefix: str
-    suffix: str
+    layer: int | None
+    is_reverse: bool
     number: int
 
     def name(self, name: str) -> str:
-        """The name in the stack of what is called so in a single layer."""
-        return f"{self.prefix}{name}{self.suffix}"
+        """`layer0.U.reverse` of `U`: the name in the stack of what is called so in a single layer."""
+        layer = "" if self.layer is None else f"layer{self.layer}."
+        return f"{layer}{name}{'.reverse' if self.is_reverse else ''}"
 
     def params(self, params: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """The parameters of this layer and direction, under the names of a single layer."""
@@ -49,16 +50,16 @@ class LayerDirection(NamedTuple):
 
     def flip_time(self, array: np.ndarray) -> np.ndarray:
         """From our order of time to that of this direction, or back."""
-        return array[::-1] if self.suffix else array
+        return array[::-1] if self.is_reverse else array
 
 
 def places(num_layers: int, bidirectional: bool) -> list[list[LayerDirection]]:
     """The directions of each layer, from the lowest."""
-    suffixes = ("", ".reverse") if bidirectional else ("",)
+    directions = (False, True) if bidirectional else (False,)
     return [
         [
-            LayerDirection(f"layer{layer}." if num_layers > 1 else "", suffix, layer * len(suffixes) + direction)
-            for direction, suffix in enumerate(suffixes)
+            LayerDirection(layer if num_layers > 1 else None, is_reverse, layer * len(directions) + is_reverse)
+            for is_reverse in directions
         ]
         for layer in range(num_layers)
     ]

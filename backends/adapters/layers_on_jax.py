@@ -187,10 +187,10 @@ def _forward(
         directions = []
         for place in layer:
             initial = tuple(state[place.number] for state in states)
-            x = jnp.take_along_axis(h, backwards, axis=0) if place.suffix else h
+            x = jnp.take_along_axis(h, backwards, axis=0) if place.is_reverse else h
             states_of_direction = calls[place.number](arrays["weights"][place.number], x, initial)
             directions.append(
-                jnp.take_along_axis(states_of_direction, backwards, axis=0) if place.suffix else states_of_direction
+                jnp.take_along_axis(states_of_direction, backwards, axis=0) if place.is_reverse else states_of_direction
             )
         h = jnp.concatenate(directions, axis=-1)
     o = h @ arrays["V"].T + arrays.get("c", 0) + arrays["o"]

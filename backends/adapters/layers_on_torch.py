@@ -127,10 +127,10 @@ def network_of_layers(problem: Problem, calls: Sequence[Call]) -> Network:
             directions = []
             for place in layer:
                 initial = tuple(state[place.number] for state in states)
-                x_of_direction = torch.take_along_dim(h, backwards, dim=0) if place.suffix else h
+                x_of_direction = torch.take_along_dim(h, backwards, dim=0) if place.is_reverse else h
                 h_of_direction = calls[place.number](weights[place.number], x_of_direction, initial)
                 directions.append(
-                    torch.take_along_dim(h_of_direction, backwards, dim=0) if place.suffix else h_of_direction
+                    torch.take_along_dim(h_of_direction, backwards, dim=0) if place.is_reverse else h_of_direction
                 )
             h = torch.cat(directions, dim=-1)
         return h

@@ -75,7 +75,7 @@ def _known_names(layout: Layout) -> KnownNames:
     ):
         for k, layer in enumerate(stack.layers):
             for place in layer[:1] if layout.directions_in_one else layer:
-                known |= {layout.placed(place, name): ((k, bool(place.suffix)), name) for name in weight_names}
+                known |= {layout.placed(place, name): ((k, place.is_reverse), name) for name in weight_names}
     return known | {name: ((0, False), name) for name in weight_names}
 
 

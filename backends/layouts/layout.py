@@ -20,7 +20,8 @@ ArrayMapping = Mapping[str, np.ndarray]
 
 def one_by_one(place: LayerDirection, name: str) -> str:
     """`layer0.reverse.kernel`; of a single layer `kernel`."""
-    return f"{place.prefix}{place.suffix[1:]}{'.' if place.suffix else ''}{name}"
+    layer = "" if place.layer is None else f"layer{place.layer}."
+    return f"{layer}{'reverse.' if place.is_reverse else ''}{name}"
 
 
 @dataclass(frozen=True)

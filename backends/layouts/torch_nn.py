@@ -43,7 +43,7 @@ def unsupported(model: Recurrent) -> str:
 
 def placed(place: LayerDirection, name: str) -> str:
     """`weight_ih_l0`, or `weight_ih_l0_reverse`."""
-    return f"{name}_l{place.prefix.removeprefix('layer').removesuffix('.') or 0}{place.suffix.replace('.', '_')}"
+    return f"{name}_l{place.layer or 0}{'_reverse' if place.is_reverse else ''}"
 
 
 LAYOUT = Layout(pack, unpack, model_fields, unsupported, placed=placed)

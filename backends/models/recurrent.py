@@ -17,18 +17,19 @@ class LayerDirection(NamedTuple):
     """A layer and a direction of a recurrent network, and how its names are made.
 
     Attributes:
-        prefix: of the names, such as `layer0.`; empty where there is one layer.
-        suffix: of the names, `.reverse` for the second direction.
+        layer: its number in the stack, from 0; None where there is one layer, whose names have no prefix.
+        is_reverse: whether it is the second direction, which reads the steps from the last to the first.
         number: in the order of the initial states: both directions of layer 0, then of layer 1, and so on.
     """
 
-    prefix: str
-    suffix: str
+    layer: int | None
+    is_reverse: bool
     number: int
 
     def name(self, name: str) -> str:
-        """The name in the whole network of what is called so in a single layer."""
-        return f"{self.prefix}{name}{self.suffix}"
+        """`layer0.U.reverse` of `U`: the name in the whole network of what is called so in a single layer."""
+        layer = "" if self.layer is None else f"layer{self.layer}."
+        return f"{layer}{name}{'.reverse' if self.is_reverse else ''}"
 
 
 @dataclass(frozen=True)
@@ -153,13 +154,11 @@ class Recurrent:
     @property
     def layers(self) -> tuple[tuple[LayerDirection, ...], ...]:
         """The directions of every layer, from the lowest."""
-        suffixes = ("", ".reverse") if self.bidirectional else ("",)
+        directions = (False, True) if self.bidirectional else (False,)
         return tuple(
             tuple(
-                LayerDirection(
-                    f"layer{layer}." if self.num_layers > 1 else "", suffix, layer * len(suffixes) + direction
-                )
-                for direction, suffix in enumerate(suffixes)
+                LayerDirection(layer if self.num_layers > 1 else None, is_reverse, layer * len(directions) + is_reverse)
+                for is_reverse in directions
             )
             for layer in range(self.num_layers)
         )

@@ -74,7 +74,7 @@ def _direction(model: Recurrent, place: LayerDirection, arrays: Arrays, x: Array
     state = tuple(arrays[name].reshape((-1, B, model.hidden_size))[place.number] for name in model.state_names)
     from_x = anp.split(x.reshape((T * B, D)) @ p["U"].T + p.get("b", 0), T)
     hs = {}
-    for t in reversed(range(T)) if place.suffix else range(T):
+    for t in reversed(range(T)) if place.is_reverse else range(T):
         new = CELL_FUNCTIONS[model.cell](model, p, from_x[t], state)
         state = tuple(_kept(in_length[t, :, None], *pair) for pair in zip(new, state, strict=True))
         hs[t] = state[0]

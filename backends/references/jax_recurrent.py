@@ -71,7 +71,7 @@ def forward(model: Recurrent, arrays: Arrays, perturbations: Arrays, batch: Arra
     for layer in model.layers:
         directions = []
         for place in layer:
-            turned = slice(None, None, -1 if place.suffix else 1)
+            turned = slice(None, None, -1 if place.is_reverse else 1)
             layer_params = {name: arrays[place.name(name)] for name in PARAMETERS if place.name(name) in arrays}
             layer_perturbations = {
                 name: perturbations[place.name(name)][turned] for name in "ahc" if place.name(name) in perturbations

@@ -86,7 +86,7 @@ def _direction(
         p["U"], p["W"] = p["Wcat"].split([model.input_size, model.hidden_size], dim=1)
     initial = tuple(arrays[name].reshape(-1, *arrays[name].shape[-2:])[place.number] for name in model.state_names)
     from_x = functional.linear(x, p["U"], p.get("b")).unbind()
-    order = range(len(from_x))[::-1] if place.suffix else range(len(from_x))
+    order = range(len(from_x))[::-1] if place.is_reverse else range(len(from_x))
 
     def record_here(name: str, step: int, value: Tensor) -> None:
         record(place.name(name), order[step], value)

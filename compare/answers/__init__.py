@@ -1,10 +1,11 @@
 """Answers: what is compared of them, block by block, and what becomes of them along a training."""
 
-from .blocks import Quantity, expected_shapes, quantities
+from .blocks import GATED_PARAMS, Quantity, expected_shapes, quantities
 from .names import QuantityName, gradient_name
 from .training import Training, Trajectory, accuracy, follow, require_trainable, training_quantities
 
 __all__ = [
+    "GATED_PARAMS",
     "Quantity",
     "QuantityName",
     "Training",

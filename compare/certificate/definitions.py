@@ -134,7 +134,7 @@ def _direction(
     if model.concatenated:
         p["U"], p["W"] = p["Wcat"][:, : model.input_size], p["Wcat"][:, model.input_size :]
     T = len(x)
-    order = range(T - 1, -1, -1) if place.suffix else range(T)
+    order = range(T - 1, -1, -1) if place.is_reverse else range(T)
     whole = len(model.places) == 1
     state: CellState = tuple(leaves[s] if whole else leaves[s][place.number] for s in model.state_names)
     from_x = {t: x[t] @ p["U"].T + p.get("b", 0) for t in order}

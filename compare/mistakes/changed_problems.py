@@ -10,10 +10,10 @@ import numpy as np
 
 from ...backends import Chunks, FeedForward, LastSteps, OrderedSystem, Problem, Recurrent, Window
 from ...backends.models import ACTIVATIONS, Truncation
+from ..answers import GATED_PARAMS, QuantityName
 from .execution import run
 from .mistake import Mistake, Values, Variant, problem_mistake, with_model, with_params
 
-GATED = ("U", "W", "b")
 STEPS_AWAY = {1: "the next step's", -1: "the step's before"}
 TRUNCATIONS: dict[type[Truncation], tuple[str, int]] = {  # in words, and the equation
     Window: ("each loss reaches back over {}", 52),
@@ -30,14 +30,9 @@ def _is_network(problem: Problem) -> bool:
     return not isinstance(problem.model, OrderedSystem)
 
 
-def _own_name(name: str) -> str:
-    """`U` of `layer0.U.reverse`."""
-    return name.removesuffix(".reverse").rpartition(".")[2]
-
-
 def _reordered(name: str, array: np.ndarray, order: tuple[int, ...]) -> np.ndarray:
     """The rows of the gates in another order."""
-    if _own_name(name) not in GATED:
+    if QuantityName.of_array(name).symbol not in GATED_PARAMS:
         return array
     parts = np.split(array, len(order))
     return np.concatenate([parts[number] for number in order])
@@ -95,7 +90,7 @@ def _label_shifts(problem: Problem, answered: Values) -> Iterator[Variant]:
 
 def _forget_bias(problem: Problem) -> Problem:
     def change(name: str, array: np.ndarray) -> np.ndarray:
-        if _own_name(name) != "b":
+        if QuantityName.of_array(name).symbol != "b":
             return array
         H = len(array) // 4
         return np.concatenate([array[:H], array[H : 2 * H] + 1, array[2 * H :]])

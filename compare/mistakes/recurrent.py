@@ -169,7 +169,7 @@ class Network:
 
 def _turned(array: np.ndarray, place: LayerDirection) -> np.ndarray:
     """From our order of time to that of a direction, or back."""
-    return array[::-1] if place.suffix else array
+    return array[::-1] if place.is_reverse else array
 
 
 def _states(layer: Layer, name: str) -> np.ndarray:
