@@ -1,4 +1,4 @@
-"""One question, several answers: models, problems, and the backends that answer them."""
+"""Models and problems, and the backends that compute their losses and gradients."""
 
 from .errors import (
     BrokenBackendError,

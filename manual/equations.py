@@ -1,9 +1,9 @@
 """The gradient of every network, one equation a line. Read it first; `plain_loops` runs its lines over whole sequences.
 
-A function is a part of one step, forward or backward. A line with a number is the equation of that number in
-`derivation.md`, for a batch of B samples in rows. `d` before a name is the total derivative of the loss with respect
-to it, of the same shape. What is a sum over the steps (the loss, dU, dW, db, dV, dc) is given as it stands after the
-steps that were taken before, and is added to; arrays are added to in place.
+A function is a part of one step, forward or backward. A line with a number is the equation of that number on the pages
+that begin with `derivation.md`, for a batch of B samples in rows. `d` before a name is the total derivative of the loss
+with respect to it, of the same shape. What is a sum over the steps (the loss, dU, dW, db, dV, dc) is given as it stands
+after the steps that were taken before, and is added to; arrays are added to in place.
 
 The other files compute the same on whole arrays, in less time. The diagnosis reads the lines of this file, and finds
 somebody's mistake by changing them.

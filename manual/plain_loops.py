@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from jaxtyping import Float
 
 Params = Mapping[str, np.ndarray]
-LossAndGradients = tuple[np.floating, dict[str, np.ndarray]]
+PlainGradients = tuple[np.floating, dict[str, np.ndarray]]
 
 LOSSES = {
     "softmax_cross_entropy": equations.softmax_cross_entropy,
@@ -40,7 +40,7 @@ def rnn(
     *,
     activation: str = "tanh",
     loss: str = "softmax_cross_entropy",
-) -> LossAndGradients:
+) -> PlainGradients:
     """The plain cell, with the parameters U, W, b, V and c."""
     T, (phi, dphi) = len(x), ACTIVATIONS[activation]
     h = [h0]  # h[t] is the state before step t, and h[t + 1] the one after it
@@ -68,7 +68,7 @@ def lstm(
     c0: Float[np.ndarray, "B H"],
     *,
     loss: str = "softmax_cross_entropy",
-) -> LossAndGradients:
+) -> PlainGradients:
     """Long short-term memory, with the parameters U, W, b, V and c."""
     T, h, c = len(x), [h0], [c0]
     gates = []
@@ -98,7 +98,7 @@ def gru(
     h0: Float[np.ndarray, "B H"],
     *,
     loss: str = "softmax_cross_entropy",
-) -> LossAndGradients:
+) -> PlainGradients:
     """Gated recurrent unit, with the parameters U, W, b, V and c; its reset gate comes after W_n if there is a b_hn."""
     T, h, after = len(x), [h0], "b_hn" in params
     W_r, W_z, W_n = np.split(params["W"], 3)
@@ -139,7 +139,7 @@ def feed_forward(
     *,
     activation: str = "sigmoid",
     loss: str = "squared_error",
-) -> LossAndGradients:
+) -> PlainGradients:
     """Layers 1 … L, with the parameters W1, b1, W2, b2 and so on."""
     L, (phi, dphi) = len(params) // 2, ACTIVATIONS[activation]
     z, a = [inputs], [inputs]  # from layer 0, whose z is never used
@@ -164,7 +164,7 @@ def feed_forward(
     return total, d | {"inputs": da}
 
 
-def ordered(A: Float[np.ndarray, "N N"], c: Float[np.ndarray, " N"], z1: Float[np.ndarray, " 1"]) -> LossAndGradients:
+def ordered(A: Float[np.ndarray, "N N"], c: Float[np.ndarray, " N"], z1: Float[np.ndarray, " 1"]) -> PlainGradients:
     """z_1 … z_N, each from those before it, and E = Σ c_i z_i."""
     N, E = len(A), z1.dtype.type(0)
     z, dz, dA = np.zeros_like(A, shape=N), np.zeros_like(A, shape=N), np.zeros_like(A)

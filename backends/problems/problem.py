@@ -35,7 +35,7 @@ BATCH = ("inputs", "targets", "h0", "c0", "lengths")
 
 @dataclass(frozen=True, eq=False)
 class Problem:
-    """One question for every backend: the loss and the gradients of this model on these numbers.
+    """What every backend is asked: the loss and the gradients of this model on these numbers.
 
     The arrays are copied, checked (see Raises) and made read-only. All floating-point arrays have one
     dtype, float64 or float32, which is the problem's.

@@ -214,7 +214,7 @@ def _logged(log: Path | None, settings: Mapping[str, Any]) -> tuple[dict[Workloa
     """The measurements in a log, and the length of its whole lines in bytes."""
     if log is None:
         return {}, 0
-    lines, whole_bytes = read_journal(log, settings, subject="a benchmark")
+    _, lines, whole_bytes = read_journal(log, settings, subject="a benchmark")
     try:
         measurements = [measurement_from(line) for line in lines]
     except (LookupError, TypeError):

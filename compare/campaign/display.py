@@ -10,8 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from ..diagnosis import describe_diagnosis
-from ..output import MAX_REPORTS, PIPE_WIDTH, STYLES, plain_table, say
-from ..referee import BlockResult, Comparison, explain
+from ..output import MAX_REPORTS, PIPE_WIDTH, STYLES, plain_table, say, share_text
+from ..referee import Comparison, explain
 from .summary import CampaignReport, LearningRow, SummaryRow
 
 LIMIT_LEGEND = "limit: what rounding explains, measured for each block."
@@ -73,7 +73,7 @@ def _campaign_table(rows: Sequence[SummaryRow], backends: Sequence[str], *, narr
             Text(name),
             row.dtype,
             *(_ulp(row.ulp.get(name)) for name in backends),
-            _limit_used(row.closest),
+            share_text(row.closest.ratio if row.closest else None),
             *([] if narrow else [Text(closest)]),
             verdict_text(row),
         )
@@ -123,9 +123,3 @@ def verdict_text(judged: SummaryRow | Comparison) -> Text:
     """The verdict in its color, and how it was shown."""
     strength = f" ({judged.strength})" if judged.strength else ""
     return Text(f"{judged.verdict}{strength}", style=STYLES[judged.verdict])
-
-
-def _limit_used(block: BlockResult | None) -> str:
-    if block is None:
-        return "–"
-    return f"{100 * block.ratio:.0f} %" if block.ratio < 10 else f"{block.ratio:.0e}×"

@@ -5,20 +5,25 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import redirect_stdout
+from math import inf
 from pathlib import Path
 
 from ...backends import Backend, UnsupportedProblemError
 from ..diagnosis import diagnosed
 from ..jobs import CaseProgress
-from ..output import MAX_REPORTS
 from ..referee import compare, compare_certified_if_possible
 from .cases import Case, CaseResult, LeftOut
 
 
 def run_cases(
-    cases: Sequence[Case], backends: Mapping[str, Backend], progress: CaseProgress, *, certify: bool = False
+    cases: Sequence[Case],
+    backends: Mapping[str, Backend],
+    progress: CaseProgress,
+    *,
+    certify: bool = False,
+    diagnoses: float = inf,
 ) -> list[CaseResult | LeftOut]:
-    """Compares case after case, and looks for the mistakes in the first few that are no agreement.
+    """Compares case after case, and looks for the mistake where backends disagree.
 
     What a backend prints goes to standard error, so that it cannot get into the results.
 
@@ -27,12 +32,12 @@ def run_cases(
         backends: those that are asked, by their names.
         progress: is called with the case's label, and how many cases are done.
         certify: measure every backend against the exact answer, where that is not too large to be enclosed.
+        diagnoses: how many disagreements are diagnosed at most, the first ones; each takes up to some seconds.
 
     Returns:
         For each case, in their order, the result; or why it was left out.
     """
     outcomes: list[CaseResult | LeftOut] = []
-    to_diagnose = MAX_REPORTS
     for done, case in enumerate(cases):
         progress(case.label, done)
 
@@ -46,9 +51,9 @@ def run_cases(
         except UnsupportedProblemError as error:
             outcomes.append(LeftOut(case.label, str(error)))
         else:
-            if comparison.verdict != "agree" and to_diagnose:
+            if comparison.verdict == "disagree" and diagnoses > 0:
                 comparison = diagnosed(comparison)
-                to_diagnose -= 1
+                diagnoses -= 1
             outcomes.append(CaseResult(case, comparison))
         progress(case.label, done + 1)
     return outcomes

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from math import inf
 from pathlib import Path
 from typing import Annotated
 
@@ -15,7 +16,7 @@ from ...backends.registry import choose_backends
 from ..campaign import CampaignReport, CaseResult, campaign_notes, plan, run_cases, save_cases
 from ..campaign.display import show_campaign
 from ..campaign.export import campaign_json
-from ..output import console, progress_bar, terminal_svg, working
+from ..output import MAX_REPORTS, console, progress_bar, terminal_svg, working
 from ..systems import Learning
 from .options import STANDARD_OUTPUT, JsonOption, SvgOption, require_targets, write
 
@@ -97,7 +98,9 @@ def compare_command(
         learning=Learning(steps, learning_rate, batch_size, until),
     )
     with progress_bar(len(cases)) as progress:
-        outcomes = run_cases(cases, backends, progress, certify=certify)
+        # the screen shows the first few reports only, and JSON has all
+        diagnoses = MAX_REPORTS if json is None else inf
+        outcomes = run_cases(cases, backends, progress, certify=certify, diagnoses=diagnoses)
     results = [outcome for outcome in outcomes if isinstance(outcome, CaseResult)]
     outcome_notes = campaign_notes(outcomes)
     if not results:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..mistakes import ANSWERS, GRU, LSTM, MISTAKES, ORDERED, PLAIN, QUESTIONS, READOUTS, TIME
+from ..mistakes import CHANGED_ANSWERS, CHANGED_PROBLEMS, GRU, LSTM, MISTAKES, ORDERED, PLAIN, READOUTS, TIME
 from .checks import CheckResult
 
 PARTS = {
@@ -17,8 +17,8 @@ PARTS = {
     "GRU": GRU,
     "read-outs and losses": READOUTS,
     "ordered": ORDERED,
-    "questions": QUESTIONS,
-    "answers": ANSWERS,
+    "changed problems": CHANGED_PROBLEMS,
+    "changed answers": CHANGED_ANSWERS,
 }
 PART_OF = {mistake.name: part for part, mistakes in PARTS.items() for mistake in mistakes}
 OWN_CHECK = "gradparity"

@@ -1,6 +1,6 @@
 """Work in other processes, and logs of it that can be continued."""
 
-from .journal import not_a_journal, open_journal, read_journal
+from .journal import not_a_journal, open_journal, read_journal, rewrite_journal
 from .processes import THREAD_VARIABLES, end_process, start_process, thread_limits
 from .progress import CaseProgress, ShareProgress, StageProgress
 
@@ -13,6 +13,7 @@ __all__ = [
     "not_a_journal",
     "open_journal",
     "read_journal",
+    "rewrite_journal",
     "start_process",
     "thread_limits",
 ]

@@ -3,13 +3,27 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ...backends import RequestError
-from ...backends.file_writing import require_writable
+from ...backends.file_writing import require_writable, write_whole
+
+
+class Journal(NamedTuple):
+    """What a journal says.
+
+    Attributes:
+        settings: of its header, by the names that were asked for; empty where there is no journal yet.
+        lines: after the header.
+        whole_bytes: the length of the file's whole lines.
+    """
+
+    settings: dict[str, Any]
+    lines: list[Any]
+    whole_bytes: int
 
 
 def read_journal(
@@ -18,7 +32,7 @@ def read_journal(
     *,
     subject: str,
     earlier: Mapping[str, Collection[Any]] = {},  # read only
-) -> tuple[list[Any], int]:
+) -> Journal:
     """Reads a journal; writes nothing.
 
     Args:
@@ -28,7 +42,7 @@ def read_journal(
         earlier: by the header's names, values of earlier versions that are read too.
 
     Returns:
-        The lines after the header, and the length of the file's whole lines in bytes.
+        What it says.
 
     Raises:
         RequestError: it is of another subject, has other settings, or cannot be written.
@@ -37,7 +51,7 @@ def read_journal(
     content = path.read_bytes() if path.exists() else b""
     whole = content[: content.rfind(b"\n") + 1]
     if not content:
-        return [], 0
+        return Journal({}, [], 0)
     try:
         first, *lines = [json.loads(line) for line in whole.splitlines()]
         settings = {name: first[name] for name in header}
@@ -46,7 +60,7 @@ def read_journal(
     for name, value in header.items():
         if (known := settings[name]) != value and known not in earlier.get(name, ()):
             raise RequestError(f"{path}: is the log of {subject} with {name} {known}, but {value} was asked for")
-    return lines, len(whole)
+    return Journal(settings, lines, len(whole))
 
 
 def not_a_journal(path: Path, subject: str) -> RequestError:
@@ -80,7 +94,7 @@ def open_journal(
         raise RequestError(f"{journal}: cannot be written: {error.strerror}") from error
 
     def write(line: Mapping[str, Any]) -> None:
-        file.write(json.dumps(line, ensure_ascii=False, allow_nan=False).encode() + b"\n")
+        file.write(_encoded(line))
         file.flush()
 
     with file:
@@ -88,3 +102,14 @@ def open_journal(
         if not whole_bytes:
             write(header)
         yield write
+
+
+def rewrite_journal(path: Path, header: Mapping[str, Any], lines: Iterable[Mapping[str, Any]]) -> int:
+    """Replaces a journal by one with this header and these lines, whole or not at all; returns its length in bytes."""
+    content = b"".join(map(_encoded, [header, *lines]))
+    write_whole(path, content)
+    return len(content)
+
+
+def _encoded(line: Mapping[str, Any]) -> bytes:
+    return json.dumps(line, ensure_ascii=False, allow_nan=False).encode() + b"\n"

@@ -2,21 +2,21 @@
 
 from .all_mistakes import MISTAKES, variants_to_plant
 from .cells import GRU, LSTM, PLAIN, TIME
-from .changed_answers import ANSWERS
-from .changed_problems import QUESTIONS
+from .changed_answers import CHANGED_ANSWERS
+from .changed_problems import CHANGED_PROBLEMS
 from .execution import has_lines, run
 from .mistake import Mistake, Values, Variant, attempt, together, values_of
 from .readouts import ORDERED, READOUTS
 from .suspects import Diagnosis, Suspect
 
 __all__ = [
-    "ANSWERS",
+    "CHANGED_ANSWERS",
+    "CHANGED_PROBLEMS",
     "GRU",
     "LSTM",
     "MISTAKES",
     "ORDERED",
     "PLAIN",
-    "QUESTIONS",
     "READOUTS",
     "TIME",
     "Diagnosis",

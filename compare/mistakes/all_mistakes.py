@@ -6,13 +6,13 @@ from collections.abc import Iterator
 
 from ...backends import Problem
 from .cells import GRU, LSTM, PLAIN, TIME
-from .changed_answers import ANSWERS
-from .changed_problems import QUESTIONS
+from .changed_answers import CHANGED_ANSWERS
+from .changed_problems import CHANGED_PROBLEMS
 from .execution import run
 from .mistake import Mistake, Variant
 from .readouts import ORDERED, READOUTS
 
-MISTAKES = (*PLAIN, *TIME, *LSTM, *GRU, *READOUTS, *ORDERED, *QUESTIONS, *ANSWERS)
+MISTAKES = (*PLAIN, *TIME, *LSTM, *GRU, *READOUTS, *ORDERED, *CHANGED_PROBLEMS, *CHANGED_ANSWERS)
 
 
 def variants_to_plant(problem: Problem) -> Iterator[tuple[Mistake, Variant]]:

@@ -225,7 +225,7 @@ def _are_multiples(answered: Values, problem: Problem, step: float) -> bool:
     return different >= FEW and bool((away[exact] < 0.02).all())
 
 
-ANSWERS = (
+CHANGED_ANSWERS = (
     Mistake(
         "multiplied by T, B or K",
         "the loss is a sum, or a mean, over what the system says: look for a mean too many or too few",

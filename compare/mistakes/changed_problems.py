@@ -211,7 +211,7 @@ def _last_step_only(problem: Problem, answered: Values) -> Iterator[Variant]:
         yield Variant("forgotten: every step has a loss", transform_problem=every_step, equations=(21,))
 
 
-QUESTIONS = (
+CHANGED_PROBLEMS = (
     Mistake("gates in another order", "our rows are those of i f g o, and of r z n", _gate_orders),
     Mistake("last step only", "look which steps have a loss, and that each reaches its own state", _last_step_only),
     Mistake("labels shifted by a step", "y_t belongs to o_t, of the same step", _label_shifts),

@@ -18,7 +18,7 @@ def run(problem: Problem, replaced: Replaced | None = None) -> LineResults:
     """The loss and the gradients of a problem, as the lines have them.
 
     Args:
-        problem: the question; its arrays may round at random.
+        problem: a model and its numbers, which may round at random.
         replaced: lines in place of others, by the keys of `lines_of`.
     """
     with np.errstate(all="ignore"):

@@ -9,6 +9,7 @@ from .console import (
     plain_table,
     progress_bar,
     say,
+    share_text,
     terminal_svg,
     working,
 )
@@ -34,6 +35,7 @@ __all__ = [
     "progress_bar",
     "require_drawable",
     "say",
+    "share_text",
     "terminal_svg",
     "working",
 ]

@@ -72,6 +72,13 @@ def progress_bar(total: int) -> Iterator[CaseProgress]:
         yield lambda label, done: bar.update(task, completed=done, description=label)
 
 
+def share_text(share: float | None) -> str:
+    """A share of a limit: `41 %`; `3e+02×` where the limit is exceeded by far; a dash where there is none."""
+    if share is None:
+        return "–"
+    return f"{100 * share:.0f} %" if share < 10 else f"{share:.0e}×"
+
+
 def listing_table(rows: Sequence[Mapping[str, Any]]) -> Table:
     """A table of plain values, with the first row's keys as its columns."""
     table = plain_table()

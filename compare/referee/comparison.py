@@ -44,6 +44,8 @@ class DisagreementError(AssertionError):
         [('dV', ('mine',), 'opposite sign')]
     """
 
+    __module__ = "gradparity.compare"  # pytest shows it, and users import it from there
+
     def __init__(self, comparison: Comparison, case: Path | None = None, *, next_step: str = "") -> None:
         super().__init__(explain(comparison, case, next_step=next_step))
         self.comparison = comparison

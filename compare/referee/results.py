@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ...backends import Evaluation, Problem
+from ...backends.errors import unknown_name
 from ..answers import Training, Trajectory
 from ..mistakes import Diagnosis
 from .block_result import BlockResult, Verdict
 
-Kind = Literal["error", "names", "shape", "dtype", "non-finite", "mutation"]
+FailureKind = Literal["error", "names", "shape", "dtype", "non-finite", "mutation"]
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,7 @@ class Failure:
 
     Attributes:
         backend: who answered.
-        kind: the first check that failed, in the order of `Kind`.
+        kind: the first check that failed, in the order of `FailureKind`.
         message: what is wrong, where, and what was expected.
 
     Examples:
@@ -30,7 +31,7 @@ class Failure:
     """
 
     backend: str
-    kind: Kind
+    kind: FailureKind
     message: str
 
 
@@ -99,7 +100,14 @@ class Comparison:
         return any(block.is_wrong(backend) for block in self.blocks)
 
     def verdict_on(self, backend: str) -> Verdict:
-        """The verdict on one of those who answered, whatever the others did."""
+        """The verdict on one of those who answered, whatever the others did.
+
+        Raises:
+            UnknownNameError: nobody of that name answered, so that nothing was judged.
+        """
+        answered = {*self.answers, *(failure.backend for failure in self.failures)}
+        if backend not in answered:
+            raise unknown_name("backend of this comparison", backend, sorted(answered))
         if any(failure.backend == backend for failure in self.failures) or self.has_wrong_numbers(backend):
             return "disagree"
         verdicts = {block.verdict for block in self.blocks if backend in block.distance_ulp}

@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ..output import MAX_REPORTS, STYLES, plain_table, say
+from ..output import MAX_REPORTS, STYLES, plain_table, say, share_text
 from .results import VERDICTS, Sweep
 
 
@@ -40,14 +40,8 @@ def _outcome_table(sweep: Sweep) -> Table:
         table.add_column(heading, no_wrap=True, justify="right")
     for row in sweep.rows():
         counts = (Text(str(row[verdict]), style=STYLES.get(verdict, "") if row[verdict] else "") for verdict in shown)
-        table.add_row(row["family"], row["dtype"], str(row["problems"]), *counts, _limit_used(row["limit_used"]))
+        table.add_row(row["family"], row["dtype"], str(row["problems"]), *counts, share_text(row["limit_used"]))
     return table
-
-
-def _limit_used(share: float | None) -> str:
-    if share is None:
-        return "–"
-    return f"{100 * share:.0f} %" if share < 10 else f"{share:.0e}×"
 
 
 def _sweep_conclusion(sweep: Sweep) -> str:

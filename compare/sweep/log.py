@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ...backends import RequestError
 from ..jobs import not_a_journal, read_journal
@@ -12,11 +12,25 @@ from .problems import draw_problem
 from .results import SweepOutcome
 
 SWEEP_SCHEMA = 2
-EARLIER_SCHEMAS = (1,)  # read and continued, with their fields renamed
+EARLIER_SCHEMAS = (1,)  # read, and rewritten in the present schema before they are continued
 RENAMED_FIELDS = {"story": "report"}  # of schema 1
 
 
-def read_log(path: Path, header: Mapping[str, Any]) -> tuple[dict[int, SweepOutcome], int]:
+class SweepLog(NamedTuple):
+    """What the log of a sweep says.
+
+    Attributes:
+        outcomes: by number.
+        whole_bytes: the length of the file's whole lines.
+        is_earlier: whether it was begun with an earlier schema.
+    """
+
+    outcomes: dict[int, SweepOutcome]
+    whole_bytes: int
+    is_earlier: bool
+
+
+def read_log(path: Path, header: Mapping[str, Any]) -> SweepLog:
     """Reads a log; writes nothing.
 
     Args:
@@ -24,15 +38,16 @@ def read_log(path: Path, header: Mapping[str, Any]) -> tuple[dict[int, SweepOutc
         header: the settings of the sweep that is to be continued.
 
     Returns:
-        The outcomes by number, and the length of the file's whole lines in bytes.
+        What it says.
 
     Raises:
         RequestError: the file is no log of a sweep, or of a sweep with other settings or other problems.
     """
-    lines, whole_bytes = read_journal(path, header, subject="a sweep", earlier={"schema": EARLIER_SCHEMAS})
+    journal = read_journal(path, header, subject="a sweep", earlier={"schema": EARLIER_SCHEMAS})
     try:
         outcomes = [
-            SweepOutcome(**{RENAMED_FIELDS.get(name, name): value for name, value in line.items()}) for line in lines
+            SweepOutcome(**{RENAMED_FIELDS.get(name, name): value for name, value in line.items()})
+            for line in journal.lines
         ]
     except (TypeError, AttributeError):
         raise not_a_journal(path, "a sweep") from None
@@ -40,4 +55,5 @@ def read_log(path: Path, header: Mapping[str, Any]) -> tuple[dict[int, SweepOutc
         again = draw_problem(outcome.number, seed=header["seed"], numbers=header["numbers"])
         if again.problem.fingerprint[:12] != outcome.fingerprint:
             raise RequestError(f"{path}: was written by a version of gradparity that drew other problems")
-    return {outcome.number: outcome for outcome in outcomes}, whole_bytes
+    is_earlier = journal.settings.get("schema", SWEEP_SCHEMA) != SWEEP_SCHEMA
+    return SweepLog({outcome.number: outcome for outcome in outcomes}, journal.whole_bytes, is_earlier)

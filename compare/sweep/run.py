@@ -14,9 +14,9 @@ from ...backends import RequestError
 from ...backends.checks import require_integer
 from ...backends.file_writing import require_folder
 from ...backends.registry import choose_backends
-from ..jobs import CaseProgress, open_journal, thread_limits
+from ..jobs import CaseProgress, open_journal, rewrite_journal, thread_limits
 from ..output import environment
-from .log import SWEEP_SCHEMA, read_log
+from .log import SWEEP_SCHEMA, SweepLog, read_log
 from .problems import draw_problem
 from .results import Sweep
 from .workers import in_workers, outcome_of, start_worker
@@ -61,7 +61,7 @@ def run_sweep(
     header = {"schema": SWEEP_SCHEMA, "seed": seed, "numbers": numbers, "backends": names}
     if save_case:
         require_folder(save_case)
-    known, whole_bytes = read_log(log, header) if log else ({}, 0)
+    known, whole_bytes, is_earlier = read_log(log, header) if log else SweepLog({}, 0, False)
     started = time.perf_counter()
     outcomes = {number: outcome for number, outcome in known.items() if number < count}
     earlier = len(outcomes)
@@ -69,6 +69,8 @@ def run_sweep(
     tasks = (left for model in models if (left := [number for number in model if number not in outcomes]))
     start = partial(start_worker, seed, numbers, names, save_case)
     first_line = header | {"environment": environment() | {"threads": thread_limits(1)}}
+    if log and is_earlier:
+        whole_bytes = rewrite_journal(log, first_line, map(asdict, known.values()))
     with open_journal(log, whole_bytes, first_line) as write, closing(in_workers(tasks, jobs, start)) as answers:
         progress("starting", earlier)
         for number, outcome in answers:

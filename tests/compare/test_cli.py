@@ -81,18 +81,22 @@ def test_json_on_standard_output_is_nothing_else(gradparity):
     assert "agree (rounding)" in err
 
 
-def test_the_diagnosis_stands_in_the_json_of_the_first_cases_that_are_no_agreement(gradparity, tmp_path):
+def test_the_diagnosis_of_every_disagreement_stands_in_the_json(gradparity, tmp_path):
     (tmp_path / "mine.py").write_text(WRONG_BACKEND)
     seeds = [part for seed in range(MAX_REPORTS + 1) for part in ("--seed", seed)]
     only = ("--backend", "mine:backend", "--backend", "manual", "--dtype", "float64")
     code, out, _ = gradparity("compare", "elman-logistic", *seeds, *only, "--json", "-")
     assert code == 1
-    *diagnosed, beyond = json.loads(out)["results"]
-    assert len(diagnosed) == MAX_REPORTS
-    for result in diagnosed:
+    results = json.loads(out)["results"]
+    assert len(results) == MAX_REPORTS + 1
+    for result in results:
         (suspect, *_) = result["diagnoses"]["mine"]["suspects"]
         assert suspect["mistakes"] == ["dW transposed"]
-    assert beyond["diagnoses"] is None
+
+
+def test_an_agreement_has_no_diagnosis_in_the_json(gradparity):
+    _, out, _ = gradparity("compare", "elman-logistic", "--seed", 0, "--dtype", "float64", "--json", "-")
+    assert [result["diagnoses"] for result in json.loads(out)["results"]] == [None]
 
 
 def test_json_stays_strict_where_numbers_are_not_finite(gradparity, tmp_path):

@@ -183,7 +183,7 @@ def test_what_is_planted_is_found_and_named(planted):
     assert (detection.missed, detection.unnamed, detection.own_false_positives) == ([], [], [])
     assert detection.rows() == [
         {"part": part, "planted": (1, 0), "differences": (seen, 0), "gradparity": (1, 0), "named": (1, 0)}
-        for part, seen in (("plain cell", 1), ("questions", 0))
+        for part, seen in (("plain cell", 1), ("changed problems", 0))
     ]
     verdicts = {"differences": {"right": 1}, "gradparity": {"right": 1}}
     assert detection.correct_rows() == [{"kind": "ordinary", "correct": 1} | verdicts]

@@ -271,3 +271,12 @@ def test_a_backend_that_does_not_say_whether_it_can_is_wrong(reason):
     comparison = compare(PROBLEM, ["manual", Silent(nothing)])
     assert comparison.verdict == "disagree"
     assert f"mine: error: supports returned a {type(reason).__name__}, expected a str" in explain(comparison)
+
+
+def test_there_is_no_verdict_on_a_backend_that_did_not_answer():
+    comparison = compare(SYSTEMS["gru-reset-before"].problem(seed=0), ["manual", "torch", "torch-nn"])
+    assert comparison.verdict_on("torch") == "agree"
+    assert "torch-nn" in comparison.skipped
+    for name in ("torch-nn", "jax"):
+        with pytest.raises(UnknownNameError, match=f"unknown backend of this comparison '{name}'"):
+            comparison.verdict_on(name)

@@ -1,4 +1,4 @@
-"""The pages of the derivation and the code carry the same equations, and each is completed on one line.
+"""The pages of the derivation and the code carry the same equations, and each is completed on one line, but for two.
 
 A comment `# (58)` stands on the line that completes equation (58), and `# of (58): …` on a line that computes a part of
 it. Where a line completes several at once, or one or the other, it names them all.
@@ -79,9 +79,16 @@ def test_the_pages_number_their_equations_from_one_without_a_gap():
     assert numbers == list(range(1, len(numbers) + 1))
 
 
-def test_the_code_completes_or_cites_each_equation_of_the_pages_and_no_other():
+# The fast gates do these in place or in one product with others, so that they cite parts of them; `equations` has both.
+IN_PARTS = {55, 74}
+
+
+def test_the_code_completes_each_equation_of_the_pages_and_no_other():
     found = citations_in(the_code())
-    assert found.whole.keys() | found.part.keys() == set(numbers_on_the_page(the_pages()))
+    pages = set(numbers_on_the_page(the_pages()))
+    assert pages - found.whole.keys() == IN_PARTS
+    assert found.part.keys() >= IN_PARTS
+    assert found.whole.keys() | found.part.keys() == pages
 
 
 def test_no_equation_is_completed_on_two_lines():
