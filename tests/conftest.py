@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import typing
 
@@ -21,3 +22,8 @@ with install_import_hook("gradparity.manual", "beartype.beartype"):
     typing.TYPE_CHECKING = True  # so that the names in the annotations exist when they are evaluated
     importlib.import_module("gradparity.manual")
     typing.TYPE_CHECKING = False
+
+
+def pytest_collection_finish():
+    """What is loaded by now stays: the collector of garbage need not look through it again and again."""
+    gc.freeze()
