@@ -13,7 +13,9 @@ import jax  # noqa: F401
 import numpy  # noqa: F401
 from jaxtyping import install_import_hook
 
-hypothesis.settings.register_profile("default", deadline=None, derandomize=True, print_blob=True)
+# A run that somebody waits for tries every property on few examples, the same each time; a campaign tries it on many.
+# The tests that ask for a number of their own ask `sampling.examples`, so that these profiles scale them, too.
+hypothesis.settings.register_profile("default", deadline=None, max_examples=30, derandomize=True, print_blob=True)
 hypothesis.settings.register_profile("explore", deadline=None, max_examples=2000)
 hypothesis.settings.register_profile("explore-a-little", deadline=None, max_examples=300)  # what .ci/run has time for
 hypothesis.settings.load_profile("default")
