@@ -84,7 +84,7 @@ def docs(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def campaigns(session: nox.Session) -> None:
-    """What takes minutes (`@pytest.mark.campaign`), and every property on 2000 random examples instead of 100."""
+    """The rest of large families (`@pytest.mark.campaign`), and every property on 2000 random examples, not on 30."""
     session.install(*CONSTRAINED, "-e", ".[test]")
     session.run("pytest", "-m", "campaign or hypothesis", "--hypothesis-profile=explore", *session.posargs)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import typing
 
@@ -12,7 +13,9 @@ import jax  # noqa: F401
 import numpy  # noqa: F401
 from jaxtyping import install_import_hook
 
-hypothesis.settings.register_profile("default", deadline=None, derandomize=True, print_blob=True)
+# A run that somebody waits for tries every property on few examples, the same each time; a campaign tries it on many.
+# The tests that ask for a number of their own ask `sampling.examples`, so that these profiles scale them, too.
+hypothesis.settings.register_profile("default", deadline=None, max_examples=30, derandomize=True, print_blob=True)
 hypothesis.settings.register_profile("explore", deadline=None, max_examples=2000)
 hypothesis.settings.register_profile("explore-a-little", deadline=None, max_examples=300)  # what .ci/run has time for
 hypothesis.settings.load_profile("default")
@@ -21,3 +24,8 @@ with install_import_hook("gradparity.manual", "beartype.beartype"):
     typing.TYPE_CHECKING = True  # so that the names in the annotations exist when they are evaluated
     importlib.import_module("gradparity.manual")
     typing.TYPE_CHECKING = False
+
+
+def pytest_collection_finish():
+    """What is loaded by now stays: the collector of garbage need not look through it again and again."""
+    gc.freeze()

@@ -15,6 +15,7 @@ import pytest
 import typer
 from gradparity.compare import cli
 from gradparity.compare.testing import expected_failures
+from sampling import case
 
 pytest_plugins = ["pytester"]
 pytestmark = pytest.mark.docs
@@ -150,7 +151,9 @@ def test_every_result_is_of_a_script():
     assert all(sum(text in block.text for block in SCRIPTS) == 1 for text in RESULTS)
 
 
-@pytest.mark.parametrize("block", TEST_MODULES, ids=str)
+@pytest.mark.parametrize(
+    "block", [case(block, campaign=number > 0, id=str(block)) for number, block in enumerate(TEST_MODULES)]
+)
 def test_the_tests_pass(block, pytester, my_package):
     pytester.makepyfile(block.text)
     problems = 4 if 'gradparity("lstm", "gru", dtype="float32", seed=[0, 1])' in block.text else 1
@@ -158,7 +161,10 @@ def test_the_tests_pass(block, pytester, my_package):
     result.assert_outcomes(passed=problems * len(re.findall(r"^def test_", block.text, re.MULTILINE)))
 
 
-@pytest.mark.parametrize("block", once(CONSOLE), ids=str)
+@pytest.mark.parametrize(
+    "block",
+    [case(block, campaign="keras-jax" in block.text, id=str(block)) for block in once(CONSOLE)],
+)
 def test_a_transcript_is_what_is_printed(block, folder, capsys):
     pages.write_files(block.page, folder)
     if block.page in BEFORE:

@@ -25,6 +25,7 @@ from gradparity.compare import compare
 from gradparity.compare.referee.explanation import explain
 from gradparity.compare.testing.strategies import problems
 from hypothesis import given, settings
+from sampling import case, examples
 
 CANDIDATES = ("autograd", "torch-compile")
 ADAPTERS = ("flax-linen", "flax-nnx", "equinox", "haiku", "onnxruntime", "keras-jax", "keras-torch")
@@ -51,11 +52,12 @@ def assert_agrees(name, problem):
     assert comparison.verdict == "agree", explain(comparison)
 
 
+@pytest.mark.hypothesis
 @of_both_dtypes
 def test_autograd_agrees_on_random_problems(dtype):
-    answered = []
+    answered, asked = [], examples(16)
 
-    @settings(max_examples=16)
+    @settings(max_examples=asked)
     @given(problem=problems(dtype=dtype, most_steps=6, family="Recurrent", truncated=False))
     def ask(problem):
         if not get_backend("autograd").supports(problem.model, dtype):
@@ -64,8 +66,8 @@ def test_autograd_agrees_on_random_problems(dtype):
             answered.append(comparison.verdict)
 
     ask()
-    assert answered.count("agree") >= 10
-    assert answered.count("undecidable") <= 2
+    assert answered.count("agree") >= 10 * asked // 16
+    assert answered.count("undecidable") <= asked // 8
 
 
 @of_both_dtypes
@@ -103,7 +105,9 @@ def test_what_lies_past_a_length_does_not_matter_even_where_it_overflows(dtype):
     assert_agrees("autograd", replace(problem, inputs=inputs, targets=targets))
 
 
-@pytest.mark.parametrize("model_name", COMPILED)
+@pytest.mark.parametrize(
+    "model_name", [case(name, campaign=name in ("lstm in a stack of both directions", "gru")) for name in COMPILED]
+)
 def test_torch_compile_agrees(model_name):
     assert_agrees("torch-compile", make(COMPILED[model_name]))
 
@@ -199,6 +203,7 @@ def test_a_missing_autograd_is_explained_with_the_command_that_installs_it():
     )
 
 
+@pytest.mark.campaign
 def test_without_a_compiler_torch_compile_says_so_in_one_line(tmp_path):
     environment = {"CXX": str(tmp_path / "none"), "TORCHINDUCTOR_CACHE_DIR": str(tmp_path)}
     question = "Problem.from_seed(Recurrent('rnn', 1, 1, 1), seed=0, seq_len=1, batch_size=1)"
@@ -236,7 +241,13 @@ def test_a_device_that_is_not_there_is_told_in_one_line(name, monkeypatch):
         get_backend(name).prepare(make(), device="gpu")
 
 
-@pytest.mark.parametrize("host", ["matmul.allow_tf32 = True", "matmul.fp32_precision = rnn.fp32_precision = 'tf32'"])
+@pytest.mark.parametrize(
+    "host",
+    [
+        case("matmul.allow_tf32 = True", campaign=True),
+        case("matmul.fp32_precision = rnn.fp32_precision = 'tf32'", campaign=False),
+    ],
+)
 def test_tf32_is_off_on_a_gpu_and_afterwards_as_the_host_had_it(host):
     code = f"""
 import torch

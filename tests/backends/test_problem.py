@@ -15,6 +15,7 @@ from gradparity.backends import (
 from gradparity.backends.models import CELLS
 from gradparity.compare.testing.strategies import problems
 from hypothesis import given, settings
+from sampling import examples
 
 MODEL = Recurrent("rnn", 3, 5, 4)
 MODELS = {
@@ -165,7 +166,7 @@ def test_a_problem_in_a_few_words_has_all_its_sizes():
     assert make(MODELS["ordered"]).summary == "ordered system, float64, N=3"
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(problem=problems())
 def test_a_saved_problem_comes_back_the_same(problem, tmp_path_factory):
     path = problem.save(tmp_path_factory.mktemp("cases") / "case.npz")

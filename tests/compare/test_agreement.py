@@ -10,11 +10,17 @@ from gradparity.compare import SYSTEMS, assert_agree, compare
 from gradparity.compare.referee.explanation import explain
 from gradparity.compare.testing.strategies import problems
 from hypothesis import Phase, given, settings
+from sampling import case, chequered, examples
 
 NUMBERS = 4  # drawn for each model, which JAX compiles once; that takes longer than all the rest
 KINDS = [
     *(({"cell": cell, "truncated": truncated}, 3) for cell in CELLS for truncated in (False, True)),
     *(({"family": family}, 6) for family in ("FeedForward", "OrderedSystem")),
+]
+IN_BOTH_DTYPES = [  # of which the campaign alone has each kind in the other dtype
+    case(kind, models, dtype, campaign=(i + j) % 2 == 1, id="-".join(map(str, [*kind.values(), dtype])))
+    for i, (kind, models) in enumerate(KINDS)
+    for j, dtype in enumerate(DTYPES)
 ]
 NO_SHRINKING = [phase for phase in Phase if phase is not Phase.shrink]  # it compiles for minutes
 
@@ -26,11 +32,11 @@ def with_other_numbers(problem: Problem, seed: int) -> Problem:
     return Problem.from_seed(problem.model, seed=seed, dtype=problem.dtype, lengths=lengths, **sizes)
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize(("kind", "models"), KINDS, ids=["-".join(map(str, kind.values())) for kind, _ in KINDS])
+@pytest.mark.hypothesis
+@pytest.mark.parametrize(("kind", "models", "dtype"), IN_BOTH_DTYPES)
 def test_the_references_agree_on_random_problems(kind, models, dtype):
-    """In all 30 models in each dtype with four sets of numbers: 240 problems over options, truncations and sizes."""
-    answered = []
+    """Over options, truncations and sizes; with four sets of numbers each."""
+    answered, models = [], examples(models, least=2)
 
     @settings(max_examples=models, phases=NO_SHRINKING)
     @given(problem=problems(dtype=dtype, most_steps=5, **kind))
@@ -43,11 +49,12 @@ def test_the_references_agree_on_random_problems(kind, models, dtype):
     assert all({"manual", "torch", "jax"} <= names for names in answered)
 
 
+@pytest.mark.hypothesis
 def test_the_hand_derivation_and_torch_agree_on_many_more_truncations():
     """Without JAX, which compiles every number of steps anew. A few problems may lose their digits by cancellation."""
-    verdicts = []
+    verdicts, asked = [], examples(40)
 
-    @settings(max_examples=40)
+    @settings(max_examples=asked)
     @given(problem=problems(most_steps=6, truncated=True))
     def ask(problem):
         comparison = compare(problem, ["manual", "torch"])
@@ -55,12 +62,11 @@ def test_the_hand_derivation_and_torch_agree_on_many_more_truncations():
         verdicts.append(comparison.verdict)
 
     ask()
-    assert len(verdicts) >= 40
-    assert verdicts.count("undecidable") <= 3
+    assert len(verdicts) >= asked
+    assert verdicts.count("undecidable") <= max(1, asked // 13)
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("name", SYSTEMS)
+@pytest.mark.parametrize(("name", "dtype"), chequered(SYSTEMS, DTYPES))
 def test_the_references_agree_on_the_catalogue_with_each_other_and_with_the_truth(name, dtype):
     system = SYSTEMS[name]
     comparison = assert_agree(system.problem(seed=0, dtype=dtype), training=system.training, certify=True)

@@ -14,6 +14,7 @@ from gradparity.compare.answers.training import Training, accuracy, batch_of
 from gradparity.compare.testing.strategies import problems
 from hypothesis import given, settings
 from learners import ELMAN, MLP, of_every_kind
+from sampling import examples
 
 
 def batches(problem, steps, size, seed=0):
@@ -66,7 +67,7 @@ def test_all_backends_get_the_same_batches(problem):
         np.testing.assert_array_equal(end[0], problem.inputs)  # where the accuracy is taken: all samples
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(problem=problems(most_steps=4, dtype="float64", loss="squared_error"))
 def test_a_part_of_a_problem_is_the_problem_of_those_samples(problem):
     """The loss is a sum over samples; 1e-12 is some thousand roundings of it, far below one sample's loss."""

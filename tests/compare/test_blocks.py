@@ -13,6 +13,7 @@ from gradparity.compare.answers import gradient_name
 from gradparity.compare.answers.blocks import expected_shapes, quantities
 from gradparity.compare.testing.strategies import problems
 from hypothesis import given
+from sampling import case
 
 LSTM = Recurrent("lstm", 2, 3, 4)
 GRU = Recurrent("gru", 2, 3, 4)
@@ -41,10 +42,14 @@ def wrong_blocks(problem, change):
     return [block.label for block in wrong]
 
 
-@pytest.mark.parametrize("parameter", ["U", "W", "b"])
 @pytest.mark.parametrize(
-    ("model", "gate"),
-    [(model, gate) for model in (LSTM, GRU, replace(GRU, reset="before")) for gate in model.gates],
+    ("model", "gate", "parameter"),
+    [
+        case(model, gate, parameter, campaign=(i + j) % 2 == 1)
+        for model in (LSTM, GRU, replace(GRU, reset="before"))
+        for i, gate in enumerate(model.gates)
+        for j, parameter in enumerate(("U", "W", "b"))
+    ],
     ids=lambda argument: argument if isinstance(argument, str) else argument.summary,
 )
 def test_a_wrong_gate_is_told_alone(model, gate, parameter):

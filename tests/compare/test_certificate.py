@@ -25,11 +25,12 @@ from gradparity.compare.systems.catalogue import SYSTEMS
 from gradparity.compare.testing.strategies import problems
 from gradparity.manual import network
 from hypothesis import given, settings
+from sampling import examples
 
 SMALL = Problem.from_seed(Recurrent("rnn", 3, 5, 4), seq_len=7, batch_size=2, seed=0)
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(problem=problems(most_steps=8))
 def test_the_enclosure_contains_what_extended_precision_finds(problem):
     """At 40 bits: its radii are then far larger than the rounding of extended precision, with its 64."""

@@ -17,6 +17,7 @@ from gradparity.compare.check.user_function import Derivation, load_function
 from gradparity.compare.diagnosis.search import Diagnosis
 from gradparity.compare.referee import comparison as referee
 from gradparity.manual import feedforward, loss_and_gradients, ordered
+from sampling import case
 
 
 def elman(params, inputs, targets, h0, *, before=0, later=1.0, label_shift=0):
@@ -225,8 +226,9 @@ def test_a_float32_inside_is_not_excused_by_a_wide_tolerance():
         loss, gradients, _ = elman(*arguments)
         return loss, {name: array.astype("float32").astype("float64") for name, array in gradients.items()}
 
-    assert set(verdicts(check_derivation(careless)).values()) == {"right", "wrong"}
-    assert verdicts(check_derivation(careless))["dU"] == "wrong"
+    said = verdicts(check_derivation(careless))
+    assert set(said.values()) == {"right", "wrong"}
+    assert said["dU"] == "wrong"
 
 
 @pytest.mark.parametrize("name", [name for name, system in SYSTEMS.items() if not system.training])
@@ -342,12 +344,11 @@ def with_square_transposed(*arguments):
 @pytest.mark.parametrize(
     ("function", "right_on"),
     [
-        (lambda *arguments: elman(*arguments, later=0.0), {"T = 1"}),
-        (lambda *arguments: elman(*arguments, before=1), set()),
-        (mistaken_over_the_batch, {"one sample"}),
-        (with_square_transposed, {"one unit"}),
+        case(lambda *arguments: elman(*arguments, later=0.0), {"T = 1"}, campaign=False, id="a step back"),
+        case(lambda *arguments: elman(*arguments, before=1), set(), campaign=True, id="everywhere"),
+        case(mistaken_over_the_batch, {"one sample"}, campaign=True, id="the batch"),
+        case(with_square_transposed, {"one unit"}, campaign=False, id="a transposed matrix"),
     ],
-    ids=["a step back", "everywhere", "the batch", "a transposed matrix"],
 )
 def test_a_size_that_hides_a_mistake_is_reported(function, right_on):
     sizes = check_derivation(function, seeds=[0], certify=False, name="mine").sizes
@@ -385,14 +386,14 @@ def scaled(name, place):
 @pytest.mark.parametrize(
     ("system", "change", "expected"),
     [
-        ("lstm", scaled("U", slice(8, 16)), {"dU": "dU_f"}),
-        ("gru", scaled("b", slice(0, 16)), {"db": "db_r, db_z"}),
-        ("lstm", scaled("W", slice(None)), {"dW": "everywhere"}),
-        ("elman-softmax", scaled("W", [2, 5]), {"dW": "rows 2, 5"}),
-        ("elman-softmax", scaled("V", 3), {"dV": "row 3"}),
-        ("elman-softmax", scaled("W", (slice(None), 2)), {"dW": "everywhere"}),
-        ("elman-softmax", scaled("inputs", [1, 7]), {"dx_t": "dx_2, dx_8"}),
-        ("elman-softmax", scaled("inputs", slice(None)), {"dx_t": "everywhere"}),
+        case("lstm", scaled("U", slice(8, 16)), {"dU": "dU_f"}, campaign=True),
+        case("gru", scaled("b", slice(0, 16)), {"db": "db_r, db_z"}, campaign=False),
+        case("lstm", scaled("W", slice(None)), {"dW": "everywhere"}, campaign=True),
+        case("elman-softmax", scaled("W", [2, 5]), {"dW": "rows 2, 5"}, campaign=False),
+        case("elman-softmax", scaled("V", 3), {"dV": "row 3"}, campaign=True),
+        case("elman-softmax", scaled("W", (slice(None), 2)), {"dW": "everywhere"}, campaign=False),
+        case("elman-softmax", scaled("inputs", [1, 7]), {"dx_t": "dx_2, dx_8"}, campaign=False),
+        case("elman-softmax", scaled("inputs", slice(None)), {"dx_t": "everywhere"}, campaign=True),
     ],
 )
 def test_where_a_gradient_is_wrong_is_reported(system, change, expected):

@@ -7,6 +7,7 @@ import shlex
 from pathlib import Path
 
 import pytest
+from sampling import case
 
 pytest_plugins = ["pytester"]
 LEAN = ("-p", "no:hypothesispytest", "-p", "no:jaxtyping", "-p", "no:cacheprovider")
@@ -342,7 +343,10 @@ def test_a_failure_names_the_line_that_runs_it_again(pytester, conform):
     again.assert_outcomes(failed=1)
 
 
-@pytest.mark.parametrize("mode", [("-p", "no:xdist"), ("-n2",)], ids=["one process", "two workers"])
+@pytest.mark.parametrize(
+    "mode",
+    [case(("-p", "no:xdist"), campaign=False, id="one process"), case(("-n2",), campaign=True, id="two workers")],
+)
 def test_what_a_backend_refuses_is_counted_among_what_was_left_out(pytester, conform, mode):
     pytester.makepyfile(faulty=FAULTY)
     result = conform(*mode, backends=["faulty:Forward", "faulty:Refuses", "faulty:Silent"])

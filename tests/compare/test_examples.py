@@ -9,6 +9,7 @@ import pytest
 from gradparity.compare import check_derivation
 from gradparity.compare.check.user_function import load_function
 from gradparity.compare.mistakes import MISTAKES
+from sampling import case
 
 FOLDER = Path(__file__).parents[1] / "examples"
 
@@ -60,8 +61,10 @@ EXAMPLES = [
 ]
 
 
-def of_each_example(test):
-    return pytest.mark.parametrize("example", EXAMPLES, ids=[example.file for example in EXAMPLES])(test)
+of_each_example = pytest.mark.parametrize("example", EXAMPLES, ids=[example.file for example in EXAMPLES])
+of_one_in_every_run = pytest.mark.parametrize(
+    "example", [case(example, campaign=number > 0, id=example.file) for number, example in enumerate(EXAMPLES)]
+)
 
 
 @of_each_example
@@ -75,7 +78,7 @@ def test_it_is_right_when_its_line_is_mended(example, tmp_path):
     assert check.diagnosis.suspects == check.diagnosis.partly == ()
 
 
-@of_each_example
+@of_one_in_every_run
 def test_its_mistake_is_named_with_its_equation_its_remedy_and_the_smallest_problem(example, gradparity):
     code, out, _ = gradparity("check", f"{FOLDER / example.file}:gradients", "--system", example.system)
     out = " ".join(out.split())  # lines may break anywhere
@@ -88,7 +91,7 @@ def test_its_mistake_is_named_with_its_equation_its_remedy_and_the_smallest_prob
     assert f"{example.wrong_gradient}: given " in out
 
 
-@of_each_example
+@of_one_in_every_run
 def test_its_mistake_is_the_first_suspect_and_explains_all_that_is_wrong(example):
     check = check_derivation(
         load_function(f"{FOLDER / example.file}:gradients"), example.system, seeds=[3], certify=False

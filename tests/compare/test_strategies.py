@@ -24,6 +24,7 @@ from gradparity.backends import get_backend as backend_called
 from gradparity.compare.testing import strategies
 from gradparity.compare.testing.strategies import models, problems
 from hypothesis import Phase, find, given, settings
+from sampling import case, examples
 
 NAMES = vars(gradparity.backends)
 SEARCH = settings(database=None, max_examples=2000, phases=[Phase.generate])  # the first will do, not the smallest
@@ -51,7 +52,11 @@ def line_of(notes):
     ("needs", "expected"),
     [
         (lambda p: True, "Recurrent('rnn', 1, 1, 1), seed=0, seq_len=1"),
-        (lambda p: p.model.cell == "gru" and p.seq_len > 1, "Recurrent('gru', 1, 1, 1), seed=0, seq_len=2"),
+        case(
+            lambda p: p.model.cell == "gru" and p.seq_len > 1,
+            "Recurrent('gru', 1, 1, 1), seed=0, seq_len=2",
+            campaign=True,
+        ),
         (lambda p: p.model.num_layers > 1, "Recurrent('rnn', 1, 1, 1, num_layers=2), seed=0, seq_len=1"),
         (
             lambda p: not p.model.bias and p.model.hidden_size > 2,
@@ -73,24 +78,26 @@ def test_a_planted_fault_is_shrunk_to_the_smallest_problem_and_printed_in_one_li
     assert len("".join(notes).splitlines()) < 6  # the report shows no array
 
 
+@pytest.mark.hypothesis
 def test_every_line_makes_its_problem_again(monkeypatch):
-    lines, again = [], []
+    lines, again, drawn = [], [], examples(150, least=150)  # until every option was among them
     monkeypatch.setattr(strategies, "note", lines.append)
 
-    @settings(max_examples=150)
+    @settings(max_examples=drawn)
     @given(problems())
     def draw(problem):
         again.append(eval(lines[-1], NAMES).fingerprint == problem.fingerprint)
 
     draw()
-    assert len(again) >= 150
+    assert len(again) >= drawn
     assert all(again)
     for shown in ("FeedForward(", "OrderedSystem(", "Window(", "lengths=[", "recurrent_gain=0.5", "'float32'"):
         assert any(shown in line for line in lines), shown
 
 
+@pytest.mark.hypothesis
 def test_what_is_drawn_is_restricted_by_arguments():
-    @settings(max_examples=40)
+    @settings(max_examples=examples(40))
     @given(
         problems(cell="lstm", loss="squared_error", dtype="float32", truncated=True, lengths=True, most_steps=3),
         models(family="FeedForward", loss="softmax_cross_entropy"),
@@ -162,10 +169,11 @@ class Narrow(Faulty):
         return "" if mine and model.hidden_size < 4 and dtype == "float32" else "it is narrow"
 
 
+@pytest.mark.hypothesis
 def test_only_what_a_backend_supports_is_drawn():
     narrow, sizes = Narrow(), set()
 
-    @settings(max_examples=50)
+    @settings(max_examples=examples(50, least=50))  # until every size was among them
     @given(problems(supported_by=narrow), models(supported_by=narrow, dtype="float32"))
     def draw(problem, model):
         assert narrow.supports(problem.model, problem.dtype.name) == ""

@@ -12,6 +12,7 @@ from gradparity.backends import FeedForward, Problem, Recurrent
 from gradparity.compare import compare, measure_tolerance
 from gradparity.compare.answers import gradient_name
 from gradparity.compare.answers.blocks import quantities
+from sampling import chequered
 
 GAINS = (0.5, 1.0, 1.5, 2.0, 2.5, 3.0)  # from contracting to chaotic
 
@@ -41,9 +42,7 @@ def assert_no_false_positive(problem, backends=None):
         assert error > 1e-4  # the worst block has lost all but a few of its digits
 
 
-@pytest.mark.parametrize("seq_len", [20, 100])
-@pytest.mark.parametrize("dtype", ["float64", "float32"])
-@pytest.mark.parametrize("gain", GAINS)
+@pytest.mark.parametrize(("gain", "dtype", "seq_len"), chequered(GAINS, ["float64", "float32"], [20, 100]))
 def test_from_contracting_to_chaotic_there_is_no_false_positive(gain, dtype, seq_len):
     assert_no_false_positive(scaled(gain, dtype=dtype, seq_len=seq_len))
 
@@ -61,9 +60,7 @@ def of_another_model(name, gain, *, dtype="float64", seq_len=30):
     )
 
 
-@pytest.mark.parametrize("dtype", ["float64", "float32"])
-@pytest.mark.parametrize("name", OTHER_MODELS)
-@pytest.mark.parametrize("gain", [0.5, 2.0, 6.0])
+@pytest.mark.parametrize(("gain", "name", "dtype"), chequered([0.5, 2.0, 6.0], OTHER_MODELS, ["float64", "float32"]))
 def test_there_is_none_in_gated_cells_and_stacks_either(name, gain, dtype):
     """Without JAX, whose compiling takes longer than all the rest; with it in `test_agreement`."""
     assert_no_false_positive(of_another_model(name, gain, dtype=dtype), ["manual", "torch", "torch-nn"])

@@ -12,7 +12,8 @@ from gradparity.backends.references.manual_backend import answer
 from gradparity.compare import SYSTEMS, DisagreementError, assert_agree, compare, measure_tolerance
 from gradparity.compare.answers.training import Training
 from gradparity.manual import descend
-from learners import ELMAN, of_every_kind
+from learners import ELMAN, LSTM, MLP, of_every_kind
+from sampling import case
 
 SIX = Training(0.5, 6)
 
@@ -68,8 +69,14 @@ def test_every_system_that_learns_lowers_its_loss(name):
         assert trajectory.loss < 0.9 * trajectory.losses[0]
 
 
-@pytest.mark.parametrize("first", [1, 4, 6])
-@of_every_kind
+@pytest.mark.parametrize(
+    ("problem", "first"),
+    [
+        case(problem, first, campaign=campaign, id=f"{name}-{first}")
+        for name, problem, campaign in (("elman", ELMAN, False), ("lstm", LSTM, True), ("mlp", MLP, False))
+        for first in (1, 4, 6)
+    ],
+)
 def test_a_gradient_that_is_wrong_from_a_step_on_is_found_at_that_step(problem, first):
     name = list(problem.params)[-1]
     comparison = trained(problem, from_step(first, in_gradients(name, lambda gradient: 1.001 * gradient)))
@@ -300,7 +307,7 @@ def in_float64(problem):
     return replace(problem, params=params, inputs=problem.inputs.astype("float64"), h0=problem.h0.astype("float64"))
 
 
-@pytest.mark.parametrize(("rate", "growth"), [(0.5, 2), (4.0, 1000)])
+@pytest.mark.parametrize(("rate", "growth"), [case(0.5, 2, campaign=True), case(4.0, 1000, campaign=False)])
 def test_the_measured_rounding_grows_along_the_way_as_the_true_one_does(rate, growth):
     """With the larger rate the loss swings, and the errors of the steps before are multiplied.
 
@@ -335,8 +342,7 @@ def chaotic(name, seed):
     return Problem.from_seed(model, seed=seed, dtype="float32", **sizes), Training(rate, 20)
 
 
-@pytest.mark.parametrize("seed", [0, 1])
-@pytest.mark.parametrize("name", CHAOTIC)
+@pytest.mark.parametrize(("name", "seed"), [case(name, seed, campaign=seed > 0) for name in CHAOTIC for seed in (0, 1)])
 def test_a_chaotic_trajectory_ends_as_undecidable_and_never_as_a_disagreement(name, seed):
     problem, training = chaotic(name, seed)
     comparison = compare(problem, ["manual", "torch"], training=training)

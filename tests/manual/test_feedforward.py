@@ -11,6 +11,7 @@ from gradparity.backends import FeedForward, Problem
 from gradparity.backends.references.manual_backend import answer
 from gradparity.compare.testing.strategies import problems
 from hypothesis import given, settings
+from sampling import examples
 
 SIZES = (3, 5, 4, 2)
 
@@ -23,7 +24,7 @@ def sigmoid(z):
     return 1 / (1 + np.exp(-z))
 
 
-@settings(max_examples=120)
+@settings(max_examples=examples(120))
 @given(problem=problems(family="FeedForward"))
 def test_every_gradient_is_the_slope_along_a_random_direction(problem):
     assert_gradients_are_slopes(problem, limit=1e-4 if problem.model.activation == "relu" else 1e-8)

@@ -15,6 +15,7 @@ from gradparity.manual.losses import length_mask
 from gradparity.manual.stack import CELLS
 from hypothesis import given, settings
 from jaxtyping import TypeCheckError
+from sampling import examples
 
 MODELS = {
     "rnn": Recurrent("rnn", 3, 5, 4),
@@ -45,9 +46,10 @@ def assert_same(found, expected, *, part=1e-12):
     np.testing.assert_allclose(found, expected, rtol=0, atol=part * np.abs(expected).max(initial=0))
 
 
+@pytest.mark.hypothesis
 @of_every_cell
 def test_every_gradient_is_the_slope_along_a_random_direction(cell):
-    @settings(max_examples=120)
+    @settings(max_examples=examples(120))
     @given(problem=problems(most_steps=5, cell=cell, truncated=False))
     def check(problem):
         kinks = problem.model.activation == "relu"

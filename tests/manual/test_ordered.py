@@ -14,6 +14,7 @@ from gradparity.compare.testing.strategies import problems
 from gradparity.manual import ordered
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sampling import examples
 
 WERBOS = SYSTEMS["ordered-derivatives"].model
 
@@ -55,13 +56,13 @@ def test_integers_stay_exact(N, data):
     assert found.loss == totals[0] * z1
 
 
-@settings(max_examples=50)
+@settings(max_examples=examples(50))
 @given(problem=problems(family="OrderedSystem"))
 def test_every_gradient_is_the_slope_along_a_random_direction(problem):
     assert_gradients_are_slopes(problem)
 
 
-@settings(max_examples=50)
+@settings(max_examples=examples(50))
 @given(problem=problems(family="OrderedSystem", dtype="float64"))
 def test_the_totals_are_the_solution_of_a_triangular_system(problem):
     A, c = problem.params["A"], np.array(problem.model.objective)
