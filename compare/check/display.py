@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -21,8 +21,9 @@ MOST_ENTRIES = 60
 
 def show_check(check: Check, case: Path | None, on: Console) -> None:
     """The table, the report of the first problem that is no agreement, the smallest failure, and the conclusion."""
-    if check.rows():
-        on.print(_table(check))
+    rows = check.rows()
+    if rows:
+        on.print(_table(check, rows))
     if check.first_wrong:
         say(on, f"\n{explain(check.first_wrong, case)}")
     if check.sizes:
@@ -37,11 +38,11 @@ def show_check(check: Check, case: Path | None, on: Console) -> None:
         say(on, f"\n{heading}", style="bold")
         if rest:
             say(on, rest)
-    say(on, f"\n{conclusion(check)}", style="bold")
+    say(on, f"\n{conclusion(check, rows)}", style="bold")
 
 
-def conclusion(check: Check) -> str:
-    """The verdict in a sentence."""
+def conclusion(check: Check, rows: Sequence[Mapping[str, object]]) -> str:
+    """The verdict in a sentence; the rows are those of the check."""
     problems = len(check.comparisons)
     asked = f"{check.system}, {problems} problem{'s' if problems > 1 else ''}"
     verb = {"agree": "is right", "disagree": "is wrong", "undecidable": "cannot be decided"}[check.verdict]
@@ -51,7 +52,7 @@ def conclusion(check: Check) -> str:
     missing = (
         f"; not given, and so not checked: {', '.join(map(shown_gradient, check.missing))}" if check.missing else ""
     )
-    who = f"the loss of {check.name}" if len(check.rows()) == 1 else check.name
+    who = f"the loss of {check.name}" if len(rows) == 1 else check.name
     return f"{who} {verb} on {asked}{how}{missing}."
 
 
@@ -90,12 +91,12 @@ def _written(array: np.ndarray) -> str:
     return np.array2string(array, precision=6, separator=", ", max_line_width=10_000).replace("\n", "")
 
 
-def _table(check: Check) -> Table:
+def _table(check: Check, rows: Sequence[Mapping[str, object]]) -> Table:
     table = plain_table()
     certified = all(comparison.bits is not None for comparison in check.comparisons)
     for heading in ("quantity", "verdict", "error (ulp)" if certified else "distance (ulp)", "worst block", "wrong in"):
         table.add_column(heading, no_wrap=True, justify="right" if "ulp" in heading else "left")
-    for row in check.rows():
+    for row in rows:
         ulp = float(str(row["ulp"]))
         shown = f"{ulp:.1f}" if ulp < 1000 else f"{ulp:.1e}"
         verdict = Text(str(row["verdict"]), style=QUANTITY_STYLES[str(row["verdict"])])
