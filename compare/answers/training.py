@@ -42,7 +42,8 @@ class Training:
         batch_size: samples in a batch; None means all samples. Their order is drawn anew in every pass over all
             samples, and the last batch of a pass is smaller if they do not divide evenly.
         until: the relative change of the loss, from one pass to the next, at which learning ends; None takes all
-            steps. The hand derivation's loss decides for all, so that all trajectories have one length.
+            steps. The loss of the network's definition decides for all, so that all trajectories have one
+            length.
         seed: of the order of the samples.
 
     Raises:

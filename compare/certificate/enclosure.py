@@ -14,9 +14,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...backends import Evaluation, FeedForward, OrderedSystem, Problem, Recurrent, RequestError, Window
+from ...backends import Evaluation, FeedForward, OrderedSystem, Problem, Recurrent, RequestError
 from ...backends.frameworks.loading import require
 from ..answers import Quantity, Training, follow, quantities, training_quantities
+from ..definitions import CELLS, differentiate, number_of_cells
 from ..jobs import ShareProgress
 
 FIRST_BITS = 128
@@ -24,7 +25,6 @@ MAX_BITS = 1 << 15
 MAX_RADIUS = 2.0**-10  # of a ball, in units of eps times the block's largest entry
 MAX_SECONDS = 300.0
 FIRST_PASS_SHARE = 0.9  # of the progress, for the first precision: it is enough for most problems
-FORWARD_SHARE = 0.3  # of an enclosure's time
 SECONDS_PER_PRODUCT = 4e-7  # of two balls at the first precision, all overhead included; a rough measurement
 
 
@@ -102,8 +102,6 @@ def certify(
     require("flint", needed_by="--certify", extra="certify", package="python-flint")
     from flint import ctx
 
-    from .definitions import CELLS
-
     if isinstance(problem.model, Recurrent) and problem.model.cell not in CELLS:
         raise UncertifiableError(f"the certificate has no definition of the cell {problem.model.cell!r}")
     seconds = SECONDS_PER_PRODUCT * number_of_products(problem) * (training.steps if training else 1)
@@ -141,61 +139,30 @@ def number_of_products(problem: Problem) -> float:
             return 3.0 * model.size**2
 
 
-def number_of_cells(problem: Problem) -> int:
-    """How often a cell is applied; 0 where there is none."""
-    model = problem.model
-    if not isinstance(model, Recurrent):
-        return 0
-    T = problem.seq_len
-    again = sum(min(t, model.truncation.steps) for t in range(1, T + 1)) if isinstance(model.truncation, Window) else 0
-    return T * len(model.places) + again
-
-
 def _enclose(problem: Problem, progress: ShareProgress) -> dict[str, Quantity]:
     """Every quantity of an answer, in balls of the precision that is set."""
-    from .definitions import compute
-    from .tape import backward, balls
+    from ..definitions.balls import Balls
 
-    applied, total_cells = 0, number_of_cells(problem)
-
-    def advance() -> None:
-        nonlocal applied
-        applied += 1
-        progress(FORWARD_SHARE * applied / total_cells)
-
-    computed = compute(problem, advance)
-    backward(computed.loss, lambda part: progress(FORWARD_SHARE + (1 - FORWARD_SHARE) * part))
-    adjoints = {}
-    for name, variable in problem.model.variables(*problem.leading).items():
-        total = balls(np.zeros(variable.shape if variable.steps else (1, *variable.shape)))
-        for step, copies in computed.steps[name].items():
-            for copy in copies:
-                total[step : step + 1] += copy.gradient
-        adjoints[name] = total if variable.steps else total[0]
-    gradients = {name: variable.gradient for name, variable in computed.leaves.items()}
-    answer = Evaluation(computed.loss.value.item(), gradients, computed.outputs, adjoints)
-    return quantities(answer, problem)
+    return quantities(differentiate(problem, Balls(), progress), problem)
 
 
 def _enclose_trajectory(problem: Problem, training: Training, progress: ShareProgress) -> dict[str, Quantity]:
     """The loss and the parameters at every step, in balls of the precision that is set."""
-    from .definitions import compute
-    from .tape import backward, balls
+    from ..definitions.balls import Balls
+
+    balls = Balls()
 
     def evaluate(batch: Problem, step: int) -> Evaluation:
         progress((step - 1) / (training.steps + 1))
-        computed = compute(batch)
-        backward(computed.loss)
-        gradients = {name: computed.leaves[name].gradient for name in batch.params}
-        return Evaluation(computed.loss.value.item(), gradients, computed.outputs)
+        return differentiate(batch, balls)
 
     def descend(
         params: Mapping[str, np.ndarray], gradients: Mapping[str, np.ndarray], learning_rate: float
     ) -> dict[str, np.ndarray]:
-        rate = balls(problem.dtype.type(learning_rate))  # a number of the dtype, as in every backend
+        rate = balls.constants(problem.dtype.type(learning_rate))  # a number of the dtype, as in every backend
         return {name: theta - rate * gradients[name] for name, theta in params.items()}
 
-    start = problem.with_unchecked(params={name: balls(array) for name, array in problem.params.items()})
+    start = problem.with_unchecked(params={name: balls.constants(array) for name, array in problem.params.items()})
     return training_quantities(follow(start, training, evaluate, descend))
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ..answers import QuantityName
+from ..tolerance import Reason
 
 Verdict = Literal["agree", "disagree", "undecidable"]
 WORST_FIRST: tuple[Verdict, ...] = ("disagree", "undecidable", "agree")
@@ -54,6 +55,8 @@ class BlockResult:
         groups: the backends in groups that agree among themselves, the largest first.
         distance_ulp: by backend, its distance from the median of all, in units in the last place (ulp) of `scale`.
         likely_cause: the simple mistake that turns one of the two answers into the other; or empty.
+        reason: what keeps rounding's part from being told from an error: `rounding` itself, a `kink`, `underflow`,
+            or `cancellation` in another way to write a formula; empty where it can be told.
         truth: with a certificate, how far each backend is from the exact answer.
 
     Examples:
@@ -75,6 +78,7 @@ class BlockResult:
     groups: tuple[tuple[str, ...], ...]
     distance_ulp: dict[str, float]
     likely_cause: str = ""
+    reason: Reason = ""
     truth: Truth | None = None
 
     @property

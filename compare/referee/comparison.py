@@ -12,7 +12,7 @@ from ..answers import Training, require_trainable
 from ..certificate import UncertifiableError
 from ..certificate import certify as certify_problem
 from ..jobs import ShareProgress
-from ..tolerance import PROBES, hand_trajectory, measure_tolerance
+from ..tolerance import NUMBER_OF_PROBES, measure_tolerance, steps_to_settle
 from .explanation import explain
 from .gathering import gather, reasons_in_one_line
 from .judgement import judge
@@ -96,14 +96,16 @@ def compare(
     asked = resolve(backends)
     if training:
         require_trainable(problem)
-        if training.until is not None:  # the hand derivation says when the loss has settled; all go as far
-            training = replace(training, steps=len(hand_trajectory(problem, training).losses), until=None)
+        if training.until is not None:  # all go as far as the definition's loss takes to settle
+            training = replace(training, steps=steps_to_settle(problem, training), until=None)
     certificate_cost = CERTIFICATE_COST if certify else 0.0
-    work = certificate_cost + PROBES + len(asked)
+    work = certificate_cost + NUMBER_OF_PROBES + len(asked)
     certificate = None
     if certify:
         certificate = certify_problem(problem, training, lambda share: progress(share * certificate_cost / work))
     tolerance = measure_tolerance(problem, training, lambda probes: progress((certificate_cost + probes) / work))
+    if certificate:
+        tolerance = tolerance.at_scale({name: certificate.scale(name) for name in certificate.exact})
     gathered = gather(
         problem,
         asked,
@@ -111,7 +113,7 @@ def compare(
         overflows=tolerance.overflows,
         trace=trace,
         alone_is_enough=certify,
-        progress=lambda backends: progress((certificate_cost + PROBES + backends) / work),
+        progress=lambda backends: progress((certificate_cost + NUMBER_OF_PROBES + backends) / work),
     )
     return judge(problem, gathered, tolerance, certificate, training)
 

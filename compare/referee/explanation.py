@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,6 +10,14 @@ from .block_result import BlockResult, Truth
 from .results import Comparison
 
 MOST_LINES = 6
+CAUSES = {  # of what cannot be decided, by the reason
+    "rounding": "rounding alone",
+    "kink": "a relu whose argument is 0 up to rounding, so that correct programs may take either side,",
+    "underflow": "what is flushed to zero, or lost in another order, below the normal range of {dtype}",
+    "cancellation": "cancellation in another way to write the same formula, as some frameworks write it,",
+}
+REMEDIES = {"rounding": "smaller weights or fewer steps", "kink": "other numbers", "cancellation": "other numbers"}
+REMEDIES |= {"underflow": "numbers of another size"}
 FLOAT32_IN_FLOAT64 = 2.0**29  # a unit in the last place of float32, in those of float64
 
 
@@ -139,31 +148,43 @@ def _undecidable(comparison: Comparison) -> list[str]:
     if comparison.training:
         first = min(undecided, key=lambda block: block.step or 0)
         return [
-            f"{first.label}: rounding alone moves it by {first.spread:.1e}, its largest entry is {first.scale:.1e}.",
+            f"{first.label}: {_moved(first, dtype.name)}.",
             f"Up to step {(first.step or 1) - 1} the trajectories agree; after it nothing can be decided in {dtype}.",
         ]
     certified = [block for block in undecided if block.truth]
     if certified:
-        return _beyond_limit(certified, len(comparison.blocks))
-    worst = max(undecided, key=lambda block: block.spread / block.scale if block.scale else 0.0)
-    return [
-        f"{worst.label}: rounding alone moves it by {worst.spread:.1e}, its largest entry is {worst.scale:.1e}; "
-        f"so {len(undecided)} of {len(comparison.blocks)} blocks.",
-        f"Nothing can be decided there in {dtype}: smaller weights or fewer steps"
-        + (", or float64, can." if dtype.name == "float32" else " can."),
+        return _beyond_limit(certified, len(comparison.blocks), dtype.name)
+    worst: dict[str, BlockResult] = {}  # by reason
+    for block in sorted(undecided, key=lambda block: block.spread / block.scale if block.scale else 0.0):
+        worst[block.reason] = block
+    counts = Counter(block.reason for block in undecided)
+    lines = [
+        f"{block.label}: {_moved(block, dtype.name)}; so {counts[reason]} of {len(comparison.blocks)} blocks."
+        for reason, block in worst.items()
     ]
+    can = " or ".join(dict.fromkeys(REMEDIES[reason] for reason in worst))
+    can += ", or float64," if dtype.name == "float32" else ""
+    return [*lines, f"Nothing can be decided there in {dtype}: {can} can."]
 
 
-def _beyond_limit(blocks: Sequence[BlockResult], total: int) -> list[str]:
-    """The largest certified error among answers that rounding has spoilt."""
+def _moved(block: BlockResult, dtype: str) -> str:
+    """By what and how far a block is moved that cannot be decided."""
+    cause = CAUSES[block.reason].format(dtype=dtype)
+    return f"{cause} moves it by {block.spread:.1e}, its largest entry is {block.scale:.1e}"
+
+
+def _beyond_limit(blocks: Sequence[BlockResult], total: int, dtype: str) -> list[str]:
+    """The largest certified error among answers that rounding, or what goes with it, has spoilt."""
     truths = {block.label: block.truth for block in blocks if block.truth}
     label = max(truths, key=lambda name: max(truths[name].error.values()) / (truths[name].scale or 1.0))
     truth = truths[label]
+    block = next(block for block in blocks if block.label == label)
     who = _in_words(truth.beyond_limit)
     verb = "is" if len(truth.beyond_limit) == 1 else "are"
     return [
         f"{label}: {who} {verb} off by {max(truth.error.values()):.1e}, and the largest exact entry is "
-        f"{truth.scale:.1e} (certified): rounding has spoilt {len(blocks)} of {total} blocks."
+        f"{truth.scale:.1e} (certified), in {len(blocks)} of {total} blocks.",
+        f"It may be no error: {_moved(block, dtype)}.",
     ]
 
 

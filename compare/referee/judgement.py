@@ -118,6 +118,7 @@ def judge_values(
                     groups=agreeing_groups(list(present), apart),
                     distance_ulp={backend: float(distance[i]) for backend, distance in distances.items()},
                     likely_cause=_likely_cause(present, pairs[worst], i, allowed) if apart else "",
+                    reason=tolerance.reason(name, i),
                 )
             )
     return _judged_by_certificate(results, by_backend, tolerance, certificate) if certificate else tuple(results)

@@ -3,21 +3,23 @@
 from .measurement import (
     FLOOR_ULP,
     MAX_RELATIVE_TOLERANCE,
-    PROBES,
+    NUMBER_OF_PROBES,
+    Reason,
     Tolerance,
-    hand_trajectory,
     measure_rounding,
     measure_tolerance,
+    steps_to_settle,
     units_in_the_last_place,
 )
 
 __all__ = [
     "FLOOR_ULP",
     "MAX_RELATIVE_TOLERANCE",
-    "PROBES",
+    "NUMBER_OF_PROBES",
+    "Reason",
     "Tolerance",
-    "hand_trajectory",
     "measure_rounding",
     "measure_tolerance",
+    "steps_to_settle",
     "units_in_the_last_place",
 ]

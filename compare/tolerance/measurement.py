@@ -1,29 +1,59 @@
 """The tolerance: measured for the problem at hand, block by block, never guessed.
 
-The hand derivation runs on the problem under stochastic arithmetic a few times (Monte Carlo arithmetic, Parker 1997;
-CESTAC, Vignes 1993), each time from a fixed seed. How far a block moves is its spread. Two correct programs may differ
-by a small multiple of it, plus a few units in the last place. Where that is more than a hundredth of the block itself,
-rounding dominates the result, and nothing is decided in this dtype.
+The network's definition runs on the problem under stochastic arithmetic a few times (Monte Carlo arithmetic, Parker
+1997; CESTAC, Vignes 1993), each time from a fixed seed, and the tape differentiates it. The hand derivation has no part
+in it. How far a block moves is its spread. Two correct programs may differ by a small multiple of it, plus a few units
+in the last place. Where that is more than a hundredth of the block itself, rounding dominates the result, and nothing
+is decided in this dtype.
+
+Correct programs differ in more than their roundings: they write one formula in two ways, flush subnormal numbers or
+multiply in another order, and take one side or the other where a relu's argument is 0 up to rounding. Each of these is
+a kind of probe.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
 
 import numpy as np
 
-from ...backends import Evaluation, Problem, Recurrent
+from ...backends import Evaluation, Problem
 from ...backends.problems.problem import BATCH
-from ...backends.references.manual_backend import ManualBackend, answer
 from ..answers import Quantity, Training, Trajectory, follow, quantities, training_quantities
-from .rounding import Roundings
+from ..definitions import Floats, differentiate
+from .kinks import SIDES, Kinks
+from .rounding import Roundings, Underflow
 
-PROBES = 8  # runs under stochastic arithmetic
+Reason = Literal["", "rounding", "kink", "underflow", "cancellation"]
+Source = Literal["rounding", "kink", "underflow", "cancellation"]
+Blocks = dict[str, np.ndarray]
+
 SPREAD_MULTIPLE = 8.0  # of the spread that two correct answers may differ by
 FLOOR_ULP = 8.0  # units in the last place of a block's largest entry that are allowed in any case
 MAX_RELATIVE_TOLERANCE = 0.01  # of a block's scale; beyond it nothing is decided
 MAX_SHARE_OF_RANGE = 2.0**-8  # of the dtype's largest number; beyond it another order of operations may overflow
+
+
+class Probes(NamedTuple):
+    """Probes that run beside each other, along the first axis of every array. The last one differs in its underflow.
+
+    Attributes:
+        source: what moves the results of the others.
+        fused: whether formulas are written as the frameworks' kernels have them.
+        underflow: what becomes of subnormal results in the last one.
+    """
+
+    source: Source
+    fused: bool
+    underflow: Underflow
+
+
+PROBES = 4  # that run beside each other
+WRITINGS = (Probes("rounding", False, "flushed"), Probes("cancellation", True, "reordered"))
+NUMBER_OF_PROBES = PROBES * len(WRITINGS)
+UNDERFLOWS: tuple[Underflow, ...] = ("gradual", "flushed", "reordered")  # in turn, of a function that is given
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,14 +70,50 @@ class Tolerance:
         allowed: how far two correct answers may differ.
         undecidable: whether rounding dominates the block.
         overflows: whether a number of the computation comes near the dtype's largest.
+        spread_by_source: the same as `spread`, of the probes of each source alone.
     """
 
     dtype: np.dtype
-    scale: dict[str, np.ndarray]
-    spread: dict[str, np.ndarray]
-    allowed: dict[str, np.ndarray]
-    undecidable: dict[str, np.ndarray]
+    scale: Blocks
+    spread: Blocks
+    allowed: Blocks
+    undecidable: Blocks
     overflows: bool
+    spread_by_source: dict[Source, Blocks]
+
+    def reason(self, name: str, i: int) -> Reason:
+        """What keeps a block from being decided; empty if it can be.
+
+        Args:
+            name: of the quantity.
+            i: the number of the block.
+
+        Returns:
+            `kink` if a relu takes one side or the other, `underflow` if numbers below the normal range are flushed or
+            lost in another order, `cancellation` if another way to write a formula loses what this one keeps, else
+            `rounding`.
+        """
+        if not self.undecidable[name][i]:
+            return ""
+        spreads = {source: float(blocks[name][i]) for source, blocks in self.spread_by_source.items()}
+        if spreads["kink"] >= self.spread[name][i] / 2 > 0:
+            return "kink"
+        scale = self.scale[name][i : i + 1]
+        for source in ("rounding", "underflow"):
+            if _is_dominated(_limit(np.array([spreads[source]]), scale, self.dtype), scale)[0]:
+                return source  # type: ignore[return-value] # one of the two
+        return "cancellation"
+
+    def at_scale(self, scale: Blocks) -> Tolerance:
+        """The same roundings, on a scale that is known better: that of the exact answer.
+
+        Args:
+            scale: the magnitude of every block's largest entry.
+
+        Returns:
+            The tolerance with these scales, in the quantities that have one.
+        """
+        return _tolerance(self.dtype, self.scale | scale, self.spread_by_source, self.overflows)
 
 
 def measure_tolerance(
@@ -72,58 +138,100 @@ def measure_tolerance(
         np.False_
     """
 
-    def computed(perturbed: Problem) -> dict[str, Quantity]:
+    def computed(floats: Floats) -> list[Blocks]:
+        """The blocks of every computation that runs in these numbers."""
         if training:
-            return training_quantities(hand_trajectory(perturbed, training))
-        derived, model = answer(perturbed), perturbed.model
-        adjoints = derived.adjoints
-        if isinstance(model, Recurrent) and model.differentiation == "forward":  # which has no adjoints
-            adjoints = answer(perturbed.with_unchecked(model=replace(model, differentiation="reverse"))).adjoints
-        return quantities(Evaluation(float(derived.loss), derived.gradients, derived.outputs, adjoints), problem)
+            return [_float_blocks(training_quantities(path)) for path in _trajectories(problem, training, floats)]
+        answer = differentiate(problem, floats)
+        return [_float_blocks(quantities(one, problem)) for one in _beside_each_other(answer, floats.leading)]
 
-    return measure_rounding(problem, computed, progress)
+    dtype = problem.dtype
+    with np.errstate(all="ignore"):
+        exact = Floats(dtype)
+        spreads = _Spreads(computed(exact)[0])
+        kinks = Kinks(exact.relu_arguments)
+        largest = 0.0
+        for number, probes in enumerate(WRITINGS):
+            roundings = Roundings(number, probes.underflow, row=PROBES - 1)
+            floats = Floats(dtype, leading=(PROBES,), fused=probes.fused, leaf=roundings.array)
+            *ordinary, other_underflow = computed(floats)
+            for blocks in ordinary:
+                spreads.add(probes.source, blocks)
+            spreads.add("underflow", other_underflow)
+            kinks.add(floats.relu_arguments)
+            largest = max(largest, roundings.largest)
+            progress((number + 1) * PROBES)
+        slopes = kinks.sides(SPREAD_MULTIPLE)
+        if slopes:
+            for blocks in computed(Floats(dtype, leading=(SIDES,), slopes=slopes)):
+                spreads.add("kink", blocks)
+        return _tolerance(dtype, spreads.scale, spreads.by_source, _overflows(largest, dtype))
 
 
-def hand_trajectory(problem: Problem, training: Training) -> Trajectory:
-    """The trajectory of the hand derivation."""
-    return follow(problem, training, lambda batch, step: answer(batch), ManualBackend().descend)
+def steps_to_settle(problem: Problem, training: Training) -> int:
+    """How many steps it takes until the loss settles, in the definition's own computation."""
+    with np.errstate(all="ignore"):
+        return len(_trajectories(problem, training, Floats(problem.dtype))[0].losses)
 
 
-def measure_rounding(
-    problem: Problem,
-    computed: Callable[[Problem], dict[str, Quantity]],
-    progress: Callable[[int], None] = lambda probes: None,
-    probes: int = PROBES,
-) -> Tolerance:
-    """Measures how far rounding alone moves each block of a computation.
+def measure_rounding(problem: Problem, computed: Callable[[Problem], dict[str, Quantity]], probes: int) -> Tolerance:
+    """Measures how far rounding alone moves each block of a computation that is given.
 
     Args:
         problem: the model with its numbers.
         computed: the quantities of a problem, in NumPy operations that `RandomlyRounded` carries out.
-        progress: is called with the number of probes that are done.
         probes: how many runs.
+
+    Returns:
+        The tolerance of every block.
     """
     with np.errstate(all="ignore"):
-        baseline = _float_blocks(computed(problem))
-        scale = {name: _block_maxima(values) for name, values in baseline.items()}
-        spread = {name: np.zeros_like(largest) for name, largest in scale.items()}
+        spreads = _Spreads(_float_blocks(computed(problem)))
         largest = 0.0
-        for probe in range(probes):
-            roundings = Roundings(seed=probe)
-            for name, values in _float_blocks(computed(_randomly_rounded(problem, roundings))).items():
-                spread[name] = np.maximum(spread[name], _block_maxima(values - baseline[name]))
+        for number in range(probes):
+            roundings = Roundings(number, UNDERFLOWS[number % len(UNDERFLOWS)])
+            spreads.add("rounding", _float_blocks(computed(_randomly_rounded(problem, roundings))))
             largest = max(largest, roundings.largest)
-            progress(probe + 1)
+        return _tolerance(problem.dtype, spreads.scale, spreads.by_source, _overflows(largest, problem.dtype))
 
-        info = np.finfo(problem.dtype)
-        floor = {name: FLOOR_ULP * (units_in_the_last_place(scale[name], problem.dtype) + info.tiny) for name in scale}
-        allowed = {name: SPREAD_MULTIPLE * spread[name] + floor[name] for name in scale}
-        # negated, so that a NaN makes a block undecidable; a block that is exactly zero is not
-        dominated = {name: ~(allowed[name] <= MAX_RELATIVE_TOLERANCE * scale[name]) for name in scale}
+
+class _Spreads:
+    """The deviations of the probes from the computation without random roundings, as far as they were run."""
+
+    def __init__(self, baseline: Blocks) -> None:
+        self.baseline = baseline
+        self.scale = {name: _block_maxima(values) for name, values in baseline.items()}
+        sources: tuple[Source, ...] = ("rounding", "kink", "underflow", "cancellation")
+        self.by_source = {source: {n: np.zeros_like(scale) for n, scale in self.scale.items()} for source in sources}
+
+    def add(self, source: Source, probe: Blocks) -> None:
+        spread = self.by_source[source]
+        for name, values in probe.items():
+            spread[name] = np.maximum(spread[name], _block_maxima(values - self.baseline[name]))
+
+
+def _tolerance(dtype: np.dtype, scale: Blocks, by_source: dict[Source, Blocks], overflows: bool) -> Tolerance:
+    with np.errstate(all="ignore"):
+        spread = {name: np.maximum.reduce([blocks[name] for blocks in by_source.values()]) for name in scale}
+        allowed = {name: _limit(spread[name], scale[name], dtype) for name in scale}
+        dominated = {name: _is_dominated(allowed[name], scale[name]) for name in scale}
+        # a block that is exactly zero, whatever is rounded, is decided
         undecidable = {name: dominated[name] & ~((scale[name] == 0) & (spread[name] == 0)) for name in scale}
-    return Tolerance(
-        problem.dtype, scale, spread, allowed, undecidable, overflows=not largest < MAX_SHARE_OF_RANGE * info.max
-    )
+    return Tolerance(dtype, scale, spread, allowed, undecidable, overflows, by_source)
+
+
+def _limit(spread: np.ndarray, scale: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    return SPREAD_MULTIPLE * spread + FLOOR_ULP * (units_in_the_last_place(scale, dtype) + np.finfo(dtype).tiny)
+
+
+def _is_dominated(allowed: np.ndarray, scale: np.ndarray) -> np.ndarray:
+    """Negated, so that a NaN dominates."""
+    return ~(allowed <= MAX_RELATIVE_TOLERANCE * scale)
+
+
+def _overflows(largest: float, dtype: np.dtype) -> bool:
+    """Negated, so that a NaN overflows."""
+    return not largest < MAX_SHARE_OF_RANGE * np.finfo(dtype).max
 
 
 def units_in_the_last_place(scale: np.ndarray, dtype: np.dtype) -> np.ndarray:
@@ -137,7 +245,40 @@ def units_in_the_last_place(scale: np.ndarray, dtype: np.dtype) -> np.ndarray:
         return np.spacing(scale.astype(dtype)).astype("float64")
 
 
-def _float_blocks(computed: dict[str, Quantity]) -> dict[str, np.ndarray]:
+def _trajectories(problem: Problem, training: Training, floats: Floats) -> list[Trajectory]:
+    rate = problem.dtype.type(training.learning_rate)
+    start = problem.with_unchecked(params={name: floats.leaf(array) for name, array in problem.params.items()})
+    path = follow(
+        start,
+        training,
+        lambda batch, step: differentiate(batch, floats),
+        lambda params, gradients, _: {name: theta - rate * gradients[name] for name, theta in params.items()},
+    )
+    if not floats.leading:
+        return [path]
+    return [
+        Trajectory(path.losses[:, i], {name: values[:, i] for name, values in path.params.items()})
+        for i in range(*floats.leading)
+    ]
+
+
+def _beside_each_other(answer: Evaluation, leading: tuple[int, ...]) -> list[Evaluation]:
+    """The answers of the computations that ran beside each other."""
+    if not leading:
+        return [answer]
+    assert answer.outputs is not None
+    return [
+        Evaluation(
+            float(answer.loss[i]),  # type: ignore[index] # with leading axes it is an array
+            {name: array[i] for name, array in answer.gradients.items()},
+            answer.outputs[i],
+            {name: array[i] for name, array in answer.adjoints.items()},
+        )
+        for i in range(*leading)
+    ]
+
+
+def _float_blocks(computed: dict[str, Quantity]) -> Blocks:
     return {name: np.asarray(quantity.blocks, dtype="float64") for name, quantity in computed.items()}
 
 

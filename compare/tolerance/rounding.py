@@ -12,14 +12,20 @@ scientific computation (1993), the CESTAC method.
 
 What floating-point arithmetic does exactly stays exact: zeros, sums that need no rounding, products with
 powers of two, x / x, exp(0).
+
+Subnormal numbers are kept, as NumPy and PyTorch keep them, or flushed to zero, as XLA does. A product of several
+factors may underflow in one order and not in another: an array knows the smallest and the largest number that any
+order of its product can come to, and where that is too small, an error of the smallest normal number times the
+largest is added.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
+Underflow = Literal["gradual", "flushed", "reordered"]
 DTYPES = (np.dtype("float64"), np.dtype("float32"))
 _EPS_AND_TINY = {dtype: (float(np.finfo(dtype).eps), float(np.finfo(dtype).tiny)) for dtype in DTYPES}
 _FRACTION_BITS = {dtype: (f"i{dtype.itemsize}", (1 << np.finfo(dtype).nmant) - 1) for dtype in DTYPES}
@@ -27,11 +33,36 @@ _FRACTION_BITS = {dtype: (f"i{dtype.itemsize}", (1 << np.finfo(dtype).nmant) - 1
 EXACT_UFUNCS = {np.negative, np.positive, np.absolute, np.sign, np.maximum, np.minimum}
 
 
+class Range(NamedTuple):
+    """Between what numbers any order of a product's factors stays.
+
+    Attributes:
+        low: no partial product of numbers that are not zero is smaller.
+        high: none is larger.
+    """
+
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, operand: Any) -> Range:
+        """Of a product, that of its factors; else of the numbers themselves. It always contains 1, for no factor."""
+        factors = getattr(operand, "factors", None)
+        if factors is not None:
+            return factors
+        magnitudes = np.abs(_plain(operand))
+        low = magnitudes.min(where=magnitudes > 0, initial=1)
+        return cls(float(low), float(magnitudes.max(initial=1)))
+
+
 class Roundings:
     """A sequence of random roundings.
 
     Attributes:
         rng: from which they are drawn.
+        underflow: what becomes of subnormal results: `gradual` keeps them, `flushed` sets them to zero, and `reordered`
+            sets each to zero or not, and adds to a product what it may lose in another order.
+        row: of the first axis, of which `underflow` holds; the others are gradual. None means all.
         largest: the largest magnitude that was computed so far.
 
     Example:
@@ -41,26 +72,52 @@ class Roundings:
         array([ True])
     """
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, underflow: Underflow = "gradual", row: int | None = None) -> None:
         self.rng = np.random.Generator(np.random.PCG64(seed))
+        self.underflow, self.row = underflow, row
         self.largest = 0.0
 
     def perturb(self, values: np.ndarray, inexact: Any = np.True_, units: float = 1.0) -> None:
-        """Moves entries up or down at random, in place; flushes subnormal ones at random.
+        """Moves entries up or down at random, in place.
 
         Args:
             values: what was computed.
             inexact: which entries were rounded.
             units: by how many units in the last place they move.
         """
-        eps, tiny = _EPS_AND_TINY[values.dtype]
+        eps = _EPS_AND_TINY[values.dtype][0]
         up = self.rng.integers(0, 2, values.size, dtype=bool).reshape(values.shape)  # quicker than for a shape
         factors = np.array([1 - units * eps, 1 + units * eps], values.dtype)
-        moved = np.asarray(values * factors[up.view(np.int8)])
-        subnormal = np.abs(values) < tiny
+        np.copyto(values, values * factors[up.view(np.int8)], where=inexact)
+
+    def flush(self, values: np.ndarray) -> None:
+        """Sets subnormal entries to zero, in place: all, or some that are drawn."""
+        if self.underflow == "gradual":
+            return
+        part = self._part(values)
+        subnormal = np.abs(part) < _EPS_AND_TINY[values.dtype][1]
         if subnormal.any():
-            moved[subnormal & up] = 0
-        np.copyto(values, moved, where=inexact)
+            drawn = self.rng.integers(0, 2, part.shape, dtype=bool) if self.underflow == "reordered" else np.True_
+            np.copyto(part, 0, where=subnormal & drawn)
+
+    def lose(self, product: np.ndarray, one: np.ndarray, other: np.ndarray, factors: Range) -> None:
+        """Adds to a product, in place, what it may lose by underflow in another order of its factors.
+
+        Args:
+            product: what was computed.
+            one: the first of the two that were multiplied.
+            other: the second.
+            factors: the range of all its factors.
+        """
+        tiny = _EPS_AND_TINY[product.dtype][1]
+        if factors.low < tiny:
+            part = self._part(product)
+            signs = 1 - 2 * self.rng.integers(0, 2, part.shape)
+            nonzero = self._part(np.broadcast_to((one != 0) & (other != 0), product.shape))
+            np.add(part, (tiny * factors.high * signs).astype(product.dtype), out=part, where=nonzero)
+
+    def _part(self, values: np.ndarray) -> np.ndarray:
+        return values[...] if self.row is None else values[self.row, ...]
 
     def record(self, values: np.ndarray) -> None:
         """Remembers the largest magnitude; a NaN counts as infinite."""
@@ -72,13 +129,20 @@ class Roundings:
         copy = values.copy()
         with np.errstate(all="ignore"):
             self.perturb(copy)
+            self.flush(copy)
         return _with_roundings(copy, self)
 
 
 class RandomlyRounded(np.ndarray):
-    """An array whose every operation rounds at random."""
+    """An array whose every operation rounds at random.
+
+    Attributes:
+        roundings: the roundings.
+        factors: the range of the factors that it is the entrywise product of; None if it is no product.
+    """
 
     roundings: Roundings | None
+    factors: Range | None = None
 
     def __array_finalize__(self, source: Any) -> None:
         self.roundings = getattr(source, "roundings", None)
@@ -90,13 +154,20 @@ class RandomlyRounded(np.ndarray):
             values = np.asarray(result)
             arrays = (array for array in (*inputs, *(out or ())) if isinstance(array, RandomlyRounded))
             roundings = next(array.roundings for array in arrays if array.roundings is not None)
-            if ufunc not in EXACT_UFUNCS:
-                with np.errstate(all="ignore"):
+            factors = None
+            with np.errstate(all="ignore"):
+                if ufunc not in EXACT_UFUNCS:
                     inexact = _inexact(ufunc, method, operands, values, kwargs)
                     roundings.perturb(values, inexact, _units(ufunc, method, operands, values))
+                    roundings.flush(values)
+                if ufunc is np.multiply and method == "__call__" and roundings.underflow == "reordered":
+                    one, other = (Range.of(operand) for operand in inputs)
+                    factors = Range(one.low * other.low, one.high * other.high)
+                    roundings.lose(values, operands[0], operands[1], factors)
             if not _grows_by_design(ufunc, inputs):
                 roundings.record(values)
             result = _with_roundings(values, roundings)
+            result.factors = factors
         if out is None:
             return result
         np.copyto(_plain(out[0]), _plain(result), casting="same_kind")

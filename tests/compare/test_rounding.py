@@ -106,10 +106,67 @@ def test_the_same_generator_gives_the_same_roundings():
     np.testing.assert_array_equal(first, second)
 
 
-def test_subnormal_numbers_are_flushed_at_random():
-    x = np.full(100, 1e-310)
-    flushed = plain(noisy(x) * 0.9)
-    assert {0.0} < set(flushed)
+SUBNORMAL = np.array([[1e-310, -1e-310, 1e-300, 0.0] * 16] * 3)
+
+
+def after_a_product(underflow, row=None):
+    rounded = SUBNORMAL.view(RandomlyRounded)
+    rounded.roundings = Roundings(0, underflow, row)
+    return plain(rounded * 0.9)
+
+
+def test_subnormal_numbers_are_kept_where_underflow_is_gradual():
+    assert (after_a_product("gradual")[:, ::4] != 0).all()
+
+
+def test_every_subnormal_number_is_flushed_where_they_are_flushed():
+    product = after_a_product("flushed")
+    assert not product[:, 0::4].any()
+    assert not product[:, 1::4].any()
+    assert (product[:, 2::4] != 0).all()
+
+
+def test_a_subnormal_number_is_flushed_even_if_it_is_an_exact_result_or_an_input():
+    rounded = np.array([4e-308]).view(RandomlyRounded)
+    rounded.roundings = Roundings(0, "flushed")
+    assert plain(rounded * 0.25) == 0
+    assert not plain(Roundings(0, "flushed").array(np.array([1e-310]))).any()
+
+
+def test_underflow_holds_of_one_row_if_that_is_asked_for():
+    product = after_a_product("flushed", row=1)
+    assert (product[[0, 2], ::4] != 0).all()
+    assert not product[1, ::4].any()
+
+
+def product_of(*factors, underflow="reordered", seed=0):
+    """The deviation of a product from what it is in this order."""
+    roundings = Roundings(seed, underflow)
+    product = 1.0
+    for factor in factors:
+        rounded = np.full(8, factor).view(RandomlyRounded)
+        rounded.roundings = roundings
+        product = rounded * product
+    return np.abs(plain(product) - float(np.prod(factors))).max()
+
+
+@pytest.mark.parametrize("factors", [(1e200, 1e-200, 1e-200), (1e-200, 1e200, 1e-200), (1e250, 1e-160, 1e-160)])
+def test_a_product_that_underflows_in_another_order_may_be_off_by_all_of_what_is_lost(factors):
+    """1e-200 · 1e-200 is 0, and 1e200 times nothing."""
+    assert product_of(*factors) >= 0.9 * np.finfo(float).tiny * max(factors)
+    assert product_of(*factors, underflow="gradual") <= 4 * EPS * np.prod(factors)
+
+
+@pytest.mark.parametrize("factors", [(1e-100, 1e-100, 1e100), (1e-200, 1e50), (0.0, 1e-300, 1e200)])
+def test_a_product_that_underflows_in_no_order_loses_nothing(factors):
+    assert product_of(*factors) <= 4 * EPS * np.prod(factors)
+
+
+def test_a_sum_begins_a_new_product():
+    x = noisy(np.full(8, 1e-200))
+    x.roundings.underflow = "reordered"
+    assert (x * 1e200 + 1.0).factors is None
+    assert (x * 1e200).factors == (1e-200, 1e200)
 
 
 def test_in_place_what_is_exact_stays_exact_and_what_rounds_moves():

@@ -1,0 +1,57 @@
+"""The kinks of a computation: where a relu's argument is 0 up to rounding, correct programs may take either side."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ..definitions.numbers import Slopes
+
+SIDES = 4  # computations that take one side or the other
+
+
+class Kinks:
+    """The arguments of every relu, and how far the probes moved them.
+
+    Example:
+        >>> kinks = Kinks([np.array([1e-17, 0.0, 0.5])])
+        >>> kinks.add([np.array([[-2e-17, 0.0, 0.5]])])
+        >>> kinks.sides(8.0)(0, np.ones((SIDES, 3)))[:2].tolist()
+        [[0.0, 1.0, 1.0], [1.0, 1.0, 1.0]]
+    """
+
+    def __init__(self, arguments: Sequence[np.ndarray]) -> None:
+        self._arguments = arguments
+        self._moved = [np.zeros_like(argument) for argument in arguments]
+
+    def add(self, arguments: Sequence[np.ndarray]) -> None:
+        """Takes in the arguments of several probes, along the first axis."""
+        for moved, argument, probed in zip(self._moved, self._arguments, arguments, strict=True):
+            np.maximum(moved, np.abs(probed - argument).max(axis=0), out=moved)
+
+    def sides(self, multiple: float) -> Slopes | None:
+        """The sides that correct programs may take where an argument is no larger than a multiple of what moved it.
+
+        An argument of 0 that no probe moved is exactly 0, and has one side.
+
+        Args:
+            multiple: of the probes' largest deviation.
+
+        Returns:
+            The slopes of `SIDES` computations, along the first axis: at the kinks all 0, all 1, drawn evenly, and the
+            opposite of what was drawn. None where there is no kink.
+        """
+        pairs = zip(self._arguments, self._moved, strict=True)
+        near = [(moved > 0) & (np.abs(argument) <= multiple * moved) for argument, moved in pairs]
+        if not any(kink.any() for kink in near):
+            return None
+        rng = np.random.Generator(np.random.PCG64(0))
+        drawn = [rng.integers(0, 2, kink.shape) for kink in near]
+
+        def slopes(number: int, slope: np.ndarray) -> np.ndarray:
+            some = drawn[number]
+            sides = np.stack([np.zeros_like(some), np.ones_like(some), some, 1 - some])
+            return np.where(near[number], sides, slope).astype(slope.dtype)
+
+        return slopes
