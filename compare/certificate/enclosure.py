@@ -11,6 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import reduce
 
 import numpy as np
 
@@ -167,13 +168,18 @@ def _enclose_trajectory(problem: Problem, training: Training, progress: SharePro
 
 
 def _narrow(exact: dict[str, Quantity], dtype: np.dtype) -> bool:
-    """Whether every ball is far narrower than a unit in the last place of its block's largest entry."""
-    tiny = float(np.finfo(dtype).tiny)
+    """Whether every ball is far narrower than a unit in the last place of its block's largest entry.
+
+    It is told in balls: of a block near the dtype's smallest number, that width is no float.
+    """
+    from flint import arb
+
+    tiny = arb(float(np.finfo(dtype).tiny))
+    part = arb(MAX_RADIUS * float(np.finfo(dtype).eps))
     for quantity in exact.values():
         for block in quantity.blocks:
-            scale = max(_upper(ball.abs_lower()) for ball in block)
-            widest = max(_upper(ball.rad()) for ball in block)
-            if not widest <= MAX_RADIUS * float(np.finfo(dtype).eps) * max(scale, tiny):
+            scale = reduce(arb.max, (arb(ball.abs_lower()) for ball in block), tiny)
+            if not all(ball.is_finite() and arb(ball.rad()) <= part * scale for ball in block):
                 return False
     return True
 

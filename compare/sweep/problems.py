@@ -2,7 +2,8 @@
 
 Problem i is drawn from (seed, i) alone: its model from (seed, i // numbers), so that `numbers` successive problems
 share one model, which JAX compiles once; whatever else JAX would compile anew for is drawn with the model. The models
-are those of `systems.random_models`. In the following, what is listed is equally likely.
+are those of `systems.random_models`; one in 20 has all sizes 1, and one in 40 recurrent ones T = 300. In the following,
+what is listed is equally likely.
 
 - Family: 3 in 9 plain cells, 2 in 9 LSTMs, 2 in 9 GRUs, 1 in 9 feed-forward networks, 1 in 9 ordered systems.
 - All: float64 or float32; B in 1…3, every other size in 1…6.
@@ -12,21 +13,27 @@ are those of `systems.random_models`. In the following, what is listed is equall
   layer with `Wcat` or without and, not truncated, with every differentiation (the closed form with the identity).
 - Feed-forward: one to three layers, every activation, loss and reduction. Ordered: 2 to 5 variables, normal weights.
 - By the problem's own number: the seed of `Problem.from_seed` (of an ordered system it draws z_1 alone), the lengths
-  in 1…T, and the gain of every W, log-uniform in 0.1…8: from contracting to chaotic.
+  in 1…T, and the gain of every W, log-uniform in 0.1…8: from contracting to chaotic. Every second problem is in a
+  regime, see `regimes`; with T = 300 all are, and W is orthogonal.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from ...backends import Problem, Recurrent
-from ..systems.random_models import ModelSpace, random_model
+from ..systems.random_models import ModelSpace, RandomModel, random_model
+from .regimes import REGIMES
 
 SWEEP_SPACE = ModelSpace(with_long=True)
+SIZES_ONE = ModelSpace((1, 1), (1, 1), (1, 1), depths=(2, 2), variables=(1, 1))
+VERY_LONG = ModelSpace(batch_sizes=(1, 2), seq_lens=(300, 300))
+SPACES = (*(SWEEP_SPACE,) * 37, SIZES_ONE, SIZES_ONE, VERY_LONG)
+ORDINARY = ""
 GAIN_RANGE = (0.1, 8.0)
 
 
@@ -38,12 +45,14 @@ class SweepProblem:
         number: in the sweep.
         family: of `FAMILY_NAMES`.
         gain: by which W was multiplied; None where there is no W.
+        regime: of `REGIMES`; empty if it is in none.
         problem: the model with its numbers.
     """
 
     number: int
     family: str
     gain: float | None
+    regime: str
     problem: Problem
 
 
@@ -85,7 +94,10 @@ def draw_problem(number: int, *, seed: int = 0, numbers: int = 10) -> SweepProbl
         True
     """
     choose = SeededChooser(np.random.Generator(np.random.PCG64([seed, number // numbers, 0])))
-    drawn = random_model(choose, SWEEP_SPACE)
+    space = choose.one_of("space", SPACES)
+    drawn = random_model(choose, space)
+    if space is VERY_LONG and isinstance(drawn.model, Recurrent):  # a window of n would take T·n steps
+        drawn = drawn._replace(model=replace(drawn.model, truncation=None))
     rng = np.random.Generator(np.random.PCG64([seed, number, 1]))  # of what differs between problems of one model
     options: dict[str, Any] = {"seed": int(rng.integers(2**32)), "dtype": drawn.dtype}
     options |= {name: getattr(drawn, name) for name in drawn.model.LEADING}
@@ -95,4 +107,13 @@ def draw_problem(number: int, *, seed: int = 0, numbers: int = 10) -> SweepProbl
         has_lengths = choose.one_of("has_lengths", (False, True))
         lengths = rng.integers(1, drawn.seq_len, drawn.batch_size, endpoint=True) if has_lengths else None
         options |= {"recurrent_gain": gain, "lengths": lengths}
-    return SweepProblem(number, drawn.family, gain, Problem.from_seed(drawn.model, **options))
+    problem = Problem.from_seed(drawn.model, **options)
+    regime = _draw_regime(rng, drawn)
+    changed = REGIMES[regime](problem, rng) if regime else None
+    return SweepProblem(number, drawn.family, gain, regime if changed else ORDINARY, changed or problem)
+
+
+def _draw_regime(rng: np.random.Generator, drawn: RandomModel) -> str:
+    if drawn.seq_len == VERY_LONG.seq_lens[0]:
+        return "orthogonal"
+    return str(rng.choice(list(REGIMES))) if rng.integers(2) else ORDINARY

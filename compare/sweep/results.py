@@ -25,6 +25,7 @@ class SweepOutcome:
         model: the problem's summary.
         dtype: of the problem.
         gain: by which W was multiplied; None where there is no W.
+        regime: of the problem's numbers; empty if they are in none.
         fingerprint: the first 12 digits of the problem's.
         verdict: the comparison's; or `failed` if there was none, or `unsupported` if no two backends can compute it.
         strength: of an agreement.
@@ -37,6 +38,7 @@ class SweepOutcome:
     model: str
     dtype: str
     gain: float | None
+    regime: str
     fingerprint: str
     verdict: str
     strength: str = ""
@@ -90,6 +92,14 @@ class Sweep:
                 {"family": family, "dtype": dtype, "problems": len(group), **_counts(group), "limit_used": limit_used}
             )
         return rows
+
+    def regimes(self) -> list[dict[str, Any]]:
+        """One row for each regime that was drawn: `regime`, `problems`, and the count of each verdict."""
+        names = dict.fromkeys(outcome.regime for outcome in self.outcomes)
+        groups = {name: [outcome for outcome in self.outcomes if outcome.regime == name] for name in sorted(names)}
+        return [
+            {"regime": name or "ordinary", "problems": len(group), **_counts(group)} for name, group in groups.items()
+        ]
 
     def line_of(self, outcome: SweepOutcome) -> str:
         """The Python expression that makes the problem of an outcome again."""

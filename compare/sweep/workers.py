@@ -152,5 +152,5 @@ def outcome_of(drawn: SweepProblem, verdict: str, **result: Any) -> SweepOutcome
         result: its other fields.
     """
     problem = drawn.problem
-    words = (problem.summary, problem.dtype.name, drawn.gain, problem.fingerprint[:12])
+    words = (problem.summary, problem.dtype.name, drawn.gain, drawn.regime, problem.fingerprint[:12])
     return SweepOutcome(drawn.number, drawn.family, *words, verdict, **result)

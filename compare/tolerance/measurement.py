@@ -99,10 +99,10 @@ class Tolerance:
         if spreads["kink"] >= self.spread[name][i] / 2 > 0:
             return "kink"
         scale = self.scale[name][i : i + 1]
-        for source in ("rounding", "underflow"):
+        for source in ("rounding", "cancellation"):
             if _is_dominated(_limit(np.array([spreads[source]]), scale, self.dtype), scale)[0]:
                 return source  # type: ignore[return-value] # one of the two
-        return "cancellation"
+        return "underflow"
 
     def at_scale(self, scale: Blocks) -> Tolerance:
         """The same roundings, on a scale that is known better: that of the exact answer.

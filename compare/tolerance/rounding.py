@@ -125,7 +125,11 @@ class Roundings:
         self.largest = max(self.largest, np.inf if np.isnan(largest) else largest)
 
     def array(self, values: np.ndarray) -> RandomlyRounded:
-        """A copy of the values, each moved by one rounding, whose operations round at random."""
+        """A copy of the values whose operations round at random.
+
+        Each is moved by one rounding. That stands for what the sums that it enters may lose by cancellation: they are
+        moved by a part of their result, however small that is beside its terms.
+        """
         copy = values.copy()
         with np.errstate(all="ignore"):
             self.perturb(copy)
