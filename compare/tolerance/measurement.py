@@ -33,6 +33,7 @@ Blocks = dict[str, np.ndarray]
 SPREAD_MULTIPLE = 8.0  # of the spread that two correct answers may differ by
 FLOOR_ULP = 8.0  # units in the last place of a block's largest entry that are allowed in any case
 MAX_RELATIVE_TOLERANCE = 0.01  # of a block's scale; beyond it nothing is decided
+MAIN_SHARES: dict[Source, float] = {"kink": 0.5, "rounding": 0.1, "cancellation": 0.1}  # of a spread that is its reason
 MAX_SHARE_OF_RANGE = 2.0**-8  # of the dtype's largest number; beyond it another order of operations may overflow
 
 
@@ -95,13 +96,12 @@ class Tolerance:
         """
         if not self.undecidable[name][i]:
             return ""
-        spreads = {source: float(blocks[name][i]) for source, blocks in self.spread_by_source.items()}
-        if spreads["kink"] >= self.spread[name][i] / 2 > 0:
-            return "kink"
-        scale = self.scale[name][i : i + 1]
-        for source in ("rounding", "cancellation"):
-            if _is_dominated(_limit(np.array([spreads[source]]), scale, self.dtype), scale)[0]:
-                return source  # type: ignore[return-value] # one of the two
+        whole = float(self.spread[name][i])
+        if SPREAD_MULTIPLE * whole <= FLOOR_ULP * np.finfo(self.dtype).tiny:  # the floor keeps it from being decided
+            return "underflow"
+        for source, share in MAIN_SHARES.items():
+            if self.spread_by_source[source][name][i] >= share * whole:
+                return source
         return "underflow"
 
     def at_scale(self, scale: Blocks) -> Tolerance:

@@ -11,7 +11,7 @@ from gradparity.compare.referee import explain
 from gradparity.compare.tolerance import measure_tolerance
 from gradparity.compare.tolerance.kinks import SIDES, Kinks
 
-BACKENDS = ["manual", "torch", "jax"]
+BACKENDS = ["manual", "torch"]  # jax, which takes a second to compile, where it is what matters
 
 
 def reasons(comparison):
@@ -117,7 +117,7 @@ def saturated_gru(bias, size, dtype):
 )
 def test_an_open_update_gate_with_a_small_state_is_no_error_of_a_kernel(bias, size, dtype):
     problem = saturated_gru(bias, size, dtype)
-    backends = ["manual", "torch", "torch-nn", "jax"]
+    backends = ["manual", "torch", "torch-nn"]
     says = "cancellation in another way to write the same formula"
     assert_undecidable(problem, "cancellation", backends, says=says)
 
@@ -125,14 +125,14 @@ def test_an_open_update_gate_with_a_small_state_is_no_error_of_a_kernel(bias, si
 @pytest.mark.parametrize(("bias", "size", "dtype"), [(20, 1e-4, "float32"), (40, 1e-14, "float64")])
 def test_an_update_gate_that_rounds_to_one_is_rounding_itself(bias, size, dtype):
     problem = saturated_gru(bias, size, dtype)
-    assert_undecidable(problem, "rounding", ["manual", "torch", "torch-nn", "jax"], says="rounding alone moves it")
+    assert_undecidable(problem, "rounding", ["manual", "torch", "torch-nn"], says="rounding alone moves it")
 
 
 @pytest.mark.parametrize(
     ("bias", "size", "dtype"), [(120, 1.0, "float32"), (120, 0.1, "float32"), (800, 0.1, "float64")]
 )
 def test_an_open_update_gate_with_an_ordinary_state_is_decided(bias, size, dtype):
-    assert compare(saturated_gru(bias, size, dtype), ["manual", "torch", "torch-nn", "jax"]).verdict == "agree"
+    assert compare(saturated_gru(bias, size, dtype), ["manual", "torch", "torch-nn"]).verdict == "agree"
 
 
 # Numbers below the normal range: flushed, kept, or lost in another order
@@ -145,7 +145,7 @@ def test_a_flushed_subnormal_number_is_no_error_whichever_it_is(entry):
     params = {"U": U, "W": np.float32([[0.5]]), "b": np.float32([0]), "V": np.float32([[1]]), "c": np.float32([0])}
     model = Recurrent("rnn", 600, 1, 1, activation="identity", loss="squared_error")
     problem = Problem(model, params, x, np.float32([[[1]]]), h0=np.float32([[0]]))
-    assert_undecidable(problem, "underflow", says="below the normal range of float32")
+    assert_undecidable(problem, "underflow", [*BACKENDS, "jax"], says="below the normal range of float32")
 
 
 def lost_in_one_order(dtype, h, gate, target):
