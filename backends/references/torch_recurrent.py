@@ -24,9 +24,11 @@ Record = Callable[[str, int, Tensor], None]  # a variable's name, its step from 
 
 
 def rnn(model: Recurrent, p: Tensors) -> Step:
+    activation = ACTIVATION_FUNCTIONS[model.activation]
+
     def step(from_x: Tensor, state: State) -> State:
         (h,) = state
-        return (ACTIVATION_FUNCTIONS[model.activation](from_x + functional.linear(h, p["W"])),)
+        return (activation(from_x + functional.linear(h, p["W"])),)
 
     return step
 
@@ -86,7 +88,8 @@ def forward(
     cell = cell or CELL_FUNCTIONS[model.cell]
     h = within_lengths(arrays["inputs"], batch)
     for layer in model.layers:
-        h = torch.cat([_direction(model, place, arrays, h, batch, record, cell) for place in layer], dim=-1)
+        directions = [_direction(model, place, arrays, h, batch, record, cell) for place in layer]
+        h = torch.cat(directions, dim=-1) if model.bidirectional else directions[0]
     o, y = functional.linear(h, arrays["V"], arrays.get("c")), batch["targets"]
     if record is not None:
         outputs = o.unbind()
