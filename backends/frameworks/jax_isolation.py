@@ -22,6 +22,7 @@ def isolated(dtype: np.dtype, device: str = "cpu") -> Iterator[None]:
             jax.transfer_guard("allow"),
             jax.debug_nans(False),
             jax.debug_infs(False),
+            jax.disable_jit(False),
         ):
             stack.enter_context(context)
         yield

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, partial
 from types import FunctionType
 
 import torch
@@ -21,7 +21,7 @@ from ..interface import Evaluation
 from ..models import Model, Recurrent
 from ..problems import Problem
 from ..references.devices import DEVICES
-from ..references.torch_recurrent import CELL_FUNCTIONS, CellFunction, State, forward, ignore
+from ..references.torch_recurrent import CELL_FUNCTIONS, CellFunction, State, forward
 from ..references.torch_tensors import (
     Batch,
     Tensors,
@@ -86,7 +86,7 @@ def _converted(problem: Problem, device: str) -> tuple[Callable[[], tuple[Tensor
         model.cell, 1, model.hidden_size, 1, activation=model.activation, reset=model.reset, bias=model.bias
     )
     cell = _compiled_step(smallest, problem.batch_size, leaves["V"].dtype, device, torch.get_num_threads())
-    return lambda: forward(model, leaves, batch, ignore, cell), leaves, batch
+    return lambda: forward(model, leaves, batch, cell=cell), leaves, batch
 
 
 @lru_cache(maxsize=64)
@@ -105,7 +105,7 @@ def _compiled_step(model: Recurrent, B: int, dtype: torch.dtype, device: str, th
     """
 
     def step(p: Tensors, from_x: Tensor, state: State) -> State:
-        return CELL_FUNCTIONS[model.cell](model, p, from_x, state)
+        return CELL_FUNCTIONS[model.cell](model, p)(from_x, state)
 
     # PyTorch keeps the compiled forms with the function's code, and at most eight: so each has a copy of its own.
     own_step = FunctionType(step.__code__.replace(), step.__globals__, closure=step.__closure__)
@@ -124,4 +124,4 @@ def _compiled_step(model: Recurrent, B: int, dtype: torch.dtype, device: str, th
             torch.stack(state).sum().backward()
         except BackendCompilerFailed as error:
             raise UnsupportedProblemError(f"torch.compile cannot compile here: {first_line(error)}") from error
-    return lambda _, p, from_x, state: compiled(p, from_x, state)
+    return lambda _, p: partial(compiled, p)

@@ -14,7 +14,7 @@ from ..interface import Evaluation
 from ..models import Model
 from ..problems import Problem
 from .devices import DEVICES, require_device
-from .jax_compilation import in_forward_mode, value_and_grad
+from .jax_compilation import compiled_loss_and_gradients, in_forward_mode, value_and_grad
 
 
 class JaxBackend:
@@ -49,14 +49,15 @@ class JaxBackend:
         require_device(self.name, device, has_cuda=_has_cuda())
         constants = {name: array for name, array in problem.differentiable.items() if name not in problem.params}
         with isolated(problem.dtype, device):
-            compute = value_and_grad(problem.model)
-            params, constants_on_device, batch = jax.device_put((dict(problem.params), constants, _batch(problem)))
-            jax.block_until_ready(compute((params, {}), constants_on_device, batch))  # compiles
+            on_device = jax.device_put((dict(problem.params), constants, _batch(problem)))
+            compiled = compiled_loss_and_gradients(problem.model, *on_device)
+            jax.block_until_ready(compiled(*on_device))  # whether it looks for NaN is settled in the first call
 
         def run() -> tuple[Array, dict[str, Array]]:
-            with isolated(problem.dtype, device):
-                (loss, _), (gradients, _) = compute((params, {}), constants_on_device, batch)
-                return jax.block_until_ready((loss, gradients))
+            if jax.config.jax_disable_jit:  # what is compiled refuses to run
+                with jax.disable_jit(False):
+                    return jax.block_until_ready(compiled(*on_device))
+            return jax.block_until_ready(compiled(*on_device))
 
         return run
 

@@ -48,6 +48,26 @@ def value_and_grad(model: Model, *, quickly: bool = False) -> Callable[..., Any]
     return jax.jit(value_and_forward_gradient, compiler_options=options)
 
 
+def compiled_loss_and_gradients(model: Model, params: Any, constants: Any, batch: Any) -> Callable[..., Any]:
+    """Compiled ahead of time for these shapes, dtypes and this device; the host's later configuration changes nothing.
+
+    Args:
+        model: what is computed.
+        params: what is differentiated.
+        constants: the other arrays of the forward pass.
+        batch: targets, and lengths if there are any.
+
+    Returns:
+        A function of the same three that returns the loss and the gradients.
+    """
+
+    def loss_and_gradients(params: Any, constants: Any, batch: Any) -> tuple[Array, Any]:
+        (loss, _), (gradients, _) = value_and_grad(model)((params, {}), constants, batch)
+        return loss, gradients
+
+    return jax.jit(loss_and_gradients).lower(params, constants, batch).compile()
+
+
 @cache
 def options_to_compile_quickly() -> dict[str, bool | int]:
     """None where this version of XLA does not know them."""

@@ -20,7 +20,8 @@ def unreduced_loss(loss: str, o: Tensor, y: Tensor) -> Tensor:
     """ℓ(o, y) for outputs (..., K): a number for each step or sample."""
     match loss:
         case "softmax_cross_entropy":
-            return -o.log_softmax(dim=-1).gather(-1, y[..., None]).squeeze(-1)
+            log_p = o.log_softmax(dim=-1).flatten(0, -2)
+            return functional.nll_loss(log_p, y.flatten(), reduction="none").view_as(y)
         case "sigmoid_cross_entropy":
             return -(y * functional.logsigmoid(o) + (1 - y) * functional.logsigmoid(-o)).sum(dim=-1)
         case _:

@@ -17,7 +17,6 @@ from ..models import FeedForward, Model, OrderedSystem, Recurrent
 from ..problems import Problem
 from . import torch_feedforward, torch_recurrent
 from .devices import DEVICES
-from .torch_recurrent import ignore
 from .torch_tensors import (
     Batch,
     Tensors,
@@ -56,11 +55,11 @@ class TorchBackend:
             recorded: dict[str, dict[int, list[Tensor]]] = defaultdict(lambda: defaultdict(list))
 
             def record(name: str, step: int, value: Tensor) -> None:
-                if trace and value.requires_grad:
+                if value.requires_grad:
                     value.retain_grad()
                     recorded[name][step].append(value)
 
-            loss, outputs = FORWARD[type(problem.model)](problem.model, leaves, batch, record)
+            loss, outputs = FORWARD[type(problem.model)](problem.model, leaves, batch, record if trace else None)
             loss.backward()
             return Evaluation(
                 loss=loss.item(),
@@ -78,7 +77,7 @@ class TorchBackend:
         params = {name: arrays[name] for name in problem.params}
 
         def loss_of(params: Tensors) -> tuple[Tensor, Tensor]:
-            loss, _ = FORWARD[type(problem.model)](problem.model, {**arrays, **params}, batch, ignore)
+            loss, _ = FORWARD[type(problem.model)](problem.model, {**arrays, **params}, batch)
             return loss, loss
 
         def compute() -> tuple[Tensor, Tensors]:
@@ -122,7 +121,7 @@ def _evaluate_in_forward_mode(problem: Problem) -> Evaluation:
     batch = batch_of(problem)
 
     def loss_of(arrays: Tensors) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        loss, outputs = FORWARD[type(problem.model)](problem.model, arrays, batch, ignore)
+        loss, outputs = FORWARD[type(problem.model)](problem.model, arrays, batch)
         return loss, (loss, outputs)
 
     gradients, (loss, outputs) = _jacfwd(loss_of, _tensors(problem, differentiated=()))

@@ -1,4 +1,4 @@
-"""PyTorch's own layers: `torch.nn.RNN`, `LSTM`, `GRU` and `Linear`, with the criteria of `torch.nn`."""
+"""PyTorch's own layers: `torch.nn.RNN`, `LSTM`, `GRU` and `Linear`, with the criteria of `torch.nn.functional`."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from ..frameworks.torch_isolation import in_one_thread, isolated
@@ -170,11 +171,11 @@ def criterion(model: Model, o: Tensor, batch: Batch) -> Tensor:
     )
     match model.loss:
         case "softmax_cross_entropy":
-            total = nn.CrossEntropyLoss(reduction="sum")(o, y)
+            total = functional.cross_entropy(o, y, reduction="sum")
         case "sigmoid_cross_entropy":
-            total = nn.BCEWithLogitsLoss(reduction="sum")(o, y)
+            total = functional.binary_cross_entropy_with_logits(o, y, reduction="sum")
         case _:
-            total = nn.MSELoss(reduction="sum")(o, y) / 2
+            total = functional.mse_loss(o, y, reduction="sum") / 2
     return total if model.reduction == "sum" else total / len(o)
 
 

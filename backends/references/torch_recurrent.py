@@ -1,13 +1,13 @@
 """Recurrent networks in PyTorch: the forward pass as an explicit loop, and nothing of the backward pass.
 
-A cell takes what the inputs add to a_t, and the state before a step, to the state after it. Since that addend
-enters a_t in a sum, its gradient is that of a_t.
+A cell is made of its parameters, before the loop: what is cut out of them is cut once, and not at every step. It takes
+what the inputs add to a_t, and the state before a step, to the state after it. Since that addend enters a_t in a sum,
+its gradient is that of a_t.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
 
 import torch
 from torch import Tensor
@@ -18,30 +18,48 @@ from .torch_activations_losses import ACTIVATION_FUNCTIONS, unreduced_loss
 from .torch_tensors import Batch, Tensors, within_lengths
 
 State = tuple[Tensor, ...]  # (h,), or (h, c)
-CellFunction = Callable[[Recurrent, Tensors, Tensor, State], State]
-Step = Callable[[Tensor, State], State]  # a cell with its model and parameters
+Step = Callable[[Tensor, State], State]
+CellFunction = Callable[[Recurrent, Tensors], Step]
 Record = Callable[[str, int, Tensor], None]  # a variable's name, its step from 0, its value
 
 
-def rnn(model: Recurrent, p: Tensors, from_x: Tensor, state: State) -> State:
-    (h,) = state
-    return (ACTIVATION_FUNCTIONS[model.activation](from_x + h @ p["W"].T),)
+def rnn(model: Recurrent, p: Tensors) -> Step:
+    activation = ACTIVATION_FUNCTIONS[model.activation]
+
+    def step(from_x: Tensor, state: State) -> State:
+        (h,) = state
+        return (activation(from_x + functional.linear(h, p["W"])),)
+
+    return step
 
 
-def lstm(model: Recurrent, p: Tensors, from_x: Tensor, state: State) -> State:
-    h, c = state
-    i, f, g, o = (from_x + h @ p["W"].T).chunk(4, dim=-1)
-    c = f.sigmoid() * c + i.sigmoid() * g.tanh()
-    return o.sigmoid() * c.tanh(), c
+def lstm(model: Recurrent, p: Tensors) -> Step:
+    def step(from_x: Tensor, state: State) -> State:
+        h, c = state
+        i, f, g, o = (from_x + functional.linear(h, p["W"])).chunk(4, dim=-1)
+        c = f.sigmoid() * c + i.sigmoid() * g.tanh()
+        return o.sigmoid() * c.tanh(), c
+
+    return step
 
 
-def gru(model: Recurrent, p: Tensors, from_x: Tensor, state: State) -> State:
-    (h,) = state
-    x_r, x_z, x_n = from_x.chunk(3, dim=-1)
-    W_r, W_z, W_n = p["W"].chunk(3)
-    r, z = (x_r + h @ W_r.T).sigmoid(), (x_z + h @ W_z.T).sigmoid()
-    from_h = r * functional.linear(h, W_n, p.get("b_hn")) if model.reset == "after" else (r * h) @ W_n.T
-    return ((1 - z) * (x_n + from_h).tanh() + z * h,)
+def gru(model: Recurrent, p: Tensors) -> Step:
+    H = model.hidden_size
+    W_rz, W_n = p["W"][: 2 * H], p["W"][2 * H :]
+
+    def step(from_x: Tensor, state: State) -> State:
+        (h,) = state
+        x_rz, x_n = from_x.split([2 * H, H], dim=-1)
+        if model.reset == "after":
+            h_rz, h_n = functional.linear(h, p["W"]).split([2 * H, H], dim=-1)
+            r, z = (x_rz + h_rz).sigmoid().chunk(2, dim=-1)
+            from_h = r * (h_n + p["b_hn"] if "b_hn" in p else h_n)
+        else:
+            r, z = (x_rz + functional.linear(h, W_rz)).sigmoid().chunk(2, dim=-1)
+            from_h = functional.linear(r * h, W_n)
+        return ((1 - z) * (x_n + from_h).tanh() + z * h,)
+
+    return step
 
 
 CELL_FUNCTIONS: dict[str, CellFunction] = {
@@ -52,17 +70,32 @@ CELL_FUNCTIONS: dict[str, CellFunction] = {
 
 
 def forward(
-    model: Recurrent, arrays: Tensors, batch: Batch, record: Record, cell: CellFunction | None = None
+    model: Recurrent,
+    arrays: Tensors,
+    batch: Batch,
+    record: Record | None = None,
+    cell: CellFunction | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """The loss, and o_t (T, B, K). `cell` takes the place of the model's cell, such as the same one compiled."""
+    """The loss, and o_t (T, B, K).
+
+    Args:
+        model: what is computed.
+        arrays: parameters, initial states and inputs.
+        batch: targets, and what is within lengths.
+        record: is called with every variable at every step, each then a tensor of its own.
+        cell: takes the place of the model's cell, such as the same one compiled.
+    """
     cell = cell or CELL_FUNCTIONS[model.cell]
     h = within_lengths(arrays["inputs"], batch)
     for layer in model.layers:
-        h = torch.cat([_direction(model, place, arrays, h, batch, record, cell) for place in layer], dim=-1)
-    outputs = functional.linear(h, arrays["V"], arrays.get("c")).unbind()
-    for t, o in enumerate(outputs):
-        record("o", t, o)
-    o, y = torch.stack(outputs), batch["targets"]
+        directions = [_direction(model, place, arrays, h, batch, record, cell) for place in layer]
+        h = torch.cat(directions, dim=-1) if model.bidirectional else directions[0]
+    o, y = functional.linear(h, arrays["V"], arrays.get("c")), batch["targets"]
+    if record is not None:
+        outputs = o.unbind()
+        for t, o_t in enumerate(outputs):
+            record("o", t, o_t)
+        o = torch.stack(outputs)
     if "with_loss" in batch:
         o_with_loss, y = o[batch["with_loss"]], y[batch["with_loss"]]
     else:
@@ -77,7 +110,7 @@ def _direction(
     arrays: Tensors,
     x: Tensor,
     batch: Batch,
-    record: Record,
+    record: Record | None,
     cell: CellFunction,
 ) -> Tensor:
     """The states (T, B, H) of one layer in one direction."""
@@ -88,15 +121,23 @@ def _direction(
     from_x = functional.linear(x, p["U"], p.get("b")).unbind()
     order = range(len(from_x))[::-1] if place.is_reverse else range(len(from_x))
 
+    record_here = None if record is None else _at_place(record, place, order)
+    if record_here is not None:
+        for step, t in enumerate(order):
+            record_here("a", step, from_x[t])
+    run = _windows if isinstance(model.truncation, Window) else _sequence
+    in_length = batch["in_length"][list(order)] if "in_length" in batch else None
+    states = run(cell(model, p), [from_x[t] for t in order], initial, in_length, model.truncation, record_here)
+    return torch.stack([states[step] for step in order])  # an order that turns time turns it back, too
+
+
+def _at_place(record: Record, place: LayerDirection, order: Sequence[int]) -> Record:
+    """Records the variables of one layer and direction, whose steps are counted in their own order."""
+
     def record_here(name: str, step: int, value: Tensor) -> None:
         record(place.name(name), order[step], value)
 
-    for step, t in enumerate(order):
-        record_here("a", step, from_x[t])
-    run = _windows if isinstance(model.truncation, Window) else _sequence
-    in_length = batch["in_length"][list(order)] if "in_length" in batch else None
-    states = run(partial(cell, model, p), [from_x[t] for t in order], initial, in_length, model.truncation, record_here)
-    return torch.stack([states[step] for step in order])  # an order that turns time turns it back, too
+    return record_here
 
 
 def _sequence(
@@ -105,7 +146,7 @@ def _sequence(
     state: State,
     in_length: Tensor | None,
     cut: Truncation | None,
-    record: Record,
+    record: Record | None,
 ) -> list[Tensor]:
     """h_1 … h_T. Chunks and last steps detach the state where the gradient stops."""
     steps_left = _steps_left(from_x, in_length) if isinstance(cut, LastSteps) else None
@@ -128,7 +169,7 @@ def _windows(
     state: State,
     in_length: Tensor | None,
     cut: Truncation | None,
-    record: Record,
+    record: Record | None,
 ) -> list[Tensor]:
     """h_1 … h_T, each by n applications of the cell of its own, from a detached state: T·n applications."""
     n = cut.steps if cut else len(from_x)
@@ -159,12 +200,10 @@ def _carried(in_length: Tensor | None, t: int, new: State, state: State) -> Stat
     return new if in_length is None else _where(in_length[t], new, state)
 
 
-def ignore(name: str, step: int, value: Tensor) -> None:
-    """Records nothing."""
-
-
-def _record_state(record: Record, t: int, state: State) -> None:
+def _record_state(record: Record | None, t: int, state: State) -> None:
     """What the cell computed, before a state past its length is replaced by the one that is carried."""
+    if record is None:
+        return
     for name, value in zip("hc", state, strict=False):
         record(name, t, value)
 

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..frameworks.torch_isolation import isolated
+from ..frameworks.torch_isolation import is_isolated, isolated
 from ..models import Recurrent
 from ..problems import Problem
 from .devices import require_device
@@ -58,6 +58,8 @@ def synchronized(compute: Callable[[], tuple[Tensor, Tensors]], device: str) -> 
     """The computation as a run that returns when the device has its results."""
 
     def run() -> tuple[Tensor, Tensors]:
+        if is_isolated(device):
+            return compute()
         with isolated(device):
             result = compute()
         if device == "cuda":
