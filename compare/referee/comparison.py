@@ -46,8 +46,10 @@ class DisagreementError(AssertionError):
 
     __module__ = "gradparity.compare"  # pytest shows it, and users import it from there
 
-    def __init__(self, comparison: Comparison, case: Path | None = None, *, next_step: str = "") -> None:
-        super().__init__(explain(comparison, case, next_step=next_step))
+    def __init__(
+        self, comparison: Comparison, case: Path | None = None, *, next_step: str = "", report: str = ""
+    ) -> None:
+        super().__init__(report or explain(comparison, case, next_step=next_step))
         self.comparison = comparison
 
 

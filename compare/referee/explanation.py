@@ -30,8 +30,22 @@ def explain(comparison: Comparison, case: Path | None = None, *, next_step: str 
         >>> print(explain(compare(problem, ["manual", "torch"])))  # doctest: +ELLIPSIS
         agree: manual, torch on rnn (tanh, softmax_cross_entropy), float64, T=12 B=3 D=4 H=8 K=5, case ...
     """
-    lines = [_headline(comparison)]
-    lines += [f"{failure.backend}: {failure.kind}: {failure.message}." for failure in comparison.failures]
+    lines = [_headline(comparison), *findings(comparison)]
+    if comparison.verdict != "agree":
+        lines.append(next_step or _next_step(comparison, case))
+    return "\n".join(lines)
+
+
+def findings(comparison: Comparison) -> list[str]:
+    """Which answers were refused, where the others differ and by how much, a line each; none of an agreement.
+
+    Args:
+        comparison: what is reported.
+
+    Returns:
+        The lines of `explain` between the headline and the next step.
+    """
+    lines = [f"{failure.backend}: {failure.kind}: {failure.message}." for failure in comparison.failures]
     wrong = [block for block in comparison.blocks if block.verdict == "disagree"]
     if wrong and all(block.truth and len(block.truth.wrong) == len(block.truth.error) for block in wrong):
         lines.append("All of them are wrong: what they agree on is not the truth.")
@@ -43,9 +57,7 @@ def explain(comparison: Comparison, case: Path | None = None, *, next_step: str 
         lines.append(_place(comparison, wrong))
     elif comparison.verdict == "undecidable":
         lines += _undecidable(comparison)
-    if comparison.verdict != "agree":
-        lines.append(next_step or _next_step(comparison, case))
-    return "\n".join(lines)
+    return lines
 
 
 def _hidden_float32(comparison: Comparison, wrong: Sequence[BlockResult]) -> list[str]:
@@ -106,6 +118,8 @@ def _place(comparison: Comparison, wrong: Sequence[BlockResult]) -> str:
     forward = [block for block in wrong if block.quantity.symbol in ("o", "z") and not block.quantity.is_derivative]
     if forward:
         return f"The forward pass differs already, first in {forward[0].label}."
+    if final_states := [block.label for block in wrong if block.quantity.index == "n"]:
+        return f"The outputs agree, but after the last step {_in_words(final_states)} differ{'s' * (len(final_states) == 1)}."
     gave_outputs = all(getattr(answer, "outputs", None) is not None for answer in comparison.answers.values())
     if any(block.name == "loss" for block in wrong):
         if gave_outputs:
