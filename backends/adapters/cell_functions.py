@@ -61,9 +61,15 @@ def departures_of(functions: Mapping[str, str]) -> dict[str, str]:
     return {what: name for what, name in functions.items() if name != STANDARD[what]}
 
 
-def require_activation(layer: str, stated: object) -> None:
-    """Raises InvalidProblemError for a plain cell that does not tell its activation, unless it is stated."""
-    if stated is None:
+def require_activation(layer: str, activation: object) -> None:
+    """Checks the activation that a plain cell has, or that is stated for it.
+
+    Raises:
+        InvalidProblemError: the cell does not tell it, and it is not stated; or gradparity has no such function.
+    """
+    if activation is None:
         raise InvalidProblemError(
             f"{layer} is a plain cell that does not tell its activation: state it, such as activation='tanh'"
         )
+    if activation not in FUNCTIONS:
+        raise InvalidProblemError(f"{layer} has the unknown activation {activation!r}: expected one of {', '.join(FUNCTIONS)}")

@@ -28,10 +28,9 @@ def wrap_cell(
     departures = {}
     if layout.model_fields(weights)["cell"] != "rnn":
         departures = departures_of(functions)
-    elif "activation" in functions:
-        stated = stated | {"activation": functions["activation"]}
     else:
-        require_activation(name, stated.get("activation"))
+        stated = stated | {"activation": functions.get("activation", stated.get("activation"))}
+        require_activation(name, stated["activation"])
     if getattr(cell, "residual", False):
         departures["residual"] = "True"
     model = infer_model(layout, [weights], **stated)

@@ -21,7 +21,7 @@ from ..interface import Evaluation
 from ..layouts import get_layout
 from ..models import Model, Recurrent
 from ..problems import Problem
-from .cell_functions import departures_of, function_name
+from .cell_functions import departures_of, function_name, require_activation
 from .keras_engine import engine, in_double_precision, keras_on
 from .supported_networks import layer_sizes, unsupported_network_reason
 from .wrapped_layer import Usage, WrappedLayer, infer_model
@@ -132,6 +132,7 @@ def wrap(layer: Any, **stated: Any) -> WrappedLayer:
     departures = {}
     if isinstance(cell, keras.layers.SimpleRNNCell):
         stated["activation"] = functions["activation"]
+        require_activation(f"keras layer {layer.name}", stated["activation"])
     else:
         departures = departures_of(functions)
     if isinstance(cell, keras.layers.GRUCell):

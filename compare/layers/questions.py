@@ -28,10 +28,13 @@ class Asked:
     Attributes:
         comparison: of the layers that could be asked; None where fewer than two could.
         not_asked: what could not be asked, a line each.
+        handed_over_after: after how many steps a layer was called again, from the states that it had returned; 0 if
+            none was.
     """
 
     comparison: Comparison | None
     not_asked: tuple[str, ...] = ()
+    handed_over_after: int = 0
 
 
 def ask_from_given_states(layers: Sequence[WrappedLayer], problem: Problem) -> Asked:
@@ -40,7 +43,8 @@ def ask_from_given_states(layers: Sequence[WrappedLayer], problem: Problem) -> A
     Raises:
         UnsupportedProblemError: a layer cannot compute the problem.
     """
-    comparison, skipped = _compare(layers, problem, Usage(final_states=True))
+    usages = dict.fromkeys([layer.name for layer in layers], Usage(final_states=True))
+    comparison, skipped = _compare(layers, problem, usages)
     if skipped or comparison is None:
         raise UnsupportedProblemError(f"not every layer can compute this: {reasons_in_one_line(skipped)}")
     return Asked(comparison, (*_without_gradients(comparison), *_without_final_states(layers)))
@@ -49,21 +53,27 @@ def ask_from_given_states(layers: Sequence[WrappedLayer], problem: Problem) -> A
 def ask_without_states(layers: Sequence[WrappedLayer], problem: Problem) -> Asked:
     """The same with the layers' own initial states; and the states that they return are handed over to a second call.
 
-    So the gradients flow through these states, which is how long sequences are read part by part.
+    So the gradients flow through these states, which is how long sequences are read part by part. A layer that does
+    not return its states reads the whole sequence at once, which comes to the same.
     """
     able = [layer for layer in layers if layer.has_own_state]
-    zeros = {name: np.zeros_like(state) for name, state in problem.states.items()}
-    several_places = len(_model(problem).places) > 1
-    first_part = problem.seq_len // 2
-    handed_over = first_part > 0 and not several_places and all(layer.gives_final_states for layer in able)
-    usage = Usage(own_state=True, final_states=True, hand_over_after=first_part if handed_over else 0)
-    from_zeros = replace(problem, **zeros)  # which most layers begin with: the tolerance is measured there
-    asked = _ask_able(OWN, layers, able, from_zeros, usage, unable="it has to be given one")
-    if asked.comparison is None or handed_over:
+    from_zeros = replace(problem, **{name: np.zeros_like(state) for name, state in problem.states.items()})
+    # Two parts of a sequence are the whole only where nothing is read from its end.
+    first_part = problem.seq_len // 2 if len(_model(problem).places) == 1 else 0
+    usages = {
+        layer.name: Usage(
+            own_state=True, final_states=True, hand_over_after=first_part if layer.gives_final_states else 0
+        )
+        for layer in able
+    }
+    # The tolerance is measured from states of zero, with which most layers begin.
+    asked = _ask_able(OWN, layers, able, from_zeros, usages, unable="it has to be given one")
+    if asked.comparison is None:
         return asked
-    why = "in a stack or in both directions" if several_places else "where a layer does not return them"
-    why = why if first_part else "to a sequence of one step"
-    return replace(asked, not_asked=(*asked.not_asked, f"the states handed over to a second call: not {why}"))
+    if any(usage.hand_over_after for usage in usages.values()):
+        return replace(asked, handed_over_after=first_part)
+    why = "no layer returns them" if first_part else "in a stack, in both directions and of one step they are not"
+    return replace(asked, not_asked=(*asked.not_asked, f"whether returned states can be handed over: {why}"))
 
 
 def ask_with_lengths(layers: Sequence[WrappedLayer], problem: Problem) -> Asked:
@@ -74,11 +84,11 @@ def ask_with_lengths(layers: Sequence[WrappedLayer], problem: Problem) -> Asked:
     able = [layer for layer in layers if layer.takes_lengths]
     shortest = max(1, T // 2)
     lengths = np.linspace(T, shortest, B).round().astype(int) if B > 1 else np.array([shortest])
-    usage = Usage(own_lengths=True, final_states=True)
+    usages = dict.fromkeys([layer.name for layer in able], Usage(own_lengths=True, final_states=True))
     with_lengths = replace(problem, lengths=lengths)
     # A layer with a forward pass of its own may take whole sequences only, which it tells by an error.
     return _ask_able(
-        LENGTHS, layers, able, with_lengths, usage, unable="it cannot be told lengths", errors_are_refusals=True
+        LENGTHS, layers, able, with_lengths, usages, unable="it cannot be told lengths", errors_are_refusals=True
     )
 
 
@@ -87,7 +97,7 @@ def _ask_able(
     layers: Sequence[WrappedLayer],
     able: Sequence[WrappedLayer],
     problem: Problem,
-    usage: Usage,
+    usages: Mapping[str, Usage],
     *,
     unable: str,
     errors_are_refusals: bool = False,
@@ -96,7 +106,7 @@ def _ask_able(
     reasons = {layer.name: unable for layer in layers if layer not in able}
     comparison = None
     if len(able) > 1:
-        comparison, skipped = _compare(able, problem, usage, errors_are_refusals=errors_are_refusals)
+        comparison, skipped = _compare(able, problem, usages, errors_are_refusals=errors_are_refusals)
         reasons |= skipped
     asked = [layer.name for layer in layers if layer.name not in reasons]
     lines = [f"{title}, {name}: {reason}" for name, reason in reasons.items()]
@@ -106,11 +116,11 @@ def _ask_able(
 
 
 def _compare(
-    layers: Sequence[WrappedLayer], problem: Problem, usage: Usage, *, errors_are_refusals: bool = False
+    layers: Sequence[WrappedLayer], problem: Problem, usages: Mapping[str, Usage], *, errors_are_refusals: bool = False
 ) -> tuple[Comparison | None, dict[str, str]]:
     """The comparison of those who answered, if they are two; and why others did not."""
     states_after: dict[str, dict[str, np.ndarray]] = {}
-    recorders = {layer.name: _recorder(layer, problem, usage, states_after) for layer in layers}
+    recorders = {layer.name: _recorder(layer, problem, usages[layer.name], states_after) for layer in layers}
     tolerance = measure_tolerance(problem)
     gathered = gather(problem, recorders, overflows=tolerance.overflows, alone_is_enough=True)
     # Where one alone can answer, `gather` asks manual too; but no layer agrees by agreeing with that.
@@ -172,7 +182,7 @@ def _with_final_states(comparison: Comparison, states: Mapping[str, Mapping[str,
     verdicts = {comparison.verdict, *(block.verdict for block in judged)}
     verdict = next(verdict for verdict in ("disagree", "undecidable", "agree") if verdict in verdicts)
     bitwise = comparison.bitwise and bitwise_equal(quantities.values())
-    return replace(comparison, blocks=tuple(blocks), verdict=verdict, bitwise=bitwise)
+    return replace(comparison, blocks=tuple(blocks), verdict=verdict, bitwise=bitwise, without_reference=True)
 
 
 def _state_quantities(problem: Problem, states: Mapping[str, np.ndarray]) -> dict[str, Quantity]:

@@ -124,6 +124,7 @@ def _compare(
         options=options,
         weight_differences=differences,
         questions=questions,
+        handed_over_after=asked[OWN].handed_over_after,
         not_asked=(*(line for of in asked.values() for line in of.not_asked), *remarks),
     )
 

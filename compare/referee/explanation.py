@@ -21,7 +21,7 @@ def explain(comparison: Comparison, case: Path | None = None, *, next_step: str 
         next_step: what to try next, if it is not to compare or to keep the case.
 
     Returns:
-        The verdict, and who answered what. If it is no agreement, also which answers were refused, where the others
+        The verdict, and who answered what; of backends that agree with each other only, that. If it is no agreement, also which answers were refused, where the others
         differ, by how much of what rounding explains, and the next step.
 
     Examples:
@@ -33,6 +33,8 @@ def explain(comparison: Comparison, case: Path | None = None, *, next_step: str 
     lines = [_headline(comparison), *findings(comparison)]
     if comparison.verdict != "agree":
         lines.append(next_step or _next_step(comparison, case))
+    elif comparison.reservation:
+        lines.append(comparison.reservation)
     return "\n".join(lines)
 
 
