@@ -1,4 +1,4 @@
-"""The functions of a cell that are options of its library: read by evaluating them, since any function can be passed."""
+"""The functions of a cell that are options in its library: told by their values, since any function can be passed."""
 
 from __future__ import annotations
 
@@ -72,4 +72,6 @@ def require_activation(layer: str, activation: object) -> None:
             f"{layer} is a plain cell that does not tell its activation: state it, such as activation='tanh'"
         )
     if activation not in FUNCTIONS:
-        raise InvalidProblemError(f"{layer} has the unknown activation {activation!r}: expected one of {', '.join(FUNCTIONS)}")
+        raise InvalidProblemError(
+            f"{layer} has the unknown activation {activation!r}: expected one of {', '.join(FUNCTIONS)}"
+        )

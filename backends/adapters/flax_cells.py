@@ -23,7 +23,9 @@ def wrap_cell(
 ) -> WrappedLayer:
     """A cell with these weights as a backend, with the functions and the options that it has."""
     functions = {
-        what: function_name(getattr(cell, option), _applied) for what, option in OPTIONS.items() if hasattr(cell, option)
+        what: function_name(getattr(cell, option), _applied)
+        for what, option in OPTIONS.items()
+        if hasattr(cell, option)
     }
     departures = {}
     if layout.model_fields(weights)["cell"] != "rnn":

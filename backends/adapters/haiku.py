@@ -47,8 +47,8 @@ def call(
             state = hk.LSTMState(*states) if len(states) > 1 else states[0]
         return hk.dynamic_unroll(made, x, state)
 
-    apply: Any = hk.without_apply_rng(hk.transform(unroll)).apply
-    h, after = apply(_nested(weights, name), x)
+    transformed: Any = hk.without_apply_rng(hk.transform(unroll))
+    h, after = transformed.apply(_nested(weights, name), x)
     return h, tuple(after) if isinstance(after, hk.LSTMState) else (after,)
 
 
@@ -100,7 +100,8 @@ def wrap(core: Callable[[], hk.RNNCore], params: Any, **stated: Any) -> WrappedL
 def _class_of(core: Callable[[], hk.RNNCore]) -> type:
     """The class of what a function makes."""
     classes = []
-    hk.transform(lambda: classes.append(type(core()))).apply({}, None)
+    run: Any = hk.transform(lambda: classes.append(type(core())))
+    run.apply({}, None)
     return classes[0]
 
 

@@ -246,7 +246,7 @@ def _one_layer(
 ) -> tuple[Array, States]:
     """h (T, B, H) of the only layer, and its states (1, B, H); it is told the lengths, or called on two parts."""
     state = states and tuple(initial[0] for initial in states)
-    parts = []
+    parts: list[Array] = []
     for x in jnp.split(arrays["inputs"], [usage.hand_over_after] if usage.hand_over_after else []):
         if parts and not state:
             raise UnsupportedProblemError("the layer does not return its states, so that they cannot be handed over")

@@ -135,7 +135,7 @@ def _outputs(
     if usage.own_state:
         states = None
     told = torch.tensor(lengths) if usage.own_lengths and lengths is not None else None
-    parts = []
+    parts: list[Tensor] = []
     for x in torch.tensor_split(other_leaves["inputs"], [usage.hand_over_after] if usage.hand_over_after else []):
         if parts and not states:
             raise UnsupportedProblemError("the layer does not return its states, so that they cannot be handed over")

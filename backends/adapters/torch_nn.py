@@ -131,9 +131,7 @@ def _run_layers(
     return h.transpose(0, 1) if module.batch_first else h, after if isinstance(after, tuple) else (after,)
 
 
-def _run_cell(
-    module: nn.RNNCellBase, parameters: Weights, x: Tensor, states: States | None
-) -> tuple[Tensor, States]:
+def _run_cell(module: nn.RNNCellBase, parameters: Weights, x: Tensor, states: States | None) -> tuple[Tensor, States]:
     state = None if states is None else tuple(initial[0] for initial in states)
     steps = []
     for x_t in x:

@@ -101,7 +101,8 @@ class WrappedLayer:
         if reason := unsupported_network_reason(model):
             return reason
         if self.departures:
-            return f"it computes another cell: {', '.join(f'{what} {value}' for what, value in self.departures.items())}"
+            departures = [f"{what} {value}" for what, value in self.departures.items()]
+            return f"it computes another cell: {', '.join(departures)}"
         same = isinstance(model, Recurrent) and _layer_fields(model) == _layer_fields(self.model)
         return "" if same else f"it wraps one layer only: {self.model.summary}"
 

@@ -54,8 +54,8 @@ def report(comparison: LayerComparison) -> str:
     lines += [difference.summary for difference in comparison.weight_differences[:MOST_WEIGHTS]]
     if len(comparison.weight_differences) > MOST_WEIGHTS:
         lines.append(f"… and {len(comparison.weight_differences) - MOST_WEIGHTS} more parameters.")
-    lines += [f"Not asked: {line}." for line in comparison.not_asked]
     if not any(asked.failures for asked in comparison.questions.values()):
+        lines += [f"Not asked: {line}." for line in comparison.not_asked]
         lines.append(_about_the_weights(comparison))
     return "\n".join(lines)
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from ...backends import Evaluation, Problem, Recurrent, UnsupportedProblemError
 from ...backends.adapters.wrapped_layer import LayerAnswer, Usage, WrappedLayer
+from ...backends.errors import first_line
 from ...backends.references.manual_backend import final_states
 from ..answers import Quantity, QuantityName
 from ..referee import Comparison, Failure
@@ -19,6 +21,7 @@ from ..tolerance import measure_rounding, measure_tolerance
 GIVEN = "from given initial states"
 OWN = "without an initial state"
 LENGTHS = "with lengths"
+Refusals = tuple[type[Exception], ...]  # the errors by which a layer tells that it cannot be called so
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,8 +40,11 @@ class Asked:
     handed_over_after: int = 0
 
 
-def ask_from_given_states(layers: Sequence[WrappedLayer], problem: Problem) -> Asked:
+def ask_from_given_states(layers: Sequence[WrappedLayer], problem: Problem) -> tuple[Comparison, tuple[str, ...]]:
     """Outputs, final states and all gradients, from the problem's initial states.
+
+    Returns:
+        The comparison of all layers; and what could not be asked, a line each.
 
     Raises:
         UnsupportedProblemError: a layer cannot compute the problem.
@@ -47,7 +53,7 @@ def ask_from_given_states(layers: Sequence[WrappedLayer], problem: Problem) -> A
     comparison, skipped = _compare(layers, problem, usages)
     if skipped or comparison is None:
         raise UnsupportedProblemError(f"not every layer can compute this: {reasons_in_one_line(skipped)}")
-    return Asked(comparison, (*_without_gradients(comparison), *_without_final_states(layers)))
+    return comparison, (*_without_gradients(comparison), *_without_final_states(layers))
 
 
 def ask_without_states(layers: Sequence[WrappedLayer], problem: Problem) -> Asked:
@@ -57,7 +63,8 @@ def ask_without_states(layers: Sequence[WrappedLayer], problem: Problem) -> Aske
     not return its states reads the whole sequence at once, which comes to the same.
     """
     able = [layer for layer in layers if layer.has_own_state]
-    from_zeros = replace(problem, **{name: np.zeros_like(state) for name, state in problem.states.items()})
+    zeros: dict[str, Any] = {name: np.zeros_like(state) for name, state in problem.states.items()}
+    from_zeros = replace(problem, **zeros)
     # Two parts of a sequence are the whole only where nothing is read from its end.
     first_part = problem.seq_len // 2 if len(_model(problem).places) == 1 else 0
     usages = {
@@ -66,14 +73,15 @@ def ask_without_states(layers: Sequence[WrappedLayer], problem: Problem) -> Aske
         )
         for layer in able
     }
-    # The tolerance is measured from states of zero, with which most layers begin.
-    asked = _ask_able(OWN, layers, able, from_zeros, usages, unable="it has to be given one")
+    # The tolerance is measured from states of zero, with which most layers begin. A layer of one's own tells by a
+    # TypeError that it wants a state.
+    asked = _ask_able(OWN, layers, able, from_zeros, usages, unable="it has to be given one", refuses_by=(TypeError,))
     if asked.comparison is None:
         return asked
     if any(usage.hand_over_after for usage in usages.values()):
         return replace(asked, handed_over_after=first_part)
-    why = "no layer returns them" if first_part else "in a stack, in both directions and of one step they are not"
-    return replace(asked, not_asked=(*asked.not_asked, f"whether returned states can be handed over: {why}"))
+    why = "no layer returns them" if first_part else "a stack, both directions or one step are not read in parts"
+    return replace(asked, not_asked=(*asked.not_asked, f"the returned states, handed over to a second call: {why}"))
 
 
 def ask_with_lengths(layers: Sequence[WrappedLayer], problem: Problem) -> Asked:
@@ -86,9 +94,9 @@ def ask_with_lengths(layers: Sequence[WrappedLayer], problem: Problem) -> Asked:
     lengths = np.linspace(T, shortest, B).round().astype(int) if B > 1 else np.array([shortest])
     usages = dict.fromkeys([layer.name for layer in able], Usage(own_lengths=True, final_states=True))
     with_lengths = replace(problem, lengths=lengths)
-    # A layer with a forward pass of its own may take whole sequences only, which it tells by an error.
+    # A layer of one's own may take whole sequences only, and tells so by any error.
     return _ask_able(
-        LENGTHS, layers, able, with_lengths, usages, unable="it cannot be told lengths", errors_are_refusals=True
+        LENGTHS, layers, able, with_lengths, usages, unable="it cannot be told lengths", refuses_by=(Exception,)
     )
 
 
@@ -100,13 +108,13 @@ def _ask_able(
     usages: Mapping[str, Usage],
     *,
     unable: str,
-    errors_are_refusals: bool = False,
+    refuses_by: Refusals,
 ) -> Asked:
     """Asks those who can be asked, if they are two."""
     reasons = {layer.name: unable for layer in layers if layer not in able}
     comparison = None
     if len(able) > 1:
-        comparison, skipped = _compare(able, problem, usages, errors_are_refusals=errors_are_refusals)
+        comparison, skipped = _compare(able, problem, usages, refuses_by)
         reasons |= skipped
     asked = [layer.name for layer in layers if layer.name not in reasons]
     lines = [f"{title}, {name}: {reason}" for name, reason in reasons.items()]
@@ -116,33 +124,31 @@ def _ask_able(
 
 
 def _compare(
-    layers: Sequence[WrappedLayer], problem: Problem, usages: Mapping[str, Usage], *, errors_are_refusals: bool = False
+    layers: Sequence[WrappedLayer], problem: Problem, usages: Mapping[str, Usage], refuses_by: Refusals = ()
 ) -> tuple[Comparison | None, dict[str, str]]:
     """The comparison of those who answered, if they are two; and why others did not."""
     states_after: dict[str, dict[str, np.ndarray]] = {}
-    recorders = {layer.name: _recorder(layer, problem, usages[layer.name], states_after) for layer in layers}
+    recorders = {
+        layer.name: _recorder(layer, problem, usages[layer.name], states_after, refuses_by) for layer in layers
+    }
     tolerance = measure_tolerance(problem)
     gathered = gather(problem, recorders, overflows=tolerance.overflows, alone_is_enough=True)
     # Where one alone can answer, `gather` asks manual too; but no layer agrees by agreeing with that.
     answers = {name: answer for name, answer in gathered.answers.items() if name in recorders}
     failures = [failure for failure in gathered.failures if failure.backend in recorders]
-    skipped = dict(gathered.skipped)
-    if errors_are_refusals:
-        skipped |= {failure.backend: failure.message for failure in failures if failure.kind == "error"}
-        failures = [failure for failure in failures if failure.kind != "error"]
     states = {name: states_after[name] for name in answers}
     unfit = [failure for name, after in states.items() if (failure := _state_failure(name, problem, after))]
     for failure in unfit:
         del answers[failure.backend], states[failure.backend]
     failures += unfit
     if len(answers) + len(failures) < 2:
-        return None, skipped
+        return None, gathered.skipped
     comparison = judge(problem, Gathered(answers, tuple(failures), {}), tolerance)
-    return _with_final_states(comparison, states), skipped
+    return _with_final_states(comparison, states), gathered.skipped
 
 
 def _state_failure(name: str, problem: Problem, states: Mapping[str, np.ndarray]) -> Failure | None:
-    """The reason to refuse final states before their values are compared; None if they are fit, or if there are none."""
+    """The reason to refuse final states before their values are compared; None if they are fit, or there are none."""
     model = _model(problem)
     shape = (len(model.places), problem.batch_size, model.hidden_size)
     expected = [f"{state.removesuffix('0')}_n" for state in model.state_names]
@@ -159,12 +165,19 @@ def _state_failure(name: str, problem: Problem, states: Mapping[str, np.ndarray]
 
 
 def _recorder(
-    layer: WrappedLayer, problem: Problem, usage: Usage, states_after: dict[str, dict[str, np.ndarray]]
+    layer: WrappedLayer,
+    problem: Problem,
+    usage: Usage,
+    states_after: dict[str, dict[str, np.ndarray]],
+    refuses_by: Refusals,
 ) -> WrappedLayer:
     """The layer, called in that way, whose final states are kept beside its answers; whatever its functions are."""
 
     def evaluate(problem: Problem, trace: bool, _: Usage) -> LayerAnswer:
-        answer = layer.evaluator(problem, trace, usage)
+        try:
+            answer = layer.evaluator(problem, trace, usage)
+        except refuses_by as error:
+            raise UnsupportedProblemError(f"it raised {first_line(error)}") from error
         states_after[layer.name] = {name: array.copy() for name, array in answer.final_states.items()}
         return answer
 

@@ -14,8 +14,8 @@ from ...backends.adapters.wrapped_layer import WrappedLayer
 from ...backends.errors import RequestError, UnsupportedProblemError
 from ..referee import WORST_FIRST, Comparison, DisagreementError
 from .layer_comparison import LayerComparison, report
-from .questions import GIVEN, LENGTHS, OWN, ask_from_given_states, ask_with_lengths, ask_without_states
-from .weight_differences import weight_differences
+from .questions import GIVEN, LENGTHS, OWN, Asked, ask_from_given_states, ask_with_lengths, ask_without_states
+from .weight_differences import WeightDifference, weight_differences
 
 READOUT_SIZE = 3  # K of the read-out that makes a loss of the states
 
@@ -94,38 +94,38 @@ def compare_wrapped(
     Raises:
         UnsupportedProblemError: a layer cannot compute this.
     """
-    comparison = ask_from_given_states(wrapped, _problem(wrapped, seq_len, batch_size, seed)).comparison
-    assert comparison is not None  # of two layers, or it raises
+    comparison, _ = ask_from_given_states(wrapped, _problem(wrapped, seq_len, batch_size, seed))
     return comparison
 
 
 def _compare(
     wrapped: Sequence[WrappedLayer], problem: Problem, options: dict[str, dict[str, str]], *, same_options: bool
 ) -> LayerComparison:
-    """Everything that is asked of layers, in one comparison: it agrees if all of it does."""
-    asked = {
-        GIVEN: ask_from_given_states(wrapped, problem),
-        OWN: ask_without_states(wrapped, problem),
-        LENGTHS: ask_with_lengths(wrapped, problem),
-    }
-    questions = {title: of.comparison for title, of in asked.items() if of.comparison is not None}
-    differences = weight_differences(wrapped)
+    """Everything that is asked of layers, in one comparison: it agrees if all of it does.
+
+    Where a layer fails from given states already, it is asked nothing else.
+    """
+    first, not_asked = ask_from_given_states(wrapped, problem)
+    asked: dict[str, Asked] = {}
+    differences: tuple[WeightDifference, ...] = ()
+    if not first.failures:
+        asked = {OWN: ask_without_states(wrapped, problem), LENGTHS: ask_with_lengths(wrapped, problem)}
+        differences = weight_differences(wrapped)
+    questions = {GIVEN: first} | {title: of.comparison for title, of in asked.items() if of.comparison is not None}
     verdicts = {comparison.verdict for comparison in questions.values()}
     verdict = next(verdict for verdict in WORST_FIRST if verdict in verdicts)
     if differences or not same_options:
         verdict = "disagree"
-    first = questions[GIVEN]
     remarks = [remark for layer in wrapped for remark in layer.remarks]
     of_first = {field.name: getattr(first, field.name) for field in fields(Comparison)}
     return LayerComparison(
-        **of_first
-        | {"verdict": verdict, "bitwise": all(comparison.bitwise for comparison in questions.values())},
+        **of_first | {"verdict": verdict, "bitwise": all(comparison.bitwise for comparison in questions.values())},
         description=_description(wrapped[0]),
         options=options,
         weight_differences=differences,
         questions=questions,
-        handed_over_after=asked[OWN].handed_over_after,
-        not_asked=(*(line for of in asked.values() for line in of.not_asked), *remarks),
+        handed_over_after=asked[OWN].handed_over_after if OWN in asked else 0,
+        not_asked=(*not_asked, *(line for of in asked.values() for line in of.not_asked), *remarks),
     )
 
 

@@ -43,8 +43,7 @@ class WeightDifference:
         ]
         entries = "entry differs" if self.count == 1 else "entries differ"
         return (
-            f"{self.parameter}{list(self.index)} differs{by}: {', '.join(held)}; "
-            f"{self.count} {entries} of {self.size}."
+            f"{self.parameter}{list(self.index)} differs{by}: {', '.join(held)}; {self.count} {entries} of {self.size}."
         )
 
 

@@ -21,8 +21,8 @@ def explain(comparison: Comparison, case: Path | None = None, *, next_step: str 
         next_step: what to try next, if it is not to compare or to keep the case.
 
     Returns:
-        The verdict, and who answered what; of backends that agree with each other only, that. If it is no agreement, also which answers were refused, where the others
-        differ, by how much of what rounding explains, and the next step.
+        The verdict, and who answered what; and of an agreement, what it does not show. If it is none, also which
+        answers were refused, where the others differ, by how much of what rounding explains, and the next step.
 
     Examples:
         >>> from gradparity.compare import SYSTEMS, compare
@@ -121,7 +121,8 @@ def _place(comparison: Comparison, wrong: Sequence[BlockResult]) -> str:
     if forward:
         return f"The forward pass differs already, first in {forward[0].label}."
     if final_states := [block.label for block in wrong if block.quantity.index == "n"]:
-        return f"The outputs agree, but after the last step {_in_words(final_states)} differ{'s' * (len(final_states) == 1)}."
+        verb = "differs" if len(final_states) == 1 else "differ"
+        return f"The outputs agree, but after the last step {_in_words(final_states)} {verb}."
     gave_outputs = all(getattr(answer, "outputs", None) is not None for answer in comparison.answers.values())
     if any(block.name == "loss" for block in wrong):
         if gave_outputs:
