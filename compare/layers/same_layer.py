@@ -83,7 +83,9 @@ def assert_same_layer(
 def compare_wrapped(
     wrapped: Sequence[WrappedLayer], *, seq_len: int = 7, batch_size: int = 3, seed: int = 0
 ) -> Comparison:
-    """Compares layers on a random batch, from given states; the tolerance is measured with the weights of the first.
+    """Compares the outputs and gradients of layers on a random batch, from given states.
+
+    The tolerance is measured with the weights of the first one.
 
     Args:
         wrapped: layers of one kind, size and dtype.
@@ -94,7 +96,8 @@ def compare_wrapped(
     Raises:
         UnsupportedProblemError: a layer cannot compute this.
     """
-    comparison, _ = ask_from_given_states(wrapped, _problem(wrapped, seq_len, batch_size, seed))
+    problem = _problem(wrapped, seq_len, batch_size, seed)
+    comparison, _ = ask_from_given_states(wrapped, problem, final_states=False)
     return comparison
 
 
