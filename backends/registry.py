@@ -86,6 +86,27 @@ def default_backend_names() -> tuple[str, ...]:
     return tuple(name for name in backend_names() if name not in BACKENDS or not BACKENDS[name].on_request)
 
 
+def is_reference(backend: Backend) -> bool:
+    """Whether a backend is one of this package, and no object of the user's.
+
+    Args:
+        backend: any; a layer that is wrapped is the user's.
+
+    Returns:
+        Whether its class is of this package, whatever the backend is called.
+
+    Example:
+        >>> is_reference(get_backend("manual"))
+        True
+        >>> class Mine(type(get_backend("manual"))):
+        ...     name = "manual"
+        >>> is_reference(Mine())
+        False
+    """
+    module = type(backend).__module__
+    return module.startswith(f"{__package__}.") and module != f"{ADAPTERS_PACKAGE}.wrapped_layer"
+
+
 def get_backend(name: str) -> Backend:
     """The backend of a name. Its framework is imported now, and not before.
 

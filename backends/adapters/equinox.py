@@ -11,6 +11,7 @@ import jax
 import numpy as np
 from jax import Array, lax
 
+from ..errors import UnsupportedProblemError
 from ..layouts import get_layout
 from ..models import Recurrent
 from .layers_on_jax import JaxLibrary, States, Weights, on_jax, wrap_on_jax
@@ -20,21 +21,26 @@ LAYOUT = get_layout("equinox")
 CELL_CLASSES = {"lstm": eqx.nn.LSTMCell, "gru": eqx.nn.GRUCell}
 
 
-def make(model: Recurrent, input_size: int) -> partial[Array]:
+def make(model: Recurrent, input_size: int) -> partial[tuple[Array, States]]:
     """The layer of a model. Its dtype is that of the weights."""
     build = partial(CELL_CLASSES[model.cell], input_size, model.hidden_size, key=jax.random.PRNGKey(0))
     return partial(call, eqx.filter_eval_shape(build))
 
 
-def call(cell: Any, weights: Weights, x: Array, states: States) -> Array:
-    """h_1 … h_T (T, B, H). The LSTM's state is (h, c)."""
+def call(
+    cell: Any, weights: Weights, x: Array, states: States | None, lengths: Array | None = None
+) -> tuple[Array, States]:
+    """h_1 … h_T (T, B, H), and the last state. The LSTM's state is (h, c). A cell has no state of its own."""
+    if states is None or lengths is not None:
+        raise UnsupportedProblemError("an equinox cell has to be given a state, and cannot be told lengths")
     cell = _with(cell, weights)
 
     def step(state: Any, x_t: Array) -> tuple[Any, Array]:
         state = jax.vmap(cell)(x_t, state)
         return state, state[0] if isinstance(state, tuple) else state
 
-    return lax.scan(step, states if len(states) > 1 else states[0], x)[1]
+    after, h = lax.scan(step, states if len(states) > 1 else states[0], x)
+    return h, after if isinstance(after, tuple) else (after,)
 
 
 def build(model: Recurrent, weights: Mapping[str, np.ndarray]) -> Any:
@@ -57,7 +63,8 @@ def wrap(cell: Any, **stated: Any) -> WrappedLayer:
     names = [name for name in ("weight_ih", "weight_hh", "bias", "bias_n") if getattr(cell, name, None) is not None]
     weights = {name: np.asarray(getattr(cell, name)) for name in names}
     model = infer_model(LAYOUT, [weights], **stated)
-    return wrap_on_jax(f"equinox {type(cell).__name__}", LAYOUT, model, [weights], [partial(call, cell)])
+    name = f"equinox {type(cell).__name__}"
+    return wrap_on_jax(name, LAYOUT, model, [weights], [partial(call, cell)], gives_final_states=True)
 
 
 BACKEND = JaxLibrary("equinox", LAYOUT, make)

@@ -14,14 +14,15 @@ from jax import Array
 from ..errors import InvalidProblemError
 from ..layouts import get_layout
 from ..models import Recurrent
-from .layers_on_jax import JaxLibrary, States, Weights, on_jax, wrap_on_jax
-from .wrapped_layer import WrappedLayer, infer_model, require_forward
+from .flax_cells import as_carry, require_forward, require_plain_scan, wrap_cell
+from .layers_on_jax import JaxLibrary, States, Weights, on_jax
+from .wrapped_layer import WrappedLayer
 
 LAYOUT = get_layout("flax-linen")
 ACTIVATION_FUNCTIONS = {"tanh": nn.tanh, "relu": nn.relu, "sigmoid": nn.sigmoid, "identity": lambda a: a}
 
 
-def make(model: Recurrent, input_size: int) -> partial[Array]:
+def make(model: Recurrent, input_size: int) -> partial[tuple[Array, States]]:
     """The layer of a model. Its dtype is that of the weights."""
     match model.cell:
         case "lstm":
@@ -32,18 +33,22 @@ def make(model: Recurrent, input_size: int) -> partial[Array]:
             return partial(call, nn.SimpleCell(model.hidden_size, activation_fn=ACTIVATION_FUNCTIONS[model.activation]))
 
 
-def call(cell: nn.RNNCellBase, weights: Weights, x: Array, states: States) -> Array:
-    """h_1 … h_T (T, B, H). Flax carries (c, h)."""
+def call(
+    cell: nn.RNNCellBase, weights: Weights, x: Array, states: States | None, lengths: Array | None = None
+) -> tuple[Array, States]:
+    """h_1 … h_T (T, B, H), and the last state. Flax carries (c, h)."""
     params = unflatten_dict({("params", "cell", *name.split(".")): array for name, array in weights.items()})
-    carry = states[::-1] if len(states) > 1 else states[0]
-    h: Any = nn.RNN(cell, time_major=True).apply(params, x, initial_carry=carry)
-    return h
+    run: Any = nn.RNN(cell, time_major=True, return_carry=True).apply
+    carry, h = run(params, x, initial_carry=as_carry(states), seq_lengths=lengths)
+    return h, carry[::-1] if isinstance(carry, tuple) else (carry,)
 
 
 def build(model: Recurrent, weights: Mapping[str, np.ndarray]) -> tuple[nn.RNNCellBase, dict[str, Any]]:
     """The cell of a model, and its variables with these weights."""
     arrays = {("params", *name.split(".")): array for name, array in on_jax(weights).items()}
-    return make(model, model.input_size).args[0], unflatten_dict(arrays)
+    cell = make(model, model.input_size).args[0]
+    dtype = next(iter(weights.values())).dtype  # of its own state too
+    return cell.clone(param_dtype=dtype), unflatten_dict(arrays)
 
 
 def wrap(cell: nn.RNNCellBase | nn.RNN, variables: Any, **stated: Any) -> WrappedLayer:
@@ -56,13 +61,16 @@ def wrap(cell: nn.RNNCellBase | nn.RNN, variables: Any, **stated: Any) -> Wrappe
         raise InvalidProblemError(
             f"the variables are {', '.join(variables) or 'none'}, expected all that init returned"
         )
+    if others := [name for name in variables if name != "params"]:
+        raise InvalidProblemError(f"the variables have {', '.join(others)} beside params, which is not compared")
     params = nn.meta.unbox(variables["params"])
     flat = {".".join(name): np.asarray(array) for name, array in flatten_dict(dict(params)).items()}
     if isinstance(cell, nn.RNN):
         require_forward(cell, nn.RNN)
+        require_plain_scan(cell, nn.RNN(cell.cell), ("variable_axes", "variable_broadcast", "variable_carry"))
         cell, flat = cell.cell, {name.removeprefix("cell."): array for name, array in flat.items()}
-    model = infer_model(LAYOUT, [flat], **stated)
-    return wrap_on_jax(f"flax-linen {type(cell).__name__}", LAYOUT, model, [flat], [partial(call, cell)])
+    name = f"flax-linen {type(cell).__name__}"
+    return wrap_cell(name, LAYOUT, cell, flat, partial(call, cell), stated)
 
 
 BACKEND = JaxLibrary("flax-linen", LAYOUT, make)

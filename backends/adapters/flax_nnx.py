@@ -14,15 +14,16 @@ from jax import Array
 from ..errors import InvalidProblemError
 from ..layouts import NO_B_HN, get_layout
 from ..models import Model, Recurrent
-from .layers_on_jax import JaxLibrary, States, Weights, on_jax, wrap_on_jax
-from .wrapped_layer import WrappedLayer, infer_model, require_forward
+from .flax_cells import as_carry, require_forward, require_plain_scan, wrap_cell
+from .layers_on_jax import JaxLibrary, States, Weights, on_jax
+from .wrapped_layer import WrappedLayer
 
 LAYOUT = get_layout("flax-nnx")
 CELL_CLASSES = {"rnn": nnx.SimpleCell, "lstm": nnx.OptimizedLSTMCell, "gru": nnx.GRUCell}
 ACTIVATION_FUNCTIONS = {"tanh": nnx.tanh, "relu": nnx.relu, "sigmoid": nnx.sigmoid, "identity": lambda a: a}
 
 
-def make(model: Recurrent, input_size: int) -> partial[Array]:
+def make(model: Recurrent, input_size: int) -> partial[tuple[Array, States]]:
     """The layer of a model. `SimpleCell` computes in float32 unless it is stated not to."""
     options = {"activation_fn": ACTIVATION_FUNCTIONS[model.activation], "dtype": None} if model.cell == "rnn" else {}
     cell = CELL_CLASSES[model.cell]
@@ -30,16 +31,21 @@ def make(model: Recurrent, input_size: int) -> partial[Array]:
     return partial(call, *nnx.split(shapes))
 
 
-def call(graph: Any, state: Any, weights: Weights, x: Array, states: States) -> Array:
-    """h_1 … h_T (T, B, H). Flax carries (c, h)."""
-    carry = states[::-1] if len(states) > 1 else states[0]
-    return nnx.RNN(_cell(graph, state, weights), time_major=True)(x, initial_carry=carry)
+def call(
+    graph: Any, state: Any, weights: Weights, x: Array, states: States | None, lengths: Array | None = None
+) -> tuple[Array, States]:
+    """h_1 … h_T (T, B, H), and the last state. Flax carries (c, h)."""
+    run: Any = nnx.RNN(_cell(graph, state, weights), time_major=True, return_carry=True)
+    carry, h = run(x, initial_carry=as_carry(states), seq_lengths=lengths)
+    return h, carry[::-1] if isinstance(carry, tuple) else (carry,)
 
 
 def build(model: Recurrent, weights: Mapping[str, np.ndarray]) -> nnx.Module:
     """The cell of a model, with these weights."""
     graph, state = make(model, model.input_size).args
-    return _cell(graph, state, on_jax(weights))
+    cell = _cell(graph, state, on_jax(weights))
+    cell.param_dtype = next(iter(weights.values())).dtype  # of its own state too
+    return cell
 
 
 def _cell(graph: Any, state: Any, weights: Weights) -> Any:
@@ -56,14 +62,14 @@ def wrap(layer: nnx.Module, **stated: Any) -> WrappedLayer:
     """
     if isinstance(layer, nnx.RNN):
         require_forward(layer, nnx.RNN)
+        require_plain_scan(layer, nnx.RNN(layer.cell), ("state_axes", "broadcast_rngs"))
     cell = layer.cell if isinstance(layer, nnx.RNN) else layer
     if isinstance(cell, nnx.LSTMCell) and not isinstance(cell, nnx.OptimizedLSTMCell):
         raise InvalidProblemError("flax.nnx.LSTMCell is not supported, expected OptimizedLSTMCell")
     params = nnx.to_pure_dict(nnx.state(cell, nnx.Param))
     flat = {".".join(map(str, name)): np.asarray(array) for name, array in flatten_dict(params).items()}
-    model = infer_model(LAYOUT, [flat], **stated)
     graph, state = nnx.split(cell)
-    return wrap_on_jax(f"flax-nnx {type(cell).__name__}", LAYOUT, model, [flat], [partial(call, graph, state)])
+    return wrap_cell(f"flax-nnx {type(cell).__name__}", LAYOUT, cell, flat, partial(call, graph, state), stated)
 
 
 class FlaxNnx(JaxLibrary):

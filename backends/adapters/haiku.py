@@ -10,9 +10,10 @@ import haiku as hk
 import numpy as np
 from jax import Array
 
-from ..errors import InvalidProblemError
+from ..errors import InvalidProblemError, UnsupportedProblemError
 from ..layouts import get_layout
 from ..models import Recurrent
+from .cell_functions import require_activation
 from .layers_on_jax import JaxLibrary, States, Weights, on_jax, wrap_on_jax
 from .wrapped_layer import WrappedLayer, infer_model
 
@@ -20,16 +21,35 @@ LAYOUT = get_layout("haiku")
 CORE_CLASSES = {"rnn": hk.VanillaRNN, "lstm": hk.LSTM, "gru": hk.GRU}
 
 
-def make(model: Recurrent, input_size: int) -> partial[Array]:
+def make(model: Recurrent, input_size: int) -> partial[tuple[Array, States]]:
     """The layer of a model. Its dtype is that of the inputs."""
     return partial(call, partial(CORE_CLASSES[model.cell], model.hidden_size, name="core"))
 
 
-def call(core: Callable[[], hk.RNNCore], weights: Weights, x: Array, states: States, *, name: str = "core") -> Array:
-    """h_1 … h_T (T, B, H) of the core that makes a module of that name."""
-    params = _nested(weights, name)
-    unroll: Any = hk.without_apply_rng(hk.transform(lambda x, state: hk.dynamic_unroll(core(), x, state)))
-    return unroll.apply(params, x, hk.LSTMState(*states) if len(states) > 1 else states[0])[0]
+def call(
+    core: Callable[[], hk.RNNCore],
+    weights: Weights,
+    x: Array,
+    states: States | None,
+    lengths: Array | None = None,
+    *,
+    name: str = "core",
+) -> tuple[Array, States]:
+    """h_1 … h_T (T, B, H) of the core that makes a module of that name, and its last state."""
+    if lengths is not None:
+        raise UnsupportedProblemError("haiku.dynamic_unroll cannot be told lengths")
+
+    def unroll(x: Array) -> Any:
+        made = core()
+        if states is None:
+            state: Any = made.initial_state(x.shape[1])
+        else:
+            state = hk.LSTMState(*states) if len(states) > 1 else states[0]
+        return hk.dynamic_unroll(made, x, state)
+
+    transformed: Any = hk.without_apply_rng(hk.transform(unroll))
+    h, after = transformed.apply(_nested(weights, name), x)
+    return h, tuple(after) if isinstance(after, hk.LSTMState) else (after,)
 
 
 def build(
@@ -67,9 +87,22 @@ def wrap(core: Callable[[], hk.RNNCore], params: Any, **stated: Any) -> WrappedL
         raise InvalidProblemError(f"haiku's parameters belong to {' and '.join(sorted(names))}, expected one core")
     (name,) = names
     weights = {weight.removeprefix(f"{name}."): array for weight, array in flat.items()}
-    model = infer_model(LAYOUT, [weights], **{"activation": "relu", **stated})
     shown_name = f"haiku {getattr(getattr(core, 'func', core), '__name__', 'core')}"
-    return wrap_on_jax(shown_name, LAYOUT, model, [weights], [partial(call, core, name=name)])
+    if LAYOUT.model_fields(weights)["cell"] == "rnn":
+        if _class_of(core) is hk.VanillaRNN:
+            stated["activation"] = "relu"  # it has no other
+        require_activation(shown_name, stated.get("activation"))
+    model = infer_model(LAYOUT, [weights], **stated)
+    can = {"has_own_state": True, "gives_final_states": True}
+    return wrap_on_jax(shown_name, LAYOUT, model, [weights], [partial(call, core, name=name)], **can)
+
+
+def _class_of(core: Callable[[], hk.RNNCore]) -> type:
+    """The class of what a function makes."""
+    classes = []
+    run: Any = hk.transform(lambda: classes.append(type(core())))
+    run.apply({}, None)
+    return classes[0]
 
 
 BACKEND = JaxLibrary("haiku", LAYOUT, make)

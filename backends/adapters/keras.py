@@ -21,9 +21,10 @@ from ..interface import Evaluation
 from ..layouts import get_layout
 from ..models import Model, Recurrent
 from ..problems import Problem
+from .cell_functions import departures_of, function_name, require_activation
 from .keras_engine import engine, in_double_precision, keras_on
 from .supported_networks import layer_sizes, unsupported_network_reason
-from .wrapped_layer import WrappedLayer, infer_model
+from .wrapped_layer import Usage, WrappedLayer, infer_model
 
 LAYOUT = get_layout("keras")
 
@@ -60,7 +61,8 @@ class KerasTorchBackend:
     def evaluate(self, problem: Problem, *, trace: bool = False) -> Evaluation:
         from .layers_on_torch import evaluate_layers
 
-        return evaluate_layers(problem, LAYOUT, *_weights_and_network(problem), trace=trace)
+        answer = evaluate_layers(problem, LAYOUT, *_weights_and_network(problem), trace=trace, usage=Usage())
+        return answer.evaluation
 
     def prepare(self, problem: Problem) -> Callable[[], object]:
         from .layers_on_torch import prepared
@@ -68,16 +70,24 @@ class KerasTorchBackend:
         return prepared(problem, LAYOUT, *_weights_and_network(problem))
 
 
-def call(layer: Any, weights: Any, x: Any, states: Any) -> Any:
-    """h_1 … h_T (T, B, H) of a built layer with other weights. Keras wants the batch first."""
+def call(layer: Any, weights: Any, x: Any, states: Any, lengths: Any = None) -> tuple[Any, Any]:
+    """h_1 … h_T (T, B, H) of a built layer with other weights, and the states if it returns them.
+
+    Keras wants the batch first.
+    """
     keras = sys.modules["keras"]
     # What comes out of a product of float64 is float32, and JAX's scan wants the state to come in as it goes out.
     computed_in = keras.backend.result_type(layer.compute_dtype, layer.compute_dtype)
-    initial = [keras.ops.cast(state, computed_in) for state in states]
     sides = layer.trainable_variables, layer.non_trainable_variables  # where the weights are, if the layer is frozen
     variables = [[weights.get(variable.name, variable.value) for variable in side] for side in sides]
-    h, _ = layer.stateless_call(*variables, x.swapaxes(0, 1), initial_state=initial)
-    return (h[0] if layer.return_state else h).swapaxes(0, 1)
+    options = {}
+    if states is not None:
+        options["initial_state"] = [keras.ops.cast(state, computed_in) for state in states]
+    if lengths is not None:
+        options["mask"] = keras.ops.arange(len(x))[None] < keras.ops.cast(lengths, "int32")[:, None]
+    answer, _ = layer.stateless_call(*variables, x.swapaxes(0, 1), **options)
+    h, after = (answer[0], tuple(answer[1:])) if layer.return_state else (answer, ())
+    return h.swapaxes(0, 1), after
 
 
 def build(model: Recurrent, weights: Mapping[str, np.ndarray]) -> Any:
@@ -107,19 +117,58 @@ def wrap(layer: Any, **stated: Any) -> WrappedLayer:
     weights = {variable.name: np.asarray(keras.ops.convert_to_numpy(variable.value)) for variable in layer.weights}
     if len(weights) < len(layer.weights):
         raise InvalidProblemError(f"keras layer {layer.name} has several cells, expected one")
-    if hasattr(layer.cell, "reset_after"):
-        stated["reset"] = "after" if layer.cell.reset_after else "before"
-    elif isinstance(layer.cell, keras.layers.SimpleRNNCell):
-        activation = getattr(layer.cell.activation, "__name__", type(layer.cell.activation).__name__)
-        stated["activation"] = {"linear": "identity"}.get(activation, activation)
+    cell = layer.cell
+    if not isinstance(cell, (keras.layers.SimpleRNNCell, keras.layers.LSTMCell, keras.layers.GRUCell)):
+        raise InvalidProblemError(
+            f"keras layer {layer.name} has a {type(cell).__name__}, expected a SimpleRNNCell, LSTMCell or GRUCell"
+        )
+    for option in ("dropout", "recurrent_dropout"):
+        if getattr(cell, option):
+            raise InvalidProblemError(
+                f"keras layer {layer.name} has {option}={getattr(cell, option)}, which changes it in training: "
+                f"expected {option}=0"
+            )
+    functions = _functions(keras, cell)
+    departures = {}
+    if isinstance(cell, keras.layers.SimpleRNNCell):
+        stated["activation"] = functions["activation"]
+        require_activation(f"keras layer {layer.name}", stated["activation"])
+    else:
+        departures = departures_of(functions)
+    if isinstance(cell, keras.layers.GRUCell):
+        stated["reset"] = "after" if cell.reset_after else "before"
     model = infer_model(LAYOUT, [weights], **stated)
     name, calls = f"keras-{engine_name} {type(layer).__name__}", [partial(call, layer)]
+    described = {"departures": departures, "has_own_state": True, "takes_lengths": True}
+    described |= {"gives_final_states": layer.return_state, "remarks": _remarks(layer)}
     if engine_name == "torch":
-        return _wrap_on_torch(name, model, [weights], calls)
+        return _wrap_on_torch(name, model, [weights], calls, **described)
 
     from .layers_on_jax import wrap_on_jax
 
-    return wrap_on_jax(name, LAYOUT, model, [weights], calls)
+    return wrap_on_jax(name, LAYOUT, model, [weights], calls, **described)
+
+
+def _functions(keras: Any, cell: Any) -> dict[str, str]:
+    """The names of a cell's functions, by what they are."""
+    options = {"gate function": "recurrent_activation", "activation": "activation"}
+
+    def applied(function: Any, arguments: np.ndarray) -> Any:
+        return keras.ops.convert_to_numpy(function(keras.ops.convert_to_tensor(arguments)))
+
+    return {
+        what: function_name(getattr(cell, option), applied) for what, option in options.items() if hasattr(cell, option)
+    }
+
+
+def _remarks(layer: Any) -> tuple[str, ...]:
+    """What a layer adds to the loss in training, which is not asked."""
+    options = ("kernel_regularizer", "recurrent_regularizer", "bias_regularizer", "activity_regularizer")
+    return tuple(
+        f"the {option} of keras layer {layer.name}, which adds to the loss in training"
+        for option in options
+        if getattr(layer.cell, option, None) is not None or getattr(layer, option, None) is not None
+    )
 
 
 def wrap_weights(model: Recurrent, weights: Sequence[Mapping[str, np.ndarray]]) -> WrappedLayer:
@@ -131,11 +180,13 @@ def wrap_weights(model: Recurrent, weights: Sequence[Mapping[str, np.ndarray]]) 
 
 
 def _wrap_on_torch(
-    name: str, model: Recurrent, weights: Sequence[Mapping[str, np.ndarray]], calls: Sequence[Any]
+    name: str, model: Recurrent, weights: Sequence[Mapping[str, np.ndarray]], calls: Sequence[Any], **described: Any
 ) -> WrappedLayer:
     from .layers_on_torch import network_of_layers, wrap_on_torch
 
-    return wrap_on_torch(name, LAYOUT, model, weights, lambda problem: network_of_layers(problem, calls))
+    return wrap_on_torch(
+        name, LAYOUT, model, weights, lambda problem, usage: network_of_layers(problem, calls, usage), **described
+    )
 
 
 def layer_for(keras: Any, model: Recurrent, input_size: int, dtype: str) -> Any:
@@ -177,10 +228,10 @@ def _on_jax() -> Any:
     keras = keras_on("jax")
 
     def make(model: Recurrent, input_size: int) -> Any:
-        def build_and_call(weights: Any, x: Any, states: Any) -> Any:
+        def build_and_call(weights: Any, x: Any, states: Any, lengths: Any = None) -> Any:
             with jax.ensure_compile_time_eval():
                 layer = layer_for(keras, model, input_size, x.dtype.name)
-            return call(layer, weights, x, states)
+            return call(layer, weights, x, states, lengths)
 
         return build_and_call
 
@@ -193,7 +244,7 @@ def _weights_and_network(problem: Problem) -> tuple[Any, Any]:
     model = problem.model
     assert isinstance(model, Recurrent)
     calls = _calls_on_torch(model, problem.dtype.name)
-    return LAYOUT.from_params(model, problem.params), network_of_layers(problem, calls)
+    return LAYOUT.from_params(model, problem.params), network_of_layers(problem, calls, Usage())
 
 
 def _calls_on_torch(model: Recurrent, dtype: str) -> list[Any]:

@@ -16,6 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from ..errors import UnsupportedProblemError
 from ..frameworks.jax_isolation import isolated
 from ..interface import Evaluation
 from ..layouts import Layout
@@ -24,11 +25,13 @@ from ..problems import Problem
 from ..references.jax_activations_losses import unreduced_loss
 from ..references.jax_compilation import options_to_compile_quickly
 from .supported_networks import layer_sizes, unsupported_network_reason
-from .wrapped_layer import WrappedLayer
+from .wrapped_layer import LayerAnswer, Usage, WrappedLayer, require_one_place
 
 Weights = Mapping[str, Array]
 States = tuple[Array, ...]  # (h,), or (h, c)
-Call = Callable[[Weights, Array, States], Array]  # the weights, x (T, B, ·) and the initial state give h (T, B, H)
+# The weights, x (T, B, ·), the initial state (None: the layer's own) and the lengths (B,) (None: the layer is not told)
+# give h (T, B, H) and the state after the last step (empty: the layer does not give it).
+Call = Callable[[Weights, Array, States | None, Array | None], tuple[Array, States]]
 
 
 @dataclass(frozen=True)
@@ -54,7 +57,7 @@ class JaxLibrary:
         weights = self.layout.from_params(_recurrent_model(problem), problem.params)
         return evaluate_layers(
             problem, self.layout, weights, _compiled_library(self, problem.model, quickly=True), trace=trace
-        )
+        ).evaluation
 
     def prepare(self, problem: Problem) -> Callable[[], tuple[Array, dict[str, Any]]]:
         model, compute = _recurrent_model(problem), _compiled_library(self, problem.model)
@@ -86,19 +89,26 @@ def evaluate_layers(
     compute: Callable[..., Any],
     *,
     trace: bool,
-) -> Evaluation:
+    usage: Usage = Usage(),  # noqa: B008 # frozen
+) -> LayerAnswer:
     """The loss and the gradients of layers with these weights; the problem gives the rest."""
     with isolated(problem.dtype):
         differentiated, batch = _arguments(problem, weights)
-        (loss, outputs), leaf_gradients = compute(differentiated, {}, batch)
+        (loss, (outputs, final_states)), leaf_gradients = compute(differentiated, {}, batch)
         gradients = _parameter_gradients(problem, layout, leaf_gradients) | {
-            name: np.array(leaf_gradients[name]) for name in problem.model.differentiable
+            name: np.array(leaf_gradients[name])
+            for name in problem.model.differentiable
+            if not (usage.own_state and name in problem.states)
         }
-        return Evaluation(
+        evaluation = Evaluation(
             loss=float(loss),
             gradients={name: gradients[name] for name in problem.differentiable if name in gradients},
             outputs=np.array(outputs),
             adjoints={"o": np.array(leaf_gradients["o"])} if trace else {},
+        )
+        names = ("h_n", "c_n") if usage.final_states else ()
+        return LayerAnswer(
+            evaluation, {name: np.array(state) for name, state in zip(names, final_states, strict=False)}
         )
 
 
@@ -109,25 +119,38 @@ def on_jax(weights: Mapping[str, np.ndarray]) -> dict[str, Array]:
 
 
 def wrap_on_jax(
-    name: str, layout: Layout, model: Recurrent, weights: Sequence[Mapping[str, np.ndarray]], calls: Sequence[Call]
+    name: str,
+    layout: Layout,
+    model: Recurrent,
+    weights: Sequence[Mapping[str, np.ndarray]],
+    calls: Sequence[Call],
+    **described: Any,
 ) -> WrappedLayer:
-    """Layers with these weights as a backend."""
+    """Layers with these weights as a backend; `described` are further attributes of it."""
 
     @cache
-    def compiled(network: Recurrent) -> Callable[..., Any]:
-        return compile_network(network, calls, quickly=True)
+    def compiled(network: Recurrent, usage: Usage) -> Callable[..., Any]:
+        return compile_network(network, calls, quickly=True, usage=usage)
 
-    def evaluate(problem: Problem, trace: bool) -> Evaluation:
-        return evaluate_layers(problem, layout, weights, compiled(_recurrent_model(problem)), trace=trace)
+    def evaluate(problem: Problem, trace: bool, usage: Usage) -> LayerAnswer:
+        compute = compiled(_recurrent_model(problem), usage)
+        return evaluate_layers(problem, layout, weights, compute, trace=trace, usage=usage)
 
-    return WrappedLayer(name, layout, model, weights, evaluate)
+    return WrappedLayer(name, layout, model, weights, evaluate, **described)
 
 
-def compile_network(model: Recurrent, calls: Sequence[Call], *, quickly: bool = False) -> Callable[..., Any]:
+def compile_network(
+    model: Recurrent,
+    calls: Sequence[Call],
+    *,
+    quickly: bool = False,
+    usage: Usage = Usage(),  # noqa: B008 # frozen
+) -> Callable[..., Any]:
     """The loss and its gradients with respect to the first argument, compiled once per shape and dtype."""
+    require_one_place(model, usage)
 
-    def loss(differentiated: Any, constants: Any, batch: Any) -> tuple[Array, Array]:
-        return _forward(model, calls, {**differentiated, **constants}, batch)
+    def loss(differentiated: Any, constants: Any, batch: Any) -> tuple[Array, tuple[Array, States]]:
+        return _forward(model, calls, {**differentiated, **constants}, batch, usage)
 
     options = options_to_compile_quickly() if quickly else {}
     return jax.jit(jax.value_and_grad(loss, has_aux=True), compiler_options=options)
@@ -172,30 +195,62 @@ def _parameter_gradients(problem: Problem, layout: Layout, leaf_gradients: Mappi
 
 
 def _forward(
-    model: Recurrent, calls: Sequence[Call], arrays: Mapping[str, Any], batch: Mapping[str, Array]
-) -> tuple[Array, Array]:
-    """The loss, and o_t (T, B, K), zero past a length."""
+    model: Recurrent, calls: Sequence[Call], arrays: Mapping[str, Any], batch: Mapping[str, Array], usage: Usage
+) -> tuple[Array, tuple[Array, States]]:
+    """The loss, o_t (T, B, K), zero past a length, and the states after the last step, if they are asked for."""
     T, B = arrays["inputs"].shape[:2]
     t = jnp.arange(T)[:, None]
-    lengths = batch["lengths"]
-    in_length = t < lengths
-    with_loss = in_length if model.loss_at == "every_step" else t == lengths - 1
-    backwards = jnp.where(in_length, lengths - 1 - t, t)[..., None]  # each sequence reversed within its length
-    h = jnp.where(in_length[..., None], arrays["inputs"], 0)
-    states = [arrays[name].reshape(-1, B, model.hidden_size) for name in model.state_names]
-    for layer in model.layers:
-        directions = []
-        for place in layer:
-            initial = tuple(state[place.number] for state in states)
-            x = jnp.take_along_axis(h, backwards, axis=0) if place.is_reverse else h
-            states_of_direction = calls[place.number](arrays["weights"][place.number], x, initial)
-            directions.append(
-                jnp.take_along_axis(states_of_direction, backwards, axis=0) if place.is_reverse else states_of_direction
-            )
-        h = jnp.concatenate(directions, axis=-1)
+    in_length = t < batch["lengths"]
+    with_loss = in_length if model.loss_at == "every_step" else t == batch["lengths"] - 1
+    states = None
+    if not usage.own_state:
+        states = tuple(arrays[name].reshape(-1, B, model.hidden_size) for name in model.state_names)
+    if usage.own_lengths or usage.hand_over_after:
+        h, final_states = _one_layer(calls[0], arrays, states, batch["lengths"], usage)
+    else:
+        h, final_states = _all_layers(model, calls, arrays, states, batch["lengths"])
     o = h @ arrays["V"].T + arrays.get("c", 0) + arrays["o"]
     y = batch["targets"]
     y = jnp.where(with_loss.reshape(T, B, *[1] * (y.ndim - 2)), y, 0)
     total = jnp.where(with_loss, unreduced_loss(model.loss, o, y), 0).sum()
     count = with_loss.sum().astype(total.dtype) if model.reduction == "mean" else 1
-    return total / count, jnp.where(in_length[..., None], o, 0)
+    outputs = jnp.where(in_length[..., None], o, 0)
+    return total / count, (outputs, final_states if usage.final_states else ())
+
+
+def _all_layers(
+    model: Recurrent, calls: Sequence[Call], arrays: Mapping[str, Any], states: States | None, lengths: Array
+) -> tuple[Array, States]:
+    """h (T, B, ·) of the topmost layer, and the states of all layers; what lies past a length is kept from them."""
+    t = jnp.arange(len(arrays["inputs"]))[:, None]
+    in_length = t < lengths
+    backwards = jnp.where(in_length, lengths - 1 - t, t)[..., None]  # each sequence reversed within its length
+    h = jnp.where(in_length[..., None], arrays["inputs"], 0)
+    final_states = []
+    for layer in model.layers:
+        directions = []
+        for place in layer:
+            initial = states and tuple(state[place.number] for state in states)
+            x = jnp.take_along_axis(h, backwards, axis=0) if place.is_reverse else h
+            states_of_direction, after = calls[place.number](arrays["weights"][place.number], x, initial, None)
+            directions.append(
+                jnp.take_along_axis(states_of_direction, backwards, axis=0) if place.is_reverse else states_of_direction
+            )
+            final_states.append(after)
+        h = jnp.concatenate(directions, axis=-1)
+    return h, tuple(jnp.stack(state) for state in zip(*final_states, strict=True))
+
+
+def _one_layer(
+    call: Call, arrays: Mapping[str, Any], states: States | None, lengths: Array, usage: Usage
+) -> tuple[Array, States]:
+    """h (T, B, H) of the only layer, and its states (1, B, H); it is told the lengths, or called on two parts."""
+    state = states and tuple(initial[0] for initial in states)
+    parts: list[Array] = []
+    for x in jnp.split(arrays["inputs"], [usage.hand_over_after] if usage.hand_over_after else []):
+        if parts and not state:
+            raise UnsupportedProblemError("the layer does not return its states, so that they cannot be handed over")
+        h, state = call(arrays["weights"][0], x, state, lengths if usage.own_lengths else None)
+        parts.append(h)
+    assert state is not None
+    return jnp.concatenate(parts), tuple(part[None] for part in state)

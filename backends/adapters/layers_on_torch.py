@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..errors import UnsupportedProblemError
 from ..frameworks.torch_isolation import in_one_thread, isolated
 from ..interface import Evaluation
 from ..layouts import Layout
@@ -16,21 +17,30 @@ from ..models import Recurrent
 from ..problems import Problem
 from ..references.torch_nn_backend import criterion
 from ..references.torch_tensors import Batch, Tensors, batch_of, gradient, synchronized, tensor, within_lengths
-from .wrapped_layer import WrappedLayer
+from .wrapped_layer import LayerAnswer, Usage, WrappedLayer, require_one_place
 
 Weights = Mapping[str, Tensor]
 States = tuple[Tensor, ...]  # (h,), or (h, c)
-Call = Callable[[Weights, Tensor, States], Tensor]  # the weights, x (T, B, ·) and the initial state give h (T, B, H)
-Network = Callable[[Sequence[Weights], Tensor, States], Tensor]  # the same of all layers, with their (P, B, H) states
+# The weights, x (T, B, ·), the initial state (None: the layer's own) and the lengths (B,) (None: the layer is not told)
+# give h (T, B, H) and the state after the last step (empty: the layer does not give it).
+Call = Callable[[Weights, Tensor, States | None, Tensor | None], tuple[Tensor, States]]
+# The same of all layers, with their (P, B, H) states.
+Network = Callable[[Sequence[Weights], Tensor, States | None, Tensor | None], tuple[Tensor, States]]
 
 
 def evaluate_layers(
-    problem: Problem, layout: Layout, weights: Sequence[Mapping[str, np.ndarray]], network: Network, *, trace: bool
-) -> Evaluation:
+    problem: Problem,
+    layout: Layout,
+    weights: Sequence[Mapping[str, np.ndarray]],
+    network: Network,
+    *,
+    trace: bool,
+    usage: Usage,
+) -> LayerAnswer:
     """The loss and the gradients of layers with these weights; the problem gives the rest."""
     with isolated(), in_one_thread():
         weight_leaves, other_leaves, batch = _leaves(problem, weights)
-        outputs = _outputs(network, weight_leaves, other_leaves)
+        outputs, final_states = _outputs(network, weight_leaves, other_leaves, usage, problem.lengths)
         outputs.retain_grad()
         loss = criterion(problem.model, outputs, batch)
         loss.backward()
@@ -38,13 +48,19 @@ def evaluate_layers(
             {name: gradient(leaf) for name, leaf in layer_leaves.items()} for layer_leaves in weight_leaves
         ]
         gradients = _parameter_gradients(problem, layout, weight_gradients) | {
-            name: gradient(leaf) for name, leaf in other_leaves.items()
+            name: gradient(leaf)
+            for name, leaf in other_leaves.items()
+            if not (usage.own_state and name in problem.states)
         }
-        return Evaluation(
+        evaluation = Evaluation(
             loss=loss.item(),
             gradients={name: gradients[name] for name in problem.differentiable if name in gradients},
             outputs=within_lengths(outputs, batch).detach().numpy(),
             adjoints={"o": gradient(outputs)} if trace else {},
+        )
+        names = ("h_n", "c_n") if usage.final_states else ()
+        return LayerAnswer(
+            evaluation, {name: state.detach().numpy() for name, state in zip(names, final_states, strict=False)}
         )
 
 
@@ -53,14 +69,15 @@ def wrap_on_torch(
     layout: Layout,
     model: Recurrent,
     weights: Sequence[Mapping[str, np.ndarray]],
-    network_for: Callable[[Problem], Network],
+    network_for: Callable[[Problem, Usage], Network],
+    **described: Any,
 ) -> WrappedLayer:
-    """Layers with these weights as a backend."""
+    """Layers with these weights as a backend; `described` are further attributes of it."""
 
-    def evaluate(problem: Problem, trace: bool) -> Evaluation:
-        return evaluate_layers(problem, layout, weights, network_for(problem), trace=trace)
+    def evaluate(problem: Problem, trace: bool, usage: Usage) -> LayerAnswer:
+        return evaluate_layers(problem, layout, weights, network_for(problem, usage), trace=trace, usage=usage)
 
-    return WrappedLayer(name, layout, model, weights, evaluate)
+    return WrappedLayer(name, layout, model, weights, evaluate, **described)
 
 
 def prepared(
@@ -74,7 +91,8 @@ def prepared(
         leaf.requires_grad_(False)
 
     def compute() -> tuple[Tensor, Any]:
-        loss = criterion(problem.model, _outputs(network, weight_leaves, other_leaves), batch)
+        outputs, _ = _outputs(network, weight_leaves, other_leaves, Usage(), None)
+        loss = criterion(problem.model, outputs, batch)
         leaves = [leaf for layer_leaves in weight_leaves for leaf in layer_leaves.values()]
         all_gradients = torch.autograd.grad(loss, [*leaves, *readout.values()])
         remaining = iter(all_gradients)
@@ -104,35 +122,62 @@ def _parameter_gradients(
     return dict(layout.gradients(problem.model, weight_gradients))
 
 
-def _outputs(network: Network, weight_leaves: Sequence[Tensors], other_leaves: Tensors) -> Tensor:
-    """o_t (T, B, K)."""
+def _outputs(
+    network: Network,
+    weight_leaves: Sequence[Tensors],
+    other_leaves: Tensors,
+    usage: Usage,
+    lengths: np.ndarray | None,
+) -> tuple[Tensor, States]:
+    """o_t (T, B, K), and the states after the last step."""
     B, H = other_leaves["h0"].shape[-2:]
-    states = tuple(other_leaves[name].reshape(-1, B, H) for name in ("h0", "c0") if name in other_leaves)
-    return network(weight_leaves, other_leaves["inputs"], states) @ other_leaves["V"].T + other_leaves.get("c", 0)
+    states: States | None = tuple(other_leaves[name].reshape(-1, B, H) for name in ("h0", "c0") if name in other_leaves)
+    if usage.own_state:
+        states = None
+    told = torch.tensor(lengths) if usage.own_lengths and lengths is not None else None
+    parts: list[Tensor] = []
+    for x in torch.tensor_split(other_leaves["inputs"], [usage.hand_over_after] if usage.hand_over_after else []):
+        if parts and not states:
+            raise UnsupportedProblemError("the layer does not return its states, so that they cannot be handed over")
+        h, states = network(weight_leaves, x, states, told)
+        parts.append(h)
+    assert states is not None
+    return torch.cat(parts) @ other_leaves["V"].T + other_leaves.get("c", 0), states
 
 
-def network_of_layers(problem: Problem, calls: Sequence[Call]) -> Network:
-    """A network of single layers, in a stack and in both directions as the problem's model has them."""
+def network_of_layers(problem: Problem, calls: Sequence[Call], usage: Usage) -> Network:
+    """A network of single layers, in a stack and in both directions as the problem's model has them.
+
+    Only a single layer in one direction is told the lengths; of others, what lies past a length is kept from them.
+    """
     model = problem.model
     assert isinstance(model, Recurrent)
-    t = np.arange(problem.seq_len)[:, None]
+    require_one_place(model, usage)
     lengths = problem.sequence_lengths
-    in_length = torch.from_numpy(t < lengths)[..., None]
-    # each sequence reversed within its length
-    backwards = torch.from_numpy(np.where(t < lengths, lengths - 1 - t, t))[..., None]
 
-    def network(weights: Sequence[Weights], x: Tensor, states: States) -> Tensor:
+    def network(
+        weights: Sequence[Weights], x: Tensor, states: States | None, told: Tensor | None
+    ) -> tuple[Tensor, States]:
+        if told is not None or usage.hand_over_after:
+            h, after = calls[0](weights[0], x, states and tuple(state[0] for state in states), told)
+            return h, tuple(state[None] for state in after)
+        t = np.arange(problem.seq_len)[:, None]
+        in_length = torch.from_numpy(t < lengths)[..., None]
+        # each sequence reversed within its length
+        backwards = torch.from_numpy(np.where(t < lengths, lengths - 1 - t, t))[..., None]
         h = torch.where(in_length, x, 0)
+        final_states = []
         for layer in model.layers:
             directions = []
             for place in layer:
-                initial = tuple(state[place.number] for state in states)
+                initial = states and tuple(state[place.number] for state in states)
                 x_of_direction = torch.take_along_dim(h, backwards, dim=0) if place.is_reverse else h
-                h_of_direction = calls[place.number](weights[place.number], x_of_direction, initial)
+                h_of_direction, after = calls[place.number](weights[place.number], x_of_direction, initial, None)
                 directions.append(
                     torch.take_along_dim(h_of_direction, backwards, dim=0) if place.is_reverse else h_of_direction
                 )
+                final_states.append(after)
             h = torch.cat(directions, dim=-1)
-        return h
+        return h, tuple(torch.stack(state) for state in zip(*final_states, strict=True))
 
     return network

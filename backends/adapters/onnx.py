@@ -16,7 +16,7 @@ from ..layouts import get_layout
 from ..models import Model, Recurrent
 from ..problems import Problem
 from .supported_networks import unsupported_network_reason
-from .wrapped_layer import WrappedLayer
+from .wrapped_layer import LayerAnswer, Usage, WrappedLayer
 
 LAYOUT = get_layout("onnx")
 OPSET, IR_VERSION = 22, 10
@@ -48,13 +48,13 @@ def wrap_weights(model: Recurrent, weights: LayerWeights) -> WrappedLayer:
     """Layers with these weights as a backend."""
     if any(array.dtype != np.float32 for layer_weights in weights for array in layer_weights.values()):
         raise UnsupportedProblemError(FLOAT32_ONLY)
-    return WrappedLayer(
-        f"onnxruntime {OPERATORS[model.cell]}",
-        LAYOUT,
-        model,
-        weights,
-        lambda problem, trace: evaluate_layers(problem, weights),
-    )
+
+    def evaluate(problem: Problem, trace: bool, usage: Usage) -> LayerAnswer:
+        if usage != Usage(final_states=usage.final_states):
+            raise UnsupportedProblemError("of ONNX Runtime, only whole sequences from given states are asked")
+        return LayerAnswer(evaluate_layers(problem, weights), {})
+
+    return WrappedLayer(f"onnxruntime {OPERATORS[model.cell]}", LAYOUT, model, weights, evaluate)
 
 
 def evaluate_layers(problem: Problem, weights: LayerWeights) -> Evaluation:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from ..errors import InvalidProblemError, UnsupportedProblemError
 from ..layouts import LAYOUT, placed
@@ -16,7 +17,7 @@ from ..models import Recurrent
 from ..problems import Problem
 from ..references.torch_nn_backend import empty_layer
 from .layers_on_torch import Network, States, Weights, wrap_on_torch
-from .wrapped_layer import WrappedLayer, infer_model
+from .wrapped_layer import Usage, WrappedLayer, infer_model
 
 
 def build(model: Recurrent, weights: Sequence[Mapping[str, np.ndarray]]) -> nn.RNNBase:
@@ -59,25 +60,48 @@ def wrap(module: nn.RNNBase | nn.RNNCellBase, **stated: Any) -> WrappedLayer:
         for names_of_layer in names
     ]
     model = infer_model(LAYOUT, weights, **stated)
-    run: Callable[[Any, Weights, Tensor, States], Tensor] = _run_cell
-    if isinstance(module, nn.RNNBase):
-        run = _run_layers
 
-    def network_for(problem: Problem) -> Network:
-        if problem.lengths is not None:
+    def network_for(problem: Problem, usage: Usage) -> Network:
+        if problem.lengths is not None and not usage.own_lengths:
             raise UnsupportedProblemError("a wrapped layer takes sequences of one length, and the problem has lengths")
 
-        def network(weights: Sequence[Weights], x: Tensor, states: States) -> Tensor:
+        def network(
+            weights: Sequence[Weights], x: Tensor, states: States | None, lengths: Tensor | None
+        ) -> tuple[Tensor, States]:
             parameters = {
                 names_of_layer[name]: weights[i][name]
                 for i, names_of_layer in enumerate(names)
                 for name in names_of_layer
             }
-            return run(module, parameters, x, states)
+            if isinstance(module, nn.RNNBase):
+                return _run_layers(module, parameters, x, states, lengths)
+            return _run_cell(module, parameters, x, states)
 
         return network
 
-    return wrap_on_torch(f"torch {type(module).__name__}", LAYOUT, model, weights, network_for)
+    return wrap_on_torch(
+        f"torch {type(module).__name__}",
+        LAYOUT,
+        model,
+        weights,
+        network_for,
+        has_own_state=True,
+        takes_lengths=isinstance(module, nn.RNNBase),
+        gives_final_states=True,
+        remarks=_remarks(module, {name for names_of_layer in names for name in names_of_layer.values()}),
+    )
+
+
+def _remarks(module: nn.RNNBase | nn.RNNCellBase, weight_names: set[str]) -> tuple[str, ...]:
+    """What of a layer is not asked."""
+    remarks = [
+        f"the gradient of {name}, which a torch {type(module).__name__} has beside the weights"
+        for name, _ in module.named_parameters()
+        if name not in weight_names
+    ]
+    if isinstance(module, nn.RNNBase) and module.dropout and module.num_layers > 1:
+        remarks.append(f"the dropout of {module.dropout}: the torch {type(module).__name__} is in evaluation mode")
+    return tuple(remarks)
 
 
 def _numbers(module: nn.Module, name: str) -> np.ndarray:
@@ -94,17 +118,31 @@ def _numbers(module: nn.Module, name: str) -> np.ndarray:
     return array
 
 
-def _run_layers(module: nn.RNNBase, parameters: Weights, x: Tensor, states: States) -> Tensor:
-    x = x.transpose(0, 1) if module.batch_first else x
-    h, _ = functional_call(module, dict(parameters), (x, states if len(states) > 1 else states[0]))
-    return h.transpose(0, 1) if module.batch_first else h
+def _run_layers(
+    module: nn.RNNBase, parameters: Weights, x: Tensor, states: States | None, lengths: Tensor | None
+) -> tuple[Tensor, States]:
+    sequence: Any = x.transpose(0, 1) if module.batch_first else x
+    if lengths is not None:
+        sequence = pack_padded_sequence(sequence, lengths, batch_first=module.batch_first, enforce_sorted=False)
+    arguments = (sequence,) if states is None else (sequence, _as_torch_takes_it(states))
+    h, after = functional_call(module, dict(parameters), arguments)
+    if lengths is not None:
+        h, _ = pad_packed_sequence(h, batch_first=module.batch_first, total_length=len(x))
+    return h.transpose(0, 1) if module.batch_first else h, after if isinstance(after, tuple) else (after,)
 
 
-def _run_cell(module: nn.RNNCellBase, parameters: Weights, x: Tensor, states: States) -> Tensor:
-    state: Any = tuple(initial[0] for initial in states)
+def _run_cell(module: nn.RNNCellBase, parameters: Weights, x: Tensor, states: States | None) -> tuple[Tensor, States]:
+    state = None if states is None else tuple(initial[0] for initial in states)
     steps = []
     for x_t in x:
-        new_state = functional_call(module, dict(parameters), (x_t, state if len(state) > 1 else state[0]))
-        state = new_state if isinstance(new_state, tuple) else (new_state,)
+        arguments = (x_t,) if state is None else (x_t, _as_torch_takes_it(state))
+        after = functional_call(module, dict(parameters), arguments)
+        state = after if isinstance(after, tuple) else (after,)
         steps.append(state[0])
-    return torch.stack(steps)
+    assert state is not None
+    return torch.stack(steps), tuple(part[None] for part in state)
+
+
+def _as_torch_takes_it(states: States) -> Any:
+    """(h, c), or h alone."""
+    return states if len(states) > 1 else states[0]

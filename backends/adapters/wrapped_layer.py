@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -18,6 +18,38 @@ from .supported_networks import unsupported_network_reason
 STATED = ("activation", "reset", "num_layers", "bidirectional")  # what weights do not tell
 
 
+@dataclass(frozen=True)
+class Usage:
+    """How a layer is called, beside on a whole sequence from given states.
+
+    Attributes:
+        own_state: no initial state is given, so that the layer takes its own; the problem's is not used.
+        own_lengths: the problem's lengths are given to the layer, in the way that its library has for them. Otherwise
+            what lies past a length is kept from the layer.
+        hand_over_after: call it twice: on that many steps, and on the others from the states that the first call
+            returned. 0 means one call.
+        final_states: whether the states after the last step are asked for.
+    """
+
+    own_state: bool = False
+    own_lengths: bool = False
+    hand_over_after: int = 0
+    final_states: bool = False
+
+
+class LayerAnswer(NamedTuple):
+    """What a layer answers.
+
+    Attributes:
+        evaluation: loss, gradients and outputs.
+        final_states: `h_n`, and of an LSTM `c_n`, (P, B, H) for P layers and directions; empty if the layer does not
+            give them, or was not asked for them.
+    """
+
+    evaluation: Evaluation
+    final_states: dict[str, np.ndarray]
+
+
 @dataclass(frozen=True, eq=False)
 class WrappedLayer:
     """A library's layer, which computes with its own weights and takes the rest from a problem.
@@ -28,6 +60,11 @@ class WrappedLayer:
         model: what the layers compute, as far as they tell; its read-out and loss mean nothing.
         weights: of every layer and direction.
         evaluator: computes the loss and the gradients of a problem; with True, the adjoints too.
+        departures: what the layer computes otherwise than the model, such as `{"gate function": "hard_sigmoid"}`.
+        has_own_state: whether it can be called without an initial state.
+        takes_lengths: whether it can be told the sequences' lengths.
+        gives_final_states: whether it returns the states after the last step.
+        remarks: what of the layer cannot be asked, in a line each.
     """
 
     partial: ClassVar[bool] = True  # a layer without b_hn has no gradient for it
@@ -36,7 +73,12 @@ class WrappedLayer:
     layout: Layout
     model: Recurrent
     weights: Sequence[Mapping[str, np.ndarray]]
-    evaluator: Callable[[Problem, bool], Evaluation]
+    evaluator: Callable[[Problem, bool, Usage], LayerAnswer]
+    departures: Mapping[str, str] = field(default_factory=dict)
+    has_own_state: bool = False
+    takes_lengths: bool = False
+    gives_final_states: bool = False
+    remarks: tuple[str, ...] = ()
 
     @property
     def params(self) -> dict[str, np.ndarray]:
@@ -58,11 +100,14 @@ class WrappedLayer:
     def supports(self, model: Model, dtype: str) -> str:
         if reason := unsupported_network_reason(model):
             return reason
+        if self.departures:
+            departures = [f"{what} {value}" for what, value in self.departures.items()]
+            return f"it computes another cell: {', '.join(departures)}"
         same = isinstance(model, Recurrent) and _layer_fields(model) == _layer_fields(self.model)
         return "" if same else f"it wraps one layer only: {self.model.summary}"
 
     def evaluate(self, problem: Problem, *, trace: bool = False) -> Evaluation:
-        return self.evaluator(problem, trace)
+        return self.evaluator(problem, trace, Usage()).evaluation
 
     def prepare(self, problem: Problem) -> Callable[[], tuple[float, dict[str, np.ndarray]]]:
         def run() -> tuple[float, dict[str, np.ndarray]]:
@@ -80,7 +125,7 @@ def infer_model(layout: Layout, weights: Sequence[Mapping[str, np.ndarray]], **s
     Args:
         layout: how the weights are laid out.
         weights: of every layer and direction.
-        **stated: the fields in `STATED`, as far as they are known.
+        **stated: the fields in `STATED`, as far as they are known; None is as good as not stated.
 
     Returns:
         The model. Its read-out has one output, and its loss means nothing.
@@ -91,7 +136,8 @@ def infer_model(layout: Layout, weights: Sequence[Mapping[str, np.ndarray]], **s
     for name in stated:
         if name not in STATED:
             raise unknown_name("field of the model", name, STATED)
-    fields: dict[str, Any] = {"output_size": 1, "loss": "squared_error"} | layout.model_fields(weights[0]) | stated
+    fields: dict[str, Any] = {"output_size": 1, "loss": "squared_error"} | layout.model_fields(weights[0])
+    fields |= {name: value for name, value in stated.items() if value is not None}
     if fields["cell"] != "rnn":
         fields.pop("activation", None)
     if fields["cell"] != "gru":
@@ -103,12 +149,10 @@ def infer_model(layout: Layout, weights: Sequence[Mapping[str, np.ndarray]], **s
     return model
 
 
-def require_forward(wrapper: Any, flax_class: type) -> None:
-    """Raises UnsupportedProblemError unless a wrapper that runs a cell over time is Flax's own, and goes forward."""
-    if type(wrapper) is not flax_class:
-        raise UnsupportedProblemError(f"{type(wrapper).__name__} is a subclass of Flax's RNN: pass its cell instead")
-    if getattr(wrapper, "reverse", False):
-        raise UnsupportedProblemError("Flax's RNN has reverse=True: pass its cell, which runs forward")
+def require_one_place(model: Recurrent, usage: Usage) -> None:
+    """Raises UnsupportedProblemError for layers beside each other that would be told lengths, or called twice."""
+    if len(model.places) > 1 and (usage.own_lengths or usage.hand_over_after):
+        raise UnsupportedProblemError("a network of single layers is neither told lengths nor called in two parts")
 
 
 def _layer_fields(model: Recurrent) -> tuple[object, ...]:

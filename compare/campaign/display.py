@@ -52,6 +52,8 @@ def show_campaign(report: CampaignReport, on: Console) -> None:
     if len(wrong) > MAX_REPORTS:
         say(on, f"\n… and {len(wrong) - MAX_REPORTS} more cases that are no agreement.")
     say(on, f"\n{_conclusion(report)}", style="bold")
+    for reservation in report.reservations:
+        say(on, reservation)
     if report.alone:
         say(on, "Only one backend answered: the form of its answers was checked, but nothing could agree with them.")
 
@@ -120,6 +122,7 @@ def _ulp(distance: float | None) -> str:
 
 
 def verdict_text(judged: SummaryRow | Comparison) -> Text:
-    """The verdict in its color, and how it was shown."""
+    """The verdict in its color, how it was shown, and whether nobody but the user's own backends were compared."""
+    among = " with each other" if judged.verdict == "agree" and judged.without_reference else ""
     strength = f" ({judged.strength})" if judged.strength else ""
-    return Text(f"{judged.verdict}{strength}", style=STYLES[judged.verdict])
+    return Text(f"{judged.verdict}{among}{strength}", style=STYLES[judged.verdict])

@@ -38,6 +38,7 @@ def _result(result: CaseResult) -> dict[str, Any]:
         "verdict": comparison.verdict,
         "uncertified": comparison.uncertified or None,
         "strength": comparison.strength or None,
+        "reservation": comparison.reservation or None,
         "certificate_bits": comparison.bits,
         "backends": {
             name: {

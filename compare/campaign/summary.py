@@ -25,6 +25,7 @@ class SummaryRow:
         dtype: of the problems.
         verdict: the worst of them.
         strength: the weakest of them, see `Comparison.strength`.
+        without_reference: whether in any of them only backends of the user's own were compared.
         ulp: each backend's largest true error if all of its cases have a certificate, and else its largest distance
             from the median answer, in units in the last place of the block; None where it gave no fit answer.
         closest: the block that came closest to its limit, or went furthest beyond it.
@@ -35,6 +36,7 @@ class SummaryRow:
     dtype: str
     verdict: Verdict
     strength: str
+    without_reference: bool
     ulp: dict[str, float | None]
     closest: BlockResult | None
 
@@ -116,6 +118,11 @@ class CampaignReport:
         return any(result.comparison.bits is not None for result in self.results)
 
     @property
+    def reservations(self) -> list[str]:
+        """What the agreements do not show, each once."""
+        return list(dict.fromkeys(r.comparison.reservation for r in self.results if r.comparison.reservation))
+
+    @property
     def alone(self) -> list[CaseResult]:
         """The results in which only one backend answered, so that nothing was compared."""
         return [result for result in self.results if result.comparison.strength == "alone"]
@@ -165,6 +172,7 @@ def _row(system: str, data: str, dtype: str, group: Sequence[CaseResult]) -> Sum
         dtype=dtype,
         verdict=verdict,
         strength=min(strengths, key=WEAKEST_FIRST.index),
+        without_reference=any(comparison.without_reference for comparison in comparisons),
         ulp=largest,
         closest=max(blocks, key=lambda block: block.ratio, default=None),
     )

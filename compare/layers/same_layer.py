@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from operator import attrgetter
 
 import numpy as np
@@ -11,20 +11,25 @@ import numpy as np
 from ...backends import Problem
 from ...backends.adapters import wrap_layer
 from ...backends.adapters.wrapped_layer import WrappedLayer
-from ...backends.errors import RequestError
-from ..referee import Comparison, DisagreementError, compare
+from ...backends.errors import RequestError, UnsupportedProblemError
+from ..referee import WORST_FIRST, Comparison, DisagreementError
+from .layer_comparison import LayerComparison, report
+from .questions import GIVEN, LENGTHS, OWN, Asked, ask_from_given_states, ask_with_lengths, ask_without_states
+from .weight_differences import WeightDifference, weight_differences
 
 READOUT_SIZE = 3  # K of the read-out that makes a loss of the states
 
 
 def assert_same_layer(
-    *layers: object, seq_len: int = 7, batch_size: int = 3, seed: int = 0, activation: str = "tanh"
-) -> Comparison:
+    *layers: object, seq_len: int = 7, batch_size: int = 3, seed: int = 0, activation: str | None = None
+) -> LayerComparison:
     """Passes if layers of any libraries, with the weights that they hold, have the same outputs and gradients.
 
-    Each layer computes on a random sequence (T, B, D), from random initial states, by its own forward pass and its own
-    autograd. Compared are its states through a random read-out, the squared error, and the gradients of the weights
-    (mapped to U, W, b and b_hn, as far as the layers have them), of the initial states and of the inputs.
+    Their functions are compared, and their weights entry by entry (mapped to U, W, b and b_hn). Then each layer
+    computes on a random sequence (T, B, D), by its own forward pass and its own autograd: from random initial states;
+    without any, and on from the states that it returns; and with lengths. Compared are its states through a random
+    read-out, the squared error, the states after the last step, and the gradients of the weights, of the initial
+    states and of the inputs. What a layer cannot be asked stands in `not_asked` of the result, and in the report.
 
     Args:
         layers: two or more objects: a torch.nn layer or cell; a flax.nnx cell or RNN (of the LSTM, OptimizedLSTMCell);
@@ -33,14 +38,15 @@ def assert_same_layer(
         seq_len: T.
         batch_size: B.
         seed: of the sequence, the states and the read-out.
-        activation: of plain cells that do not tell theirs (flax's); of others it has no effect.
+        activation: of plain cells of one's own, which do not tell theirs; of others it has no effect.
 
     Returns:
-        The comparison, whose verdict is `agree`.
+        The comparison, whose verdict is `agree`: that from given states, with the others in `questions`.
 
     Raises:
-        DisagreementError: they differ; with the first step and block, and whether their weights differ already.
+        DisagreementError: they differ; with what, where, by how much, and whether their weights differ already.
         AssertionError: they are not layers of one kind, size and dtype.
+        UnsupportedProblemError: they have functions for which no tolerance is measured, or one cannot be computed.
         RequestError: there are fewer than two, or an object is no known layer.
 
     Example:
@@ -49,8 +55,11 @@ def assert_same_layer(
         >>> layer, cell = torch.nn.LSTM(4, 5), torch.nn.LSTMCell(4, 5)
         >>> cell.load_state_dict({name.removesuffix("_l0"): value for name, value in layer.state_dict().items()})
         <All keys matched successfully>
-        >>> assert_same_layer(layer, cell).verdict
-        'agree'
+        >>> comparison = assert_same_layer(layer, cell)
+        >>> comparison.verdict, list(comparison.questions)
+        ('agree', ['from given initial states', 'without an initial state'])
+        >>> comparison.not_asked[0]
+        'with lengths, torch LSTMCell: it cannot be told lengths'
     """
     if len(layers) < 2:
         raise RequestError(f"{len(layers)} layers were given, expected at least two")
@@ -60,29 +69,77 @@ def assert_same_layer(
         if len(set(descriptions.values())) > 1:
             stated = "; ".join(f"{name} is {description}" for name, description in descriptions.items())
             raise AssertionError(f"not the same layer: {stated}")
-    comparison = compare_wrapped(wrapped, seq_len=seq_len, batch_size=batch_size, seed=seed)
+    options = {layer.name: _options(layer) for layer in wrapped}
+    same_options = all(of_layer == options[wrapped[0].name] for of_layer in options.values())
+    if wrapped[0].departures and same_options:
+        departures = ", ".join(f"{what} {value}" for what, value in wrapped[0].departures.items())
+        raise UnsupportedProblemError(f"no tolerance is measured for layers with {departures}")
+    comparison = _compare(wrapped, _problem(wrapped, seq_len, batch_size, seed), options, same_options=same_options)
     if comparison.verdict != "agree":
-        raise DisagreementError(comparison, next_step="" if comparison.failures else _about_the_weights(wrapped))
+        raise DisagreementError(comparison, report=report(comparison))
     return comparison
 
 
 def compare_wrapped(
     wrapped: Sequence[WrappedLayer], *, seq_len: int = 7, batch_size: int = 3, seed: int = 0
 ) -> Comparison:
-    """Compares layers on a random batch; the tolerance is measured with the weights of the first one.
+    """Compares the outputs and gradients of layers on a random batch, from given states.
+
+    The tolerance is measured with the weights of the first one.
 
     Args:
         wrapped: layers of one kind, size and dtype.
         seq_len: T.
         batch_size: B.
         seed: of the sequence, the states and the read-out.
+
+    Raises:
+        UnsupportedProblemError: a layer cannot compute this.
     """
+    problem = _problem(wrapped, seq_len, batch_size, seed)
+    comparison, _ = ask_from_given_states(wrapped, problem, final_states=False)
+    return comparison
+
+
+def _compare(
+    wrapped: Sequence[WrappedLayer], problem: Problem, options: dict[str, dict[str, str]], *, same_options: bool
+) -> LayerComparison:
+    """Everything that is asked of layers, in one comparison: it agrees if all of it does.
+
+    Where a layer fails from given states already, it is asked nothing else.
+    """
+    first, not_asked = ask_from_given_states(wrapped, problem)
+    asked: dict[str, Asked] = {}
+    differences: tuple[WeightDifference, ...] = ()
+    if not first.failures:
+        asked = {OWN: ask_without_states(wrapped, problem), LENGTHS: ask_with_lengths(wrapped, problem)}
+        differences = weight_differences(wrapped)
+    questions = {GIVEN: first} | {title: of.comparison for title, of in asked.items() if of.comparison is not None}
+    verdicts = {comparison.verdict for comparison in questions.values()}
+    verdict = next(verdict for verdict in WORST_FIRST if verdict in verdicts)
+    if differences or not same_options:
+        verdict = "disagree"
+    remarks = [remark for layer in wrapped for remark in layer.remarks]
+    of_first = {field.name: getattr(first, field.name) for field in fields(Comparison)}
+    return LayerComparison(
+        **of_first | {"verdict": verdict, "bitwise": all(comparison.bitwise for comparison in questions.values())},
+        description=_description(wrapped[0]),
+        options=options,
+        weight_differences=differences,
+        questions=questions,
+        handed_over_after=asked[OWN].handed_over_after if OWN in asked else 0,
+        not_asked=(*not_asked, *(line for of in asked.values() for line in of.not_asked), *remarks),
+    )
+
+
+def _problem(wrapped: Sequence[WrappedLayer], seq_len: int, batch_size: int, seed: int) -> Problem:
+    """A random batch, with the weights of the first layer and a random read-out."""
     first = wrapped[0]
     model = replace(first.model, bias=any(layer.model.bias for layer in wrapped), output_size=READOUT_SIZE)
     drawn = Problem.from_seed(model, seq_len=seq_len, batch_size=batch_size, seed=seed, dtype=first.dtype)
     zeros = {name: np.zeros_like(array) for name, array in drawn.params.items() if array.ndim == 1}
     readout = {name: array for name, array in drawn.params.items() if name in ("V", "c")}
-    return compare(replace(drawn, params=zeros | first.params | readout), wrapped)
+    return replace(drawn, params=zeros | first.params | readout)
 
 
 def _description(layer: WrappedLayer) -> str:
@@ -94,6 +151,12 @@ def _description(layer: WrappedLayer) -> str:
     return f"{words} of D={model.input_size} H={model.hidden_size}"
 
 
+def _options(layer: WrappedLayer) -> dict[str, str]:
+    """What a layer computes with."""
+    activation = {"activation": layer.model.activation} if layer.model.cell == "rnn" else {}
+    return activation | dict(layer.departures)
+
+
 def _with_different_names(wrapped: Sequence[WrappedLayer]) -> list[WrappedLayer]:
     """The layers, numbered where several have one name."""
     names = [layer.name for layer in wrapped]
@@ -102,18 +165,3 @@ def _with_different_names(wrapped: Sequence[WrappedLayer]) -> list[WrappedLayer]
         replace(layer, name=f"{layer.name} {number}") if names.count(layer.name) > 1 else layer
         for layer, number in zip(wrapped, numbers, strict=True)
     ]
-
-
-def _about_the_weights(wrapped: Sequence[WrappedLayer]) -> str:
-    """Whether the weights differ already, once they have the same names."""
-    ulp = np.finfo(wrapped[0].dtype).eps  # of 1, which Haiku adds to the forget gate's bias, so that it may round
-    differing = []
-    for name in dict.fromkeys(name for layer in wrapped for name in layer.params):
-        arrays = [layer.params.get(name, np.zeros(())) for layer in wrapped]  # no bias is one of zero
-        largest = max(np.abs(array).max() for array in arrays)
-        limit = ulp * max(1, largest) if name.startswith("b") or ".b" in name else ulp * largest
-        if any(np.abs(array - arrays[0]).max() > limit for array in arrays):
-            differing.append(name)
-    if not differing:
-        return "Mapped to the same names, their weights are the same: the layers compute something else."
-    return f"Mapped to the same names, their weights differ in {', '.join(differing)}."

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ...backends import BrokenBackendError, MissingFrameworkError, Problem, RequestError, UnsupportedProblemError
-from ...backends.registry import BackendSelection, resolve
+from ...backends.registry import BackendSelection, is_reference, resolve
 from ..answers import Training, require_trainable
 from ..certificate import UncertifiableError
 from ..certificate import certify as certify_problem
@@ -46,8 +46,10 @@ class DisagreementError(AssertionError):
 
     __module__ = "gradparity.compare"  # pytest shows it, and users import it from there
 
-    def __init__(self, comparison: Comparison, case: Path | None = None, *, next_step: str = "") -> None:
-        super().__init__(explain(comparison, case, next_step=next_step))
+    def __init__(
+        self, comparison: Comparison, case: Path | None = None, *, next_step: str = "", report: str = ""
+    ) -> None:
+        super().__init__(report or explain(comparison, case, next_step=next_step))
         self.comparison = comparison
 
 
@@ -65,7 +67,8 @@ def compare(
     Args:
         problem: a model and its numbers: sequences as (T, B, D), weights as (outputs, inputs); in float64 or float32.
         backends: names, `module:object`, or Backend objects; or a dict of Backend objects by their names; None means
-            all that are installed. Where only one can answer, it is compared with the hand derivation.
+            all that are installed. Where only one can answer, it is compared with the hand derivation; where several
+            of one's own can, with each other, and `reservation` says so.
         trace: whether the adjoints of every step are asked for and compared too.
         training: let every backend learn by the gradients that it computes, and compare the trajectories instead.
         certify: enclose the exact answer by ball arithmetic, and measure every backend against it.
@@ -115,7 +118,10 @@ def compare(
         alone_is_enough=certify,
         progress=lambda backends: progress((certificate_cost + NUMBER_OF_PROBES + backends) / work),
     )
-    return judge(problem, gathered, tolerance, certificate, training)
+    comparison = judge(problem, gathered, tolerance, certificate, training)
+    # `gather` asks manual where one alone can answer
+    references = [name for name in gathered.answers if name not in asked or is_reference(asked[name])]
+    return replace(comparison, without_reference=not references and certificate is None)
 
 
 def compare_certified_if_possible(

@@ -30,8 +30,8 @@ def explain(comparison: Comparison, case: Path | None = None, *, next_step: str 
         next_step: what to try next, if it is not to compare or to keep the case.
 
     Returns:
-        The verdict, and who answered what. If it is no agreement, also which answers were refused, where the others
-        differ, by how much of what rounding explains, and the next step.
+        The verdict, and who answered what; and of an agreement, what it does not show. If it is none, also which
+        answers were refused, where the others differ, by how much of what rounding explains, and the next step.
 
     Examples:
         >>> from gradparity.compare import SYSTEMS, compare
@@ -39,8 +39,24 @@ def explain(comparison: Comparison, case: Path | None = None, *, next_step: str 
         >>> print(explain(compare(problem, ["manual", "torch"])))  # doctest: +ELLIPSIS
         agree: manual, torch on rnn (tanh, softmax_cross_entropy), float64, T=12 B=3 D=4 H=8 K=5, case ...
     """
-    lines = [_headline(comparison)]
-    lines += [f"{failure.backend}: {failure.kind}: {failure.message}." for failure in comparison.failures]
+    lines = [_headline(comparison), *findings(comparison)]
+    if comparison.verdict != "agree":
+        lines.append(next_step or _next_step(comparison, case))
+    elif comparison.reservation:
+        lines.append(comparison.reservation)
+    return "\n".join(lines)
+
+
+def findings(comparison: Comparison) -> list[str]:
+    """Which answers were refused, where the others differ and by how much, a line each; none of an agreement.
+
+    Args:
+        comparison: what is reported.
+
+    Returns:
+        The lines of `explain` between the headline and the next step.
+    """
+    lines = [f"{failure.backend}: {failure.kind}: {failure.message}." for failure in comparison.failures]
     wrong = [block for block in comparison.blocks if block.verdict == "disagree"]
     if wrong and all(block.truth and len(block.truth.wrong) == len(block.truth.error) for block in wrong):
         lines.append("All of them are wrong: what they agree on is not the truth.")
@@ -52,9 +68,7 @@ def explain(comparison: Comparison, case: Path | None = None, *, next_step: str 
         lines.append(_place(comparison, wrong))
     elif comparison.verdict == "undecidable":
         lines += _undecidable(comparison)
-    if comparison.verdict != "agree":
-        lines.append(next_step or _next_step(comparison, case))
-    return "\n".join(lines)
+    return lines
 
 
 def _hidden_float32(comparison: Comparison, wrong: Sequence[BlockResult]) -> list[str]:
@@ -115,6 +129,9 @@ def _place(comparison: Comparison, wrong: Sequence[BlockResult]) -> str:
     forward = [block for block in wrong if block.quantity.symbol in ("o", "z") and not block.quantity.is_derivative]
     if forward:
         return f"The forward pass differs already, first in {forward[0].label}."
+    if final_states := [block.label for block in wrong if block.quantity.index == "n"]:
+        verb = "differs" if len(final_states) == 1 else "differ"
+        return f"The outputs agree, but after the last step {_in_words(final_states)} {verb}."
     gave_outputs = all(getattr(answer, "outputs", None) is not None for answer in comparison.answers.values())
     if any(block.name == "loss" for block in wrong):
         if gave_outputs:

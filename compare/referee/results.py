@@ -53,6 +53,8 @@ class Comparison:
         bits: the precision of the certificate in bits; None without one.
         uncertified: why there is none, if one was asked for.
         diagnoses: by backend, which mistakes give its wrong gradients; None where nobody looked for them.
+        without_reference: whether those who answered are all the user's, so that they were compared with each other
+            only: neither with a backend of gradparity nor with the exact answer.
 
     Examples:
         >>> from gradparity.compare import SYSTEMS, compare
@@ -75,6 +77,16 @@ class Comparison:
     bits: int | None = None
     uncertified: str = ""
     diagnoses: Mapping[str, Diagnosis] | None = None
+    without_reference: bool = False
+
+    @property
+    def reservation(self) -> str:
+        """What an agreement does not show, in a sentence; empty where there is nothing to say."""
+        if self.verdict != "agree" or not self.without_reference:
+            return ""
+        names = list(self.answers)
+        who = f"{', '.join(names[:-1])} and {names[-1]}"
+        return f"{who} agree with each other only: no backend of gradparity's own was asked."
 
     @property
     def strength(self) -> str:

@@ -120,6 +120,8 @@ class Gradparity:
             if name in comparison.skipped:
                 self.note(f"{name} was left out: {comparison.skipped[name]}")
         if comparison.verdict == "agree":
+            if comparison.reservation:
+                self.note(comparison.reservation)
             return comparison
         targets = [backend_target(backend, self.path) for backend in (*backends, *(others if self.backends else ()))]
         options = [part for target in targets for part in ("--backend", target)]

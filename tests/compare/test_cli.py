@@ -53,6 +53,22 @@ def test_a_disagreement_is_reported_with_exit_code_1(gradparity, tmp_path):
     assert gradparity("compare", "--case", case)[0] == 0
 
 
+def test_backends_of_ones_own_are_said_to_agree_with_each_other_only(gradparity, tmp_path):
+    (tmp_path / "own.py").write_text(
+        "from faults import Faulty, nothing\na, b = Faulty(nothing, 'a'), Faulty(nothing, 'b')\n"
+    )
+    two = ("compare", "elman-softmax", "--seed", 0, "--dtype", "float64", "--backend", "own:a", "--backend", "own:b")
+    code, out, _ = gradparity(*two, "--json", "result.json")
+    assert code == 0
+    said = "a and b agree with each other only: no backend of gradparity's own was asked."
+    assert "agree with each other (bitwise)" in out
+    assert out.splitlines()[-1] == said
+    (result,) = json.loads((tmp_path / "result.json").read_text())["results"]
+    assert result["reservation"] == said
+    code, out, _ = gradparity(*two, "--backend", "manual")
+    assert (code, "each other" in out) == (0, False)
+
+
 def test_json_follows_its_schema(gradparity, tmp_path):
     code, out, _ = gradparity("compare", "elman-logistic", "--seed", 3, "--dtype", "float32", "--json", "result.json")
     assert code == 0

@@ -72,6 +72,24 @@ def test_a_backend_of_the_command_line_is_asked_beside_all_others(project):
     project("-p", "hiding", "--gradparity-backend", "mine:right").assert_outcomes(passed=2)
 
 
+def test_backends_of_the_test_alone_are_noted_to_agree_with_each_other_only(project):
+    project.pytester.makepyfile(
+        """
+        import mine
+        import pytest
+
+        @pytest.mark.gradparity("elman-softmax", dtype="float64")
+        def test_it(gradparity):
+            gradparity.assert_agree(mine.right, mine.Backend("second"))
+        """
+    )
+    result = project()
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(
+        ["gradparity, 1 ×: right and second agree with each other only: no backend of gradparity's own was asked."]
+    )
+
+
 def test_what_cannot_be_certified_is_compared_without_and_said_to_be(project):
     project.pytester.makepyfile(
         """

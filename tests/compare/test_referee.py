@@ -38,6 +38,28 @@ def test_a_single_backend_is_compared_with_the_hand_derivation():
     assert comparison.verdict == "disagree"
 
 
+def test_two_backends_of_ones_own_agree_with_each_other_only():
+    def three_more(answer, problem):
+        return replace(answer, loss=answer.loss + 3)
+
+    wrong = [Faulty(three_more, "mine"), Faulty(three_more, "yours")]
+    for comparison in (compare(PROBLEM, wrong), assert_agree(PROBLEM, wrong)):
+        said = "mine and yours agree with each other only: no backend of gradparity's own was asked."
+        assert (comparison.verdict, comparison.without_reference, comparison.reservation) == ("agree", True, said)
+        assert explain(comparison).splitlines()[1:] == [said]
+    assert compare(PROBLEM, [*wrong, "jax"]).reservation == ""
+    right = [Faulty(nothing, "mine"), Faulty(nothing, "yours")]
+    assert compare(PROBLEM, [*right, "torch"]).reservation == ""
+    assert compare(PROBLEM, right[:1]).reservation == ""  # the hand derivation is asked too
+    assert compare(PROBLEM, wrong, certify=True).verdict == "disagree"
+    assert compare(PROBLEM, right, certify=True).reservation == ""
+
+
+def test_who_is_called_as_a_reference_is_none_for_that():
+    own = {"manual": Faulty(nothing), "torch": Faulty(nothing)}
+    assert compare(PROBLEM, own).reservation.startswith("manual and torch agree with each other only")
+
+
 def test_the_hand_derivation_alone_has_nobody_to_agree_with():
     comparison = compare(PROBLEM, ["manual"])
     assert (comparison.verdict, comparison.strength, comparison.blocks) == ("agree", "alone", ())
