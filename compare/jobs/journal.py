@@ -89,16 +89,20 @@ def open_journal(
         yield lambda line: None
         return
     try:
-        file = journal.open("ab")
+        file = journal.open("ab", buffering=0)
+        file.truncate(whole_bytes)
     except OSError as error:
         raise RequestError(f"{journal}: cannot be written: {error.strerror}") from error
 
     def write(line: Mapping[str, Any]) -> None:
-        file.write(_encoded(line))
-        file.flush()
+        left = _encoded(line)
+        try:
+            while left:
+                left = left[file.write(left) :]
+        except OSError as error:  # a full disk: the next run drops the part of a line
+            raise RequestError(f"{journal}: cannot be written: {error.strerror}") from error
 
     with file:
-        file.truncate(whole_bytes)
         if not whole_bytes:
             write(header)
         yield write
