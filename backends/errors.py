@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+MAX_FOREIGN = 300  # characters of an error that somebody else wrote
+
 
 class RequestError(Exception):
     """The request was wrong; nothing was computed. The command line turns it into exit code 2."""
@@ -52,9 +54,44 @@ def unknown_name(kind: str, name: object, known: Iterable[str]) -> UnknownNameEr
 
 
 def first_line(error: BaseException) -> str:
-    """An error's type and the first line of its message, for use inside one line."""
-    lines = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
+    r"""An error's type and the first line of its message, for use inside one line: bounded, and fit to be printed.
+
+    Args:
+        error: any, also one that cannot say what it is.
+
+    Returns:
+        At most `MAX_FOREIGN` characters.
+
+    Example:
+        >>> first_line(ValueError("\x1b[31mred\nand more"))
+        'ValueError: \\x1b[31mred'
+    """
+    try:
+        lines = [line.rstrip() for line in str(error).strip().splitlines()[:1]]
+    except Exception:  # whatever a foreign __str__ does
+        lines = []
+    return printable(f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__)
+
+
+def printable(text: str, limit: int = MAX_FOREIGN) -> str:
+    r"""A text that somebody else wrote, fit to be printed: control characters are escaped, and the rest is cut off.
+
+    Args:
+        text: any.
+        limit: how many characters are kept.
+
+    Returns:
+        The text, with `…` for what was cut off.
+
+    Example:
+        >>> printable("\x1b[2J of an hour", limit=9)
+        '\\x1b[2J of a…'
+    """
+    kept = "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode()
+        for character in text[:limit]
+    )
+    return kept if len(text) <= limit else f"{kept}…"
 
 
 class DerivationError(Exception):

@@ -43,7 +43,7 @@ def require_folder(folder: Path) -> Path:
 
 
 def write_whole(path: Path, content: bytes) -> Path:
-    """Writes to a temporary file beside the path, then renames it over the path.
+    """Writes to a temporary file beside the path, then renames it over the path; a device or a pipe is written to.
 
     Args:
         path: the file.
@@ -57,6 +57,9 @@ def write_whole(path: Path, content: bytes) -> Path:
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
+        if path.exists() and not path.is_file():  # such as /dev/stdout: renaming would put a file in its place
+            path.write_bytes(content)
+            return path
         try:
             temporary.write_bytes(content)
             temporary.replace(path)

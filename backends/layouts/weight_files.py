@@ -12,6 +12,7 @@ import numpy as np
 from ..errors import InvalidProblemError, RequestError, first_line
 from ..file_writing import write_whole
 from ..frameworks import require
+from ..npz_files import read_npz
 
 SUFFIXES = (".safetensors", ".npz")
 BFLOAT16 = "BF16"  # the upper half of a float32
@@ -39,7 +40,7 @@ def read_weights(path: Path) -> dict[str, np.ndarray]:
         The arrays by name.
 
     Raises:
-        InvalidProblemError: the file is missing or damaged, needs pickle, or has an unknown dtype.
+        InvalidProblemError: the file is missing, damaged or too large, needs pickle, or has an unknown dtype.
         MissingFrameworkError: it is a .safetensors file, and safetensors is not installed.
         RequestError: its name ends in neither .safetensors nor .npz.
     """
@@ -50,7 +51,7 @@ def read_weights(path: Path) -> dict[str, np.ndarray]:
         raise InvalidProblemError(f"{path}: no such file") from None
     except OSError as error:
         raise InvalidProblemError(f"{path}: cannot be read: {error.strerror or error}") from error
-    return _from_npz(path, content) if path.suffix == ".npz" else _from_safetensors(path, content)
+    return read_npz(path, io.BytesIO(content)) if path.suffix == ".npz" else _from_safetensors(path, content)
 
 
 def write_weights(path: Path, arrays: Mapping[str, np.ndarray]) -> Path:
@@ -73,25 +74,6 @@ def write_weights(path: Path, arrays: Mapping[str, np.ndarray]) -> Path:
         np.savez(content, **contiguous)
         return write_whole(path, content.getvalue())
     return write_whole(path, _safetensors().numpy.save(contiguous))
-
-
-def _from_npz(path: Path, content: bytes) -> dict[str, np.ndarray]:
-    try:
-        archive = np.load(io.BytesIO(content), allow_pickle=False)
-        if isinstance(archive, np.ndarray):
-            raise InvalidProblemError(f"{path}: a single array, expected an .npz file of several")
-        with archive:
-            arrays = {name: archive[name] for name in archive.files}
-    except InvalidProblemError:
-        raise
-    except Exception as error:  # whatever zip, zlib and NumPy make of damaged bytes, and of pickled objects
-        if "pickle" in str(error) and content[:2] == b"PK":
-            raise InvalidProblemError(f"{path}: holds pickled objects, which are not loaded") from error
-        raise InvalidProblemError(f"{path}: damaged, or not an .npz file without pickle") from error
-    for name, array in arrays.items():
-        if not isinstance(array, np.ndarray):  # NumPy gives bytes, as they are
-            raise InvalidProblemError(f"{path}: damaged: {name} is no array")
-    return arrays
 
 
 def _from_safetensors(path: Path, content: bytes) -> dict[str, np.ndarray]:

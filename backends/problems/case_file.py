@@ -13,6 +13,7 @@ import numpy as np
 
 from ..errors import InvalidProblemError
 from ..file_writing import write_whole
+from ..npz_files import read_npz
 
 FORMAT = "gradparity-case"
 VERSION = 1
@@ -66,23 +67,15 @@ def read(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         The header and the arrays by name.
 
     Raises:
-        InvalidProblemError: the file is missing, damaged, needs pickle, or is no case file.
+        InvalidProblemError: the file is missing, damaged, needs pickle, is too large, or is no case file.
     """
     try:
-        with open(path, "rb") as file:  # NumPy does not close a file that it fails to read
-            archive = np.load(file, allow_pickle=False)
-            if isinstance(archive, np.ndarray):
-                raise InvalidProblemError(f"{path}: not a gradparity case: a single array, expected an .npz file")
-            with archive:
-                arrays = {name: archive[name] for name in archive.files}
+        with open(path, "rb") as file:
+            arrays = read_npz(path, file)
     except FileNotFoundError:
         raise InvalidProblemError(f"{path}: no such file") from None
     except OSError as error:
         raise InvalidProblemError(f"{path}: cannot be read: {error.strerror or error}") from error
-    except InvalidProblemError:
-        raise
-    except Exception as error:  # whatever zip, zlib and NumPy make of damaged bytes
-        raise InvalidProblemError(f"{path}: damaged, or not an .npz file without pickle") from error
     try:
         header = json.loads(str(arrays.pop("header")))
         if (header["format"], header["version"]) != (FORMAT, VERSION):

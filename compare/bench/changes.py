@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import statistics
 from collections.abc import Sequence
@@ -10,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...backends import RequestError
+from ..jobs.journal import strict_json
 from .results import Measurement, Timing, measurement_from
 from .workloads import Workload
 
@@ -61,7 +61,7 @@ def read_bench(path: Path) -> list[Measurement]:
         RequestError: the file cannot be read, or is something else.
     """
     try:
-        return [measurement_from(line) for line in json.loads(path.read_text())["results"]]
+        return [measurement_from(line) for line in strict_json(path.read_text())["results"]]
     except OSError as error:
         raise RequestError(f"{path}: cannot be read: {error.strerror}") from error
     except (ValueError, LookupError, TypeError):

@@ -7,11 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from ...backends.errors import unknown_name
+from ..jobs import record_from
 from .workloads import Workload
 
 FLOOR = "floor"
 MANUAL = "manual"
 BENCH_SCHEMA = 1
+VERDICTS = ("accepted", "disagrees", "undecidable", "failed", "unsupported")
 
 
 @dataclass(frozen=True)
@@ -197,12 +200,19 @@ def measurement_from(line: Mapping[str, Any]) -> Measurement:
     """The measurement that `as_json` wrote.
 
     Raises:
+        ValueError: a field has a value of another type, or one that no measurement has.
         LookupError: a field is missing.
         TypeError: it is something else.
     """
     fields = Timing.__dataclass_fields__
     timings = [{name: row[name] for name in fields} for row in line["timings"]]
-    return Measurement(
-        Workload(**line["workload"]),
-        tuple(Timing(**{**timing, "seconds": tuple(timing["seconds"])}) for timing in timings),
-    )
+    workload = record_from(Workload, line["workload"], "workload")
+    measured = tuple(record_from(Timing, timing, f"timings[{i}]") for i, timing in enumerate(timings))
+    if all(timing.backend != FLOOR for timing in measured):
+        raise ValueError("timings have no floor")
+    for i, timing in enumerate(measured):
+        if timing.verdict not in VERDICTS:
+            raise ValueError(f"timings[{i}]: {unknown_name('verdict', timing.verdict, VERDICTS)}")
+        if any(seconds <= 0 for seconds in timing.seconds):
+            raise ValueError(f"timings[{i}].seconds are {list(timing.seconds)}, expected numbers above 0")
+    return Measurement(workload, measured)

@@ -20,7 +20,7 @@ from ..jobs import (
     CaseProgress,
     ShareProgress,
     end_process,
-    not_a_journal,
+    locked,
     open_journal,
     read_journal,
     start_process,
@@ -111,6 +111,19 @@ def run_bench(
         "rounds": rounds,
         "device": device,
     }
+    with locked(log):
+        return _measured_bench(workloads, settings, log, notes, measured, progress)
+
+
+def _measured_bench(
+    workloads: Sequence[Workload],
+    settings: Mapping[str, Any],
+    log: Path | None,
+    notes: Sequence[str],
+    measured: Callable[[Measurement], None],
+    progress: CaseProgress,
+) -> Bench:
+    backends, threads, rounds, device = (settings[name] for name in ("backends", "threads", "rounds", "device"))
     logged, whole_bytes = _logged(log, settings)
     recorded = environment() | {"threads": thread_limits(threads), "bench": settings}
     if device == "cuda":
@@ -215,8 +228,12 @@ def _logged(log: Path | None, settings: Mapping[str, Any]) -> tuple[dict[Workloa
     if log is None:
         return {}, 0
     _, lines, whole_bytes = read_journal(log, settings, subject="a benchmark")
-    try:
-        measurements = [measurement_from(line) for line in lines]
-    except (LookupError, TypeError):
-        raise not_a_journal(log, "a benchmark") from None
+    measurements = []
+    for line in lines:
+        try:
+            measurements.append(measurement_from(line.values))
+        except ValueError as error:
+            raise line.error(error) from None
+        except (LookupError, TypeError):
+            raise line.error("is no measurement") from None
     return {measurement.workload: measurement for measurement in measurements}, whole_bytes

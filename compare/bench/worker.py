@@ -60,7 +60,7 @@ def work(pipe: Connection, name: str, workload: Workload, device: str, threads: 
             start, run = _start(name, workload, device)
         except UnsupportedProblemError as error:
             return pipe.send(Start(Timing(name, "unsupported", str(error))))
-        except (Exception, SystemExit) as error:
+        except BaseException as error:  # in a process of its own, whose Ctrl-C is blocked
             return pipe.send(Start(Timing(name, "failed", first_line(error))))
         pipe.send(start)
         try:

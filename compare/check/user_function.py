@@ -25,9 +25,10 @@ from typing import Any
 import numpy as np
 
 from ...backends import Evaluation, Model, OrderedSystem, Problem, RequestError
-from ...backends.errors import DerivationError, first_line, unknown_name
+from ...backends.errors import DerivationError, first_line, printable, unknown_name
 
 Function = Callable[..., Any]
+MAX_PLACES = 6  # of an error in the person's code, that are shown
 NOT_USER_CODE = (str(Path(__file__).parent), *(sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib")))
 
 
@@ -147,4 +148,7 @@ def _error_in_user_code(error: BaseException) -> str:
     frames = traceback.extract_tb(error.__traceback__)
     user_frames = [frame for frame in frames if not frame.filename.startswith((*NOT_USER_CODE, "<"))]
     places = [f"{Path(frame.filename).name}:{frame.lineno}, in {frame.name}: {frame.line}" for frame in user_frames]
-    return "\n  ".join([first_line(error), *places])
+    if len(places) > MAX_PLACES:  # of a function that calls itself without end
+        half = MAX_PLACES // 2
+        places[half:-half] = [f"… {len(places) - 2 * half} calls more …"]
+    return "\n  ".join([first_line(error), *map(printable, places)])

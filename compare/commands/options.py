@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from ...backends.file_writing import require_writable, write_whole
+from ..output import write_output
 
 JsonOption = Annotated[
     str | None, typer.Option("--json", metavar="FILE", help="Write the results as JSON; - is standard output.")
@@ -46,6 +46,6 @@ def write(target: str | None, text: str) -> None:
         text: with its last newline.
     """
     if target == STANDARD_OUTPUT:
-        sys.stdout.write(text)
+        write_output(text)
     elif target is not None:
         write_whole(Path(target), text.encode())

@@ -1,18 +1,23 @@
 """Work in other processes, and logs of it that can be continued."""
 
-from .journal import not_a_journal, open_journal, read_journal, rewrite_journal
+from .journal import JournalLine, not_a_journal, open_journal, read_journal, rewrite_journal
+from .lock import locked
 from .processes import THREAD_VARIABLES, end_process, start_process, thread_limits
 from .progress import CaseProgress, ShareProgress, StageProgress
+from .records import record_from
 
 __all__ = [
     "THREAD_VARIABLES",
     "CaseProgress",
+    "JournalLine",
     "ShareProgress",
     "StageProgress",
     "end_process",
+    "locked",
     "not_a_journal",
     "open_journal",
     "read_journal",
+    "record_from",
     "rewrite_journal",
     "start_process",
     "thread_limits",

@@ -6,10 +6,42 @@ import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from ...backends import RequestError
 from ...backends.file_writing import require_writable, write_whole
+from .records import record_from
+
+Record = TypeVar("Record")
+
+
+class JournalLine(NamedTuple):
+    """A line of a journal.
+
+    Attributes:
+        path: of the journal.
+        number: in the file; the header is line 1.
+        values: what JSON gave.
+    """
+
+    path: Path
+    number: int
+    values: Any
+
+    def error(self, what: object) -> RequestError:
+        """The error about what is wrong with this line."""
+        return RequestError(f"{self.path}: line {self.number}: {what} (the file was left as it is)")
+
+    def record(self, kind: type[Record]) -> Record:
+        """The line as a dataclass.
+
+        Raises:
+            RequestError: a field is missing, is unknown or has a value of another type.
+        """
+        try:
+            return record_from(kind, self.values)
+        except ValueError as error:
+            raise self.error(error) from None
 
 
 class Journal(NamedTuple):
@@ -22,7 +54,7 @@ class Journal(NamedTuple):
     """
 
     settings: dict[str, Any]
-    lines: list[Any]
+    lines: list[JournalLine]
     whole_bytes: int
 
 
@@ -45,22 +77,63 @@ def read_journal(
         What it says.
 
     Raises:
-        RequestError: it is of another subject, has other settings, or cannot be written.
+        RequestError: it is of another subject, has other settings, cannot be written, or has a line that is no JSON.
     """
     require_writable(path)
-    content = path.read_bytes() if path.exists() else b""
+    if path.exists() and not path.is_file():
+        raise RequestError(f"{path}: cannot be a log: it is no file that can be read again")
+    try:
+        content = path.read_bytes() if path.exists() else b""
+    except OSError as error:
+        raise RequestError(f"{path}: cannot be read: {error.strerror}") from error
     whole = content[: content.rfind(b"\n") + 1]
     if not content:
         return Journal({}, [], 0)
     try:
-        first, *lines = [json.loads(line) for line in whole.splitlines()]
-        settings = {name: first[name] for name in header}
+        first, *rest = whole.split(b"\n")[:-1]
+        beginning = strict_json(first)
+        settings = {name: beginning[name] for name in header}
     except (ValueError, TypeError, LookupError):
         raise not_a_journal(path, subject) from None
+    lines = []
+    for number, text in enumerate(rest, start=2):
+        try:
+            lines.append(JournalLine(path, number, strict_json(text)))
+        except ValueError as error:
+            raise JournalLine(path, number, None).error(f"is no JSON: {error}") from None
     for name, value in header.items():
-        if (known := settings[name]) != value and known not in earlier.get(name, ()):
+        if repr(known := settings[name]) != repr(value) and known not in earlier.get(name, ()):  # 1 is not true
             raise RequestError(f"{path}: is the log of {subject} with {name} {known}, but {value} was asked for")
     return Journal(settings, lines, len(whole))
+
+
+def strict_json(text: str | bytes) -> Any:
+    """What a JSON text says.
+
+    Raises:
+        ValueError: it is no JSON, is nested too deeply, has a number that JSON has not, or one name twice.
+
+    Example:
+        >>> strict_json('{"number": 1, "number": 2}')
+        Traceback (most recent call last):
+        ValueError: 'number' stands in it twice
+    """
+    try:
+        return json.loads(text, parse_constant=_no_number, object_pairs_hook=_object)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+
+
+def _no_number(name: str) -> None:
+    raise ValueError(f"{name} is no number in JSON")
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    values = dict(pairs)
+    if len(values) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise ValueError(f"{next(name for name in names if names.count(name) > 1)!r} stands in it twice")
+    return values
 
 
 def not_a_journal(path: Path, subject: str) -> RequestError:
@@ -89,16 +162,20 @@ def open_journal(
         yield lambda line: None
         return
     try:
-        file = journal.open("ab")
+        file = journal.open("ab", buffering=0)
+        file.truncate(whole_bytes)
     except OSError as error:
         raise RequestError(f"{journal}: cannot be written: {error.strerror}") from error
 
     def write(line: Mapping[str, Any]) -> None:
-        file.write(_encoded(line))
-        file.flush()
+        left = _encoded(line)
+        try:
+            while left:
+                left = left[file.write(left) :]
+        except OSError as error:  # a full disk: the next run drops the part of a line
+            raise RequestError(f"{journal}: cannot be written: {error.strerror}") from error
 
     with file:
-        file.truncate(whole_bytes)
         if not whole_bytes:
             write(header)
         yield write

@@ -16,6 +16,7 @@ from .console import (
 from .documents import SCHEMA, listing_json, markdown_table
 from .environment import environment, installed_version
 from .pictures import MARKERS, figure_bytes, new_figure, require_drawable
+from .streams import print_error, require_standard_streams, write_output
 
 __all__ = [
     "MARKERS",
@@ -32,10 +33,13 @@ __all__ = [
     "markdown_table",
     "new_figure",
     "plain_table",
+    "print_error",
     "progress_bar",
     "require_drawable",
+    "require_standard_streams",
     "say",
     "share_text",
     "terminal_svg",
     "working",
+    "write_output",
 ]

@@ -17,20 +17,24 @@ from rich.table import Table
 from rich.text import Text
 
 from ..jobs import CaseProgress
+from .streams import OutputConsole
 
 PIPE_WIDTH = 200
+MIN_WIDTH = 80  # on a narrower terminal, which breaks the lines itself, so that nothing is cut off
 PICTURE_WIDTH = 108
 
 
 def console(*, stderr: bool = False) -> Console:
     """A console as wide as the terminal; in a pipe, wide enough that no line is broken."""
-    terminal = Console(stderr=stderr)
-    return terminal if terminal.is_terminal else Console(stderr=stderr, width=PIPE_WIDTH)
+    terminal = OutputConsole(stderr=stderr)
+    if terminal.is_terminal:
+        return terminal if terminal.width >= MIN_WIDTH else OutputConsole(stderr=stderr, width=MIN_WIDTH)
+    return OutputConsole(stderr=stderr, width=PIPE_WIDTH)
 
 
 def working(activity: str) -> Status:
     """A spinner beside what is being done, if standard error is a terminal."""
-    return Console(stderr=True).status(activity)
+    return _progress_console().status(activity)
 
 
 def say(on: Console, text: str, style: str | None = None) -> None:
@@ -65,11 +69,16 @@ STYLES = {"agree": "green", "disagree": "bold red", "undecidable": "yellow"}
 @contextmanager
 def progress_bar(total: int) -> Iterator[CaseProgress]:
     """A progress bar on standard error, if that is a terminal: yields the function that moves it on."""
-    terminal = Console(stderr=True)
+    terminal = _progress_console()
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Bars(*columns, console=terminal, transient=True, disable=not terminal.is_terminal) as bar:
         task = bar.add_task("starting", total=total)
         yield lambda label, done: bar.update(task, completed=done, description=label)
+
+
+def _progress_console() -> Console:
+    """Standard error if that is a terminal; otherwise nothing is written, so that nothing can fail."""
+    return Console(stderr=True, quiet=not Console(stderr=True).is_terminal)
 
 
 def share_text(share: float | None) -> str:

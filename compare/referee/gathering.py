@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from ...backends import Backend, Evaluation, Problem, UnsupportedProblemError, get_backend
+from ...backends.errors import printable
 from ..answers import Training, Trajectory
 from .ask_backend import Answered, ask_backend
 from .backend_training import train_backend
@@ -32,7 +33,11 @@ class Gathered:
         return cls(
             {name: answer for name, answer in answered.items() if isinstance(answer, Evaluation | Trajectory)},
             tuple(answer for answer in answered.values() if isinstance(answer, Failure)),
-            {name: str(answer) for name, answer in answered.items() if isinstance(answer, UnsupportedProblemError)},
+            {
+                name: printable(str(answer))
+                for name, answer in answered.items()
+                if isinstance(answer, UnsupportedProblemError)
+            },
         )
 
 

@@ -7,9 +7,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ...backends import RequestError
-from ..jobs import not_a_journal, read_journal
+from ...backends.checks import DTYPES
+from ...backends.errors import unknown_name
+from ..jobs import JournalLine, read_journal
+from ..systems.random_models import FAMILY_NAMES
 from .problems import draw_problem
-from .results import SweepOutcome
+from .results import VERDICTS, SweepOutcome
 
 SWEEP_SCHEMA = 2
 EARLIER_SCHEMAS = (1,)  # read, and rewritten in the present schema before they are continued
@@ -41,19 +44,32 @@ def read_log(path: Path, header: Mapping[str, Any]) -> SweepLog:
         What it says.
 
     Raises:
-        RequestError: the file is no log of a sweep, or of a sweep with other settings or other problems.
+        RequestError: the file is no log of a sweep, or of a sweep with other settings or other problems, or has a line
+            with something else than an outcome.
     """
     journal = read_journal(path, header, subject="a sweep", earlier={"schema": EARLIER_SCHEMAS})
-    try:
-        outcomes = [
-            SweepOutcome(**{RENAMED_FIELDS.get(name, name): value for name, value in line.items()})
-            for line in journal.lines
-        ]
-    except (TypeError, AttributeError):
-        raise not_a_journal(path, "a sweep") from None
-    for outcome in outcomes[:1]:
+    outcomes: dict[int, SweepOutcome] = {}
+    for line in journal.lines:
+        outcome = _outcome_of(line)
+        if outcomes.setdefault(outcome.number, outcome) != outcome:
+            raise line.error(f"problem {outcome.number} has another outcome in an earlier line")
+    for outcome in list(outcomes.values())[:1]:
         again = draw_problem(outcome.number, seed=header["seed"], numbers=header["numbers"])
         if again.problem.fingerprint[:12] != outcome.fingerprint:
             raise RequestError(f"{path}: was written by a version of gradparity that drew other problems")
     is_earlier = journal.settings.get("schema", SWEEP_SCHEMA) != SWEEP_SCHEMA
-    return SweepLog({outcome.number: outcome for outcome in outcomes}, journal.whole_bytes, is_earlier)
+    return SweepLog(outcomes, journal.whole_bytes, is_earlier)
+
+
+def _outcome_of(line: JournalLine) -> SweepOutcome:
+    if isinstance(line.values, dict):
+        line = line._replace(values={RENAMED_FIELDS.get(name, name): value for name, value in line.values.items()})
+    outcome = line.record(SweepOutcome)
+    for name, least in (("number", 0), ("gain", 0.0), ("share", 0.0)):
+        value = getattr(outcome, name)
+        if value is not None and value < least:
+            raise line.error(f"{name} is {value}, expected at least {least}")
+    for name, known in (("verdict", VERDICTS), ("family", FAMILY_NAMES), ("dtype", DTYPES)):
+        if getattr(outcome, name) not in known:
+            raise line.error(unknown_name(name, getattr(outcome, name), known))
+    return outcome

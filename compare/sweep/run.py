@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from ...backends import RequestError
 from ...backends.checks import require_integer
 from ...backends.file_writing import require_folder
 from ...backends.registry import choose_backends
-from ..jobs import CaseProgress, open_journal, rewrite_journal, thread_limits
+from ..jobs import CaseProgress, locked, open_journal, rewrite_journal, thread_limits
 from ..output import environment
 from .log import SWEEP_SCHEMA, SweepLog, read_log
 from .problems import draw_problem
-from .results import Sweep
+from .results import Sweep, SweepOutcome
 from .workers import in_workers, outcome_of, start_worker
 
 
@@ -49,7 +50,8 @@ def run_sweep(
         The outcomes of all `count` problems.
 
     Raises:
-        RequestError: a backend does not exist or is broken, or the log is of another sweep or none at all.
+        RequestError: a backend does not exist or is broken, or the log is of another sweep or none at all, or
+            another process writes it.
     """
     for name, value, least in (("problems", count, 1), ("seed", seed, 0), ("numbers", numbers, 1)):
         require_integer(name, value, at_least=least)
@@ -61,14 +63,30 @@ def run_sweep(
     header = {"schema": SWEEP_SCHEMA, "seed": seed, "numbers": numbers, "backends": names}
     if save_case:
         require_folder(save_case)
-    known, whole_bytes, is_earlier = read_log(log, header) if log else SweepLog({}, 0, False)
     started = time.perf_counter()
+    with locked(log):
+        outcomes, earlier = _outcomes(count, header, names, jobs, log, save_case, progress)
+    return Sweep(outcomes, seed, numbers, earlier, time.perf_counter() - started, notes)
+
+
+def _outcomes(
+    count: int,
+    header: Mapping[str, Any],
+    backends: Sequence[str],
+    jobs: int,
+    log: Path | None,
+    save_case: Path | None,
+    progress: CaseProgress,
+) -> tuple[list[SweepOutcome], int]:
+    """The outcomes of all problems by number, and how many of them were in the log."""
+    seed, numbers = header["seed"], header["numbers"]
+    known, whole_bytes, is_earlier = read_log(log, header) if log else SweepLog({}, 0, False)
     outcomes = {number: outcome for number, outcome in known.items() if number < count}
     earlier = len(outcomes)
     models = ([*range(first, min(first + numbers, count))] for first in range(0, count, numbers))
     tasks = (left for model in models if (left := [number for number in model if number not in outcomes]))
-    start = partial(start_worker, seed, numbers, names, save_case)
-    first_line = header | {"environment": environment() | {"threads": thread_limits(1)}}
+    start = partial(start_worker, seed, numbers, backends, save_case)
+    first_line = dict(header) | {"environment": environment() | {"threads": thread_limits(1)}}
     if log and is_earlier:
         whole_bytes = rewrite_journal(log, first_line, map(asdict, known.values()))
     with open_journal(log, whole_bytes, first_line) as write, closing(in_workers(tasks, jobs, start)) as answers:
@@ -79,5 +97,4 @@ def run_sweep(
             write(asdict(outcome))
             outcomes[number] = outcome
             progress(outcome.family, len(outcomes))
-    in_order = [outcomes[number] for number in sorted(outcomes)]
-    return Sweep(in_order, seed, numbers, earlier, time.perf_counter() - started, notes)
+    return [outcomes[number] for number in sorted(outcomes)], earlier

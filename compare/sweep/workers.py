@@ -131,7 +131,7 @@ def _judge(sweep_problem: SweepProblem, backends: Sequence[Any], save_case: Path
             comparison = compare(sweep_problem.problem, backends, trace=True)
     except UnsupportedProblemError as error:
         return outcome_of(sweep_problem, "unsupported", report=str(error))
-    except (Exception, SystemExit) as error:
+    except BaseException as error:  # in a process of its own, whose Ctrl-C is blocked
         return outcome_of(sweep_problem, "failed", report=f"the comparison raised {first_line(error)}")
     closest = comparison.closest
     share = float(closest.ratio) if closest and math.isfinite(closest.ratio) else None

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +12,7 @@ from ...backends import Problem, Recurrent, RequestError
 from ...backends.errors import unknown_name
 from ...backends.frameworks.loading import require
 from .catalogue import System
+from .csv_series import read_series, standardized
 
 if TYPE_CHECKING:
     from jaxtyping import Float, Int
@@ -149,50 +148,21 @@ def _text(path: Path) -> Dataset:
 
 
 def _csv(path: Path) -> Dataset:
-    """The last column whose every cell is a number: the measured value mostly stands after the date.
-
-    A first row in which any cell is no number is the header.
-    """
     text = _read(path)
     if not text.strip():
         raise RequestError(f"{path}: is empty, expected a numeric column")
     try:
-        dialect: type[csv.Dialect] = csv.Sniffer().sniff(text[:4096], delimiters=",;\t ")
-    except csv.Error:
-        dialect = csv.excel  # a single column has no delimiter to be found
-    try:
-        rows = [row for row in csv.reader(text.splitlines(), dialect) if row]
-    except csv.Error as error:
-        raise RequestError(f"{path}: not a CSV file: {error}") from None
-    has_header = any(_numbers([cell]) is None for cell in rows[0])
-    header = rows.pop(0) if has_header else []
-    width = max((len(row) for row in rows), default=0)
-    for column in reversed(range(width)):
-        numbers = _numbers([row[column] if column < len(row) else "" for row in rows])
-        if numbers is not None:
-            name = repr(header[column]) if column < len(header) else f"number {column + 1}"
-            return _series(str(path), f"the next value of column {name}", numbers, seq_len=24)
-    raise RequestError(f"{path}: no numeric column: in each some cell is empty or no finite number")
-
-
-def _numbers(cells: Sequence[str]) -> np.ndarray | None:
-    try:
-        numbers = np.array([float(cell) for cell in cells])
-    except ValueError:
-        return None
-    return numbers if np.isfinite(numbers).all() else None
+        series = read_series(text)
+    except ValueError as error:
+        raise RequestError(f"{path}: {error}") from None
+    return _series(str(path), f"the next value of {series.summary}", series.values, seq_len=24)
 
 
 def _series(name: str, summary: str, numbers: np.ndarray, *, seq_len: int) -> Dataset:
     """One step ahead, in units of the standard deviation around the mean."""
     if len(numbers) < 2:
         raise RequestError(f"{name}: holds {len(numbers)} value, expected at least 2 to predict one from the other")
-    with np.errstate(all="ignore"):
-        mean, deviation = numbers.mean(), numbers.std() if np.ptp(numbers) else 1.0
-    if not np.isfinite([mean, deviation]).all():
-        raise RequestError(f"{name}: the numbers are too large to be standardized")
-    standardized = (numbers - mean) / deviation
-    inputs, targets = _windows(standardized[:, None], seq_len=seq_len, batch_size=8)
+    inputs, targets = _windows(standardized(numbers)[:, None], seq_len=seq_len, batch_size=8)
     return Dataset(name, summary, inputs, targets, 1, "squared_error")
 
 
