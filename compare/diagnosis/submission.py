@@ -77,10 +77,19 @@ class Submission:
 
     def is_changed_by(self, variant: Variant) -> bool:
         """Whether a variant makes a difference on this problem."""
-        predicted = attempt(variant, self.problem)
-        return predicted is not None and any(
-            largest_entry(predicted[name] - array) > ROUNDED * float(np.spacing(self.largest[name]))
-            for name, array in self.right.items()
+        return self._differ(attempt(variant, self.problem), self.right)
+
+    def tells_apart(self, one: Variant, other: Variant) -> bool:
+        """Whether two variants give different answers to this problem."""
+        return self._differ(attempt(one, self.problem), attempt(other, self.problem))
+
+    def _differ(self, one: Values | None, other: Values | None) -> bool:
+        """Whether two answers differ by more than rounding may; one that is missing does not."""
+        if one is None or other is None:
+            return False
+        return any(
+            largest_entry(one[name] - other[name]) > ROUNDED * float(np.spacing(largest))
+            for name, largest in self.largest.items()
         )
 
     def measured(self, variant: Variant) -> dict[str, float]:

@@ -49,6 +49,7 @@ class DisagreementError(AssertionError):
     def __init__(self, comparison: Comparison, case: Path | None = None, *, next_step: str = "") -> None:
         super().__init__(explain(comparison, case, next_step=next_step))
         self.comparison = comparison
+        self.__cause__ = next((failure.error for failure in comparison.failures if failure.error), None)
 
 
 def compare(

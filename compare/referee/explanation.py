@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from ..output.numbers import times
 from .block_result import BlockResult, Truth
-from .results import Comparison
+from .results import Comparison, Failure
 
 MOST_LINES = 6
 FLOAT32_IN_FLOAT64 = 2.0**29  # a unit in the last place of float32, in those of float64
@@ -31,7 +32,7 @@ def explain(comparison: Comparison, case: Path | None = None, *, next_step: str 
         agree: manual, torch on rnn (tanh, softmax_cross_entropy), float64, T=12 B=3 D=4 H=8 K=5, case ...
     """
     lines = [_headline(comparison)]
-    lines += [f"{failure.backend}: {failure.kind}: {failure.message}." for failure in comparison.failures]
+    lines += [_failure(failure) for failure in comparison.failures]
     wrong = [block for block in comparison.blocks if block.verdict == "disagree"]
     if wrong and all(block.truth and len(block.truth.wrong) == len(block.truth.error) for block in wrong):
         lines.append("All of them are wrong: what they agree on is not the truth.")
@@ -58,6 +59,11 @@ def _hidden_float32(comparison: Comparison, wrong: Sequence[BlockResult]) -> lis
     return [f"No difference is larger than rounding to float32 explains: {who} may compute in float32 inside."]
 
 
+def _failure(failure: Failure) -> str:
+    end = "" if "\n" in failure.message else "."  # what stands in several lines ends with a line of a program
+    return f"{failure.backend}: {failure.kind}: {failure.message}{end}"
+
+
 def _next_step(comparison: Comparison, case: Path | None) -> str:
     if not case:
         return "Keep the case: --save-case DIR, or save_case=DIR."
@@ -69,7 +75,7 @@ def _next_step(comparison: Comparison, case: Path | None) -> str:
 
 def _headline(comparison: Comparison) -> str:
     problem = comparison.problem
-    names = [*comparison.answers, *(failure.backend for failure in comparison.failures)]
+    names = dict.fromkeys([*comparison.answers, *(failure.backend for failure in comparison.failures)])
     return f"{comparison.verdict}: {', '.join(names)} on {problem.summary}, case {problem.fingerprint[:12]}"
 
 
@@ -83,7 +89,7 @@ def _difference(block: BlockResult) -> str:
         who = f"{_in_words([' = '.join(group) for group in block.groups])} differ"
     at = f" at {list(block.index)}" if block.index else ""
     cause = f" Likely cause: {block.likely_cause}." if block.likely_cause else ""
-    return f"{block.label}: {who}{at}: {block.difference:.1e}, {block.ratio:.1g} times what rounding explains.{cause}"
+    return f"{block.label}: {who}{at}: {block.difference:.1e}, {times(block.ratio)} times what rounding explains.{cause}"
 
 
 def _certified_error(block: BlockResult, truth: Truth) -> str:
@@ -94,7 +100,7 @@ def _certified_error(block: BlockResult, truth: Truth) -> str:
     others = f"{_in_words(right)} {'is' if len(right) == 1 else 'are'} right" if right else "nobody is right"
     at = f" at {list(block.index)}" if block.index and right else ""
     cause = f" Likely cause: {block.likely_cause}." if block.likely_cause and right else ""
-    by = f"{truth.error[worst]:.1e}, {truth.error[worst] / block.allowed:.1g} times what rounding allows"
+    by = f"{truth.error[worst]:.1e}, {times(truth.error[worst] / block.allowed)} times what rounding allows"
     return f"{block.label}: {_in_words(truth.wrong)} {verb} wrong{at} by {by}; {others} (certified).{cause}"
 
 

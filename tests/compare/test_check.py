@@ -139,7 +139,7 @@ def test_an_exception_is_reported_with_the_lines_of_user_code_only():
         ((1.0, [np.zeros(3)]), "it returned (float, list), expected loss, loss and gradients, or loss, gradients and"),
         ((1.0, {}, {}, {}), "it returned (float, dict, dict, dict), expected "),
         ((1.0, {"Wxh": np.zeros((8, 4))}), "gradients has an unknown 'Wxh', expected U, W, b, V, c, h0, inputs"),
-        ((1.0, {"U": np.zeros((4, 8))}), "gradients['U'] has shape (4, 8), expected (8, 4): it is transposed"),
+        ((1.0, {"U": np.zeros((4, 8))}), "gradients['U'] has shape (4, 8), expected (8, 4): the shape of its transpose"),
         ((float("nan"), {}), "loss is nan"),
     ],
 )

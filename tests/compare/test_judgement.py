@@ -105,7 +105,7 @@ FAILURES = [
     (
         in_gradients("U", np.transpose),
         "shape",
-        "gradients['U'] has shape (3, 5), expected (5, 3): it is transposed",
+        "gradients['U'] has shape (3, 5), expected (5, 3): the shape of its transpose",
     ),
     (in_gradients("b", lambda array: array[None]), "shape", "gradients['b'] has shape (1, 5), expected (5,)"),
     (overwritten, "mutation", "it changed params.W, which it was given"),
@@ -162,7 +162,7 @@ def outputs_at_every_step(answer, problem):
             "feed-forward",
             in_gradients("W2", np.transpose),
             "shape",
-            "gradients['W2'] has shape (5, 4), expected (4, 5): it is transposed",
+            "gradients['W2'] has shape (5, 4), expected (4, 5): the shape of its transpose",
         ),
         ("feed-forward", with_adjoint("h"), "names", "adjoints has an unknown 'h', expected z1, z2"),
         ("feed-forward", outputs_at_every_step, "shape", "outputs has shape (1, 2, 4), expected (2, 4)"),
