@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -69,10 +69,10 @@ class Check:
 
     @property
     def first_wrong(self) -> Comparison | None:
-        """The first comparison in which the function is not right."""
-        return next(
-            (comparison for comparison in self.comparisons if comparison.verdict_on(self.name) != "agree"), None
-        )
+        """The first comparison in which the function is not right, with the diagnosis."""
+        wrong = (comparison for comparison in self.comparisons if comparison.verdict_on(self.name) != "agree")
+        first = next(wrong, None)
+        return replace(first, diagnoses={self.name: self.diagnosis}) if first and self.diagnosis else first
 
     @property
     def missing(self) -> tuple[str, ...]:

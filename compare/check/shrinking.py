@@ -1,4 +1,4 @@
-"""How much smaller the problem may be: on which sizes a derivation is wrong, and the smallest on which its mistake shows."""
+"""How much smaller the problem may be: sizes on which a derivation is right, and the smallest problem on which not."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ from ..systems import System
 from .smaller_problems import cut_down, scaled
 
 MORE_SEEDS = (1001, 1002, 1003)
-SCALES = (1.0, 4.0)  # in ordinary numbers, and in such as saturate a cell, or reach a limit at which something is clipped
+SCALES = (
+    1.0,
+    4.0,
+)  # in ordinary numbers, and in such as saturate a cell, or reach a limit at which something is clipped
 
 Ask = Callable[[Problem], Comparison]
 
@@ -37,7 +40,7 @@ class SmallProblems:
     """A derivation on problems of a few numbers.
 
     Attributes:
-        smallest: the smallest on which it is wrong; if a mistake was named, on which that is seen. None if there is none.
+        smallest: the smallest on which it is wrong, by the mistake that was named if one was; None if there is none.
         tried: how many were tried, up to that one.
         wrong: on how many it is wrong.
         failed: on how many it raised an error.
@@ -81,8 +84,7 @@ def on_smaller_sizes(system: System, ask: Ask, name: str, *, seed: int, dtype: s
         if words == "T = 1" and verdicts["T = 2"] != "disagree":
             continue
         problems = [
-            scaled(smaller[words].problem(seed=seed, dtype=dtype), scale)
-            for seed, scale in product(MORE_SEEDS, SCALES)
+            scaled(smaller[words].problem(seed=seed, dtype=dtype), scale) for seed, scale in product(MORE_SEEDS, SCALES)
         ]
         outcomes = [outcome(ask(problem), name) for problem in problems]
         decided = [verdict for verdict in outcomes if verdict != "undecidable"]
@@ -111,8 +113,8 @@ def find_smallest(problems: Iterable[Problem], ask: Ask, name: str, findings: Fi
         if outcomes[-1] == "disagree" and _is_seen(comparison, name, findings):
             smallest = comparison
             break
-    counts = {verdict: outcomes.count(verdict) for verdict in ("disagree", "failed", "refused")}
-    return SmallProblems(smallest, len(outcomes), *counts.values(), error)
+    wrong, failed, refused = (outcomes.count(verdict) for verdict in ("disagree", "failed", "refused"))
+    return SmallProblems(smallest, len(outcomes), wrong, failed, refused, error)
 
 
 def _is_seen(comparison: Comparison, name: str, findings: Findings) -> bool:

@@ -137,4 +137,3 @@ def _from_file(path: Path) -> Any:
     finally:
         sys.path.remove(str(path.parent))
     return module
-

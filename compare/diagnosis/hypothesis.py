@@ -45,6 +45,4 @@ class Hypothesis:
         if not submission.measured(self.variant).keys() >= answered.keys():
             return False
         others = (self.variants[:i] + self.variants[i + 1 :] for i in range(len(self.variants)))
-        return len(self.variants) == 1 or all(
-            submission.tells_apart(self.variant, variant) for (variant,) in others
-        )
+        return len(self.variants) == 1 or all(submission.tells_apart(self.variant, variant) for (variant,) in others)

@@ -32,7 +32,7 @@ class Findings:
         hypotheses: those that give all that is wrong on every problem.
     """
 
-    diagnosis: Diagnosis = Diagnosis()
+    diagnosis: Diagnosis
     hypotheses: tuple[Hypothesis, ...] = ()
 
     def show_on(self, problem: Problem, answered: Values, wrong: Collection[str]) -> bool:
@@ -80,7 +80,7 @@ def find_mistakes(answers: Sequence[tuple[Problem, Values]], wrong: Collection[s
     """
     wrong = frozenset(wrong)
     if not wrong or not answers or not has_lines(answers[0][0]):
-        return Findings()
+        return Findings(Diagnosis())
     with np.errstate(all="ignore"):
         submissions = [Submission(problem, answered, wrong) for problem, answered in answers]
         singles = list(_single_mistakes(submissions[0]))

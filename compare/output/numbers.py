@@ -16,31 +16,36 @@ def digits_apart(one: np.ndarray, other: np.ndarray, allowed: float) -> int:
         allowed: the largest difference that need not be seen.
 
     Returns:
-        At least 6 and at most 17.
+        At least 6 and at most 17; one more than they need if 6 are not enough, so that the difference is seen too.
 
     Example:
         >>> digits_apart(np.array([0.5, 0.527677123456]), np.array([0.5, 0.527677123460]), 1e-15)
-        11
+        12
     """
     with np.errstate(invalid="ignore"):
         differ = np.abs(np.asarray(one, "f8") - np.asarray(other, "f8")) > allowed
     pairs = list(zip(np.asarray(one)[differ].tolist(), np.asarray(other)[differ].tolist(), strict=True))
     for digits in range(FEWEST_DIGITS, MOST_DIGITS):
         if all(f"{a:.{digits}g}" != f"{b:.{digits}g}" for a, b in pairs):
-            return digits
+            return digits + (digits > FEWEST_DIGITS)
     return MOST_DIGITS if pairs else FEWEST_DIGITS
 
 
 def written(array: np.ndarray, digits: int = FEWEST_DIGITS) -> str:
-    """An array on one line, with so many significant digits.
+    """An array on one line, with so many significant digits; if they are more than 6, zeros at the end are shown.
 
     Example:
         >>> written(np.array([[0.5, -1.25]]))
         '[[0.5, -1.25]]'
     """
-    formatter = {"float_kind": lambda number: f"{number:.{digits}g}"}
+    zeros = "#" if digits > FEWEST_DIGITS else ""
+    formatter = {"float_kind": lambda number: f"{number:{zeros}.{digits}g}"}
     text = np.array2string(
-        np.asarray(array), separator=", ", max_line_width=10_000, threshold=10_000, formatter=formatter  # type: ignore[arg-type]
+        np.asarray(array),
+        separator=", ",
+        max_line_width=10_000,
+        threshold=10_000,
+        formatter=formatter,  # type: ignore[arg-type]
     )
     return " ".join(text.split())
 

@@ -32,7 +32,9 @@ class Gathered:
         fit = {name: answer.fit if isinstance(answer, Refused) else answer for name, answer in answered.items()}
         return cls(
             {name: answer for name, answer in fit.items() if isinstance(answer, Evaluation | Trajectory)},
-            tuple(failure for answer in answered.values() if isinstance(answer, Refused) for failure in answer.failures),
+            tuple(
+                failure for answer in answered.values() if isinstance(answer, Refused) for failure in answer.failures
+            ),
             {name: str(answer) for name, answer in answered.items() if isinstance(answer, UnsupportedProblemError)},
         )
 

@@ -28,7 +28,9 @@ class Failure:
         error: what the backend raised, if it did.
 
     Examples:
-        >>> failure = Failure("mine", "shape", "gradients['W'] has shape (3, 5), expected (5, 3): the shape of its transpose")
+        >>> failure = Failure(
+        ...     "mine", "shape", "gradients['W'] has shape (3, 5), expected (5, 3): the shape of its transpose"
+        ... )
         >>> f"{failure.backend}: {failure.kind}"
         'mine: shape'
     """
