@@ -135,7 +135,7 @@ def as_array(name: str, value: object) -> np.ndarray[Any, Any]:
     """
     try:
         array = np.array(value, order="C")
-    except ValueError as error:
+    except Exception as error:  # such as of a value that JAX or PyTorch traces
         raise InvalidProblemError(f"{name} is no array: {first_line(error)}") from None
     if array.dtype.kind not in "fiub":
         raise InvalidProblemError(f"{name} is {array.dtype}, expected an array of numbers")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
-from .errors import BrokenBackendError, MissingFrameworkError, RequestError, first_line, unknown_name
+from .errors import BrokenBackendError, MissingFrameworkError, RequestError, located, unknown_name
 from .frameworks import require
 from .interface import Backend
 
@@ -203,13 +203,13 @@ def as_backend(name: str, candidate: object) -> Backend:
     except MissingFrameworkError:
         raise
     except (Exception, SystemExit) as error:
-        raise BrokenBackendError(f"backend {name!r} cannot be made: {first_line(error)}") from error
+        raise BrokenBackendError(f"backend {name!r} cannot be made: {located(error)}") from error
     members = {}
     for member in ("name", "supports", "evaluate", "prepare"):
         try:
             members[member] = getattr(backend, member, None)
         except (Exception, SystemExit) as error:
-            raise BrokenBackendError(f"backend {name!r} fails at its {member}: {first_line(error)}") from error
+            raise BrokenBackendError(f"backend {name!r} fails at its {member}: {located(error)}") from error
     missing = [member for member, value in members.items() if value is None]
     if missing:
         raise RequestError(f"backend {name!r} is not a Backend: it has no {', '.join(missing)}")
@@ -229,9 +229,9 @@ def _load(name: str, target: str) -> Backend:
     except ModuleNotFoundError as error:
         if error.name and f"{module_name}.".startswith(f"{error.name}."):
             raise RequestError(f"backend {name!r}: there is no module {error.name!r}") from None
-        raise BrokenBackendError(f"backend {name!r} fails to load: {first_line(error)}") from error
+        raise BrokenBackendError(f"backend {name!r} fails to load: {located(error)}") from error
     except (Exception, SystemExit) as error:  # a script without a main guard may end with sys.exit()
-        raise BrokenBackendError(f"backend {name!r} fails to load: {first_line(error)}") from error
+        raise BrokenBackendError(f"backend {name!r} fails to load: {located(error)}") from error
     if not hasattr(module, attribute):
         public = [public_name for public_name in vars(module) if not public_name.startswith("_")]
         raise RequestError(f"backend {name!r}: {unknown_name(f'name in {module_name}', attribute, public)}")

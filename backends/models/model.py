@@ -23,10 +23,16 @@ def require_model(model: object) -> None:
         model: the object.
 
     Raises:
-        InvalidProblemError: it is of none of the three families.
+        InvalidProblemError: it is of none of the three families, or of a subclass, which nothing here can compute.
     """
     if not isinstance(model, Model):
         raise InvalidProblemError(f"model is a {type(model).__name__}, expected a {' or '.join(FAMILIES)}")
+    family = next(family for family in FAMILIES.values() if isinstance(model, family))
+    if type(model) is not family:
+        raise InvalidProblemError(
+            f"model is a {type(model).__name__}, expected a {family.__name__} itself: no backend computes a subclass; "
+            "a function or a backend of your own is checked on a model of these families"
+        )
 
 
 def describe(model: Model) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from .blocks import GATED_PARAMS, Quantity, expected_shapes, quantities
 from .names import QuantityName, gradient_name
+from .singles import are_singles
 from .training import Training, Trajectory, accuracy, follow, require_trainable, training_quantities
 
 __all__ = [
@@ -11,6 +12,7 @@ __all__ = [
     "Training",
     "Trajectory",
     "accuracy",
+    "are_singles",
     "expected_shapes",
     "follow",
     "gradient_name",

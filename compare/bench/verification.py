@@ -10,7 +10,7 @@ from ...backends import Evaluation, Problem
 from ...backends.interface import PreparedAnswer
 from ...backends.references.manual_backend import answer
 from ..answers import Quantity, quantities
-from ..referee import agreeing_groups, answer_failure, judge_values
+from ..referee import agreeing_groups, examine, judge_values
 from ..tolerance import measure_rounding
 
 VERIFICATION_PROBES = 3  # a spread over thousands of entries needs few, and one of the largest workloads takes seconds
@@ -43,10 +43,11 @@ def verify(problem: Problem, answers: Mapping[str, PreparedAnswer]) -> dict[str,
     for name, (loss, gradients) in answers.items():
         evaluation = _evaluation(loss, gradients)
         missing = [parameter for parameter in problem.params if parameter not in gradients]
-        failure = answer_failure(name, problem, problem, evaluation, overflows=tolerance.overflows, partial=True)
-        if failure or missing:
-            reason = failure.message if failure else f"its run returned no gradient of {missing[0]}"
-            refused[name] = ("disagrees", reason)
+        failures = examine(name, problem, problem, evaluation, overflows=tolerance.overflows, partial=True).failures
+        reasons_to_refuse = [failure.message for failure in failures]
+        reasons_to_refuse += [f"its run returned no gradient of {parameter}" for parameter in missing]
+        if reasons_to_refuse:
+            refused[name] = ("disagrees", "; ".join(reasons_to_refuse))
         else:
             compared[name] = quantities(evaluation, problem)
     blocks = judge_values(compared, tolerance)

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ...backends import Backend, UnsupportedProblemError, get_backend
-from ...backends.errors import first_line
+from ...backends.errors import located
 from ...backends.interface import PreparedAnswer, prepared_answer
 from .matmul_floor import prepare_floor
 from .results import FLOOR, Timing
@@ -61,7 +61,7 @@ def work(pipe: Connection, name: str, workload: Workload, device: str, threads: 
         except UnsupportedProblemError as error:
             return pipe.send(Start(Timing(name, "unsupported", str(error))))
         except BaseException as error:  # in a process of its own, whose Ctrl-C is blocked
-            return pipe.send(Start(Timing(name, "failed", first_line(error))))
+            return pipe.send(Start(Timing(name, "failed", located(error))))
         pipe.send(start)
         try:
             while pipe.recv():

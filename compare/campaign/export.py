@@ -23,8 +23,11 @@ def campaign_json(results: Iterable[CaseResult]) -> str:
 
 def _result(result: CaseResult) -> dict[str, Any]:
     case, comparison = result.case, result.comparison
-    failures = {failure.backend: {"kind": failure.kind, "message": failure.message} for failure in comparison.failures}
-    names = dict.fromkeys([*comparison.answers, *failures])
+    names = dict.fromkeys([*comparison.answers, *(failure.backend for failure in comparison.failures)])
+    failures = {
+        name: [{"kind": failure.kind, "message": failure.message} for failure in comparison.failures_of(name)]
+        for name in names
+    }
     return {
         "system": case.system,
         "data": case.data or None,
@@ -45,7 +48,8 @@ def _result(result: CaseResult) -> dict[str, Any]:
                 "loss": comparison.answers[name].loss if name in comparison.answers else None,
                 "distance_ulp": comparison.distance_ulp(name),
                 "error_ulp": comparison.error_ulp(name),
-                "failure": failures.get(name),
+                "failure": next(iter(failures[name]), None),
+                "failures": failures[name],
             }
             for name in names
         },

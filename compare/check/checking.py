@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ...backends import Problem, RequestError
-from ..diagnosis import diagnose, wrong_values
+from ..diagnosis import find_mistakes, wrong_values
 from ..jobs import StageProgress
 from ..mistakes import values_of
 from ..referee import Comparison, compare, compare_certified_if_possible
 from ..systems import SEEDS, System, get_system
 from .results import Check
-from .smaller_problems import cut_down, small_problems
+from .shrinking import find_smallest, on_smaller_sizes
+from .smaller_problems import small_problems
 from .user_function import Derivation, Function
 
 
@@ -80,23 +81,17 @@ def check_derivation(
     wrong = [comparison for comparison in comparisons if comparison.has_wrong_numbers(derivation.name)]
     if not wrong:
         return Check(derivation.name, chosen.name, tuple(comparisons))
-    progress("looking for the smallest problem on which it is wrong")
-    small = (ask(problem) for problem in small_problems(chosen, seeds[0], dtype))
-    smallest = next((comparison for comparison in small if comparison.has_wrong_numbers(derivation.name)), None)
-    sizes = {
-        words: _verdict_or_failure(ask(cut.problem(seed=seeds[0], dtype=dtype), False), derivation.name)
-        for words, cut in cut_down(chosen).items()
-    }
     progress("making every mistake of the catalogue, to see which gives these numbers")
     answered = [comparison for comparison in comparisons if derivation.name in comparison.answers]
     answered.sort(key=lambda comparison: comparison not in wrong)  # a mistake shows on the wrong ones
-    diagnosis = diagnose(
+    findings = find_mistakes(
         [(comparison.problem, values_of(comparison.answers[derivation.name])) for comparison in answered],  # type: ignore[arg-type]
         wrong_values(wrong, derivation.name),
     )
-    return Check(derivation.name, chosen.name, tuple(comparisons), smallest, sizes, diagnosis)
-
-
-def _verdict_or_failure(comparison: Comparison, name: str) -> str:
-    failed = any(failure.backend == name for failure in comparison.failures)
-    return "failed" if failed else comparison.verdict_on(name)
+    progress("looking for the smallest problem on which it is wrong")
+    small = find_smallest(small_problems(chosen, seeds[0], dtype), ask, derivation.name, findings)
+    hints = not findings.diagnosis.suspects and len(wrong) == len(comparisons)
+    sizes = on_smaller_sizes(
+        chosen, lambda problem: ask(problem, False), derivation.name, seed=seeds[0], dtype=dtype, hints=hints
+    )
+    return Check(derivation.name, chosen.name, tuple(comparisons), small, sizes, findings.diagnosis)

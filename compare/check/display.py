@@ -12,11 +12,25 @@ from rich.text import Text
 
 from ..diagnosis import describe_diagnosis, shown_gradient
 from ..output import plain_table, say
+from ..output.numbers import digits_apart, written
 from ..referee import Comparison, explain
 from .results import Check, wrong_quantities
+from .shrinking import Sizes, SmallProblems
 
-QUANTITY_STYLES = {"right": "green", "wrong": "bold red", "undecided": "yellow", "missing": "dim"}
+QUANTITY_STYLES = {
+    "right": "green",
+    "wrong": "bold red",
+    "undecided": "yellow",
+    "refused": "bold red",
+    "missing": "dim",
+}
 MOST_ENTRIES = 60
+SIZE_IN_WORDS = {"T = 1": "one step", "one sample": "one sample", "one unit": "one hidden unit"}
+LOOK_AT = {
+    "T = 1": "look at what the steps have to do with each other, from step to step or in a sum or a mean over them",
+    "one sample": "look at what the samples have to do with each other, such as a sum, a mean or an axis of the batch",
+    "one unit": "look at what mixes the units, such as a transposed matrix or an order of rows",
+}
 
 
 def show_check(check: Check, case: Path | None, on: Console) -> None:
@@ -27,13 +41,13 @@ def show_check(check: Check, case: Path | None, on: Console) -> None:
     if check.first_wrong:
         say(on, f"\n{explain(check.first_wrong, case)}")
     if check.sizes:
-        say(on, f"\n{sizes_text(check.sizes, hints=not check.diagnosis.suspects)}")
+        say(on, f"\n{sizes_text(check.cut)}")
     if check.smallest:
         say(on, "\nThe smallest problem on which it is still wrong:", style="bold")
         say(on, small_problem_text(check.smallest, check.name))
-    elif check.sizes:
-        say(on, "\nOn none of the small problems that were tried is it wrong.")
-    if check.sizes or check.smallest:
+    elif check.small.tried:
+        say(on, f"\n{none_of_the_small_text(check.small)}")
+    if check.small.tried:
         heading, _, rest = describe_diagnosis(check.diagnosis).partition("\n")
         say(on, f"\n{heading}", style="bold")
         if rest:
@@ -56,20 +70,41 @@ def conclusion(check: Check, rows: Sequence[Mapping[str, object]]) -> str:
     return f"{who} {verb} on {asked}{how}{missing}."
 
 
-def sizes_text(verdicts: Mapping[str, str], *, hints: bool) -> str:
+def sizes_text(cut: Sizes) -> str:
     """The verdict on the system with one size cut down, and what to look at."""
-    words = {"agree": "right", "disagree": "wrong", "undecidable": "undecided", "failed": "it failed"}
-    shown = "; ".join(f"{size}: {words[verdict]}" for size, verdict in verdicts.items())
+    words = {
+        "agree": "right",
+        "disagree": "wrong",
+        "undecidable": "undecided",
+        "failed": "it failed",
+        "refused": "a part of its answer was refused",
+    }
+    shown = "; ".join(f"{size}: {words[verdict]}" for size, verdict in cut.verdicts.items())
     lines = [f"With one size cut down: {shown}."]
-    if not hints:
-        return lines[0]
-    if verdicts.get("T = 1") == "agree" and verdicts.get("T = 2") == "disagree":
-        lines.append("It takes two steps to show: look at what goes from step to step.")
-    if verdicts.get("one sample") == "agree":
-        lines.append("It takes several samples to show: look at the sums over the batch, and at what they share.")
-    if verdicts.get("one unit") == "agree":
-        lines.append("It takes several units to show: look for a transposed matrix, or an order of units or gates.")
+    lines += [
+        f"With {SIZE_IN_WORDS[size]} it was right on all {tried} problems that were tried: {LOOK_AT[size]}."
+        for size, tried in cut.hidden_by.items()
+        if size in LOOK_AT
+    ]
     return "\n".join(lines)
+
+
+def none_of_the_small_text(small: SmallProblems) -> str:
+    """That no small problem is shown, and why."""
+    if small.failed == small.tried:
+        return f"It failed on all of the {small.tried} small problems that were tried: {small.error}"
+    if small.wrong:
+        text = (
+            f"It is wrong on {small.wrong} of the {small.tried} small problems that were tried, "
+            "but the mistake that is named below is seen on none of them."
+        )
+    else:
+        text = "On none of the small problems that were tried is it wrong."
+    if small.refused:
+        text += f" On {small.refused} of {small.tried} a part of its answer was refused."
+    if small.failed:
+        text += f" It failed on {small.failed} of {small.tried}: {small.error}"
+    return text
 
 
 def small_problem_text(comparison: Comparison, name: str) -> str:
@@ -77,18 +112,29 @@ def small_problem_text(comparison: Comparison, name: str) -> str:
     problem = comparison.problem
     lines = [problem.summary]
     lines += [f"  {label} = {_written(array)}" for label, array in problem.arrays().items()]
-    if name not in comparison.answers:
-        return "\n".join(lines)
+    allowed: dict[str, float] = {}
+    for block in comparison.blocks:
+        if block.is_wrong(name):
+            allowed[block.name] = min(block.allowed, allowed.get(block.name, block.allowed))
     for quantity, (returned, right) in wrong_quantities(comparison, name).items():
-        lines.append(f"  {quantity}: given {_written(returned.values)}, right is {_written(right.values)}")
+        lines.append(f"  {quantity}: {_pair(returned.values, right.values, allowed[quantity])}")
     return "\n".join(lines)
 
 
 def _written(array: np.ndarray) -> str:
     """An array on one line, if it is small enough to be looked at."""
-    if array.size > MOST_ENTRIES:
-        return f"an array of shape {array.shape}"
-    return np.array2string(array, precision=6, separator=", ", max_line_width=10_000).replace("\n", "")
+    return f"an array of shape {array.shape}" if array.size > MOST_ENTRIES else written(array)
+
+
+def _pair(returned: np.ndarray, right: np.ndarray, allowed: float) -> str:
+    """What was returned and what is right, with as many digits as tell them apart; of large arrays the worst entry."""
+    at = ""
+    if returned.size > MOST_ENTRIES:
+        index = np.unravel_index(np.argmax(np.abs(returned - right)), right.shape)
+        returned, right = returned[index], right[index]
+        at = f" at {[int(i) for i in index]}"
+    digits = digits_apart(returned, right, allowed)
+    return f"given{at} {written(returned, digits)}, right is {written(right, digits)}"
 
 
 def _table(check: Check, rows: Sequence[Mapping[str, object]]) -> Table:
@@ -97,8 +143,8 @@ def _table(check: Check, rows: Sequence[Mapping[str, object]]) -> Table:
     for heading in ("quantity", "verdict", "error (ulp)" if certified else "distance (ulp)", "worst block", "wrong in"):
         table.add_column(heading, no_wrap=True, justify="right" if "ulp" in heading else "left")
     for row in rows:
-        ulp = float(str(row["ulp"]))
-        shown = f"{ulp:.1f}" if ulp < 1000 else f"{ulp:.1e}"
+        ulp = float(str(row["ulp"])) if row["ulp"] is not None else None
+        shown = "" if ulp is None else f"{ulp:.1f}" if ulp < 1000 else f"{ulp:.1e}"
         verdict = Text(str(row["verdict"]), style=QUANTITY_STYLES[str(row["verdict"])])
         table.add_row(str(row["quantity"]), verdict, shown, str(row["worst"]), str(row["wrong_in"]))
     for name in check.missing:

@@ -21,6 +21,7 @@ def check_json(check: Check) -> str:
             "verdict": check.verdict,
             "missing": list(check.missing),
             "quantities": check.rows(),
+            "failures": check.failures(),
             "report": explain(check.first_wrong).splitlines() if check.first_wrong else [],
             "sizes": dict(check.sizes),
             "mistakes": [asdict(suspect) for suspect in check.diagnosis.suspects],

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from ...backends import Evaluation
 from ..answers import Quantity, quantities
+from ..diagnosis.submission import quantity_names
 from ..mistakes import Diagnosis
 from ..referee import WORST_FIRST, Comparison, Verdict
+from .shrinking import Sizes, SmallProblems
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,9 +23,8 @@ class Check:
         name: the function's name.
         system: the name of the system that it was checked on.
         comparisons: one for each seed, of the function with the hand derivation and, if possible, the exact answer.
-        smallest: if its numbers are wrong, the smallest problem on which they still are.
-        sizes: if its numbers are wrong, the verdict on the system with one size cut down, by what that is, such as
-            `T = 1`; `failed` where the function failed.
+        small: if its numbers are wrong, what came of small problems, with the smallest on which the mistake is seen.
+        cut: if its numbers are wrong, what came of the system with one size cut down.
         diagnosis: if its numbers are wrong, the mistakes that would give them.
 
     Examples:
@@ -43,9 +44,22 @@ class Check:
     name: str
     system: str
     comparisons: tuple[Comparison, ...]
-    smallest: Comparison | None = None
-    sizes: Mapping[str, str] = field(default_factory=dict)
+    small: SmallProblems = field(default_factory=SmallProblems)
+    cut: Sizes = field(default_factory=Sizes)
     diagnosis: Diagnosis = field(default_factory=Diagnosis)
+
+    @property
+    def smallest(self) -> Comparison | None:
+        """If its numbers are wrong, the smallest problem on which they still are, by the mistake that was named."""
+        return self.small.smallest
+
+    @property
+    def sizes(self) -> Mapping[str, str]:
+        """If its numbers are wrong, the verdict on the system with one size cut down, by what that is, as `T = 1`.
+
+        It is `failed` where the function raised, and `refused` where only a part of its answer was no answer.
+        """
+        return self.cut.verdicts
 
     @property
     def verdict(self) -> Verdict:
@@ -55,10 +69,10 @@ class Check:
 
     @property
     def first_wrong(self) -> Comparison | None:
-        """The first comparison in which the function is not right."""
-        return next(
-            (comparison for comparison in self.comparisons if comparison.verdict_on(self.name) != "agree"), None
-        )
+        """The first comparison in which the function is not right, with the diagnosis."""
+        wrong = (comparison for comparison in self.comparisons if comparison.verdict_on(self.name) != "agree")
+        first = next(wrong, None)
+        return replace(first, diagnoses={self.name: self.diagnosis}) if first and self.diagnosis else first
 
     @property
     def missing(self) -> tuple[str, ...]:
@@ -66,14 +80,16 @@ class Check:
         answer = self.comparisons[0].answers.get(self.name)
         if not isinstance(answer, Evaluation):
             return ()
-        return tuple(name for name in self.comparisons[0].problem.differentiable if name not in answer.gradients)
+        given = {*answer.gradients, *(failure.name for failure in self.comparisons[0].failures_of(self.name))}
+        return tuple(name for name in self.comparisons[0].problem.differentiable if name not in given)
 
     def rows(self) -> list[dict[str, object]]:
         """One row for each quantity that was answered, over all seeds.
 
         Returns:
-            Dicts of plain values: `quantity`; `verdict` (`right`, `wrong` or `undecided`); `ulp`, the largest error in
-            units in the last place; `worst`, the block that has it; and `wrong_in`, the blocks or rows that are wrong.
+            Dicts of plain values: `quantity`; `verdict` (`right`, `wrong`, `undecided`, or `refused` where an array or
+            the loss was not fit to be judged); `ulp`, the largest error in units in the last place, None if nothing
+            was judged; `worst`, the block that has it; and `wrong_in`, the blocks or rows that are wrong.
         """
         rows: dict[str, dict[str, object]] = {}
         for comparison in self.comparisons:
@@ -92,7 +108,23 @@ class Check:
         for name, row in rows.items():
             if row["verdict"] == "wrong":
                 row["wrong_in"] = wrong_places(self.comparisons, self.name, name)
+        for quantity in self._refused():
+            row = rows.setdefault(quantity, {"quantity": quantity, "ulp": None, "worst": "", "wrong_in": ""})
+            if row.get("verdict") != "wrong":
+                row["verdict"] = "refused"
         return list(rows.values())
+
+    def failures(self) -> list[dict[str, str]]:
+        """Why its answers, or parts of them, were refused: `kind` and `message`, each once."""
+        failures = [failure for comparison in self.comparisons for failure in comparison.failures_of(self.name)]
+        once = dict.fromkeys((failure.kind, failure.message) for failure in failures)
+        return [{"kind": kind, "message": message} for kind, message in once]
+
+    def _refused(self) -> list[str]:
+        """The quantities that were not fit to be judged on some problem."""
+        names = quantity_names(self.comparisons[0].problem)
+        failures = [failure for comparison in self.comparisons for failure in comparison.failures_of(self.name)]
+        return list(dict.fromkeys(names[failure.name] for failure in failures if failure.name))
 
 
 def wrong_places(comparisons: Iterable[Comparison], name: str, quantity: str) -> str:
@@ -113,7 +145,9 @@ def wrong_places(comparisons: Iterable[Comparison], name: str, quantity: str) ->
     wrong = [label for label, is_wrong in blocks.items() if is_wrong]
     if len(blocks) > 1:
         return "everywhere" if len(wrong) == len(blocks) else ", ".join(wrong)
-    if len(rows) in (0, height):
+    if not rows:  # it is the certificate that finds an error, of one entry or more
+        return "" if height > 1 else "everywhere"
+    if len(rows) == height:
         return "everywhere"
     return f"row{'s' if len(rows) > 1 else ''} {', '.join(map(str, sorted(rows)))}"
 

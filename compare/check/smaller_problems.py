@@ -32,20 +32,26 @@ def _one_unit(sizes: tuple[int, ...]) -> tuple[int, ...]:
     return (sizes[0], *(1 for _ in sizes[1:-1]), sizes[-1])
 
 
+def scaled(problem: Problem, scale: float) -> Problem:
+    """The problem with all weights, inputs and initial states multiplied."""
+    params = {name: array * problem.dtype.type(scale) for name, array in problem.params.items()}
+    others = {name: array * problem.dtype.type(scale) for name, array in problem.states.items()}
+    return replace(problem, params=params, inputs=problem.inputs * problem.dtype.type(scale), **others)
+
+
 def small_problems(system: System, seed: int, dtype: str) -> Iterator[Problem]:
-    """The system's problems on small sizes, the smallest first."""
+    """The system's problems on small sizes, the smallest first; all but its sizes is as the system has it."""
     model = system.model
     if isinstance(model, OrderedSystem):
         for size in range(1, model.size + 1):
             weights = tuple(row[:size] for row in model.weights[:size])
             yield Problem.from_seed(OrderedSystem(weights, model.objective[:size]), seed=seed, dtype=dtype)
         return
-    for leading, sizes in _sizes(model):
+    for leading, sizes in _sizes(model, system.seq_len):
         changed: Model
         if isinstance(model, Recurrent):
             D, H, K = sizes
-            cut = type(model.truncation)(1) if model.truncation else None
-            changed = replace(model, input_size=D, hidden_size=H, output_size=K, truncation=cut)
+            changed = replace(model, input_size=D, hidden_size=H, output_size=K)
         else:
             changed = replace(model, sizes=sizes)
         lengths = _short_lengths(*leading) if system.lengths else None
@@ -53,17 +59,25 @@ def small_problems(system: System, seed: int, dtype: str) -> Iterator[Problem]:
         yield Problem.from_seed(changed, seed=seed, dtype=dtype, lengths=lengths, **leading_sizes)
 
 
-def _sizes(model: Recurrent | FeedForward) -> Iterable[tuple[tuple[int, ...], tuple[int, ...]]]:
+def _sizes(model: Recurrent | FeedForward, seq_len: int) -> Iterable[tuple[tuple[int, ...], tuple[int, ...]]]:
     """(T, B) and (D, H, K), or (B,) and the layers' sizes, in the order of how much there is to look at."""
     layers = 3 if isinstance(model, Recurrent) else len(model.sizes)
     K = 2 if model.loss == "softmax_cross_entropy" else 1  # of one output, the softmax is always 1
-    for steps in SMALL_SIZES:
+    for steps in _step_counts(model, seq_len):
         for width in SMALL_SIZES[:2]:
             for batch in SMALL_SIZES[:2]:
                 sizes = (*(width,) * (layers - 1), max(K, width))
                 yield ((steps, batch) if isinstance(model, Recurrent) else (batch,)), sizes
         if isinstance(model, FeedForward):
             return
+
+
+def _step_counts(model: Recurrent | FeedForward, seq_len: int) -> list[int]:
+    """How many steps are tried; of a truncation to n steps that cuts something off, also the least on which it does."""
+    steps = set(SMALL_SIZES)
+    if isinstance(model, Recurrent) and model.truncation and model.truncation.steps < seq_len:
+        steps.add(model.truncation.steps + 1)
+    return sorted(steps)
 
 
 def _short_lengths(seq_len: int, batch_size: int) -> list[int]:

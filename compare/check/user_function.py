@@ -16,8 +16,6 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import sys
-import sysconfig
-import traceback
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -25,11 +23,9 @@ from typing import Any
 import numpy as np
 
 from ...backends import Evaluation, Model, OrderedSystem, Problem, RequestError
-from ...backends.errors import DerivationError, first_line, printable, unknown_name
+from ...backends.errors import DerivationError, describe_error, located, unknown_name
 
 Function = Callable[..., Any]
-MAX_PLACES = 6  # of an error in the person's code, that are shown
-NOT_USER_CODE = (str(Path(__file__).parent), *(sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib")))
 
 
 class Derivation:
@@ -64,7 +60,7 @@ class Derivation:
         try:
             returned = self.function(*arguments)
         except (Exception, SystemExit) as error:
-            raise DerivationError(f"it raised {_error_in_user_code(error)}") from error
+            raise DerivationError(f"it raised {describe_error(error)}") from error
         return self._evaluation(returned, trace=trace)
 
     def prepare(self, problem: Problem) -> Callable[[], Evaluation]:
@@ -109,11 +105,11 @@ def load_function(target: str) -> Function:
             raise RequestError(
                 f"there is no module {error.name!r}: expected MODULE:FUNCTION or FILE.py:FUNCTION"
             ) from None
-        raise RequestError(f"{source} fails to load: {_error_in_user_code(error)}") from error
+        raise RequestError(f"{source} fails to load: {located(error)}") from error
     except (Exception, SystemExit) as error:
         if isinstance(error, RequestError):
             raise
-        raise RequestError(f"{source} fails to load: {first_line(error)}") from error
+        raise RequestError(f"{source} fails to load: {located(error)}") from error
     if not hasattr(module, name):
         functions = [attribute for attribute, value in vars(module).items() if callable(value) and attribute[0] != "_"]
         raise RequestError(f"{source}: {unknown_name('function', name, functions)}")
@@ -141,14 +137,3 @@ def _from_file(path: Path) -> Any:
     finally:
         sys.path.remove(str(path.parent))
     return module
-
-
-def _error_in_user_code(error: BaseException) -> str:
-    """The error, and the lines of the person's code that it came through."""
-    frames = traceback.extract_tb(error.__traceback__)
-    user_frames = [frame for frame in frames if not frame.filename.startswith((*NOT_USER_CODE, "<"))]
-    places = [f"{Path(frame.filename).name}:{frame.lineno}, in {frame.name}: {frame.line}" for frame in user_frames]
-    if len(places) > MAX_PLACES:  # of a function that calls itself without end
-        half = MAX_PLACES // 2
-        places[half:-half] = [f"… {len(places) - 2 * half} calls more …"]
-    return "\n  ".join([first_line(error), *map(printable, places)])

@@ -12,9 +12,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ...backends import Evaluation, Problem
-from ..mistakes import MISTAKES, Diagnosis, Mistake, Suspect, Values, Variant, has_lines, together, values_of
+from ..mistakes import MISTAKES, Diagnosis, Suspect, Values, has_lines, together, values_of
 from ..referee import Comparison
 from ..tolerance import MAX_RELATIVE_TOLERANCE
+from .hypothesis import Hypothesis
 from .submission import Submission, quantity_names
 
 AS_TIGHT = 1e3  # evidence is as good as other evidence if its tolerance is within this factor
@@ -23,27 +24,21 @@ MOST_MEASURED = 15
 
 
 @dataclass(frozen=True, eq=False)
-class _Hypothesis:
-    """One mistake or two at once, with a variant of each, and what they seem to give on the first problem."""
+class Findings:
+    """What a search found.
 
-    mistakes: tuple[Mistake, ...]
-    variants: tuple[Variant, ...]
-    near: frozenset[str]
+    Attributes:
+        diagnosis: in words.
+        hypotheses: those that give all that is wrong on every problem.
+    """
 
-    @property
-    def variant(self) -> Variant:
-        return self.variants[0] if len(self.variants) == 1 else together(*self.variants)
+    diagnosis: Diagnosis
+    hypotheses: tuple[Hypothesis, ...] = ()
 
-    @property
-    def is_predictable(self) -> bool:
-        """Whether the numbers that it gives can be computed."""
-        return not any(variant.recognizes or variant.rounds_more for variant in self.variants)
-
-    def names(self) -> tuple[str, ...]:
-        pairs = zip(self.mistakes, self.variants, strict=True)
-        return tuple(
-            f"{mistake.name}: {variant.words}" if variant.words else mistake.name for mistake, variant in pairs
-        )
+    def show_on(self, problem: Problem, answered: Values, wrong: Collection[str]) -> bool:
+        """Whether a mistake that was named shows on another problem, see `Hypothesis.shows_on`."""
+        with np.errstate(all="ignore"):
+            return any(hypothesis.shows_on(problem, answered, wrong) for hypothesis in self.hypotheses)
 
 
 def diagnosed(comparison: Comparison) -> Comparison:
@@ -69,7 +64,12 @@ def wrong_values(comparisons: Sequence[Comparison], name: str) -> set[str]:
 
 
 def diagnose(answers: Sequence[tuple[Problem, Values]], wrong: Collection[str]) -> Diagnosis:
-    """Names the mistake in wrong answers.
+    """Names the mistake in wrong answers, see `find_mistakes`."""
+    return find_mistakes(answers, wrong).diagnosis
+
+
+def find_mistakes(answers: Sequence[tuple[Problem, Values]], wrong: Collection[str]) -> Findings:
+    """Looks for the mistakes in wrong answers.
 
     Args:
         answers: problems with what was answered to them: `loss`, and gradients by name; some may be missing.
@@ -80,7 +80,7 @@ def diagnose(answers: Sequence[tuple[Problem, Values]], wrong: Collection[str]) 
     """
     wrong = frozenset(wrong)
     if not wrong or not answers or not has_lines(answers[0][0]):
-        return Diagnosis()
+        return Findings(Diagnosis())
     with np.errstate(all="ignore"):
         submissions = [Submission(problem, answered, wrong) for problem, answered in answers]
         singles = list(_single_mistakes(submissions[0]))
@@ -96,10 +96,10 @@ def diagnose(answers: Sequence[tuple[Problem, Values]], wrong: Collection[str]) 
         suspects = _without_repetition(_suspect(hypothesis, problem, wrong, wrong) for hypothesis in whole)
         partial = [_suspect(hypothesis, problem, explained, wrong) for hypothesis, explained in parts.items()]
     most_first = _without_repetition(sorted(partial, key=lambda suspect: -len(suspect.explains)))
-    return Diagnosis(suspects, () if suspects else most_first[:MOST_PARTLY])
+    return Findings(Diagnosis(suspects, () if suspects else most_first[:MOST_PARTLY]), tuple(whole))
 
 
-def _single_mistakes(submission: Submission) -> Iterator[_Hypothesis]:
+def _single_mistakes(submission: Submission) -> Iterator[Hypothesis]:
     """Every variant of every mistake that applies, with what it seems to give."""
     problem = submission.problem
     seen: set[object] = set()
@@ -108,10 +108,10 @@ def _single_mistakes(submission: Submission) -> Iterator[_Hypothesis]:
             key = (mistake.name, variant.words, str(variant.replaced(problem)))
             if key not in seen or not (variant.lines or variant.recognizes):
                 seen.add(key)
-                yield _Hypothesis((mistake,), (variant,), submission.near(variant))
+                yield Hypothesis((mistake,), (variant,), submission.near(variant))
 
 
-def _pairs(partly: Sequence[_Hypothesis], submission: Submission) -> Iterator[_Hypothesis]:
+def _pairs(partly: Sequence[Hypothesis], submission: Submission) -> Iterator[Hypothesis]:
     """Two mistakes at once, of which one gives a part by itself."""
     others = [
         (mistake, variant)
@@ -123,16 +123,16 @@ def _pairs(partly: Sequence[_Hypothesis], submission: Submission) -> Iterator[_H
         for mistake, variant in others:
             if mistake is not one.mistakes[0]:
                 both = together(one.variants[0], variant)
-                yield _Hypothesis((*one.mistakes, mistake), (*one.variants, variant), submission.near(both))
+                yield Hypothesis((*one.mistakes, mistake), (*one.variants, variant), submission.near(both))
 
 
 def _measured(
-    hypotheses: Iterable[_Hypothesis], submissions: Sequence[Submission]
-) -> tuple[list[_Hypothesis], dict[_Hypothesis, frozenset[str]]]:
+    hypotheses: Iterable[Hypothesis], submissions: Sequence[Submission]
+) -> tuple[list[Hypothesis], dict[Hypothesis, frozenset[str]]]:
     """Those that give everything on every problem, on the best evidence; and what of it the others give."""
     wrong = submissions[0].wrong
-    whole: dict[_Hypothesis, float] = {}
-    parts: dict[_Hypothesis, frozenset[str]] = {}
+    whole: dict[Hypothesis, float] = {}
+    parts: dict[Hypothesis, frozenset[str]] = {}
     for hypothesis in hypotheses:
         measured = [submission.measured(hypothesis.variant) for submission in submissions]
         explained = frozenset.intersection(*(frozenset(parts_moved) for parts_moved in measured))
@@ -156,7 +156,7 @@ def _without_repetition(suspects: Iterable[Suspect]) -> tuple[Suspect, ...]:
     return tuple(first.values())
 
 
-def _suspect(hypothesis: _Hypothesis, problem: Problem, explains: Iterable[str], wrong: frozenset[str]) -> Suspect:
+def _suspect(hypothesis: Hypothesis, problem: Problem, explains: Iterable[str], wrong: frozenset[str]) -> Suspect:
     order = ["loss", *problem.differentiable]
     explained = set(explains)
     lines = [

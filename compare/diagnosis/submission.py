@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from ...backends import Evaluation, Problem, Recurrent
-from ..answers import Quantity, gradient_name, quantities
+from ..answers import Quantity, are_singles, gradient_name, quantities
 from ..mistakes import Values, Variant, attempt, run
 from ..tolerance import measure_rounding
 
@@ -39,7 +39,7 @@ class Submission:
         """The names of what a variant seems to give, before it is measured: of what is wrong, the deviation itself."""
         if variant.recognizes:
             return self._near_right() if variant.recognizes(self.answered, self.problem) else frozenset()
-        if variant.rounds_more and not self._is_noise():
+        if variant.rounds_more and not self._is_rounded_to_singles():
             return frozenset()
         predicted = attempt(variant, self.problem)
         if predicted is None:
@@ -65,8 +65,13 @@ class Submission:
             and largest_entry(array - self.right[name].astype("f8")) <= parts[name] * self.largest[name]
         )
 
-    def _is_noise(self) -> bool:
-        """Whether the deviation of whatever is wrong is of the size of float32's rounding, in most of its entries."""
+    def _is_rounded_to_singles(self) -> bool:
+        """Whether whatever is wrong is off by as much as float32's rounding, and a gradient consists of its numbers.
+
+        Another error may be as large; of numbers of float32 so many come from nothing but float32.
+        """
+        if not any(are_singles(array) for name, array in self.answered.items() if name != "loss"):
+            return False
         unit = float(np.finfo("f4").eps)
         for name in self.wrong & self.answered.keys():
             apart = np.abs(self.answered[name] - self.right[name].astype("f8")) / (unit * self.largest[name])
@@ -77,10 +82,19 @@ class Submission:
 
     def is_changed_by(self, variant: Variant) -> bool:
         """Whether a variant makes a difference on this problem."""
-        predicted = attempt(variant, self.problem)
-        return predicted is not None and any(
-            largest_entry(predicted[name] - array) > ROUNDED * float(np.spacing(self.largest[name]))
-            for name, array in self.right.items()
+        return self._differ(attempt(variant, self.problem), self.right)
+
+    def tells_apart(self, one: Variant, other: Variant) -> bool:
+        """Whether two variants give different answers to this problem."""
+        return self._differ(attempt(one, self.problem), attempt(other, self.problem))
+
+    def _differ(self, one: Values | None, other: Values | None) -> bool:
+        """Whether two answers differ by more than rounding may; one that is missing does not."""
+        if one is None or other is None:
+            return False
+        return any(
+            largest_entry(one[name] - other[name]) > ROUNDED * float(np.spacing(largest))
+            for name, largest in self.largest.items()
         )
 
     def measured(self, variant: Variant) -> dict[str, float]:

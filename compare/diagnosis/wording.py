@@ -25,14 +25,12 @@ def describe_diagnosis(diagnosis: Diagnosis) -> str:
             lines.append(f"… and {len(equal) - MOST_EQUALS} more.")
         return "\n".join(lines)
     if diagnosis.partly:
-        lines = [
-            "No mistake of the catalogue gives all of these numbers: there may be several. Some of them come from:"
-        ]
+        lines = ["No single mistake of the catalogue gives all of these numbers. A part of them would come from:"]
         for suspect in diagnosis.partly[:MOST_EQUALS]:
             leaves = f", but not {_gradients_in_words(suspect.leaves)}" if suspect.leaves else ""
-            lines += [*_suspect_lines(suspect), f"    It explains {_gradients_in_words(suspect.explains)}{leaves}."]
+            lines += [*_suspect_lines(suspect), f"    It gives {_gradients_in_words(suspect.explains)}{leaves}."]
         return "\n".join(lines)
-    return "No mistake of the catalogue gives these numbers (`gradparity mistakes` lists them)."
+    return "No single mistake of the catalogue gives these numbers (`gradparity mistakes` lists them)."
 
 
 def _suspect_lines(suspect: Suspect) -> list[str]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from ...backends import Chunks, FeedForward, LastSteps, OrderedSystem, Problem, Recurrent, Window
 from ...backends.models import ACTIVATIONS, Truncation
-from ..answers import GATED_PARAMS, QuantityName
+from ..answers import GATED_PARAMS, QuantityName, are_singles
 from .execution import run
 from .mistake import Mistake, Values, Variant, problem_mistake, with_model, with_params
 
@@ -175,9 +175,8 @@ def _activations(problem: Problem, answered: Values) -> Iterator[Variant]:
 
 def _are_singles(answered: Values, problem: Problem) -> bool:
     """Whether every gradient consists of numbers of float32, of which few of float64 are."""
-    values = np.concatenate([array.ravel() for name, array in answered.items() if name != "loss"] or [np.zeros(0)])
-    values = values[values != 0]
-    return len(np.unique(values)) >= 8 and np.array_equal(values, values.astype("f4").astype("f8"))
+    arrays = [array.ravel() for name, array in answered.items() if name != "loss"]
+    return are_singles(np.concatenate(arrays or [np.zeros(0)]))
 
 
 def _single_precision(problem: Problem, answered: Values) -> Iterator[Variant]:

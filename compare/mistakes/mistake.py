@@ -170,5 +170,5 @@ def with_model(problem: Problem, **changes: Any) -> Problem:
 
 
 def values_of(answer: Evaluation) -> Values:
-    """What a backend answered, as far as a mistake can be told from it."""
-    return {"loss": np.asarray(answer.loss), **answer.gradients}
+    """What a backend answered, as far as a mistake can be told from it: without a loss that was refused."""
+    return ({} if np.isnan(answer.loss) else {"loss": np.asarray(answer.loss)}) | answer.gradients

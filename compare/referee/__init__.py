@@ -1,6 +1,6 @@
 """The referee: asks every backend, judges the answers, and explains the judgement."""
 
-from .answer_checks import answer_failure
+from .answer_checks import examine
 from .block_result import WORST_FIRST, BlockResult, Verdict
 from .comparison import DisagreementError, assert_agree, compare, compare_certified_if_possible, require_answered
 from .explanation import explain
@@ -15,10 +15,10 @@ __all__ = [
     "Failure",
     "Verdict",
     "agreeing_groups",
-    "answer_failure",
     "assert_agree",
     "compare",
     "compare_certified_if_possible",
+    "examine",
     "explain",
     "judge_values",
     "require_answered",

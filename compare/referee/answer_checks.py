@@ -1,21 +1,36 @@
 """Whether an answer is fit to be compared: names, shapes, dtype, finite numbers, untouched inputs, in this order.
 
-It fails closed: the first check that is not met is the reason why an answer is refused.
+It fails closed: each part of an answer is refused for the first check that it does not meet. The rest of the answer is
+fit to be compared nevertheless.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ...backends import Evaluation, Problem
 from ..answers import expected_shapes
-from .results import Failure
+from .results import Failure, FailureKind
+
+IN_ORDER: tuple[FailureKind, ...] = ("error", "names", "shape", "dtype", "non-finite", "mutation")
 
 
-def answer_failure(
+class Examined(NamedTuple):
+    """An answer in two parts.
+
+    Attributes:
+        fit: what is fit to be compared; a loss that is not is NaN.
+        failures: why the rest was refused, in the order of the checks.
+    """
+
+    fit: Evaluation
+    failures: tuple[Failure, ...]
+
+
+def examine(
     backend: str,
     problem: Problem,
     problem_after: Problem,
@@ -23,8 +38,8 @@ def answer_failure(
     *,
     overflows: bool = False,
     partial: bool = False,
-) -> Failure | None:
-    """The first reason to refuse an answer before its values are compared, if there is one.
+) -> Examined:
+    """Parts an answer into what is fit to be compared, and the reasons to refuse the rest.
 
     Args:
         backend: who answered.
@@ -35,50 +50,80 @@ def answer_failure(
         partial: gradients and outputs may be left out.
 
     Returns:
-        The first check that failed, in the order of `Kind`; None if the answer is fit.
+        Copies of the arrays that are fit, and for each of the others the first check that it failed.
     """
+    failures: list[Failure] = []
+
+    def refuse(kind: FailureKind, message: str, name: str = "") -> None:
+        failures.append(Failure(backend, kind, message, name))
+
     outputs = {} if partial and answer.outputs is None else {"outputs": answer.outputs}
     answered: dict[str, Any] = {"gradients": answer.gradients, "outputs": outputs, "adjoints": answer.adjoints}
     optional = ("gradients", "outputs", "adjoints") if partial else ("adjoints",)
-    expected = expected_shapes(problem)
-    for field, values in answered.items():
-        if not isinstance(values, Mapping):
-            return Failure(backend, "names", f"{field} is a {type(values).__name__}, expected a dict of arrays by name")
-
-    for field, shapes in expected.items():
-        missing = [name for name in shapes if name not in answered[field] and field not in optional]
-        unknown = [name for name in answered[field] if name not in shapes]
-        if missing or unknown:
-            what = f"no {', '.join(map(repr, missing))}" if missing else f"an unknown {unknown[0]!r}"
-            return Failure(backend, "names", f"{field} has {what}, expected {', '.join(shapes)}")
-
-    arrays = {
-        name if field == "outputs" else f"{field}[{name!r}]": (array, expected[field][name])
-        for field in answered
-        for name, array in answered[field].items()
-    }
-    for label, (array, shape) in arrays.items():
-        if type(array) is not np.ndarray:  # a masked array, say, would hide entries from the comparison
-            return Failure(backend, "dtype", f"{label} is a {type(array).__name__}, expected a NumPy array")
-        if array.shape != shape:
-            hint = ": it is transposed" if array.shape == shape[::-1] else ""
-            return Failure(backend, "shape", f"{label} has shape {array.shape}, expected {shape}{hint}")
-
-    for label, (array, _) in arrays.items():
-        if array.dtype != problem.dtype:
-            return Failure(backend, "dtype", f"{label} is {array.dtype}, expected {problem.dtype}")
-    if not isinstance(answer.loss, float):
-        return Failure(backend, "dtype", f"loss is a {type(answer.loss).__name__}, expected a float")
-
-    values = {"loss": np.asarray(answer.loss)} | {label: array for label, (array, _) in arrays.items()}
-    for label, array in values.items():
-        infinite = ~np.isfinite(array)
-        if infinite.any() and not overflows:
-            index = tuple(int(i) for i in np.argwhere(infinite)[0])
-            return Failure(backend, "non-finite", f"{label}{list(index) or ''} is {array[index]}")
-
+    fit: dict[str, dict[str, np.ndarray]] = {field: {} for field in answered}
+    for field, shapes in expected_shapes(problem).items():
+        arrays = answered[field]
+        if not isinstance(arrays, Mapping):
+            refuse("names", f"{field} is a {type(arrays).__name__}, expected a dict of arrays by name")
+            continue
+        wrong_names = _wrong_names(arrays, shapes, must_be_complete=field not in optional)
+        if wrong_names:
+            refuse("names", f"{field} has {wrong_names}, expected {', '.join(shapes)}")
+        for name, shape in shapes.items():
+            if name not in arrays:
+                continue
+            label = name if field == "outputs" else f"{field}[{name!r}]"
+            fault = _fault_of_array(label, arrays[name], shape, problem.dtype, overflows=overflows)
+            if fault:
+                refuse(*fault, name if field == "gradients" else "")
+            else:
+                fit[field][name] = arrays[name].copy()  # the next call may write its answer into the same arrays
+    fault = _fault_of_loss(answer.loss, overflows=overflows)
+    if fault:
+        refuse(*fault, "loss")
     changed = _changed(problem, problem_after)
-    return Failure(backend, "mutation", f"it changed {changed}, which it was given") if changed else None
+    if changed:
+        refuse("mutation", f"it changed {changed}, which it was given")
+    loss = float("nan") if fault else answer.loss
+    evaluation = Evaluation(loss, fit["gradients"], fit["outputs"].get("outputs"), fit["adjoints"])
+    return Examined(evaluation, tuple(sorted(failures, key=lambda failure: IN_ORDER.index(failure.kind))))
+
+
+def _wrong_names(arrays: Mapping[Any, Any], shapes: Mapping[str, Any], *, must_be_complete: bool) -> str:
+    """Which names are missing, or which are unknown."""
+    missing = [repr(name) for name in shapes if name not in arrays] if must_be_complete else []
+    unknown = [repr(name) for name in arrays if name not in shapes]
+    what = [f"no {', '.join(missing)}"] if missing else []
+    what += [f"an unknown {', '.join(unknown)}"] if unknown else []
+    return " and ".join(what)
+
+
+def _fault_of_array(
+    label: str, array: object, shape: tuple[int, ...], dtype: np.dtype, *, overflows: bool
+) -> tuple[FailureKind, str] | None:
+    """The first check that an array fails, and what is wrong with it."""
+    if type(array) is not np.ndarray:  # a masked array, say, would hide entries from the comparison
+        return "dtype", f"{label} is a {type(array).__name__}, expected a NumPy array"
+    if array.shape != shape:
+        hint = ": the shape of its transpose" if array.shape == shape[::-1] else ""
+        return "shape", f"{label} has shape {array.shape}, expected {shape}{hint}"
+    if array.dtype != dtype:
+        return "dtype", f"{label} is {array.dtype}, expected {dtype}"
+    return _fault_of_numbers(label, array, overflows=overflows)
+
+
+def _fault_of_loss(loss: object, *, overflows: bool) -> tuple[FailureKind, str] | None:
+    if not isinstance(loss, float):
+        return "dtype", f"loss is a {type(loss).__name__}, expected a float"
+    return _fault_of_numbers("loss", np.asarray(loss), overflows=overflows)
+
+
+def _fault_of_numbers(label: str, array: np.ndarray, *, overflows: bool) -> tuple[FailureKind, str] | None:
+    infinite = ~np.isfinite(array)
+    if overflows or not infinite.any():
+        return None
+    index = tuple(int(i) for i in np.argwhere(infinite)[0])
+    return "non-finite", f"{label}{list(index) or ''} is {array[index]}"
 
 
 def update_failure(backend: str, params: Mapping[str, np.ndarray], updated: object) -> Failure | None:
@@ -108,6 +153,8 @@ def _changed(problem: Problem, problem_after: Problem) -> str:
     return "" if problem_after.model == problem.model else "the model"
 
 
-def _same(before: np.ndarray, after: np.ndarray) -> bool:
+def _same(before: np.ndarray, after: object) -> bool:
     """Equal, where numbers that diverged along a trajectory are equal too if both are NaN."""
+    if type(after) is not np.ndarray or after.dtype != before.dtype:  # such as a value that JAX or PyTorch traces
+        return False
     return np.array_equal(before, after, equal_nan=before.dtype.kind == "f")

@@ -8,16 +8,16 @@ from dataclasses import replace
 import numpy as np
 
 from ...backends import Backend, Evaluation, Problem, UnsupportedProblemError
-from ...backends.errors import first_line
+from ...backends.errors import describe_error
 from ...backends.references.manual_backend import ManualBackend
 from ..answers import Training, accuracy, follow
 from .answer_checks import update_failure
-from .ask_backend import Answered, ask_backend, copied_arrays
+from .ask_backend import Answered, Refused, ask_backend, copied_arrays
 from .results import Failure
 
 
 class _Stopped(Exception):  # noqa: N818 # not an error: it carries the reason why a trajectory ended early
-    def __init__(self, outcome: Failure | UnsupportedProblemError) -> None:
+    def __init__(self, outcome: Refused | UnsupportedProblemError) -> None:
         self.outcome = outcome
 
 
@@ -29,9 +29,9 @@ def train_backend(name: str, backend: Backend, problem: Problem, training: Train
         nonlocal at_step
         at_step = step
         outcome = ask_backend(name, backend, at, overflows=overflows, trace=False)
-        if isinstance(outcome, Failure):
-            place = f"at step {step}" if step <= training.steps else "at the end"
-            outcome = replace(outcome, message=f"{place}: {outcome.message}")
+        if isinstance(outcome, Refused):
+            place = f"step {step}" if step <= training.steps else "the end"
+            raise _Stopped(Refused(tuple(_at(place, failure) for failure in outcome.failures)))
         if not isinstance(outcome, Evaluation):
             raise _Stopped(outcome)
         if not at.params.keys() <= outcome.gradients.keys():
@@ -48,11 +48,11 @@ def train_backend(name: str, backend: Backend, problem: Problem, training: Train
         try:
             returned = backend_descend(copied_arrays(params), copied_arrays(gradients), learning_rate)
         except (Exception, SystemExit) as error:
-            message = f"at step {at_step}: its descend raised {first_line(error)}"
-            raise _Stopped(Failure(name, "error", message)) from error
-        failure = update_failure(name, params, returned)
-        if failure:
-            raise _Stopped(replace(failure, message=f"at step {at_step}: {failure.message}"))
+            failure = Failure(name, "error", f"its descend raised {describe_error(error)}", error=error)
+            raise _Stopped(Refused((_at(f"step {at_step}", failure),))) from error
+        refusal = update_failure(name, params, returned)
+        if refusal:
+            raise _Stopped(Refused((_at(f"step {at_step}", refusal),)))
         return copied_arrays(returned)
 
     try:
@@ -62,3 +62,7 @@ def train_backend(name: str, backend: Backend, problem: Problem, training: Train
     except _Stopped as stopped:
         return stopped.outcome
     return replace(trajectory, accuracy=accuracy(problem, outputs))
+
+
+def _at(place: str, failure: Failure) -> Failure:
+    return replace(failure, message=f"at {place}: {failure.message}")

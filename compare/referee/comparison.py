@@ -51,6 +51,7 @@ class DisagreementError(AssertionError):
     ) -> None:
         super().__init__(report or explain(comparison, case, next_step=next_step))
         self.comparison = comparison
+        self.__cause__ = next((failure.error for failure in comparison.failures if failure.error), None)
 
 
 def compare(

@@ -6,8 +6,13 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
+from ...backends import Evaluation
+from ..answers import are_singles
+from ..output.numbers import times
 from .block_result import BlockResult, Truth
-from .results import Comparison
+from .results import Comparison, Failure
 
 MOST_LINES = 6
 CAUSES = {  # of what cannot be decided, by the reason
@@ -56,10 +61,11 @@ def findings(comparison: Comparison) -> list[str]:
     Returns:
         The lines of `explain` between the headline and the next step.
     """
-    lines = [f"{failure.backend}: {failure.kind}: {failure.message}." for failure in comparison.failures]
+    lines = [_failure(failure) for failure in comparison.failures]
     wrong = [block for block in comparison.blocks if block.verdict == "disagree"]
     if wrong and all(block.truth and len(block.truth.wrong) == len(block.truth.error) for block in wrong):
-        lines.append("All of them are wrong: what they agree on is not the truth.")
+        agreed = all(len(block.groups) == 1 for block in wrong)
+        lines.append("All of them are wrong" + (": what they agree on is not the truth." if agreed else "."))
     if wrong:
         worst = _worst_of_each_quantity(wrong)
         lines += [_difference(block) for block in worst[:MOST_LINES]]
@@ -72,13 +78,35 @@ def findings(comparison: Comparison) -> list[str]:
 
 
 def _hidden_float32(comparison: Comparison, wrong: Sequence[BlockResult]) -> list[str]:
-    """A line where every difference is as large as float32 makes it, and far larger than float64 does."""
+    """A line where float32 explains every difference, and nothing else does the numbers of somebody who is wrong."""
     ratios = [block.ratio for block in wrong]
     if comparison.problem.dtype.name != "float64" or not max(ratios) > 1e3 or not max(ratios) <= FLOAT32_IN_FLOAT64:
         return []
-    suspected = {name for block in wrong for name in block.outliers or block.between}
-    who = _in_words([name for name in comparison.answers if name in suspected])
-    return [f"No difference is larger than rounding to float32 explains: {who} may compute in float32 inside."]
+    if any(block.likely_cause for block in wrong) or _names_another_mistake(comparison):
+        return []
+    suspected = _suspects(wrong)
+    names = [
+        name
+        for name, answer in comparison.answers.items()
+        if name in suspected and isinstance(answer, Evaluation) and any(map(are_singles, answer.gradients.values()))
+    ]
+    if not names:
+        return []
+    return [
+        f"No difference is larger than rounding to float32 explains: {_in_words(names)} may compute in float32 inside."
+    ]
+
+
+def _names_another_mistake(comparison: Comparison) -> bool:
+    """Whether a diagnosis has named anything but float32."""
+    diagnoses = (comparison.diagnoses or {}).values()
+    suspects = [suspect for diagnosis in diagnoses for suspect in (*diagnosis.suspects, *diagnosis.partly)]
+    return any(not name.startswith("float32 inside") for suspect in suspects for name in suspect.mistakes)
+
+
+def _failure(failure: Failure) -> str:
+    end = "" if "\n" in failure.message else "."  # what stands in several lines ends with a line of a program
+    return f"{failure.backend}: {failure.kind}: {failure.message}{end}"
 
 
 def _next_step(comparison: Comparison, case: Path | None) -> str:
@@ -92,7 +120,7 @@ def _next_step(comparison: Comparison, case: Path | None) -> str:
 
 def _headline(comparison: Comparison) -> str:
     problem = comparison.problem
-    names = [*comparison.answers, *(failure.backend for failure in comparison.failures)]
+    names = dict.fromkeys([*comparison.answers, *(failure.backend for failure in comparison.failures)])
     return f"{comparison.verdict}: {', '.join(names)} on {problem.summary}, case {problem.fingerprint[:12]}"
 
 
@@ -105,8 +133,11 @@ def _difference(block: BlockResult) -> str:
     else:
         who = f"{_in_words([' = '.join(group) for group in block.groups])} differ"
     at = f" at {list(block.index)}" if block.index else ""
-    cause = f" Likely cause: {block.likely_cause}." if block.likely_cause else ""
-    return f"{block.label}: {who}{at}: {block.difference:.1e}, {block.ratio:.1g} times what rounding explains.{cause}"
+    parted = not block.outliers or len({*block.between} & {*block.outliers}) == 1
+    cause = f" Likely cause: {block.likely_cause}." if block.likely_cause and parted else ""
+    return (
+        f"{block.label}: {who}{at}: {block.difference:.1e}, {times(block.ratio)} times what rounding explains.{cause}"
+    )
 
 
 def _certified_error(block: BlockResult, truth: Truth) -> str:
@@ -115,9 +146,10 @@ def _certified_error(block: BlockResult, truth: Truth) -> str:
     worst = max(truth.wrong, key=lambda name: truth.error[name])
     verb = "is" if len(truth.wrong) == 1 else "are"
     others = f"{_in_words(right)} {'is' if len(right) == 1 else 'are'} right" if right else "nobody is right"
-    at = f" at {list(block.index)}" if block.index and right else ""
-    cause = f" Likely cause: {block.likely_cause}." if block.likely_cause and right else ""
-    by = f"{truth.error[worst]:.1e}, {truth.error[worst] / block.allowed:.1g} times what rounding allows"
+    parted = worst in block.between and not {*block.between} <= {*truth.wrong}
+    at = f" at {list(block.index)}" if block.index and parted else ""
+    cause = f" Likely cause: {block.likely_cause}." if block.likely_cause and parted else ""
+    by = f"{truth.error[worst]:.1e}, {times(truth.error[worst] / block.allowed)} times what rounding allows"
     return f"{block.label}: {_in_words(truth.wrong)} {verb} wrong{at} by {by}; {others} (certified).{cause}"
 
 
@@ -132,22 +164,39 @@ def _place(comparison: Comparison, wrong: Sequence[BlockResult]) -> str:
     if final_states := [block.label for block in wrong if block.quantity.index == "n"]:
         verb = "differs" if len(final_states) == 1 else "differ"
         return f"The outputs agree, but after the last step {_in_words(final_states)} {verb}."
-    gave_outputs = all(getattr(answer, "outputs", None) is not None for answer in comparison.answers.values())
+    checked = _forward_values(comparison, wrong)
+    agrees = f"{checked} agrees. " if checked else ""
     if any(block.name == "loss" for block in wrong):
-        if gave_outputs:
+        if agrees:
             return "The outputs agree, but the loss differs."
         return "The loss differs already: look at the forward pass first, and at the loss itself."
     backward = [block for block in wrong if block.quantity.is_adjoint]
     if backward:
-        return f"The forward pass agrees. Going backwards, first in {min(backward, key=_turn).label}."
+        return f"{agrees}Going backwards, first in {min(backward, key=_turn).label}."
     inputs = [block for block in wrong if block.name == "dx_t"]
     if inputs:
         last = max(inputs, key=lambda block: block.step or 0)
-        return f"The forward pass agrees. Going backwards, the gradient of the inputs differs from {last.label} on."
-    traced = {name for name, answer in comparison.answers.items() if getattr(answer, "adjoints", None)}
-    if set(wrong[0].outliers or wrong[0].between) <= traced:
-        return "The forward pass and the adjoints of every step agree: look at how the gradient is summed from them."
-    return "The forward pass agrees. If it gave its adjoints too, the first wrong step would be known."
+        return f"{agrees}Going backwards, the gradient of the inputs differs first in {last.label}."
+    variables = set(comparison.problem.model.variables(*comparison.problem.leading))
+    traced = {name for name, answer in comparison.answers.items() if variables <= {*getattr(answer, "adjoints", ())}}
+    if _suspects(wrong) <= traced:
+        and_ = f"{checked} and the" if checked else "The"
+        return f"{and_} adjoints of every step agree: look at how the gradient is summed from them."
+    return f"{agrees}With all adjoints it would be known whether a step is wrong, and which is the first."
+
+
+def _forward_values(comparison: Comparison, wrong: Sequence[BlockResult]) -> str:
+    """What was compared of the forward pass of those who differ, where no difference was found in it."""
+    answers = [comparison.answers[name] for name in _suspects(wrong)]
+    if all(getattr(answer, "outputs", None) is not None for answer in answers):
+        return "The forward pass"
+    differs = any(block.name == "loss" for block in wrong)
+    return "" if differs or any(np.isnan(answer.loss) for answer in answers) else "The loss"
+
+
+def _suspects(wrong: Sequence[BlockResult]) -> set[str]:
+    """Those who are wrong in some block, or who differ there if nobody knows who is wrong."""
+    return {name for block in wrong for name in block.outliers or block.distance_ulp}
 
 
 def _turn(block: BlockResult) -> tuple[int, ...]:

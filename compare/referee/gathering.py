@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ...backends import Backend, Evaluation, Problem, UnsupportedProblemError, get_backend
 from ...backends.errors import printable
 from ..answers import Training, Trajectory
-from .ask_backend import Answered, ask_backend
+from .ask_backend import Answered, Refused, ask_backend
 from .backend_training import train_backend
 from .results import Failure
 
@@ -18,8 +18,8 @@ class Gathered:
     """What every backend answered to one problem.
 
     Attributes:
-        answers: those that are fit to be compared, by backend.
-        failures: those that are not.
+        answers: what is fit to be compared, by backend.
+        failures: why the rest was refused; a backend may have given both.
         skipped: why a backend cannot compute the problem.
     """
 
@@ -30,9 +30,12 @@ class Gathered:
     @classmethod
     def sorted_from(cls, answered: Mapping[str, Answered]) -> Gathered:
         """Sorts what the backends answered into answers, failures and reasons."""
+        fit = {name: answer.fit if isinstance(answer, Refused) else answer for name, answer in answered.items()}
         return cls(
-            {name: answer for name, answer in answered.items() if isinstance(answer, Evaluation | Trajectory)},
-            tuple(answer for answer in answered.values() if isinstance(answer, Failure)),
+            {name: answer for name, answer in fit.items() if isinstance(answer, Evaluation | Trajectory)},
+            tuple(
+                failure for answer in answered.values() if isinstance(answer, Refused) for failure in answer.failures
+            ),
             {
                 name: printable(str(answer))
                 for name, answer in answered.items()

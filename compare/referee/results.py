@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from ...backends import Evaluation, Problem
@@ -17,15 +17,20 @@ FailureKind = Literal["error", "names", "shape", "dtype", "non-finite", "mutatio
 
 @dataclass(frozen=True)
 class Failure:
-    """An answer that was refused before its values were compared.
+    """Why an answer, or a part of it, was refused before its values were compared.
 
     Attributes:
         backend: who answered.
         kind: the first check that failed, in the order of `FailureKind`.
         message: what is wrong, where, and what was expected.
+        name: the gradient that was refused, by its name in `Problem.differentiable`, or `loss`; empty if it is
+            something else. What else the backend answered is judged nevertheless.
+        error: what the backend raised, if it did.
 
     Examples:
-        >>> failure = Failure("mine", "shape", "gradients['W'] has shape (3, 5), expected (5, 3): it is transposed")
+        >>> failure = Failure(
+        ...     "mine", "shape", "gradients['W'] has shape (3, 5), expected (5, 3): the shape of its transpose"
+        ... )
         >>> f"{failure.backend}: {failure.kind}"
         'mine: shape'
     """
@@ -33,6 +38,8 @@ class Failure:
     backend: str
     kind: FailureKind
     message: str
+    name: str = ""
+    error: BaseException | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,8 +49,8 @@ class Comparison:
     Attributes:
         problem: what was computed.
         verdict: `agree`, `disagree` or `undecidable`.
-        answers: what each backend answered, if its answer was fit to be compared.
-        failures: the answers that were refused before their values were compared.
+        answers: what each backend answered, as far as its answer was fit to be compared; a refused loss is NaN.
+        failures: what was refused before its values were compared; a backend that has one is never called right.
         blocks: the judgement on every block, in a fixed order; without a certificate, empty if fewer than two answers
             were fit.
         skipped: the backends that cannot compute this problem, with their reasons.
@@ -108,7 +115,7 @@ class Comparison:
         return "bitwise" if self.bitwise else "rounding"
 
     def has_wrong_numbers(self, backend: str) -> bool:
-        """Whether a backend's answer was fit to be compared, and is wrong."""
+        """Whether anything of a backend's answer that was fit to be compared is wrong."""
         return any(block.is_wrong(backend) for block in self.blocks)
 
     def verdict_on(self, backend: str) -> Verdict:
@@ -120,16 +127,22 @@ class Comparison:
         answered = {*self.answers, *(failure.backend for failure in self.failures)}
         if backend not in answered:
             raise unknown_name("backend of this comparison", backend, sorted(answered))
-        if any(failure.backend == backend for failure in self.failures) or self.has_wrong_numbers(backend):
+        if self.failures_of(backend) or self.has_wrong_numbers(backend):
             return "disagree"
         verdicts = {block.verdict for block in self.blocks if backend in block.distance_ulp}
         return "undecidable" if self.overflows or "undecidable" in verdicts else "agree"
+
+    def failures_of(self, backend: str) -> list[Failure]:
+        """Why a backend's answer, or parts of it, were refused."""
+        return [failure for failure in self.failures if failure.backend == backend]
 
     @property
     def forward_only(self) -> list[str]:
         """The backends that gave forward values and no gradients."""
         return [
-            name for name, answer in self.answers.items() if isinstance(answer, Evaluation) and not answer.gradients
+            name
+            for name, answer in self.answers.items()
+            if isinstance(answer, Evaluation) and not answer.gradients and not self.failures_of(name)
         ]
 
     @property

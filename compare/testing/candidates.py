@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from ...backends import Backend, BrokenBackendError, RequestError
-from ...backends.errors import first_line
+from ...backends.errors import located
 from ...backends.registry import resolve
 from .catalogue_problems import CatalogueProblem, catalogue_problems, refused_as
 
@@ -84,7 +84,7 @@ def stated_reason(backend: Backend, catalogue_problem: CatalogueProblem) -> str:
     try:
         reason = backend.supports(catalogue_problem.system.model, catalogue_problem.dtype)
     except (Exception, SystemExit) as error:
-        raise BrokenBackendError(f"supports raised {first_line(error)}") from error
+        raise BrokenBackendError(f"supports raised {located(error)}") from error
     if not isinstance(reason, str):
         raise RequestError(f"supports returned a {type(reason).__name__}, expected a str")
     return reason

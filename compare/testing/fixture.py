@@ -160,7 +160,7 @@ class Gradparity:
         if check.smallest:
             smallest = small_problem_text(check.smallest, check.name)
             lines += ["The smallest problem on which it is still wrong:", smallest]
-        lines += [describe_diagnosis(check.diagnosis)] if check.sizes else []
+        lines += [describe_diagnosis(check.diagnosis)] if check.small.tried else []
         saved = self._saved((check.smallest or check.first_wrong).problem, check.system)
         command, target = self._run_again(), function_target(function)
         if target and isinstance(asked, str | System) and check.system in SYSTEMS:

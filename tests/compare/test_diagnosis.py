@@ -159,7 +159,7 @@ def test_a_mistake_that_is_not_in_the_catalogue_is_named_nothing():
     values["W"] = values["W"] * np.random.default_rng(0).uniform(0.5, 1.5, values["W"].shape)
     diagnosis = diagnosed(problem, values)
     assert diagnosis == Diagnosis()
-    assert describe_diagnosis(diagnosis).startswith("No mistake of the catalogue gives these numbers")
+    assert describe_diagnosis(diagnosis).startswith("No single mistake of the catalogue gives these numbers")
 
 
 def test_a_known_mistake_beside_an_unknown_one_is_named_for_its_part():

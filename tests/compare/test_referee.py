@@ -235,7 +235,9 @@ def test_without_adjoints_the_first_wrong_step_is_not_known():
         answer.gradients["U"] *= 2
         return replace(answer, adjoints={})
 
-    assert report(PLAIN, change)[-2].endswith("If it gave its adjoints too, the first wrong step would be known.")
+    assert report(PLAIN, change)[-2].endswith(
+        "With all adjoints it would be known whether a step is wrong, and which is the first."
+    )
 
 
 def test_the_reproducer_is_saved_where_it_was_asked_for(tmp_path):
@@ -282,6 +284,132 @@ def test_a_float32_inside_is_told_from_a_mistake(change, is_float32):
     problem = Problem.from_seed(Recurrent("rnn", 3, 5, 4), seq_len=6, batch_size=2, seed=0)
     report = explain(compare(problem, ["manual", "torch", Faulty(change)]))
     assert ("than rounding to float32 explains: mine may compute in float32 inside." in report) == is_float32
+
+
+def test_only_the_loss_is_said_to_agree_where_no_outputs_were_given():
+    def change(answer, problem):
+        answer.gradients["U"] *= 2
+        return replace(answer, outputs=None, adjoints={})
+
+    partial = Faulty(change)
+    partial.partial = True
+    assert "\nThe loss agrees. With all adjoints" in explain(compare(PLAIN, ["manual", partial]))
+
+
+def test_nothing_is_said_to_agree_of_a_loss_that_was_refused():
+    def change(answer, problem):
+        answer.gradients["U"] *= 2
+        return replace(answer, loss=math.nan, outputs=None, adjoints={})
+
+    partial = Faulty(change)
+    partial.partial = True
+    lines = explain(compare(PLAIN, ["manual", partial])).splitlines()
+    assert lines[1] == "mine: non-finite: loss is nan."
+    assert lines[2].startswith("dU: manual and mine differ")
+    assert lines[3].startswith("With all adjoints")
+
+
+def test_sums_are_not_suspected_where_adjoints_are_missing():
+    def without_a(answer, problem):
+        del answer.adjoints["a"]
+        answer.gradients["U"] *= 2
+
+    assert report(PLAIN, without_a)[-2].startswith("The forward pass agrees. With all adjoints")
+
+
+@pytest.mark.parametrize("size", [1e-8, 1e-7, 1e-6])
+def test_an_error_as_large_as_that_of_float32_is_not_called_float32(size):
+    noise = np.random.default_rng(0)
+
+    def noisy(answer, problem):
+        for array in (answer.outputs, *answer.gradients.values(), *answer.adjoints.values()):
+            array += size * np.abs(array).max() * noise.standard_normal(array.shape)
+
+    assert "float32" not in explain(compare(PLAIN, ["manual", "torch", Faulty(noisy)])).partition("\n")[2]
+
+
+def test_of_two_that_differ_the_one_with_the_numbers_of_float32_is_suspected():
+    report = explain(compare(PLAIN, ["manual", Faulty(rounded_to_float32)]))
+    assert "explains: mine may compute in float32 inside." in report
+
+
+def test_a_factor_close_to_one_is_no_float32_and_has_the_digits_that_tell_it_from_one():
+    def through_a_single(answer, problem):
+        for array in answer.gradients.values():
+            array *= float(np.float32(0.1)) * 10
+
+    lines = explain(compare(PLAIN, ["manual", "torch", Faulty(through_a_single)])).splitlines()
+    assert lines[1].endswith(" Likely cause: a factor of 1.0000000149.")
+    assert not any("float32 inside" in line for line in lines)
+
+
+def test_a_difference_just_beyond_the_limit_is_not_shown_as_the_limit_itself():
+    limit = next(block.allowed for block in compare(PLAIN, ["manual", "torch"]).blocks if block.label == "dW")
+
+    def change(answer, problem):
+        answer.gradients["W"][0, 0] += 1.04 * limit
+
+    (line,) = (line for line in report(PLAIN, change, ["manual"]) if line.startswith("dW: "))
+    assert " 1.0" in line
+    assert " 1 times" not in line
+
+
+class Raising(Faulty):
+    """Raises an error in a helper, from another one."""
+
+    def evaluate(self, problem, *, trace=False):
+        try:
+            return look_up(problem)
+        except KeyError as error:
+            raise ValueError("no such weight") from error
+
+
+def look_up(problem):
+    return problem.params["Wx"]
+
+
+def test_a_backend_that_raises_is_shown_with_its_own_lines_and_the_cause():
+    with pytest.raises(DisagreementError) as error:
+        assert_agree(PLAIN, ["manual", Raising(nothing)])
+    lines = str(error.value).splitlines()
+    assert lines[1] == "mine: error: it raised ValueError: no such weight"
+    assert lines[2].endswith(', in evaluate: raise ValueError("no such weight") from error')
+    assert lines[3].startswith("  raised from KeyError: 'Wx' (test_referee.py:")
+    assert lines[3].endswith(', in look_up: return problem.params["Wx"])')
+    assert isinstance(error.value.__cause__, ValueError)
+
+
+def test_inside_a_transformation_the_host_is_told_and_no_framework_is_blamed():
+    import jax
+    import torch
+
+    def inside(function, names):
+        def traced(x):
+            compare(PLAIN, names)
+            return x.sum()
+
+        with pytest.raises(RequestError) as error:
+            function(traced)
+        return str(error.value)
+
+    message = inside(lambda traced: jax.jit(traced)(jax.numpy.ones(2)), ["manual", "jax"])
+    assert message.startswith("gradparity was called inside a transformation of JAX such as jax.jit (test_referee.py:")
+    assert ", in traced: compare(PLAIN, names)), and jax raised ValueError: " in message
+    message = inside(lambda traced: torch.func.grad(traced)(torch.ones(2)), ["manual", "torch"])
+    assert message.startswith(
+        "gradparity was called inside a transformation of PyTorch such as torch.func.grad (test_re"
+    )
+
+
+def test_inside_a_transformation_another_failure_is_still_a_failure():
+    import jax
+
+    def traced(x):
+        comparison = compare(PLAIN, ["manual", Raising(nothing)])
+        assert [failure.kind for failure in comparison.failures] == ["error"]
+        return x
+
+    jax.jit(traced)(1.0)
 
 
 @pytest.mark.parametrize("reason", [None, True, ["it is too narrow"]])
