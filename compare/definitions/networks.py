@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -116,13 +116,14 @@ def differentiate(
         steps = []
         for step in range(variable.shape[0] if variable.steps else 1):
             shape = variable.shape[1:] if variable.steps else variable.shape
-            gradients = [copy.gradient for copy in computed.steps[name][step]]
+            of_copies = [copy.gradient for copy in computed.steps[name][step]]
             nothing = numbers.leaf(np.zeros(shape, problem.dtype))
-            steps.append(sum(gradients[1:], gradients[0]) if gradients else nothing)
+            steps.append(sum(of_copies[1:], of_copies[0]) if of_copies else nothing)
         adjoints[name] = np.stack(steps, len(numbers.leading)).reshape(*numbers.leading, *variable.shape)
     gradients = {name: leaf.gradient for name, leaf in computed.leaves.items()}
     loss = computed.loss.value
-    return Evaluation(loss if numbers.leading else loss.item(), gradients, computed.outputs, adjoints)
+    whole_loss: Any = loss if numbers.leading else loss.item()  # with leading axes it is an array
+    return Evaluation(whole_loss, gradients, computed.outputs, adjoints)
 
 
 def number_of_cells(problem: Problem) -> int:

@@ -99,9 +99,9 @@ class Variable:
             self._gradient = self.numbers.array(total)  # a sum of arrays of shape () is no array
             self._owns_gradient = False
             return
-        if not self._owns_gradient:
-            self._gradient, self._owns_gradient = self.gradient.copy(), True
-        self._gradient[index] = self._gradient[index] + contribution[()]  # of an array of shape () its one number
+        gradient = self.gradient if self._owns_gradient else self.gradient.copy()
+        gradient[index] = gradient[index] + contribution[()]  # of an array of shape () its one number
+        self._gradient, self._owns_gradient = gradient, True
 
     def forget(self) -> None:
         """Lets go of the derivative, which nobody asks for any more."""

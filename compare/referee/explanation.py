@@ -11,6 +11,7 @@ import numpy as np
 from ...backends import Evaluation
 from ..answers import are_singles
 from ..output.numbers import times
+from ..tolerance import Reason
 from .block_result import BlockResult, Truth
 from .results import Comparison, Failure
 
@@ -220,7 +221,7 @@ def _undecidable(comparison: Comparison) -> list[str]:
     certified = [block for block in undecided if block.truth]
     if certified:
         return _beyond_limit(certified, len(comparison.blocks), dtype.name)
-    worst: dict[str, BlockResult] = {}  # by reason
+    worst: dict[Reason, BlockResult] = {}
     for block in sorted(undecided, key=lambda block: block.spread / block.scale if block.scale else 0.0):
         worst[block.reason] = block
     counts = Counter(block.reason for block in undecided)

@@ -174,7 +174,9 @@ def steps_to_settle(problem: Problem, training: Training) -> int:
         return len(_trajectories(problem, training, Floats(problem.dtype))[0].losses)
 
 
-def measure_rounding(problem: Problem, computed: Callable[[Problem], dict[str, Quantity]], probes: int) -> Tolerance:
+def measure_rounding(
+    problem: Problem, computed: Callable[[Problem], dict[str, Quantity]], probes: int = NUMBER_OF_PROBES
+) -> Tolerance:
     """Measures how far rounding alone moves each block of a computation that is given.
 
     Args:
