@@ -91,6 +91,14 @@ def campaigns(session: nox.Session) -> None:
     session.run("pytest", "-m", "campaign or hypothesis", "--hypothesis-profile=explore", *session.posargs)
 
 
+@nox.session(default=False)
+def plain(session: nox.Session) -> None:
+    """How long the references take beside code as one writes it for oneself. `-- 1,25,64,100` takes other sizes."""
+    session.install(*CONSTRAINED, "-e", ".[test]")
+    for reference in ("jax", "torch-nn", "torch"):
+        session.run("python", "tests/beside_plain_code.py", reference, *session.posargs)
+
+
 @nox.session(venv_backend="venv", requires=["wheel"])
 def bare(session: nox.Session) -> None:
     """The wheel without any extra, always in an environment of its own: the main commands need no framework."""

@@ -54,7 +54,7 @@ class JaxBackend:
             jax.block_until_ready(compiled(*on_device))  # whether it looks for NaN is settled in the first call
 
         def run() -> tuple[Array, dict[str, Array]]:
-            if jax.config.jax_disable_jit:  # type: ignore[attr-defined] # what is compiled refuses to run
+            if jax.config.jax_disable_jit:  # type: ignore[attr-defined]  # what is compiled would refuse to run
                 with jax.disable_jit(False):
                     return jax.block_until_ready(compiled(*on_device))
             return jax.block_until_ready(compiled(*on_device))

@@ -340,6 +340,7 @@ def state():
     return {
         "x64": jax.config.jax_enable_x64, "matmul": jax.config.jax_default_matmul_precision,
         "jax device": jax.config.jax_default_device, "jax nans": jax.config.jax_debug_nans,
+        "jax without jit": jax.config.jax_disable_jit,
         "dtype": torch.get_default_dtype(), "threads": torch.get_num_threads(),
         "interop": torch.get_num_interop_threads(), "grad": torch.is_grad_enabled(),
         "inference": torch.is_inference_mode_enabled(), "tf32": torch.backends.cuda.matmul.allow_tf32,
@@ -366,7 +367,8 @@ HOSTS = {
     "with x64": "jax.config.update('jax_enable_x64', True)",
     "strict": "numpy.seterr(all='raise'); jax.config.update('jax_debug_nans', True); torch.set_num_threads(1); "
     "torch.set_grad_enabled(False); jax.config.update('jax_numpy_rank_promotion', 'raise'); "
-    "jax.config.update('jax_numpy_dtype_promotion', 'strict'); jax.config.update('jax_transfer_guard', 'disallow')",
+    "jax.config.update('jax_numpy_dtype_promotion', 'strict'); jax.config.update('jax_transfer_guard', 'disallow'); "
+    "jax.config.update('jax_disable_jit', True)",
     "on another device": "torch.set_default_device('meta')",
 }
 HOSTS["all at once"] = "\n".join(HOSTS.values())
