@@ -157,6 +157,21 @@ def test_gradients_flow_through_the_states_that_are_handed_over():
     assert "The forward pass agrees. Going backwards, the gradient of the inputs differs from dx_1 on." in text
 
 
+def test_the_states_of_a_stack_are_handed_over():
+    class Detached(torch.nn.GRU):
+        def forward(self, x, hx=None):
+            h, h_n = super().forward(x, hx)
+            return h, torch.cat([h_n[:1].detach(), h_n[1:]])  # of the lower layer alone
+
+    stack = layer("torch", replace(GRU, num_layers=2))
+    detached = Detached(3, 5, num_layers=2)
+    detached.load_state_dict(stack.state_dict())
+    text = report(stack, detached)
+    assert "Called from given" not in text
+    assert "layer0.dU_" in text
+    assert "layer1.d" not in text
+
+
 def test_a_state_that_is_missing_is_no_agreement():
     assert "torch NoCell: names: it returned h_n, expected h_n, c_n." in report(layer("torch"), in_class(NoCell))
 
@@ -239,7 +254,7 @@ def test_a_stack_in_both_directions_is_compared_in_the_states_of_every_layer():
     swapped.load_state_dict(stack.state_dict())
     text = report(stack, swapped, seq_len=1)
     assert "after the last step layer0.c_n, layer0.c_n.reverse, layer1.c_n and layer1.c_n.reverse differ." in text
-    assert "Not asked: the returned states, handed over to a second call: a stack, both" in text
+    assert "Not asked: the returned states, handed over to a second call: both directions" in text
 
 
 def test_a_plain_cell_of_ones_own_has_to_be_stated_with_its_activation():
