@@ -110,6 +110,14 @@ def test_a_tanh_layer_is_not_a_relu_layer():
     assert "activation: torch RNN 1 has tanh, torch RNN 2 has relu." in text
 
 
+def test_an_identity_is_no_relu_even_where_all_sums_are_positive():
+    identity = Recurrent("rnn", 3, 5, 2, activation="identity")
+    positive = {"U": np.zeros_like, "W": np.zeros_like, "b": np.ones_like}
+    text = report(layer("torch", RELU, **positive), layer("flax-nnx", identity, **positive))
+    assert "Called" not in text  # no number differs
+    assert "activation: torch RNN has relu, flax-nnx SimpleCell has identity." in text
+
+
 def test_a_relu_cell_is_asked_with_its_own_weights():
     original = layer("torch", RELU)
     sevens = {name: 0 * array + 7 for name, array in to_params(original).items()}
