@@ -1,6 +1,7 @@
 """Two libraries' layers that should be the same, and weights that go from one to the other."""
 
 from .conversion import convert
+from .layer_comparison import LayerComparison
 from .same_layer import assert_same_layer
 
-__all__ = ["assert_same_layer", "convert"]
+__all__ = ["LayerComparison", "assert_same_layer", "convert"]

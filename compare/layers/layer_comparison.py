@@ -69,7 +69,7 @@ def _differences_by_question(comparison: LayerComparison) -> list[str]:
             called = f"Called {title}" + (f", and again after step {steps} from the states returned" if steps else "")
             found = findings(asked)
             lines += [f"{called}: {found[-1]}"] if lines else [f"{called}:", *(f"  {line}" for line in found)]
-    return lines
+    return lines or ["Within rounding, whatever they were asked agrees."]
 
 
 def _different_options(options: Mapping[str, Mapping[str, str]]) -> list[str]:

@@ -73,7 +73,7 @@ def ask_without_states(layers: Sequence[WrappedLayer], problem: Problem) -> Aske
     zeros: dict[str, Any] = {name: np.zeros_like(state) for name, state in problem.states.items()}
     from_zeros = replace(problem, **zeros)
     # Two parts of a sequence are the whole only where nothing is read from its end.
-    first_part = problem.seq_len // 2 if len(_model(problem).places) == 1 else 0
+    first_part = 0 if _model(problem).bidirectional else problem.seq_len // 2
     usages = {
         layer.name: Usage(
             own_state=True, final_states=True, hand_over_after=first_part if layer.gives_final_states else 0
@@ -87,7 +87,7 @@ def ask_without_states(layers: Sequence[WrappedLayer], problem: Problem) -> Aske
         return asked
     if any(usage.hand_over_after for usage in usages.values()):
         return replace(asked, handed_over_after=first_part)
-    why = "no layer returns them" if first_part else "a stack, both directions or one step are not read in parts"
+    why = "no layer returns them" if first_part else "both directions, or one step, are not read in parts"
     return replace(asked, not_asked=(*asked.not_asked, f"the returned states, handed over to a second call: {why}"))
 
 

@@ -110,6 +110,14 @@ def test_a_tanh_layer_is_not_a_relu_layer():
     assert "activation: torch RNN 1 has tanh, torch RNN 2 has relu." in text
 
 
+def test_an_identity_is_no_relu_even_where_all_sums_are_positive():
+    identity = Recurrent("rnn", 3, 5, 2, activation="identity")
+    positive = {"U": np.zeros_like, "W": np.zeros_like, "b": np.ones_like}
+    text = report(layer("torch", RELU, **positive), layer("flax-nnx", identity, **positive))
+    assert "Within rounding, whatever they were asked agrees." in text
+    assert "activation: torch RNN has relu, flax-nnx SimpleCell has identity." in text
+
+
 def test_a_relu_cell_is_asked_with_its_own_weights():
     original = layer("torch", RELU)
     sevens = {name: 0 * array + 7 for name, array in to_params(original).items()}
@@ -155,6 +163,21 @@ def test_gradients_flow_through_the_states_that_are_handed_over():
     text = report(layer("torch"), in_class(DetachedStates))
     assert "Called without an initial state, and again after step 1 from the states returned:" in text
     assert "The forward pass agrees. Going backwards, the gradient of the inputs differs from dx_1 on." in text
+
+
+def test_the_states_of_a_stack_are_handed_over():
+    class Detached(torch.nn.GRU):
+        def forward(self, x, hx=None):
+            h, h_n = super().forward(x, hx)
+            return h, torch.cat([h_n[:1].detach(), h_n[1:]])  # of the lower layer alone
+
+    stack = layer("torch", replace(GRU, num_layers=2))
+    detached = Detached(3, 5, num_layers=2)
+    detached.load_state_dict(stack.state_dict())
+    text = report(stack, detached)
+    assert "Called from given" not in text
+    assert "layer0.dU_" in text
+    assert "layer1.d" not in text
 
 
 def test_a_state_that_is_missing_is_no_agreement():
@@ -239,7 +262,7 @@ def test_a_stack_in_both_directions_is_compared_in_the_states_of_every_layer():
     swapped.load_state_dict(stack.state_dict())
     text = report(stack, swapped, seq_len=1)
     assert "after the last step layer0.c_n, layer0.c_n.reverse, layer1.c_n and layer1.c_n.reverse differ." in text
-    assert "Not asked: the returned states, handed over to a second call: a stack, both" in text
+    assert "Not asked: the returned states, handed over to a second call: both directions" in text
 
 
 def test_a_plain_cell_of_ones_own_has_to_be_stated_with_its_activation():
