@@ -108,6 +108,8 @@ def test_the_steps_of_a_training_are_counted(monkeypatch):
         require_affordable(problem, 4, long)
     fitting = int(re.search(r"steps = (\d+)", str(error.value))[1])
     require_affordable(problem, 4, Training(learning_rate=0.1, steps=fitting))
+    weights = sum(array.nbytes for array in problem.params.values())
+    assert estimate_cost(problem, 4, long).kept > 4 * weights * 10**7  # every backend's trajectory
     assert estimate_cost(problem, 4, long).seconds > 1e4 * estimate_cost(problem, 4).seconds
 
 
