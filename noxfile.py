@@ -22,6 +22,33 @@ nox.options.default_venv_backend = "venv"
 ROOT = Path(__file__).parent
 CONSTRAINED = ("-c", "constraints.txt")
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+# Every command, on sizes that take seconds; what a bound that is too low breaks is mostly one of them.
+SMALL_COMMANDS = [
+    *("--version", "systems", "mistakes", "backends"),
+    "compare elman-softmax lstm gru mlp --seed 0 --svg compare.svg --json compare.json",
+    "compare elman-softmax --seed 0 --certify",
+    "compare elman-softmax --seed 0 --steps 3 --learning-rate 0.1",
+    "compare --data digits --data sunspots --seed 0 --dtype float64",
+    f"check {ROOT}/tests/programs.py:elman --seed 0 --svg check.svg",
+    "bench --size 2,3,4,5 --cell rnn --dtype float64 --rounds 1 --plot b.svg --json b.json --log b.jsonl",
+    "bench --size 2,3,4,5 --cell rnn --dtype float64 --rounds 1 --against b.json",
+    "sweep --problems 12 --jobs 1 --log sweep.jsonl",
+    "flow elman-softmax lstm --scale 1 --seq-len 20 --plot flow.svg",
+    "convert --from torch --to flax-nnx --no-verify weights.npz flax.safetensors",
+]
+ON_REQUEST = ("flax-linen", "flax-nnx", "equinox", "haiku", "keras-jax", "keras-torch", "onnxruntime", "autograd")
+WITH_TORCH = [
+    f"compare lstm gru --seed 0 --dtype float32 --backend manual --backend {' --backend '.join(ON_REQUEST)}",
+    *(f"convert --from torch --to {name} weights.npz {name}.npz" for name in ("flax-nnx", "keras", "equinox", "haiku")),
+    "convert --from torch --to onnx weights.npz onnx.npz",
+    "detect --quick",
+]
+WEIGHTS = """
+import numpy as np
+rng = np.random.default_rng(0)
+shapes = {"weight_ih_l0": (16, 3), "weight_hh_l0": (16, 4), "bias_ih_l0": 16, "bias_hh_l0": 16}
+np.savez("weights.npz", **{name: rng.standard_normal(shape).astype("float32") for name, shape in shapes.items()})
+"""
 PACKAGES = [f"gradparity.{floor}" for floor in ("manual", "backends", "compare")]
 
 
@@ -110,9 +137,26 @@ def bare(session: nox.Session) -> None:
 
 @nox.session(venv_backend="venv", default=False)
 def lowest(session: nox.Session) -> None:
-    """The tests with the lowest version that pyproject.toml declares of everything, except of torch."""
+    """Commands, then the tests, with the lowest version that pyproject.toml declares of everything, except of torch."""
     session.install("-e", ".[test]", *lowest_versions())
+    folder = empty_folder(session, "lowest")
+    run_commands(session, [*SMALL_COMMANDS, *WITH_TORCH], folder)
     session.run("pytest", *session.posargs)
+
+
+@nox.session(venv_backend="venv", python=["3.12", "3.13"], default=False)
+def newest(session: nox.Session) -> None:
+    """Commands with NumPy and JAX beyond those of constraints.txt, which Python 3.11 has not; without torch."""
+    session.install("-e", ".[jax,data,plot,certify,bench,convert,hypothesis]", "numpy>=2.5", "jax>=0.12")
+    run_commands(session, SMALL_COMMANDS, empty_folder(session, f"newest-{session.python}"))
+
+
+def run_commands(session: nox.Session, commands: list[str], folder: Path) -> None:
+    """Runs commands of gradparity in a folder."""
+    with session.chdir(folder):
+        session.run("python", "-c", WEIGHTS)
+        for command in commands:
+            session.run("gradparity", *shlex.split(command))
 
 
 def readme_command(last: str) -> list[list[str]]:

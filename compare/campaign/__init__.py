@@ -1,7 +1,7 @@
 """A campaign: many cases, planned, compared, summed up and shown."""
 
 from .cases import CaseResult, LeftOut, plan
-from .run import run_cases, save_cases
+from .run import require_affordable_cases, run_cases, save_cases
 from .summary import CampaignReport, campaign_notes
 
 __all__ = [
@@ -10,6 +10,7 @@ __all__ = [
     "LeftOut",
     "campaign_notes",
     "plan",
+    "require_affordable_cases",
     "run_cases",
     "save_cases",
 ]

@@ -11,7 +11,7 @@ from pathlib import Path
 from ...backends import Backend, UnsupportedProblemError
 from ..diagnosis import diagnosed
 from ..jobs import CaseProgress
-from ..referee import compare, compare_certified_if_possible
+from ..referee import compare, compare_certified_if_possible, require_affordable
 from .cases import Case, CaseResult, LeftOut
 
 
@@ -57,6 +57,26 @@ def run_cases(
             outcomes.append(CaseResult(case, comparison))
         progress(case.label, done + 1)
     return outcomes
+
+
+def require_affordable_cases(cases: Iterable[Case], backends: int) -> float:
+    """Checks that all cases fit into the memory, beside the results of those before them.
+
+    Args:
+        cases: what is to be compared.
+        backends: how many are asked.
+
+    Returns:
+        How many seconds they take, roughly, on one core.
+
+    Raises:
+        TooLargeError: one of them does not.
+    """
+    kept = seconds = 0.0
+    for case in cases:
+        cost = require_affordable(case.problem, backends, case.training, kept)
+        kept, seconds = kept + cost.kept, seconds + cost.seconds
+    return seconds
 
 
 def save_cases(results: Iterable[CaseResult], folder: Path) -> dict[str, Path]:

@@ -13,12 +13,22 @@ from ...backends import RequestError
 from ...backends.file_writing import require_folder
 from ...backends.frameworks.loading import require
 from ...backends.registry import choose_backends
-from ..campaign import CampaignReport, CaseResult, campaign_notes, plan, run_cases, save_cases
+from ..campaign import (
+    CampaignReport,
+    CaseResult,
+    campaign_notes,
+    plan,
+    require_affordable_cases,
+    run_cases,
+    save_cases,
+)
 from ..campaign.display import show_campaign
 from ..campaign.export import campaign_json
-from ..output import MAX_REPORTS, console, progress_bar, terminal_svg, working
+from ..output import MAX_REPORTS, console, progress_bar, say, terminal_svg, working
 from ..systems import Learning
 from .options import STANDARD_OUTPUT, JsonOption, SvgOption, require_targets, write
+
+LONG_SECONDS = 120.0
 
 
 def compare_command(
@@ -97,6 +107,9 @@ def compare_command(
         files=case or (),
         learning=Learning(steps, learning_rate, batch_size, until),
     )
+    seconds_expected = require_affordable_cases(cases, len(backends))
+    if seconds_expected >= LONG_SECONDS:
+        say(console(stderr=True), f"This takes about {seconds_expected / 60:.0f} minutes on one core, or more.")
     with progress_bar(len(cases)) as progress:
         # the screen shows the first few reports only, and JSON has all
         diagnoses = MAX_REPORTS if json is None else inf

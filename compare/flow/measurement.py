@@ -15,7 +15,7 @@ import numpy as np
 
 from ...backends import Backend, Evaluation, Problem, Recurrent, RequestError
 from ..jobs import CaseProgress
-from ..referee import Comparison, compare
+from ..referee import Comparison, compare, require_affordable
 from ..systems import System
 
 DEFAULT_SYSTEMS = ("elman-softmax", "elman-relu", "lstm", "gru")
@@ -123,7 +123,8 @@ def measure_flow(
         One flow for each system and scale, the scales of a system one after another.
 
     Raises:
-        RequestError: a system has no time or sequences of unequal length, or no backend gives adjoints of the states.
+        RequestError: a system has no time or sequences of unequal length, or no backend gives adjoints of the states,
+            or one takes more memory than there is or is allowed.
 
     Example:
         >>> from gradparity.backends import get_backend
@@ -135,11 +136,15 @@ def measure_flow(
     """
     bias = remembering_bias(seq_len) if gate_bias is None else gate_bias
     flows: list[GradientFlow] = []
+    sizes: dict[str, Any] = {"seq_len": seq_len, "batch_size": batch_size, "seed": seed}
+    systems = list(systems)
+    for system in systems:
+        require_affordable(Problem.from_seed(_with_last_loss(system), **sizes), len(backends))
     for system in systems:
         for scale in scales:
             progress(f"{system.name} × {scale:g}", len(flows))
             model = _with_last_loss(system)
-            problem = Problem.from_seed(model, seq_len=seq_len, batch_size=batch_size, seed=seed, recurrent_gain=scale)
+            problem = Problem.from_seed(model, **sizes, recurrent_gain=scale)
             comparison = compare(_with_gate_bias(problem, model, bias), backends)
             norms = _adjoint_norms(comparison.answers.values(), model)
             flows.append(GradientFlow(system.name, scale, norms, comparison))

@@ -3,6 +3,7 @@
 from .answer_checks import examine
 from .block_result import WORST_FIRST, BlockResult, Verdict
 from .comparison import DisagreementError, assert_agree, compare, compare_certified_if_possible, require_answered
+from .cost_estimate import Cost, TooLargeError, estimate_cost, require_affordable
 from .explanation import explain
 from .judgement import agreeing_groups, judge_values
 from .results import Comparison, Failure
@@ -11,15 +12,19 @@ __all__ = [
     "WORST_FIRST",
     "BlockResult",
     "Comparison",
+    "Cost",
     "DisagreementError",
     "Failure",
+    "TooLargeError",
     "Verdict",
     "agreeing_groups",
     "assert_agree",
     "compare",
     "compare_certified_if_possible",
+    "estimate_cost",
     "examine",
     "explain",
     "judge_values",
+    "require_affordable",
     "require_answered",
 ]

@@ -13,6 +13,7 @@ from ..certificate import UncertifiableError
 from ..certificate import certify as certify_problem
 from ..jobs import ShareProgress
 from ..tolerance import NUMBER_OF_PROBES, measure_tolerance, steps_to_settle
+from .cost_estimate import require_affordable
 from .explanation import explain
 from .gathering import gather, reasons_in_one_line
 from .judgement import judge
@@ -84,6 +85,7 @@ def compare(
             alone: then the form of its answer is checked; and with `certify` one backend is enough).
         RequestError: a backend does not exist, is not installed or is broken.
         UncertifiableError: the enclosure would take too long, or no precision is enough for it.
+        TooLargeError: it would take more memory than there is, or than `GRADPARITY_MEMORY` (4 GiB) allows.
 
     Examples:
         >>> from gradparity.compare import SYSTEMS, compare
@@ -100,8 +102,9 @@ def compare(
     asked = resolve(backends)
     if training:
         require_trainable(problem)
-        if training.until is not None:  # all go as far as the definition's loss takes to settle
-            training = replace(training, steps=steps_to_settle(problem, training), until=None)
+    require_affordable(problem, len(asked), training)
+    if training and training.until is not None:  # all go as far as the definition's loss takes to settle
+        training = replace(training, steps=steps_to_settle(problem, training), until=None)
     certificate_cost = CERTIFICATE_COST if certify else 0.0
     work = certificate_cost + NUMBER_OF_PROBES + len(asked)
     certificate = None
