@@ -1,6 +1,6 @@
 """Work in other processes, and logs of it that can be continued."""
 
-from .journal import JournalLine, not_a_journal, open_journal, read_journal, rewrite_journal
+from .journal import JournalLine, not_a_journal, open_journal, read_journal
 from .lock import locked
 from .processes import THREAD_VARIABLES, end_process, start_process, thread_limits
 from .progress import CaseProgress, ShareProgress, StageProgress
@@ -18,7 +18,6 @@ __all__ = [
     "open_journal",
     "read_journal",
     "record_from",
-    "rewrite_journal",
     "start_process",
     "thread_limits",
 ]

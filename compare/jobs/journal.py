@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from ...backends import RequestError
-from ...backends.file_writing import require_writable, write_whole
+from ...backends.file_writing import require_writable
 from .records import record_from
 
 Record = TypeVar("Record")
@@ -179,13 +179,6 @@ def open_journal(
         if not whole_bytes:
             write(header)
         yield write
-
-
-def rewrite_journal(path: Path, header: Mapping[str, Any], lines: Iterable[Mapping[str, Any]]) -> int:
-    """Replaces a journal by one with this header and these lines, whole or not at all; returns its length in bytes."""
-    content = b"".join(map(_encoded, [header, *lines]))
-    write_whole(path, content)
-    return len(content)
 
 
 def _encoded(line: Mapping[str, Any]) -> bytes:

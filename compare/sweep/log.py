@@ -14,8 +14,8 @@ from ..systems.random_models import FAMILY_NAMES
 from .problems import draw_problem
 from .results import VERDICTS, SweepOutcome
 
-SWEEP_SCHEMA = 2
-EARLIER_SCHEMAS = (1,)  # read, and rewritten in the present schema before they are continued
+SWEEP_SCHEMA = 3
+EARLIER_SCHEMAS = (1, 2)  # of other problems: they are read, and not continued
 RENAMED_FIELDS = {"story": "report"}  # of schema 1
 
 
@@ -25,12 +25,10 @@ class SweepLog(NamedTuple):
     Attributes:
         outcomes: by number.
         whole_bytes: the length of the file's whole lines.
-        is_earlier: whether it was begun with an earlier schema.
     """
 
     outcomes: dict[int, SweepOutcome]
     whole_bytes: int
-    is_earlier: bool
 
 
 def read_log(path: Path, header: Mapping[str, Any]) -> SweepLog:
@@ -49,21 +47,25 @@ def read_log(path: Path, header: Mapping[str, Any]) -> SweepLog:
     """
     journal = read_journal(path, header, subject="a sweep", earlier={"schema": EARLIER_SCHEMAS})
     outcomes: dict[int, SweepOutcome] = {}
+    is_earlier = journal.settings.get("schema", SWEEP_SCHEMA) != SWEEP_SCHEMA
     for line in journal.lines:
-        outcome = _outcome_of(line)
+        outcome = _outcome_of(line, {"regime": ""} if is_earlier else {})
         if outcomes.setdefault(outcome.number, outcome) != outcome:
             raise line.error(f"problem {outcome.number} has another outcome in an earlier line")
-    for outcome in list(outcomes.values())[:1]:
-        again = draw_problem(outcome.number, seed=header["seed"], numbers=header["numbers"])
-        if again.problem.fingerprint[:12] != outcome.fingerprint:
-            raise RequestError(f"{path}: was written by a version of gradparity that drew other problems")
-    is_earlier = journal.settings.get("schema", SWEEP_SCHEMA) != SWEEP_SCHEMA
-    return SweepLog(outcomes, journal.whole_bytes, is_earlier)
+    drawn_again = (
+        draw_problem(outcome.number, seed=header["seed"], numbers=header["numbers"]).problem.fingerprint[:12]
+        == outcome.fingerprint
+        for outcome in list(outcomes.values())[:1]
+    )
+    if is_earlier or not all(drawn_again):
+        raise RequestError(f"{path}: was written by a version of gradparity that drew other problems: begin a new log")
+    return SweepLog(outcomes, journal.whole_bytes)
 
 
-def _outcome_of(line: JournalLine) -> SweepOutcome:
+def _outcome_of(line: JournalLine, missing: Mapping[str, Any]) -> SweepOutcome:
     if isinstance(line.values, dict):
-        line = line._replace(values={RENAMED_FIELDS.get(name, name): value for name, value in line.values.items()})
+        values = {RENAMED_FIELDS.get(name, name): value for name, value in line.values.items()}
+        line = line._replace(values={**missing, **values})
     outcome = line.record(SweepOutcome)
     for name, least in (("number", 0), ("gain", 0.0), ("share", 0.0)):
         value = getattr(outcome, name)

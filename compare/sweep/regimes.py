@@ -1,6 +1,7 @@
 """The regimes of a sweep: numbers with which right programs come apart, if a referee does not know them.
 
-Each changes the numbers of a problem and keeps its model. Which entries are changed, and how far, is drawn.
+Each changes the numbers of a problem and keeps its model and its sizes, for which JAX has compiled. Which entries are
+changed, and how far, is drawn.
 """
 
 from __future__ import annotations
@@ -69,9 +70,9 @@ def short(problem: Problem, rng: np.random.Generator) -> Problem | None:
     """Most sequences one step long.
 
     Returns:
-        The problem; None where there are no sequences.
+        The problem; None where sequences have no lengths of their own.
     """
-    if not isinstance(problem.model, Recurrent):
+    if problem.lengths is None:
         return None
     lengths = np.where(rng.random(problem.batch_size) < 0.7, 1, problem.sequence_lengths)
     return replace(problem, lengths=lengths)
@@ -108,7 +109,7 @@ REGIMES: Mapping[str, RandomRegime] = MappingProxyType(
         "orthogonal": orthogonal,
         "confident": lambda problem, rng: confident(problem),
         "zeros and ties": lambda problem, rng: zeros_and_ties(problem),
-        "large gradients": lambda problem, rng: large_gradients(problem),
+        "large gradients": lambda problem, rng: large_gradients(problem, copies=1),
     }
 )
 

@@ -15,7 +15,7 @@ from ...backends import RequestError
 from ...backends.checks import require_integer
 from ...backends.file_writing import require_folder
 from ...backends.registry import choose_backends
-from ..jobs import CaseProgress, locked, open_journal, rewrite_journal, thread_limits
+from ..jobs import CaseProgress, locked, open_journal, thread_limits
 from ..output import environment
 from .log import SWEEP_SCHEMA, SweepLog, read_log
 from .problems import draw_problem
@@ -80,15 +80,13 @@ def _outcomes(
 ) -> tuple[list[SweepOutcome], int]:
     """The outcomes of all problems by number, and how many of them were in the log."""
     seed, numbers = header["seed"], header["numbers"]
-    known, whole_bytes, is_earlier = read_log(log, header) if log else SweepLog({}, 0, False)
+    known, whole_bytes = read_log(log, header) if log else SweepLog({}, 0)
     outcomes = {number: outcome for number, outcome in known.items() if number < count}
     earlier = len(outcomes)
     models = ([*range(first, min(first + numbers, count))] for first in range(0, count, numbers))
     tasks = (left for model in models if (left := [number for number in model if number not in outcomes]))
     start = partial(start_worker, seed, numbers, backends, save_case)
     first_line = dict(header) | {"environment": environment() | {"threads": thread_limits(1)}}
-    if log and is_earlier:
-        whole_bytes = rewrite_journal(log, first_line, map(asdict, known.values()))
     with open_journal(log, whole_bytes, first_line) as write, closing(in_workers(tasks, jobs, start)) as answers:
         progress("starting", earlier)
         for number, outcome in answers:

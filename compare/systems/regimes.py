@@ -86,7 +86,7 @@ def zeros_and_ties(problem: Problem) -> Problem:
     )
 
 
-def large_gradients(problem: Problem) -> Problem:
+def large_gradients(problem: Problem, copies: int = COPIES) -> Problem:
     """Predictions that are far from their targets, and more samples, so that every gradient is large.
 
     The targets of a squared error are off by 4096. Of a cross-entropy, the weights of the read-out are 4096 times as
@@ -95,6 +95,7 @@ def large_gradients(problem: Problem) -> Problem:
 
     Args:
         problem: of any model.
+        copies: how often the batch stands in the new one.
 
     Returns:
         The problem.
@@ -103,9 +104,9 @@ def large_gradients(problem: Problem) -> Problem:
     if isinstance(model, OrderedSystem):
         return replace(problem, model=replace(model, objective=tuple(LARGE * c for c in model.objective)))
     if not _has_cross_entropy(problem):
-        return _batch_repeated(_changed(problem, targets=lambda y: y + y.dtype.type(LARGE)))
+        return _batch_repeated(_changed(problem, targets=lambda y: y + y.dtype.type(LARGE)), copies)
     sure = _changed(problem, params={_readout(problem)[0]: lambda V: LARGE * V})
-    return _batch_repeated(_with_wrong_targets(sure, np.ones(problem.batch_size, bool)))
+    return _batch_repeated(_with_wrong_targets(sure, np.ones(problem.batch_size, bool)), copies)
 
 
 def scaled(problem: Problem, factor: float) -> Problem:
@@ -234,11 +235,11 @@ def _with_exact_targets(targets: np.ndarray) -> np.ndarray:
     return changed
 
 
-def _batch_repeated(problem: Problem) -> Problem:
+def _batch_repeated(problem: Problem, copies: int) -> Problem:
     """The same samples several times: a sum over the batch is so many times as large."""
     axes = {"inputs": -2, "h0": -2, "c0": -2, "lengths": 0, "targets": _batch_axis(problem)}
     arrays = {name: array for name in axes if (array := getattr(problem, name)) is not None}
     repeated: dict[str, Any] = {
-        name: np.concatenate([array] * COPIES, axis=axes[name]) for name, array in arrays.items()
+        name: np.concatenate([array] * copies, axis=axes[name]) for name, array in arrays.items()
     }
     return replace(problem, **repeated)
