@@ -99,6 +99,11 @@ def orthogonal(problem: Problem, rng: np.random.Generator) -> Problem | None:
     return replace(problem, params=params)
 
 
+def _large_gradients(problem: Problem, rng: np.random.Generator) -> Problem | None:
+    """Of an ordered system they would come from its objective, which is a part of the model."""
+    return None if isinstance(problem.model, OrderedSystem) else large_gradients(problem, copies=1)
+
+
 REGIMES: Mapping[str, RandomRegime] = MappingProxyType(
     {
         "subnormal": subnormal,
@@ -109,7 +114,7 @@ REGIMES: Mapping[str, RandomRegime] = MappingProxyType(
         "orthogonal": orthogonal,
         "confident": lambda problem, rng: confident(problem),
         "zeros and ties": lambda problem, rng: zeros_and_ties(problem),
-        "large gradients": lambda problem, rng: large_gradients(problem, copies=1),
+        "large gradients": _large_gradients,
     }
 )
 
