@@ -71,7 +71,7 @@ def test_inside_a_transformation_another_failure_is_still_a_failure():
 def test_an_array_that_a_framework_traces_is_refused_in_a_line():
     import jax
 
-    with pytest.raises(RequestError, match=r"^params\['W'\] is no array: TracerArrayConversionError: .*$"):
+    with pytest.raises(RequestError, match=r"^params\['W'\] is no array: TracerArrayConversionError: "):
         jax.jit(lambda W: replace(PLAIN, params={**PLAIN.params, "W": W}))(PLAIN.params["W"])
 
 
