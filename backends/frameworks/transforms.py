@@ -23,8 +23,8 @@ def require_no_transform(name: str, error: BaseException) -> None:
             own = [frame for frame in traceback.extract_stack() if is_authors(frame.filename)]
             place = f" ({show_frame(own[-1])})" if own else ""
             raise InsideTransformError(
-                f"gradparity was called inside a transformation of {framework} such as {example}{place}, "
-                f"and {name} raised {first_line(error)}: call it outside"
+                f"gradparity was called inside a transformation of {framework} such as {example}{place}: "
+                f"call it outside. There {name} raised {first_line(error)}"
             ) from error
 
 

@@ -10,9 +10,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from ..answers.digits import digits_apart, written
 from ..diagnosis import describe_diagnosis, shown_gradient
 from ..output import plain_table, say
-from ..output.numbers import digits_apart, written
 from ..referee import Comparison, explain
 from .results import Check, wrong_quantities
 from .shrinking import Sizes, SmallProblems

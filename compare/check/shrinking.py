@@ -4,21 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from itertools import product
 
 from ...backends import Evaluation, Problem
 from ..diagnosis import Findings, wrong_values
 from ..mistakes import values_of
 from ..referee import Comparison
 from ..systems import System
-from .smaller_problems import cut_down, scaled
+from .smaller_problems import cut_down, telling_problems
 
 MORE_SEEDS = (1001, 1002, 1003)
-SCALES = (
-    1.0,
-    4.0,
-)  # in ordinary numbers, and in such as saturate a cell, or reach a limit at which something is clipped
-
 Ask = Callable[[Problem], Comparison]
 
 
@@ -83,9 +77,7 @@ def on_smaller_sizes(system: System, ask: Ask, name: str, *, seed: int, dtype: s
     for words in [words for words, verdict in verdicts.items() if verdict == "agree" and hints]:
         if words == "T = 1" and verdicts["T = 2"] != "disagree":
             continue
-        problems = [
-            scaled(smaller[words].problem(seed=seed, dtype=dtype), scale) for seed, scale in product(MORE_SEEDS, SCALES)
-        ]
+        problems = list(telling_problems(smaller[words], system, MORE_SEEDS, dtype))
         outcomes = [outcome(ask(problem), name) for problem in problems]
         decided = [verdict for verdict in outcomes if verdict != "undecidable"]
         if set(decided) == {"agree"} and len(decided) > len(problems) / 2:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
+
+import numpy as np
 
 from ...backends import FeedForward, Model, OrderedSystem, Problem, Recurrent
 from ..systems import System
 
 SMALL_SIZES = (1, 2, 3)
+SATURATING, LARGE = 4.0, 10.0  # factors of ordinary numbers
 
 
 def cut_down(system: System) -> dict[str, System]:
@@ -32,11 +35,44 @@ def _one_unit(sizes: tuple[int, ...]) -> tuple[int, ...]:
     return (sizes[0], *(1 for _ in sizes[1:-1]), sizes[-1])
 
 
-def scaled(problem: Problem, scale: float) -> Problem:
-    """The problem with all weights, inputs and initial states multiplied."""
-    params = {name: array * problem.dtype.type(scale) for name, array in problem.params.items()}
-    others = {name: array * problem.dtype.type(scale) for name, array in problem.states.items()}
-    return replace(problem, params=params, inputs=problem.inputs * problem.dtype.type(scale), **others)
+def telling_problems(cut: System, system: System, seeds: Iterable[int], dtype: str) -> Iterator[Problem]:
+    """Problems of a system with one size cut down, in which hardly anything is hidden that is no matter of that size.
+
+    Args:
+        cut: the system with one size cut down.
+        system: the whole one.
+        seeds: of the numbers.
+        dtype: of the numbers.
+
+    Yields:
+        For each seed: so many samples or steps that sums have as many terms as in the whole system; all numbers larger,
+        so that cells saturate; and a larger read-out alone, so that gradients are large where cells do not.
+    """
+    for seed in seeds:
+        yield _with_as_many_terms(cut, system).problem(seed=seed, dtype=dtype)
+        problem = cut.problem(seed=seed, dtype=dtype)
+        yield _scaled(problem, SATURATING, tuple(problem.params), {"inputs": problem.inputs, **problem.states})
+        yield _scaled(problem, LARGE, tuple(name for name in problem.params if name == _readout(problem)), {})
+
+
+def _with_as_many_terms(cut: System, system: System) -> System:
+    if cut.lengths:
+        return cut
+    if cut.seq_len < system.seq_len or cut.batch_size == system.batch_size:
+        return replace(cut, batch_size=system.batch_size * system.seq_len)
+    return replace(cut, seq_len=system.batch_size * system.seq_len)
+
+
+def _readout(problem: Problem) -> str:
+    """The name of the last matrix of weights."""
+    return [name for name, array in problem.params.items() if array.ndim > 1][-1]
+
+
+def _scaled(problem: Problem, by: float, params: tuple[str, ...], others: Mapping[str, np.ndarray]) -> Problem:
+    """The problem with these parameters and other arrays multiplied."""
+    factor = problem.dtype.type(by)
+    scaled = {name: array * factor if name in params else array for name, array in problem.params.items()}
+    return replace(problem, params=scaled, **{name: array * factor for name, array in others.items()})
 
 
 def small_problems(system: System, seed: int, dtype: str) -> Iterator[Problem]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from ...backends import Evaluation
 from ..answers import are_singles
-from ..output.numbers import times
+from ..answers.digits import times
 from ..tolerance import Reason
 from .block_result import BlockResult, Truth
 from .results import Comparison, Failure

@@ -354,64 +354,6 @@ def test_a_difference_just_beyond_the_limit_is_not_shown_as_the_limit_itself():
     assert " 1 times" not in line
 
 
-class Raising(Faulty):
-    """Raises an error in a helper, from another one."""
-
-    def evaluate(self, problem, *, trace=False):
-        try:
-            return look_up(problem)
-        except KeyError as error:
-            raise ValueError("no such weight") from error
-
-
-def look_up(problem):
-    return problem.params["Wx"]
-
-
-def test_a_backend_that_raises_is_shown_with_its_own_lines_and_the_cause():
-    with pytest.raises(DisagreementError) as error:
-        assert_agree(PLAIN, ["manual", Raising(nothing)])
-    lines = str(error.value).splitlines()
-    assert lines[1] == "mine: error: it raised ValueError: no such weight"
-    assert lines[2].endswith(', in evaluate: raise ValueError("no such weight") from error')
-    assert lines[3].startswith("  raised from KeyError: 'Wx' (test_referee.py:")
-    assert lines[3].endswith(', in look_up: return problem.params["Wx"])')
-    assert isinstance(error.value.__cause__, ValueError)
-
-
-def test_inside_a_transformation_the_host_is_told_and_no_framework_is_blamed():
-    import jax
-    import torch
-
-    def inside(function, names):
-        def traced(x):
-            compare(PLAIN, names)
-            return x.sum()
-
-        with pytest.raises(RequestError) as error:
-            function(traced)
-        return str(error.value)
-
-    message = inside(lambda traced: jax.jit(traced)(jax.numpy.ones(2)), ["manual", "jax"])
-    assert message.startswith("gradparity was called inside a transformation of JAX such as jax.jit (test_referee.py:")
-    assert ", in traced: compare(PLAIN, names)), and jax raised ValueError: " in message
-    message = inside(lambda traced: torch.func.grad(traced)(torch.ones(2)), ["manual", "torch"])
-    assert message.startswith(
-        "gradparity was called inside a transformation of PyTorch such as torch.func.grad (test_re"
-    )
-
-
-def test_inside_a_transformation_another_failure_is_still_a_failure():
-    import jax
-
-    def traced(x):
-        comparison = compare(PLAIN, ["manual", Raising(nothing)])
-        assert [failure.kind for failure in comparison.failures] == ["error"]
-        return x
-
-    jax.jit(traced)(1.0)
-
-
 @pytest.mark.parametrize("reason", [None, True, ["it is too narrow"]])
 def test_a_backend_that_does_not_say_whether_it_can_is_wrong(reason):
     class Silent(Faulty):

@@ -202,13 +202,18 @@ def refusing(answer, problem):
 def test_a_backend_that_fails_on_the_way_is_told_with_its_step(change, kind, message):
     comparison = trained(ELMAN, from_step(3, change))
     (failure,) = comparison.failures
-    assert (comparison.verdict, failure.backend, failure.kind, failure.message) == ("disagree", "mine", kind, message)
+    assert (comparison.verdict, failure.backend, failure.kind, failure.message.splitlines()[0]) == (
+        "disagree",
+        "mine",
+        kind,
+        message,
+    )
     assert {block.verdict for block in comparison.blocks} == {"agree"}  # of the others
 
 
 def test_a_backend_that_fails_after_the_last_step_is_told_so():
     (failure,) = trained(ELMAN, from_step(7, raising)).failures
-    assert failure.message == "at the end: it raised ValueError: no more"
+    assert failure.message.splitlines()[0] == "at the end: it raised ValueError: no more"
 
 
 def test_a_backend_that_refuses_on_the_way_is_skipped_with_its_reason():
@@ -271,7 +276,7 @@ def test_an_update_that_fails_is_told_with_its_step_and_the_others_are_compared(
     comparison = compare(ELMAN, ["manual", "torch", Learner(only_twice(update))], training=SIX)
     (failure,) = comparison.failures
     assert (comparison.verdict, failure.backend, failure.kind) == ("disagree", "mine", kind)
-    assert failure.message == f"at step 3: {message}"
+    assert failure.message.splitlines()[0] == f"at step 3: {message}"
     assert set(comparison.answers) == {"manual", "torch"}
     assert {block.verdict for block in comparison.blocks} == {"agree"}
 

@@ -20,7 +20,7 @@ def digits_apart(one: np.ndarray, other: np.ndarray, allowed: float) -> int:
 
     Example:
         >>> digits_apart(np.array([0.5, 0.527677123456]), np.array([0.5, 0.527677123460]), 1e-15)
-        12
+        13
     """
     with np.errstate(invalid="ignore"):
         differ = np.abs(np.asarray(one, "f8") - np.asarray(other, "f8")) > allowed
