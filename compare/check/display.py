@@ -12,8 +12,9 @@ from rich.text import Text
 
 from ..diagnosis import describe_diagnosis, shown_gradient
 from ..output import plain_table, say
-from ..referee import Comparison, explain
+from ..referee import Comparison
 from .results import Check, wrong_quantities
+from .wording import asked_text, conclusion, report
 
 QUANTITY_STYLES = {"right": "green", "wrong": "bold red", "undecided": "yellow", "missing": "dim"}
 MOST_ENTRIES = 60
@@ -24,8 +25,12 @@ def show_check(check: Check, case: Path | None, on: Console) -> None:
     rows = check.rows()
     if rows:
         on.print(_table(check, rows))
-    if check.first_wrong:
-        say(on, f"\n{explain(check.first_wrong, case)}")
+        on.print()
+    say(on, asked_text(check))
+    if not_right := report(check, case):
+        say(on, f"\n{not_right}")
+    if check.output:
+        say(on, f"\nOutput of {check.name}, which is no part of this report:\n{indented(check.output)}")
     if check.sizes:
         say(on, f"\n{sizes_text(check.sizes, hints=not check.diagnosis.suspects)}")
     if check.smallest:
@@ -39,21 +44,6 @@ def show_check(check: Check, case: Path | None, on: Console) -> None:
         if rest:
             say(on, rest)
     say(on, f"\n{conclusion(check, rows)}", style="bold")
-
-
-def conclusion(check: Check, rows: Sequence[Mapping[str, object]]) -> str:
-    """The verdict in a sentence; the rows are those of the check."""
-    problems = len(check.comparisons)
-    asked = f"{check.system}, {problems} problem{'s' if problems > 1 else ''}"
-    verb = {"agree": "is right", "disagree": "is wrong", "undecidable": "cannot be decided"}[check.verdict]
-    certified = all(comparison.bits is not None for comparison in check.comparisons)
-    failed = any(comparison.failures for comparison in check.comparisons)
-    how = " (certified)" if certified and not failed and check.verdict != "undecidable" else ""
-    missing = (
-        f"; not given, and so not checked: {', '.join(map(shown_gradient, check.missing))}" if check.missing else ""
-    )
-    who = f"the loss of {check.name}" if len(rows) == 1 else check.name
-    return f"{who} {verb} on {asked}{how}{missing}."
 
 
 def sizes_text(verdicts: Mapping[str, str], *, hints: bool) -> str:
@@ -82,6 +72,15 @@ def small_problem_text(comparison: Comparison, name: str) -> str:
     for quantity, (returned, right) in wrong_quantities(comparison, name).items():
         lines.append(f"  {quantity}: given {_written(returned.values)}, right is {_written(right.values)}")
     return "\n".join(lines)
+
+
+def indented(output: str) -> str:
+    """A text with two spaces before each line, its control characters made visible."""
+    return "\n".join(f"  {_printable(line)}" for line in output.rstrip("\n").split("\n"))
+
+
+def _printable(line: str) -> str:
+    return "".join(c if c.isprintable() or c == "\t" else repr(c)[1:-1] for c in line)
 
 
 def _written(array: np.ndarray) -> str:
