@@ -24,7 +24,7 @@ from .commands.sweep import sweep_command
 app = typer.Typer(
     name="gradparity",
     help="A referee for gradients: compares those derived by hand with those of PyTorch and JAX.",
-    epilog="Exit codes: 0 all agree · 1 something disagrees or is undecidable · 2 the request is wrong.",
+    epilog="Exit codes: 0 all agree · 1 something disagrees or is undecidable · 2 nothing was judged.",
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",

@@ -125,7 +125,7 @@ def check_derivation(
     wrong = [one.comparison for one, wrong in zip(asked, is_wrong, strict=True) if wrong]
     ordinary = [one.comparison for one in asked if one.is_ordinary]
     # those that are right tell mistakes apart; special numbers are needed only where ordinary ones show nothing
-    compared_with = ordinary if any(comparison in wrong for comparison in ordinary) else [*wrong, *ordinary]
+    compared_with = ordinary if any(comparison in wrong for comparison in ordinary) else [wrong[0], ordinary[0]]
     answered = [comparison for comparison in compared_with if derivation.name in comparison.answers]
     answered.sort(key=lambda comparison: comparison not in wrong)  # a mistake shows on the wrong ones
     diagnosis = diagnose(

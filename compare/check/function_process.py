@@ -92,11 +92,7 @@ def encoded(evaluation: Evaluation, arguments: Sequence[np.ndarray]) -> Message:
         header[field] = []
         for name, value in values.items():
             is_array = type(value) is np.ndarray and not value.dtype.hasobject
-            entry: dict[str, Any] = {
-                "name": name if isinstance(name, str) else None,
-                "shown": repr(name),
-                "array": None,
-            }
+            entry: dict[str, Any] = {"name": name if isinstance(name, str) else None, "shown": repr(name)}
             if is_array:
                 entry["array"] = len(sent)
                 sent.append(value)

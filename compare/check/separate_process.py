@@ -151,7 +151,7 @@ class SeparateDerivation(Derivation):
             answer, sent = unpacked(message)
         except TimeoutError:
             self.timed_out = True
-            self._die(f"it took longer than {self.timeout:g} s")
+            self._die(f"it took longer than {self.timeout:g} s, the time limit (--timeout)")
         except (OSError, EOFError):
             self._die(self._how_it_ended())
         except ValueError:
@@ -213,9 +213,9 @@ class SeparateDerivation(Derivation):
         try:
             code = self._process.wait(SECONDS_TO_END)
         except subprocess.TimeoutExpired:
-            return "its process closed what its answer goes through"
+            return "its process closed its files, and with them what its answer goes through"
         if code >= 0:
-            return f"its process ended itself with exit code {code} (os._exit, or the like)"
+            return f"its process ended with exit code {code}, expected an answer (os._exit, or its files closed?)"
         hint = ", which is what the system does where memory runs out" if -code == signal.SIGKILL else ""
         return f"its process was killed by signal {-code} ({signal.Signals(-code).name}){hint}"
 

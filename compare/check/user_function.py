@@ -29,6 +29,7 @@ from ...backends.errors import DerivationError, first_line, unknown_name
 from ..systems import System
 
 Function = Callable[..., Any]
+MOST_PLACES = 10  # of an error, are shown
 NOT_USER_CODE = (str(Path(__file__).parent), *(sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib")))
 
 
@@ -202,4 +203,7 @@ def error_in_user_code(error: BaseException) -> str:
     frames = traceback.extract_tb(error.__traceback__)
     user_frames = [frame for frame in frames if not frame.filename.startswith((*NOT_USER_CODE, "<"))]
     places = [f"{Path(frame.filename).name}:{frame.lineno}, in {frame.name}: {frame.line}" for frame in user_frames]
+    if len(places) > MOST_PLACES:  # as of an endless recursion
+        half = MOST_PLACES // 2
+        places = [*places[:half], f"… {len(places) - 2 * half} more", *places[-half:]]
     return "\n  ".join([first_line(error), *places])

@@ -75,6 +75,8 @@ def conclusion(check: Check, rows: Sequence[Mapping[str, object]]) -> str:
         sentence += f": {_listed([asked.name for asked in affected])}"
     if check.verdict in ("failed", "not reproducible") or (affected[0].reason and check.verdict == "disagree"):
         sentence += f": {_in_one_line(affected[0])}"
+    if not check.is_judged:
+        sentence += "; nothing was judged"
     if check.missing:
         sentence += f"; not given, and so not checked: {', '.join(map(shown_gradient, check.missing))}"
     return f"{sentence}."

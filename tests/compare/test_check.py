@@ -295,12 +295,15 @@ def file(tmp_path):
 
 def test_the_command_says_right_and_exits_with_zero(file, capsys):
     assert run("check", f"{file}:backward", "--system", "elman-squared-error") == 0
-    assert "backward is right on elman-squared-error, 3 problems (certified); not given" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "backward is right on elman-squared-error, 7 problems (certified); not given" in out
+    assert "seed 0, seed 1, seed 2, zeros and ties, large gradients, one sample, T = 60." in out
 
 
 def test_the_command_says_what_is_wrong_and_shows_the_smallest_problem(file, capsys, tmp_path):
     cases = tmp_path / "cases"
-    assert run("check", f"{file}:local", "--system", "elman-squared-error", "--save-case", str(cases)) == 1
+    options = "--system", "elman-squared-error", "--ordinary-only"
+    assert run("check", f"{file}:local", *options, "--save-case", str(cases)) == 1
     out = capsys.readouterr().out
     assert "db: local is wrong at [" in out
     assert "T=2 B=1 D=1 H=1 K=1" in out
@@ -310,10 +313,11 @@ def test_the_command_says_what_is_wrong_and_shows_the_smallest_problem(file, cap
 
 
 def test_the_command_writes_json(file, capsys):
-    assert run("check", f"{file}:local", "--system", "elman-squared-error", "--json", "-") == 1
+    assert run("check", f"{file}:local", "--system", "elman-squared-error", "--ordinary-only", "--json", "-") == 1
     document = json.loads(capsys.readouterr().out)
     assert (document["function"], document["verdict"], document["missing"][0]) == ("local", "disagree", "U")
     assert {row["quantity"]: row["verdict"] for row in document["quantities"]} == {"loss": "right", "db": "wrong"}
+    assert [asked["name"] for asked in document["asked"]] == ["seed 0", "seed 1", "seed 2"]
     assert document["sizes"].keys() == {"T = 1", "T = 2", "one sample", "one unit"}
     assert document["mistakes"][0].keys() >= {"mistakes", "remedies", "equations", "lines", "explains"}
 
