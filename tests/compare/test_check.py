@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from gradparity.backends.references import manual_backend as numpy_manual
 from gradparity.compare import SYSTEMS, check_derivation, cli
 from gradparity.compare.certificate.enclosure import UncertifiableError
 from gradparity.compare.check.smaller_problems import small_problems
-from gradparity.compare.check.user_function import Derivation, load_function
+from gradparity.compare.check.user_function import load_function
 from gradparity.compare.diagnosis.search import Diagnosis
 from gradparity.compare.referee import comparison as referee
 from gradparity.manual import feedforward, loss_and_gradients, ordered
@@ -47,9 +48,7 @@ def elman(params, inputs, targets, h0, *, before=0, later=1.0, label_shift=0):
     return loss, gradients, adjoints
 
 
-def checked(function, system="elman-softmax", **options):
-    """The check on ordinary problems alone, where no test is about the others."""
-    return check_derivation(function, system, ordinary_only=True, **options)
+checked = partial(check_derivation, ordinary_only=True)  # no test here is about the other problems
 
 
 def verdicts(check):
@@ -325,17 +324,6 @@ def test_the_command_writes_json(file, capsys):
 def test_a_wrong_request_ends_with_two(file, capsys):
     assert run("check", f"{file}:backwards") == 2
     assert "unknown function 'backwards': did you mean 'backward'?" in capsys.readouterr().err
-
-
-def test_without_a_certificate_a_derivation_is_compared():
-    check = checked(lambda *arguments: elman(*arguments, before=1), certify=False, name="mine")
-    assert check.verdict == "disagree"
-    assert {comparison.bits for comparison in check.comparisons} == {None}
-
-
-def test_a_derivation_is_a_backend_too():
-    assert Derivation(elman).supports(SYSTEMS["elman-softmax"].model, "float64") == ""
-    assert Derivation(elman).prepare(SYSTEMS["elman-softmax"].problem(seed=0))().loss > 0
 
 
 def mistaken_over_the_batch(*arguments):

@@ -19,6 +19,7 @@ from gradparity.compare.referee.ask_backend import ask_backend
 from gradparity.compare.referee.results import Failure
 from sampling import case
 
+CLOSED = "its process closed its files, and with them what its answer goes through"
 ENDED = "its process ended with exit code 0, expected an answer (os._exit, or its files closed?)"
 PROBLEM = SYSTEMS["logistic-regression"].problem(seed=0)
 FUNCTIONS = """

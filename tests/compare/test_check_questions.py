@@ -7,6 +7,7 @@ import pytest
 from gradparity.backends import FeedForward, Problem, Recurrent, RequestError
 from gradparity.compare import SYSTEMS, System, check_derivation
 from gradparity.compare.check import checking, questions
+from gradparity.compare.check.user_function import Derivation
 from gradparity.compare.check.wording import asked_text, conclusion, report
 from gradparity.compare.systems.sizes import resized
 from sampling import case
@@ -311,3 +312,17 @@ def test_options_that_do_not_fit_are_refused_in_a_line(options, message):
     with pytest.raises(RequestError) as error:
         check_derivation(elman, **options)
     assert str(error.value).startswith(message)
+
+
+def test_without_a_certificate_a_derivation_is_compared():
+    check = check_derivation(
+        lambda *arguments: relu_layer(*arguments, slope_at_0=1.0), LAYER, certify=False, name="mine"
+    )
+    assert check.verdict == "disagree"
+    assert {comparison.bits for comparison in check.comparisons} == {None}
+
+
+def test_a_derivation_is_a_backend_too():
+    problem = LOGISTIC.problem(seed=0)
+    assert Derivation(logistic).supports(problem.model, "float64") == ""
+    assert Derivation(logistic).prepare(problem)().loss > 0
