@@ -88,7 +88,7 @@ def check_derivation(
     if cases:
         if system is not None or sizes is not None or seq_len is not None or scale != 1:
             raise RequestError("a case has its model and numbers: expected no system, sizes or scale beside it")
-        chosen, asked_for = _system_of(cases), [Question(_case_name(case), case) for case in cases]
+        chosen, asked_for = _system_of(cases), [Question(_case_name(case), case, _system_of([case])) for case in cases]
     else:
         chosen = _chosen_system(system, sizes, seq_len)
         asked_for = questions(chosen, seeds=seeds, dtype=require_dtype(dtype).name, scale=scale)
@@ -118,7 +118,7 @@ def check_derivation(
     smallest = next((comparison for comparison in compared if comparison.has_wrong_numbers(derivation.name)), None)
     verdicts = {
         words: _verdict_or_failure(ask(problem, False), derivation.name)
-        for words, cut in cut_down(chosen).items()
+        for words, cut in cut_down(first.system).items()
         if (problem := first.like(cut.problem(seed=seeds[0], dtype=dtype))) is not None
     }
     progress("making every mistake of the catalogue, to see which gives these numbers")

@@ -24,10 +24,12 @@ class Question:
         problem: the numbers.
         is_ordinary: whether they are drawn as they come, or someone's own.
         regime: what makes a smaller problem one of the same kind.
+        system: the network in the sizes of the problem.
     """
 
     name: str
     problem: Problem
+    system: System
     is_ordinary: bool = True
     regime: Regime = lambda problem: problem
 
@@ -65,10 +67,10 @@ def questions(system: System, *, seeds: Sequence[int], dtype: str, scale: float 
         return problem if scale == 1 else scaled(problem, scale)
 
     drawn = {seed: numbers(system.problem(seed=seed, dtype=dtype)) for seed in seeds}
-    asked = [Question(f"seed {seed}", problem, regime=numbers) for seed, problem in drawn.items()]
+    asked = [Question(f"seed {seed}", problem, system, regime=numbers) for seed, problem in drawn.items()]
     first = asked[0].problem
     for name, regime in REGIMES.items():
-        question = Question(name, first, False, regime)
+        question = Question(name, first, system, False, regime)
         if (problem := question.like(first)) is not None:
             asked.append(replace(question, problem=problem, regime=_after(numbers, regime)))
     sizes: dict[str, System] = {}
@@ -77,7 +79,8 @@ def questions(system: System, *, seeds: Sequence[int], dtype: str, scale: float 
     if "seq_len" in system.model.LEADING and system.seq_len < LONG:
         sizes[f"T = {LONG}"] = with_seq_len(_quickly_derived(system), LONG)
     for name, other in sizes.items():
-        asked.append(Question(name, numbers(other.problem(seed=seeds[0], dtype=dtype)), False, numbers))
+        problem = numbers(other.problem(seed=seeds[0], dtype=dtype))
+        asked.append(Question(name, problem, other, False, numbers))
     return asked
 
 

@@ -322,6 +322,14 @@ def test_without_a_certificate_a_derivation_is_compared():
     assert {comparison.bits for comparison in check.comparisons} == {None}
 
 
+def test_a_mistake_that_takes_many_steps_gives_no_hint_that_it_takes_several_samples(monkeypatch):
+    """The sizes are those of the problem on which it is wrong: one sample of 60 steps shows it too."""
+    monkeypatch.setattr(checking, "diagnose", lambda answers, wrong: None)
+    monkeypatch.setattr(checking, "small_problems", lambda *arguments: ())
+    check = check_derivation(slip(steps=20), SMALL, seeds=[0], certify=False, name="mine")
+    assert dict(check.sizes) == {"T = 1": "agree", "T = 2": "agree", "one sample": "disagree", "one unit": "disagree"}
+
+
 def test_a_derivation_is_a_backend_too():
     problem = LOGISTIC.problem(seed=0)
     assert Derivation(logistic).supports(problem.model, "float64") == ""
