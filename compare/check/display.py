@@ -10,12 +10,14 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from ...backends.errors import printable
 from ..answers.digits import digits_apart, written
 from ..diagnosis import describe_diagnosis, shown_gradient
 from ..output import plain_table, say
-from ..referee import Comparison, explain
+from ..referee import Comparison
 from .results import Check, wrong_quantities
 from .shrinking import Sizes, SmallProblems
+from .wording import asked_text, conclusion, report
 
 QUANTITY_STYLES = {
     "right": "green",
@@ -38,8 +40,12 @@ def show_check(check: Check, case: Path | None, on: Console) -> None:
     rows = check.rows()
     if rows:
         on.print(_table(check, rows))
-    if check.first_wrong:
-        say(on, f"\n{explain(check.first_wrong, case)}")
+        on.print()
+    say(on, asked_text(check))
+    if not_right := report(check, case):
+        say(on, f"\n{not_right}")
+    if check.output:
+        say(on, f"\nOutput of {check.name}, which is no part of this report:\n{indented(check.output)}")
     if check.sizes:
         say(on, f"\n{sizes_text(check.cut)}")
     if check.smallest:
@@ -53,21 +59,6 @@ def show_check(check: Check, case: Path | None, on: Console) -> None:
         if rest:
             say(on, rest)
     say(on, f"\n{conclusion(check, rows)}", style="bold")
-
-
-def conclusion(check: Check, rows: Sequence[Mapping[str, object]]) -> str:
-    """The verdict in a sentence; the rows are those of the check."""
-    problems = len(check.comparisons)
-    asked = f"{check.system}, {problems} problem{'s' if problems > 1 else ''}"
-    verb = {"agree": "is right", "disagree": "is wrong", "undecidable": "cannot be decided"}[check.verdict]
-    certified = all(comparison.bits is not None for comparison in check.comparisons)
-    failed = any(comparison.failures for comparison in check.comparisons)
-    how = " (certified)" if certified and not failed and check.verdict != "undecidable" else ""
-    missing = (
-        f"; not given, and so not checked: {', '.join(map(shown_gradient, check.missing))}" if check.missing else ""
-    )
-    who = f"the loss of {check.name}" if len(rows) == 1 else check.name
-    return f"{who} {verb} on {asked}{how}{missing}."
 
 
 def sizes_text(cut: Sizes) -> str:
@@ -119,6 +110,11 @@ def small_problem_text(comparison: Comparison, name: str) -> str:
     for quantity, (returned, right) in wrong_quantities(comparison, name).items():
         lines.append(f"  {quantity}: {_pair(returned.values, right.values, allowed[quantity])}")
     return "\n".join(lines)
+
+
+def indented(output: str) -> str:
+    """A text with two spaces before each line, its control characters made visible."""
+    return "\n".join(f"  {printable(line, limit=len(line))}" for line in output.rstrip("\n").split("\n"))
 
 
 def _written(array: np.ndarray) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict
 
 from ..output import SCHEMA, environment, listing_json
-from ..referee import explain
 from .results import Check
+from .wording import report
 
 
 def check_json(check: Check) -> str:
@@ -22,7 +22,20 @@ def check_json(check: Check) -> str:
             "missing": list(check.missing),
             "quantities": check.rows(),
             "failures": check.failures(),
-            "report": explain(check.first_wrong).splitlines() if check.first_wrong else [],
+            "asked": [
+                {
+                    "name": asked.name,
+                    "verdict": asked.verdict,
+                    "reason": asked.reason,
+                    "certified": asked.comparison.bits is not None,
+                    "fingerprint": asked.comparison.problem.fingerprint,
+                    "summary": asked.comparison.problem.summary,
+                }
+                for asked in check.asked
+            ],
+            "not_asked": list(check.not_asked),
+            "report": report(check).splitlines(),
+            "output": check.output,
             "sizes": dict(check.sizes),
             "mistakes": [asdict(suspect) for suspect in check.diagnosis.suspects],
             "mistakes_partly": [asdict(suspect) for suspect in check.diagnosis.partly],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
 import numpy as np
 
@@ -11,8 +12,31 @@ from ...backends import Evaluation
 from ..answers import Quantity, quantities
 from ..diagnosis.submission import quantity_names
 from ..mistakes import Diagnosis
-from ..referee import WORST_FIRST, Comparison, Verdict
+from ..referee import Comparison, Verdict
 from .shrinking import Sizes, SmallProblems
+
+CheckVerdict = Literal[Verdict, "failed", "not reproducible"]
+WORST_CHECK_FIRST: tuple[CheckVerdict, ...] = ("not reproducible", "disagree", "failed", "undecidable", "agree")
+
+
+@dataclass(frozen=True, eq=False)
+class Asked:
+    """A problem that a derivation was asked, and what it answered.
+
+    Attributes:
+        name: what distinguishes the problem, such as `seed 0`, `confident` or `T = 60`.
+        comparison: of the function with the hand derivation and, if possible, the exact answer.
+        verdict: on the function: that of the comparison; `failed` where it gave no answer that could be judged; `not
+            reproducible` where a second call on the same numbers gave another one.
+        reason: why it failed, or how two calls differ; empty if it did not, and they do not.
+        is_ordinary: whether the numbers are drawn as they come, or someone's own, and no special ones.
+    """
+
+    name: str
+    comparison: Comparison
+    verdict: CheckVerdict
+    reason: str = ""
+    is_ordinary: bool = True
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,18 +46,21 @@ class Check:
     Attributes:
         name: the function's name.
         system: the name of the system that it was checked on.
-        comparisons: one for each seed, of the function with the hand derivation and, if possible, the exact answer.
+        asked: the problems that it was asked, each twice, in this order.
+        not_asked: the names of those that it was not asked any more, since it took too long or is not reproducible.
         small: if its numbers are wrong, what came of small problems, with the smallest on which the mistake is seen.
         cut: if its numbers are wrong, what came of the system with one size cut down.
         diagnosis: if its numbers are wrong, the mistakes that would give them.
+        output: what it printed, if it ran in a process of its own.
 
     Examples:
         >>> import numpy as np
         >>> from gradparity.compare import check_derivation
         >>> def mine(params, inputs, targets):
-        ...     p = 1 / (1 + np.exp(-(inputs @ params["W1"].T + params["b1"])))
-        ...     loss = -(targets * np.log(p) + (1 - targets) * np.log(1 - p)).mean()
-        ...     return loss, {"W1": (p - targets).T @ inputs}  # of a mean, it has to be divided by the batch size
+        ...     z = inputs @ params["W1"].T + params["b1"]
+        ...     loss = (np.logaddexp(0, z) - targets * z).mean()
+        ...     error = 1 / (1 + np.exp(-z)) - targets
+        ...     return loss, {"W1": error.T @ inputs}  # of a mean, it has to be divided by the batch size
         >>> check = check_derivation(mine, "logistic-regression", seeds=[0])
         >>> check.verdict, check.missing, {row["quantity"]: row["verdict"] for row in check.rows()}
         ('disagree', ('b1', 'inputs'), {'loss': 'right', 'dW1': 'wrong'})
@@ -43,10 +70,17 @@ class Check:
 
     name: str
     system: str
-    comparisons: tuple[Comparison, ...]
+    asked: tuple[Asked, ...]
+    not_asked: tuple[str, ...] = ()
     small: SmallProblems = field(default_factory=SmallProblems)
     cut: Sizes = field(default_factory=Sizes)
     diagnosis: Diagnosis = field(default_factory=Diagnosis)
+    output: str = ""
+
+    @property
+    def comparisons(self) -> tuple[Comparison, ...]:
+        """One for each problem that was asked."""
+        return tuple(asked.comparison for asked in self.asked)
 
     @property
     def smallest(self) -> Comparison | None:
@@ -62,29 +96,41 @@ class Check:
         return self.cut.verdicts
 
     @property
-    def verdict(self) -> Verdict:
-        """The worst of all seeds."""
-        verdicts = {comparison.verdict_on(self.name) for comparison in self.comparisons}
-        return min(verdicts, key=WORST_FIRST.index)
+    def verdict(self) -> CheckVerdict:
+        """The worst of all problems."""
+        return min((asked.verdict for asked in self.asked), key=WORST_CHECK_FIRST.index)
+
+    @property
+    def is_judged(self) -> bool:
+        """Whether there is a problem on which the function gave an answer that could be judged."""
+        return any(asked.verdict != "failed" for asked in self.asked)
+
+    @property
+    def worst(self) -> Asked | None:
+        """The first of the problems with the worst verdict; None if the function is right on all of them."""
+        verdict = self.verdict
+        return None if verdict == "agree" else next(asked for asked in self.asked if asked.verdict == verdict)
 
     @property
     def first_wrong(self) -> Comparison | None:
-        """The first comparison in which the function is not right, with the diagnosis."""
-        wrong = (comparison for comparison in self.comparisons if comparison.verdict_on(self.name) != "agree")
-        first = next(wrong, None)
-        return replace(first, diagnoses={self.name: self.diagnosis}) if first and self.diagnosis else first
+        """The comparison of the first of the problems with the worst verdict, with the diagnosis; None if all agree."""
+        if self.worst is None:
+            return None
+        first = self.worst.comparison
+        return replace(first, diagnoses={self.name: self.diagnosis}) if self.diagnosis else first
 
     @property
     def missing(self) -> tuple[str, ...]:
         """The parameters, inputs and states whose gradients the function did not return."""
-        answer = self.comparisons[0].answers.get(self.name)
-        if not isinstance(answer, Evaluation):
-            return ()
-        given = {*answer.gradients, *(failure.name for failure in self.comparisons[0].failures_of(self.name))}
-        return tuple(name for name in self.comparisons[0].problem.differentiable if name not in given)
+        for comparison in self.comparisons:
+            answer = comparison.answers.get(self.name)
+            if isinstance(answer, Evaluation):
+                given = {*answer.gradients, *(failure.name for failure in comparison.failures_of(self.name))}
+                return tuple(name for name in comparison.problem.differentiable if name not in given)
+        return ()
 
     def rows(self) -> list[dict[str, object]]:
-        """One row for each quantity that was answered, over all seeds.
+        """One row for each quantity that was answered, over all problems.
 
         Returns:
             Dicts of plain values: `quantity`; `verdict` (`right`, `wrong`, `undecided`, or `refused` where an array or
@@ -107,7 +153,7 @@ class Check:
                     row["verdict"] = "undecided"
         for name, row in rows.items():
             if row["verdict"] == "wrong":
-                row["wrong_in"] = wrong_places(self.comparisons, self.name, name)
+                row["wrong_in"] = wrong_places(self._wrong_in(name), self.name, name)
         for quantity in self._refused():
             row = rows.setdefault(quantity, {"quantity": quantity, "ulp": None, "worst": "", "wrong_in": ""})
             if row.get("verdict") != "wrong":
@@ -125,6 +171,12 @@ class Check:
         names = quantity_names(self.comparisons[0].problem)
         failures = [failure for comparison in self.comparisons for failure in comparison.failures_of(self.name)]
         return list(dict.fromkeys(names[failure.name] for failure in failures if failure.name))
+
+    def _wrong_in(self, quantity: str) -> list[Comparison]:
+        """The comparisons that tell where a quantity is wrong: the ordinary ones, if it is wrong there."""
+        ordinary = [asked.comparison for asked in self.asked if asked.is_ordinary]
+        blocks = (block for comparison in ordinary for block in comparison.blocks if block.name == quantity)
+        return ordinary if any(block.is_wrong(self.name) for block in blocks) else list(self.comparisons)
 
 
 def wrong_places(comparisons: Iterable[Comparison], name: str, quantity: str) -> str:

@@ -9,7 +9,7 @@ from ...backends import Evaluation, Problem
 from ..diagnosis import Findings, wrong_values
 from ..mistakes import values_of
 from ..referee import Comparison
-from ..systems import System
+from .questions import Question
 from .smaller_problems import cut_down, telling_problems
 
 MORE_SEEDS = (1001, 1002, 1003)
@@ -60,27 +60,28 @@ def outcome(comparison: Comparison, name: str) -> str:
     return "refused" if failures else comparison.verdict_on(name)
 
 
-def on_smaller_sizes(system: System, ask: Ask, name: str, *, seed: int, dtype: str, hints: bool) -> Sizes:
-    """Asks a derivation that is wrong on a system about the system with one size cut down.
+def on_smaller_sizes(question: Question, ask: Ask, name: str, *, seed: int, dtype: str, hints: bool) -> Sizes:
+    """Asks a derivation that is wrong on a problem about the same with one size cut down.
 
     Args:
-        system: on which it is wrong.
+        question: on which it is wrong.
         ask: compares it on a problem.
         name: of the derivation.
         seed: of the problems.
         dtype: of the problems.
         hints: whether to look which sizes hide its mistake whatever the numbers are.
     """
-    smaller = cut_down(system)
-    verdicts = {words: outcome(ask(cut.problem(seed=seed, dtype=dtype)), name) for words, cut in smaller.items()}
+    smaller = cut_down(question.system)
+    problems = {words: question.like(cut.problem(seed=seed, dtype=dtype)) for words, cut in smaller.items()}
+    verdicts = {words: outcome(ask(problem), name) for words, problem in problems.items() if problem is not None}
     hidden_by = {}
     for words in [words for words, verdict in verdicts.items() if verdict == "agree" and hints]:
-        if words == "T = 1" and verdicts["T = 2"] != "disagree":
+        if words == "T = 1" and verdicts.get("T = 2") != "disagree":
             continue
-        problems = list(telling_problems(smaller[words], system, MORE_SEEDS, dtype))
-        outcomes = [outcome(ask(problem), name) for problem in problems]
+        telling = list(question.those_like(telling_problems(smaller[words], question.system, MORE_SEEDS, dtype)))
+        outcomes = [outcome(ask(problem), name) for problem in telling]
         decided = [verdict for verdict in outcomes if verdict != "undecidable"]
-        if set(decided) == {"agree"} and len(decided) > len(problems) / 2:
+        if set(decided) == {"agree"} and len(decided) > len(telling) / 2:
             hidden_by[words] = 1 + len(decided)
     return Sizes(verdicts, hidden_by)
 

@@ -16,7 +16,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ import numpy as np
 
 from ...backends import Evaluation, Model, OrderedSystem, Problem, RequestError
 from ...backends.errors import DerivationError, describe_error, located, unknown_name
+from ..systems import System
 
 Function = Callable[..., Any]
 
@@ -35,9 +36,15 @@ class Derivation:
         name: under which it is shown.
         function: takes arrays, and returns a loss and gradients.
         partial: it may leave gradients and outputs out.
+        stopped: why the last call has no answer, if the process that the function runs in died of it.
+        timed_out: whether a call took too long.
+        output: what it printed, where that is held apart.
     """
 
     partial = True
+    stopped = ""
+    timed_out = False
+    output = ""
 
     def __init__(self, function: Function, name: str = "") -> None:
         if not callable(function):
@@ -51,34 +58,60 @@ class Derivation:
         return ""
 
     def evaluate(self, problem: Problem, *, trace: bool = False) -> Evaluation:
-        model = problem.model
-        arguments: list[Any] = [dict(problem.params), problem.inputs]
-        objective = np.array(model.objective, problem.dtype) if isinstance(model, OrderedSystem) else None
-        arguments.append(problem.targets if objective is None else objective)
-        arguments += problem.states.values()
-        arguments += [] if problem.lengths is None else [problem.lengths]
-        try:
-            returned = self.function(*arguments)
-        except (Exception, SystemExit) as error:
-            raise DerivationError(f"it raised {describe_error(error)}") from error
-        return self._evaluation(returned, trace=trace)
+        return call_function(self.function, arguments_of(problem), trace=trace)
 
     def prepare(self, problem: Problem) -> Callable[[], Evaluation]:
         return lambda: self.evaluate(problem)
 
-    def _evaluation(self, returned: object, *, trace: bool) -> Evaluation:
-        if returned is None:
-            raise DerivationError("it returned None, expected loss, or loss and gradients: is there a return?")
-        parts = tuple(returned) if isinstance(returned, tuple | list) else (returned,)
-        loss, gradients, adjoints = (*parts, {}, {})[:3]
-        what = "loss, loss and gradients, or loss, gradients and adjoints"
-        if len(parts) > 3 or not isinstance(gradients, Mapping) or not isinstance(adjoints, Mapping):
-            kinds = ", ".join(type(part).__name__ for part in parts)
-            raise DerivationError(f"it returned ({kinds}), expected {what}, the latter two as dicts of arrays by name")
-        number = np.asarray(loss)
-        if number.size != 1 or number.dtype.kind not in "fiu":
-            raise DerivationError(f"its loss is {first_words(loss)}, expected a number")
-        return Evaluation(float(number.item()), dict(gradients), None, dict(adjoints) if trace else {})
+
+def arguments_of(problem: Problem) -> list[Any]:
+    """What a function gets: the parameters as a dict of its own, and then the problem's arrays."""
+    model = problem.model
+    objective = np.array(model.objective, problem.dtype) if isinstance(model, OrderedSystem) else None
+    arguments = [dict(problem.params), problem.inputs, problem.targets if objective is None else objective]
+    return [*arguments, *problem.states.values(), *([] if problem.lengths is None else [problem.lengths])]
+
+
+def call_function(function: Function, arguments: Sequence[Any], *, trace: bool) -> Evaluation:
+    """Calls a function, and takes what it returned for an evaluation.
+
+    Args:
+        function: a person's.
+        arguments: those that `arguments_of` made.
+        trace: whether its adjoints are kept.
+
+    Returns:
+        The evaluation, in whatever arrays it returned.
+
+    Raises:
+        DerivationError: it raised, or returned something of another form.
+    """
+    try:
+        with np.errstate(**_warnings_ignored()):
+            returned = function(*arguments)
+    except (Exception, SystemExit) as error:
+        raise DerivationError(f"it raised {describe_error(error)}") from error
+    return _evaluation(returned, trace=trace)
+
+
+def _warnings_ignored() -> dict[str, Any]:
+    """NumPy's settings, but no warnings: that a right sigmoid overflows is no mistake. What raises still does."""
+    return {kind: "ignore" if mode == "warn" else mode for kind, mode in np.geterr().items()}
+
+
+def _evaluation(returned: object, *, trace: bool) -> Evaluation:
+    if returned is None:
+        raise DerivationError("it returned None, expected loss, or loss and gradients: is there a return?")
+    parts = tuple(returned) if isinstance(returned, tuple | list) else (returned,)
+    loss, gradients, adjoints = (*parts, {}, {})[:3]
+    what = "loss, loss and gradients, or loss, gradients and adjoints"
+    if len(parts) > 3 or not isinstance(gradients, Mapping) or not isinstance(adjoints, Mapping):
+        kinds = ", ".join(type(part).__name__ for part in parts)
+        raise DerivationError(f"it returned ({kinds}), expected {what}, the latter two as dicts of arrays by name")
+    number = np.asarray(loss)
+    if number.size != 1 or number.dtype.kind not in "fiu":
+        raise DerivationError(f"its loss is {first_words(loss)}, expected a number")
+    return Evaluation(float(number.item()), dict(gradients), None, dict(adjoints) if trace else {})
 
 
 def first_words(value: object) -> str:
@@ -94,29 +127,51 @@ def load_function(target: str) -> Function:
     Raises:
         RequestError: there is no such file, module or function, or it fails to load.
     """
+    function = _load(target, "function")
+    if not callable(function):
+        kind = type(function).__name__
+        raise RequestError(f"{target}: {target.rpartition(':')[2]} is a {kind}, expected a function")
+    return function
+
+
+def load_system(target: str) -> System:
+    """The system at `module:NAME`, or `FILE.py:NAME`.
+
+    Raises:
+        RequestError: there is no such file, module or system, or it fails to load.
+    """
+    system = _load(target, "System")
+    if not isinstance(system, System):
+        kind = type(system).__name__
+        raise RequestError(f"{target}: {target.rpartition(':')[2]} is a {kind}, expected a gradparity.compare.System")
+    return system
+
+
+def _load(target: str, kind: str) -> Any:
+    """What stands at `module:NAME`, or `FILE.py:NAME`; the kind of thing is looked for if there is none such."""
     source, colon, name = target.rpartition(":")
+    expected = f"MODULE:{kind.upper()} or FILE.py:{kind.upper()}"
     if not colon or not source or not name:
-        raise RequestError(f"{target!r} names no function: expected MODULE:FUNCTION or FILE.py:FUNCTION")
+        raise RequestError(f"{target!r} names no {kind}: expected {expected}")
     path = Path(source)
     try:
         module = _from_file(path) if path.suffix == ".py" else importlib.import_module(source)
     except ModuleNotFoundError as error:
         if error.name and f"{source}.".startswith(f"{error.name}."):
-            raise RequestError(
-                f"there is no module {error.name!r}: expected MODULE:FUNCTION or FILE.py:FUNCTION"
-            ) from None
+            raise RequestError(f"there is no module {error.name!r}: expected {expected}") from None
         raise RequestError(f"{source} fails to load: {located(error)}") from error
     except (Exception, SystemExit) as error:
         if isinstance(error, RequestError):
             raise
         raise RequestError(f"{source} fails to load: {located(error)}") from error
     if not hasattr(module, name):
-        functions = [attribute for attribute, value in vars(module).items() if callable(value) and attribute[0] != "_"]
-        raise RequestError(f"{source}: {unknown_name('function', name, functions)}")
-    function = getattr(module, name)
-    if not callable(function):
-        raise RequestError(f"{target}: {name} is a {type(function).__name__}, expected a function")
-    return function
+        known = [
+            attribute
+            for attribute, value in vars(module).items()
+            if attribute[0] != "_" and (callable(value) if kind == "function" else isinstance(value, System))
+        ]
+        raise RequestError(f"{source}: {unknown_name(kind, name, known)}")
+    return getattr(module, name)
 
 
 def _from_file(path: Path) -> Any:

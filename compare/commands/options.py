@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from ...backends import RequestError
 from ...backends.file_writing import require_writable, write_whole
 from ..output import write_output
 
@@ -25,6 +26,22 @@ BackendOption = Annotated[
     typer.Option("--backend", metavar="NAME", help="A backend, by name or as module:object. Repeat. Default: all."),
 ]
 STANDARD_OUTPUT = "-"
+
+
+def parse_sizes(text: str) -> tuple[int, ...]:
+    """The numbers of `--sizes`.
+
+    Raises:
+        RequestError: they are no whole numbers with commas between them.
+
+    Example:
+        >>> parse_sizes("12,3,4,8,5")
+        (12, 3, 4, 8, 5)
+    """
+    try:
+        return tuple(int(size) for size in text.split(","))
+    except ValueError:
+        raise RequestError(f"--sizes {text}: expected whole numbers with commas between them, as 12,3,4,8,5") from None
 
 
 def require_targets(*targets: str | Path | None) -> None:

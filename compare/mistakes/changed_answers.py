@@ -101,8 +101,8 @@ def _norm_clipped(problem: Problem, answered: Values) -> Iterator[Variant]:
         for names in (tuple(problem.params), _gradients(problem)):
 
             def clip(values: Values, asked: Problem, norm: float = limit, names: tuple[str, ...] = names) -> Values:
-                factor = norm / _norm(values, answered_params)
-                return _scaled(values, asked, factor=factor, names=names) if factor < 1 else values
+                reached = _norm(values, answered_params)  # which may be 0
+                return _scaled(values, asked, factor=norm / reached, names=names) if norm < reached else values
 
             yield Variant(f"to a norm of {limit:.6g}", answer=clip)
 

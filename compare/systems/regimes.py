@@ -25,13 +25,13 @@ from ...backends.references.manual_backend import answer
 
 Regime = Callable[[Problem], Problem | None]
 
-CONFIDENT = 400.0  # logits of some hundreds: e^o overflows, and probabilities round to 0 and 1
+CONFIDENT = 1024.0  # a logit: e^o overflows, and probabilities round to 0 and 1
 LARGE = 4096.0  # a power of two: multiplying by it rounds nothing
-COPIES = 4  # of the batch: the gradient of a read-out is at most a sum over steps and samples
+COPIES = 8  # of the batch: the gradient of a read-out is at most a sum over steps and samples
 
 
 def confident(problem: Problem) -> Problem | None:
-    """The weights of the read-out times 400, so that a cross-entropy meets probabilities of 0 and 1.
+    """The weights of the read-out so large that a cross-entropy meets outputs of 1000, and probabilities of 0 and 1.
 
     The longest sample is predicted wrongly at every step: the difference p − y of a right prediction is nothing but
     rounding, and a step that had no other could not be decided.
@@ -44,7 +44,12 @@ def confident(problem: Problem) -> Problem | None:
     """
     if not _has_cross_entropy(problem):
         return None
-    sure = _changed(problem, params={_readout(problem)[0]: lambda V: CONFIDENT * V})
+    outputs = answer(problem).outputs
+    largest = float(
+        outputs.max() if outputs.max() > 0 else -outputs.min()
+    )  # it is e^o of a positive one that overflows
+    factor = 2.0 ** np.ceil(np.log2(CONFIDENT / largest)) if 0 < largest < CONFIDENT else 1.0
+    sure = _changed(problem, params={_readout(problem)[0]: lambda V: float(factor) * V})
     is_longest = np.arange(problem.batch_size) == np.argmax(problem.sequence_lengths)
     return _with_wrong_targets(sure, is_longest)
 
@@ -90,8 +95,8 @@ def large_gradients(problem: Problem, copies: int = COPIES) -> Problem:
     """Predictions that are far from their targets, and more samples, so that every gradient is large.
 
     The targets of a squared error are off by 4096. Of a cross-entropy, the weights of the read-out are 4096 times as
-    large, and every prediction is as wrong as it can be. The batch is repeated. The objective of an ordered system is
-    4096 times as large.
+    large, and every prediction is as wrong as it can be; in a single layer the inputs are, since its gradient is a sum
+    of these. The batch is repeated. The objective of an ordered system is 4096 times as large.
 
     Args:
         problem: of any model.
@@ -105,7 +110,9 @@ def large_gradients(problem: Problem, copies: int = COPIES) -> Problem:
         return replace(problem, model=replace(model, objective=tuple(LARGE * c for c in model.objective)))
     if not _has_cross_entropy(problem):
         return _batch_repeated(_changed(problem, targets=lambda y: y + y.dtype.type(LARGE)), copies)
-    sure = _changed(problem, params={_readout(problem)[0]: lambda V: LARGE * V})
+    is_single_layer = not isinstance(model, Recurrent) and len(model.sizes) == 2
+    changes = {"inputs": _times_large} if is_single_layer else {"params": {_readout(problem)[0]: _times_large}}
+    sure = _changed(problem, **changes)
     return _batch_repeated(_with_wrong_targets(sure, np.ones(problem.batch_size, bool)), copies)
 
 
@@ -198,6 +205,10 @@ def _changed(
     return replace(problem, params=changed, **arrays)
 
 
+def _times_large(array: np.ndarray) -> np.ndarray:
+    return LARGE * array
+
+
 def _first_row_zero(weights: np.ndarray) -> np.ndarray:
     """Zeros in the first row, unless it is the only one."""
     rows = np.arange(len(weights))[:, np.newaxis]
@@ -226,12 +237,12 @@ def _first_sample_zero(array: np.ndarray) -> np.ndarray:
 
 
 def _with_exact_targets(targets: np.ndarray) -> np.ndarray:
-    """Numbers of the last output are 0, and every fourth of the others is 1; labels stay."""
+    """Every second number of the last output is 0, and every fourth of all others is 1; labels stay."""
     if targets.dtype.kind != "f":
         return targets
     changed = targets.copy()
     changed.reshape(-1)[::4] = 1
-    changed[..., -1] = 0
+    changed.reshape(-1, targets.shape[-1])[::2, -1] = 0
     return changed
 
 

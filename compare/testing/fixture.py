@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ from ..check import Check, Function, check_derivation
 from ..check.display import small_problem_text
 from ..diagnosis import describe_diagnosis
 from ..referee import Comparison, DisagreementError, compare, compare_certified_if_possible, require_answered
+from ..referee.results import Failure
 from ..systems import SYSTEMS, System
 from .catalogue_problems import CatalogueProblem, refused_as
 from .reproduction import backend_target, function_target, next_step_of_test, path_of_a_new_process
@@ -154,19 +155,23 @@ class Gradparity:
         options: dict[str, Any] = {"seeds": (marked.seed,), "dtype": marked.dtype} if marked else {}
         with _outcomes():
             check = check_derivation(function, asked, **options)
-        if not check.first_wrong:
+        if not (worst := check.worst):
             return check
-        lines = []
+        comparison = worst.comparison
+        if worst.verdict == "not reproducible":
+            failure = Failure(check.name, "error", worst.reason)
+            comparison = replace(comparison, verdict="disagree", failures=(*comparison.failures, failure))
+        lines = [f"Of the problems that it was asked, this is {worst.name}."]
         if check.smallest:
             smallest = small_problem_text(check.smallest, check.name)
             lines += ["The smallest problem on which it is still wrong:", smallest]
         lines += [describe_diagnosis(check.diagnosis)] if check.small.tried else []
-        saved = self._saved((check.smallest or check.first_wrong).problem, check.system)
+        saved = self._saved((check.smallest or comparison).problem, check.system)
         command, target = self._run_again(), function_target(function)
         if target and isinstance(asked, str | System) and check.system in SYSTEMS:
             command = ["gradparity", "check", target, "--system", check.system]
             command += ["--dtype", marked.dtype, "--seed", str(marked.seed)] if marked else []
-        raise DisagreementError(check.first_wrong, next_step="\n".join([*lines, next_step_of_test(command, saved)]))
+        raise DisagreementError(comparison, next_step="\n".join([*lines, next_step_of_test(command, saved)]))
 
     def _others(self, asked_by_test: Mapping[str, Backend]) -> dict[str, Backend]:
         """The backends that are asked beside those of a test, by their names, or by the option's value."""

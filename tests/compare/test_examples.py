@@ -73,7 +73,8 @@ def test_it_is_right_when_its_line_is_mended(example, tmp_path):
     assert text.count(example.wrong) == 1
     path = tmp_path / example.file
     path.write_text(text.replace(example.wrong, example.mended))
-    check = check_derivation(load_function(f"{path}:gradients"), example.system, seeds=[0])
+    # ordinary problems: two of the programs take the logarithm of a probability, which is infinite of a confident one
+    check = check_derivation(load_function(f"{path}:gradients"), example.system, seeds=[0], ordinary_only=True)
     assert check.verdict == "agree"
     assert check.diagnosis.suspects == check.diagnosis.partly == ()
 

@@ -1,0 +1,103 @@
+"""A check in words: what was asked, what went wrong, and the verdict in a sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from ..diagnosis import shown_gradient
+from ..referee import explain
+from .results import Asked, Check, CheckVerdict
+
+VERDICT_WORDS: dict[CheckVerdict, str] = {
+    "agree": "right",
+    "disagree": "wrong",
+    "undecidable": "undecided",
+    "failed": "failed",
+    "not reproducible": "not reproducible",
+}
+MOST_NAMES = 4
+
+
+def report(check: Check, case: Path | None = None) -> str:
+    """What is not right: the first of the worst problems, and where the function failed, or its calls differ.
+
+    Args:
+        check: what is reported.
+        case: the file in which a problem was saved.
+
+    Returns:
+        Lines; none if the function is right and its calls agree to the last bit.
+    """
+    parts = []
+    if check.worst and check.verdict in ("disagree", "undecidable"):
+        parts.append(explain(check.first_wrong, case))  # type: ignore[arg-type] # it is the worst one's
+    reasons: dict[str, list[str]] = {}
+    for asked in check.asked:
+        if asked.reason and not (parts and asked is check.worst and asked.comparison.failures_of(check.name)):
+            reasons.setdefault(asked.reason, []).append(asked.name)
+    parts += [f"{_listed(names)}: {reason}" for reason, names in reasons.items()]
+    return "\n".join(parts)
+
+
+def asked_text(check: Check) -> str:
+    """What was asked, by verdict, and what was not."""
+    names: dict[str, list[str]] = {}
+    for asked in check.asked:
+        names.setdefault(VERDICT_WORDS[asked.verdict], []).append(asked.name)
+    heading = f"Asked, each twice, of {check.asked[0].comparison.problem.summary}"
+    if len(names) == 1:
+        heading += f": {', '.join(*names.values())}."
+    else:
+        heading += ". " + " ".join(f"{verdict.capitalize()}: {', '.join(of)}." for verdict, of in names.items())
+    return f"{heading} Not asked any more: {', '.join(check.not_asked)}." if check.not_asked else heading
+
+
+def conclusion(check: Check, rows: Sequence[Mapping[str, object]]) -> str:
+    """The verdict in a sentence; the rows are those of the check."""
+    total = len(check.asked)
+    affected = [asked for asked in check.asked if asked.verdict == check.verdict]
+    who = f"the loss of {check.name}" if len(rows) == 1 else check.name
+    verb = {
+        "agree": "is right",
+        "disagree": "is wrong",
+        "undecidable": "cannot be decided",
+        "failed": "failed",
+        "not reproducible": "is not reproducible",
+    }[check.verdict]
+    problems = f"{total} problem{'s' if total > 1 else ''}"
+    if check.verdict == "not reproducible":  # after which nothing more was asked
+        sentence = f"{who} {verb} on {check.system} ({affected[0].name})"
+    elif len(affected) == total:
+        sentence = f"{who} {verb} on {check.system}, {problems}{_certified(check)}"
+    else:
+        sentence = f"{who} {verb} on {len(affected)} of {total} problems of {check.system}{_certified(check)}"
+        sentence += f": {_listed([asked.name for asked in affected])}"
+    if check.verdict in ("failed", "not reproducible") or (affected[0].reason and check.verdict == "disagree"):
+        sentence += f": {_in_one_line(affected[0])}"
+    if not check.is_judged:
+        sentence += "; nothing was judged"
+    if check.missing:
+        sentence += f"; not given, and so not checked: {', '.join(map(shown_gradient, check.missing))}"
+    return f"{sentence}."
+
+
+def _certified(check: Check) -> str:
+    """How many of the problems were judged by the exact answer, if that makes a difference."""
+    judged = [asked for asked in check.asked if asked.verdict in ("agree", "disagree") and not asked.reason]
+    certified = [asked for asked in judged if asked.comparison.bits is not None]
+    if check.verdict not in ("agree", "disagree") or not certified:
+        return ""
+    return " (certified)" if len(certified) == len(judged) else f" ({len(certified)} of them certified)"
+
+
+def _in_one_line(asked: Asked) -> str:
+    """Why it failed: the error, and the line of the person's code that raised it."""
+    first, *places = asked.reason.splitlines()
+    return f"{first} at {places[-1].strip()}" if places else first
+
+
+def _listed(names: Iterable[str]) -> str:
+    shown = list(names)
+    more = f" and {len(shown) - MOST_NAMES} more" if len(shown) > MOST_NAMES + 1 else ""
+    return ", ".join(shown[:MOST_NAMES] if more else shown) + more
