@@ -60,8 +60,8 @@ def _converted(expected: Any, value: object, name: str) -> Any:
         if value not in arguments:
             raise ValueError(f"{name} is {_shown(value)}, expected one of {', '.join(map(str, arguments))}")
         return value
-    if is_dataclass(expected):
-        return record_from(expected, value, name)  # type: ignore[type-var]
+    if isinstance(expected, type) and is_dataclass(expected):
+        return record_from(expected, value, name)
     if not _fits(expected, value):
         raise ValueError(f"{name} is {_shown(value)}, expected {WORDS[expected]}")
     return float(value) if expected is float else value  # type: ignore[arg-type]
@@ -71,7 +71,7 @@ def _fits(expected: Any, value: object) -> bool:
     """Whether a plain value is of a plain type; JSON's `true` is no number, and 1e400 none that is finite."""
     if expected is float:
         is_number = isinstance(value, int | float) and not isinstance(value, bool)
-        return is_number and abs(value) <= _LARGEST and not math.isnan(value)  # type: ignore[arg-type,operator]
+        return is_number and abs(value) <= _LARGEST and not math.isnan(value)  # type: ignore[arg-type]
     if expected is int:
         return isinstance(value, int) and not isinstance(value, bool)
     if get_origin(expected) is Literal:
