@@ -120,7 +120,7 @@ BOTH = {"confident", "large gradients"}
 )
 def test_what_ordinary_numbers_hide_is_wrong_on_the_problem_that_shows_it(function, system, wrong_on, monkeypatch):
     # these take long, and have tests of their own
-    monkeypatch.setattr(checking, "diagnose", lambda answers, wrong: None)
+    monkeypatch.setattr(checking, "find_mistakes", lambda answers, wrong: Findings(Diagnosis()))
     monkeypatch.setattr(checking, "small_problems", lambda *arguments: ())
     monkeypatch.setattr(checking, "cut_down", lambda system: {})
     if "T = 60" not in wrong_on:
@@ -324,7 +324,7 @@ def test_without_a_certificate_a_derivation_is_compared():
 
 def test_a_mistake_that_takes_many_steps_gives_no_hint_that_it_takes_several_samples(monkeypatch):
     """The sizes are those of the problem on which it is wrong: one sample of 60 steps shows it too."""
-    monkeypatch.setattr(checking, "diagnose", lambda answers, wrong: None)
+    monkeypatch.setattr(checking, "find_mistakes", lambda answers, wrong: Findings(Diagnosis()))
     monkeypatch.setattr(checking, "small_problems", lambda *arguments: ())
     check = check_derivation(slip(steps=20), SMALL, seeds=[0], certify=False, name="mine")
     assert dict(check.sizes) == {"T = 1": "agree", "T = 2": "agree", "one sample": "disagree", "one unit": "disagree"}
