@@ -42,13 +42,13 @@ def second_call(derivation: Derivation, comparison: Comparison) -> Difference | 
     after = second.failures if isinstance(second, Refused) else ()
     of_first, of_second = ([(failure.kind, failure.name) for failure in failures] for failures in (before, after))
     if of_first != of_second:
-        answers = ["; ".join(failure.message for failure in failures) or "was answered" for failures in (before, after)]
-        return Difference(f"a second call on the same numbers: {answers[1]} (the first: {answers[0]})")
+        first, again = ("; ".join(failure.message for failure in one) or "it was answered" for one in (before, after))
+        return Difference(f"a second call on the same numbers: {again} (the first: {first})")
     answer = comparison.answers.get(derivation.name)
-    again = second.fit if isinstance(second, Refused) else second
-    if not isinstance(answer, Evaluation) or not isinstance(again, Evaluation):
+    second_answer = second.fit if isinstance(second, Refused) else second
+    if not isinstance(answer, Evaluation) or not isinstance(second_answer, Evaluation):
         return None
-    return _difference(answer, again, comparison)
+    return _difference(answer, second_answer, comparison)
 
 
 def _difference(first: Evaluation, second: Evaluation, comparison: Comparison) -> Difference | None:

@@ -14,6 +14,7 @@ from gradparity.backends import Recurrent, Window
 from gradparity.compare import SYSTEMS, check_derivation, compare
 from gradparity.compare.check.display import none_of_the_small_text, show_check, sizes_text, small_problem_text
 from gradparity.compare.check.export import check_json
+from gradparity.compare.check.questions import Question
 from gradparity.compare.check.shrinking import find_smallest, on_smaller_sizes
 from gradparity.compare.check.smaller_problems import small_problems
 from gradparity.compare.check.user_function import Derivation
@@ -38,7 +39,7 @@ FEW_NUMBERS = replace(
 
 
 def judged(function, system=FEW_NUMBERS):
-    return check_derivation(function, system, seeds=[0], certify=False, name="mine")
+    return check_derivation(function, system, seeds=[0], certify=False, name="mine", ordinary_only=True)
 
 
 def shown(check):
@@ -226,7 +227,9 @@ def test_a_size_is_hinted_at_only_where_no_numbers_show_the_mistake_on_it(functi
     def ask(problem):
         return compare(problem, [derivation, "manual"])
 
-    cut = on_smaller_sizes(SYSTEMS["elman-softmax"], ask, "mine", seed=0, dtype="float64", hints=True)
+    system = SYSTEMS["elman-softmax"]
+    question = Question("seed 0", system.problem(seed=0), system)
+    cut = on_smaller_sizes(question, ask, "mine", seed=0, dtype="float64", hints=True)
     assert set(cut.hidden_by) == hidden_by
     assert ("that were tried: look at" in sizes_text(cut)) == bool(hidden_by)
 

@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 from gradparity.backends import FeedForward, Problem, Recurrent, RequestError
 from gradparity.compare import SYSTEMS, System, check_derivation
-from gradparity.compare.check import checking, questions
+from gradparity.compare.check import checking, questions, shrinking
 from gradparity.compare.check.user_function import Derivation
 from gradparity.compare.check.wording import asked_text, conclusion, report
+from gradparity.compare.diagnosis import Findings
+from gradparity.compare.mistakes import Diagnosis
 from gradparity.compare.systems.sizes import resized
 from sampling import case
 
@@ -122,7 +124,7 @@ def test_what_ordinary_numbers_hide_is_wrong_on_the_problem_that_shows_it(functi
     # these take long, and have tests of their own
     monkeypatch.setattr(checking, "find_mistakes", lambda answers, wrong: Findings(Diagnosis()))
     monkeypatch.setattr(checking, "small_problems", lambda *arguments: ())
-    monkeypatch.setattr(checking, "cut_down", lambda system: {})
+    monkeypatch.setattr(shrinking, "cut_down", lambda system: {})
     if "T = 60" not in wrong_on:
         monkeypatch.setattr(questions, "LONG", 0)
     check = check_derivation(function, system, seeds=[0], certify=False, name="mine")
@@ -218,7 +220,7 @@ def noisy():
         ),
         (
             failing_the_first_time,
-            "a second call on the same numbers was answered, but not the first: it raised Runtime",
+            "a second call on the same numbers: it was answered (the first: it raised RuntimeError: no buffers yet",
         ),
     ],
 )
