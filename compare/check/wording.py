@@ -73,7 +73,8 @@ def conclusion(check: Check, rows: Sequence[Mapping[str, object]]) -> str:
     else:
         sentence = f"{who} {verb} on {len(affected)} of {total} problems of {check.system}{_certified(check)}"
         sentence += f": {_listed([asked.name for asked in affected])}"
-    if check.verdict in ("failed", "not reproducible") or (affected[0].reason and check.verdict == "disagree"):
+    is_refused = check.verdict == "disagree" and not affected[0].comparison.has_wrong_numbers(check.name)
+    if check.verdict in ("failed", "not reproducible") or (is_refused and affected[0].reason):
         sentence += f": {_in_one_line(affected[0])}"
     if not check.is_judged:
         sentence += "; nothing was judged"
