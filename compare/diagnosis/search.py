@@ -88,7 +88,8 @@ def find_mistakes(answers: Sequence[tuple[Problem, Values]], wrong: Collection[s
         if not whole:
             partly = [single for single in singles if single.is_predictable and single.near & wrong]
             partly.sort(key=lambda single: -len(single.near & wrong))
-            pairs = [pair for pair in _pairs(partly[:MOST_PARTLY], submissions[0]) if pair.near >= wrong]
+            everything = submissions[0].answered.keys()  # what is right stays right: few pairs leave it so
+            pairs = [pair for pair in _pairs(partly[:MOST_PARTLY], submissions[0]) if pair.near >= everything]
             whole, _ = _measured(pairs, submissions)
             if not whole:
                 _, parts = _measured(partly[:MOST_MEASURED], submissions)

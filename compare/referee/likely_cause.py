@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 SAME_DIRECTION = 1e-6  # rows are multiples of one row up to this part: fewer rows than three then prove no factor
+EXPLAINED = 16  # times less than the difference is what a cause may leave of it
 FEWEST_ENTRIES = 3  # of a block: two numbers may be two others, multiplied by something, by chance or by symmetry
 
 
@@ -29,11 +30,12 @@ def find_likely_cause(one: np.ndarray, other: np.ndarray, allowed: float) -> str
     one, other = one.astype("float64"), other.astype("float64")
     with np.errstate(all="ignore"):
         causes = []
-        if one.ndim == 2 and one.T.shape == other.shape and np.abs(one.T - other).max() <= 2 * allowed:
+        left = min(2 * allowed, np.abs(one - other).max() / EXPLAINED)
+        if one.ndim == 2 and one.T.shape == other.shape and np.abs(one.T - other).max() <= left:
             causes.append("transposed")
         factor = _factor(one, other, allowed)
         if factor is not None:
-            causes.append("opposite sign" if np.abs(one + other).max() <= 2 * allowed else _in_words(factor))
+            causes.append("opposite sign" if np.abs(one + other).max() <= left else _in_words(factor))
     return causes[0] if len(causes) == 1 else ""
 
 
@@ -43,7 +45,8 @@ def _factor(one: np.ndarray, other: np.ndarray, allowed: float) -> float | None:
         return None
     small, large = sorted((one, other), key=lambda block: np.abs(block).max())
     factor = float(np.vdot(small, large) / np.vdot(small, small))
-    if not np.abs(large - factor * small).max() <= (1 + abs(factor)) * allowed:
+    left = min((1 + abs(factor)) * allowed, np.abs(one - other).max() / EXPLAINED)
+    if not np.abs(large - factor * small).max() <= left:  # noise beside the limit has a best factor too
         return None
     seen = np.abs(small) > 100 * allowed  # smaller entries can be multiplied into anything
     rows = small.reshape(len(small), -1) if small.ndim < 2 else small.reshape(-1, small.shape[-1])
