@@ -80,7 +80,7 @@ def wrap(module: nn.RNNBase | nn.RNNCellBase, **stated: Any) -> WrappedLayer:
         return network
 
     return wrap_on_torch(
-        f"torch {type(module).__name__}",
+        _shown_name(module),
         LAYOUT,
         model,
         weights,
@@ -92,15 +92,22 @@ def wrap(module: nn.RNNBase | nn.RNNCellBase, **stated: Any) -> WrappedLayer:
     )
 
 
+def _shown_name(module: nn.Module) -> str:
+    """`torch LSTM`; of another library's class that is called as one of PyTorch's, with that library's name."""
+    shown = type(module).__name__
+    is_torch_name_of_another = getattr(nn, shown, type(module)) is not type(module)
+    return f"{type(module).__module__.partition('.')[0] if is_torch_name_of_another else 'torch'} {shown}"
+
+
 def _remarks(module: nn.RNNBase | nn.RNNCellBase, weight_names: set[str]) -> tuple[str, ...]:
     """What of a layer is not asked."""
     remarks = [
-        f"the gradient of {name}, which a torch {type(module).__name__} has beside the weights"
+        f"the gradient of {name}, which a {_shown_name(module)} has beside the weights"
         for name, _ in module.named_parameters()
         if name not in weight_names
     ]
     if isinstance(module, nn.RNNBase) and module.dropout and module.num_layers > 1:
-        remarks.append(f"the dropout of {module.dropout}: the torch {type(module).__name__} is in evaluation mode")
+        remarks.append(f"the dropout of {module.dropout}: the {_shown_name(module)} is in evaluation mode")
     return tuple(remarks)
 
 

@@ -49,7 +49,7 @@ class CaseResult:
 class LeftOut:
     """A case that no two backends can compute, and why."""
 
-    label: str
+    case: Case
     reason: str
 
 

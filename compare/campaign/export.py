@@ -54,6 +54,7 @@ def _result(result: CaseResult) -> dict[str, Any]:
             for name in names
         },
         "skipped": comparison.skipped,
+        "not_given": comparison.not_given,
         "diagnoses": None
         if comparison.diagnoses is None
         else {name: diagnosis.as_values() for name, diagnosis in comparison.diagnoses.items()},

@@ -49,7 +49,7 @@ def run_cases(
             with redirect_stdout(sys.stderr):
                 comparison = ask(case.problem, backends, training=case.training, progress=within)
         except UnsupportedProblemError as error:
-            outcomes.append(LeftOut(case.label, str(error)))
+            outcomes.append(LeftOut(case, str(error)))
         else:
             if comparison.verdict == "disagree" and diagnoses > 0:
                 comparison = diagnosed(comparison)

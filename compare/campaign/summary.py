@@ -7,12 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..answers import Trajectory
-from ..referee import WORST_FIRST, BlockResult, Comparison, Verdict
-from .cases import CaseResult, LeftOut, case_label
+from ..referee import WORST_FIRST, BlockResult, Comparison, Verdict, not_given_lines
+from .cases import Case, CaseResult, LeftOut, case_label
 
 WEAKEST_FIRST = ("", "alone", "within 1 %", "rounding", "bitwise", "certified")
 FEWEST_SAMPLES = 10  # of which an accuracy says something
-WITHOUT_GRADIENTS = "gives forward values only: of its answers, loss and outputs were compared"
 
 
 @dataclass(frozen=True)
@@ -131,17 +130,38 @@ class CampaignReport:
 def campaign_notes(outcomes: Iterable[CaseResult | LeftOut]) -> list[str]:
     """What was not certified, what was left out, who gave no gradients and who was skipped; each once.
 
-    A backend that gave forward values only is named, since it agrees in these alone.
+    A backend that gave forward values only is named, since it agrees in these alone; and so is what else a backend did
+    not give.
     """
     outcomes = list(outcomes)
     results = [outcome for outcome in outcomes if isinstance(outcome, CaseResult)]
     notes = [
         f"{result.case.label}: {result.comparison.uncertified}" for result in results if result.comparison.uncertified
     ]
-    notes += [f"{outcome.label} was left out: {outcome.reason}" for outcome in outcomes if isinstance(outcome, LeftOut)]
-    notes += [f"{name} {WITHOUT_GRADIENTS}" for result in results for name in result.comparison.forward_only]
+    left_out = [outcome for outcome in outcomes if isinstance(outcome, LeftOut)]
+    cases = [result.case for result in results]
+    notes += [f"{_which(outcome.case, cases)} was left out: {outcome.reason}" for outcome in left_out]
+    incomplete: dict[str, list[str]] = {}
+    for result in results:
+        for name, line in not_given_lines(result.comparison).items():
+            if name in result.comparison.forward_only:
+                notes.append(line)
+            else:
+                incomplete.setdefault(line, []).append(result.case.label)
+    notes += [f"{', '.join(dict.fromkeys(labels))}: {line}" for line, labels in incomplete.items()]
     notes += [f"{name}: {reason}" for result in results for name, reason in result.comparison.skipped.items()]
     return list(dict.fromkeys(notes))
+
+
+def _which(left_out: Case, compared: Sequence[Case]) -> str:
+    """What of a system was left out: all of it, a dtype, or one seed, if others of its cases were compared."""
+    others = [case for case in compared if case.label == left_out.label]
+    if not others:
+        return left_out.label
+    dtype = left_out.problem.dtype.name
+    same_dtype = any(case.problem.dtype == left_out.problem.dtype for case in others)
+    one_seed = f" from seed {left_out.seed}" if same_dtype and left_out.seed is not None else ""
+    return f"{left_out.label} in {dtype}{one_seed}"
 
 
 def summarize(results: Iterable[CaseResult]) -> list[SummaryRow]:

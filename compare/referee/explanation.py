@@ -48,9 +48,21 @@ def explain(comparison: Comparison, case: Path | None = None, *, next_step: str 
     lines = [_headline(comparison), *findings(comparison)]
     if comparison.verdict != "agree":
         lines.append(next_step or _next_step(comparison, case))
-    elif comparison.reservation:
-        lines.append(comparison.reservation)
+    else:
+        lines += [comparison.reservation] if comparison.reservation else []
+        lines += [f"{line}." for line in not_given_lines(comparison).values()]
     return "\n".join(lines)
+
+
+def not_given_lines(comparison: Comparison) -> dict[str, str]:
+    """For each backend that left out a part of its answer, a line that says which, and that it was not compared."""
+    lines = {name: f"{name} gave no {', '.join(labels)}: not compared" for name, labels in comparison.not_given.items()}
+    for name in comparison.forward_only:
+        answer = comparison.answers[name]
+        assert isinstance(answer, Evaluation)
+        compared = "loss and outputs were" if answer.outputs is not None else "the loss alone was"
+        lines[name] = f"{name} gives forward values only: of its answers, {compared} compared"
+    return lines
 
 
 def findings(comparison: Comparison) -> list[str]:
@@ -70,7 +82,8 @@ def findings(comparison: Comparison) -> list[str]:
     if wrong:
         worst = _worst_of_each_quantity(wrong)
         lines += [_difference(block) for block in worst[:MOST_LINES]]
-        lines += [f"… and {len(worst) - MOST_LINES} more quantities."] if len(worst) > MOST_LINES else []
+        more = len(worst) - MOST_LINES
+        lines += [f"… and {more} more {'quantity' if more == 1 else 'quantities'}."] if more > 0 else []
         lines += _hidden_float32(comparison, wrong)
         lines.append(_place(comparison, wrong))
     elif comparison.verdict == "undecidable":

@@ -48,9 +48,10 @@ def _factor(one: np.ndarray, other: np.ndarray, allowed: float) -> float | None:
     left = min((1 + abs(factor)) * allowed, np.abs(one - other).max() / EXPLAINED)
     if not np.abs(large - factor * small).max() <= left:  # noise beside the limit has a best factor too
         return None
-    seen = np.abs(small) > 100 * allowed  # smaller entries can be multiplied into anything
+    evidence = 100 * allowed / min(1.0, abs(factor - 1))  # smaller entries can be multiplied into anything
+    seen = np.abs(small) > evidence
     rows = small.reshape(len(small), -1) if small.ndim < 2 else small.reshape(-1, small.shape[-1])
-    rows = rows[(np.abs(rows) > 100 * allowed).any(axis=1)]
+    rows = rows[(np.abs(rows) > evidence).any(axis=1)]
     if seen.sum() < FEWEST_ENTRIES or len(rows) < 2:
         return None
     singular = np.linalg.svd(rows, compute_uv=False)

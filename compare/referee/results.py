@@ -8,7 +8,7 @@ from typing import Literal
 
 from ...backends import Evaluation, Problem
 from ...backends.errors import unknown_name
-from ..answers import Training, Trajectory
+from ..answers import QuantityName, Training, Trajectory
 from ..mistakes import Diagnosis
 from .block_result import BlockResult, Verdict
 
@@ -144,6 +144,21 @@ class Comparison:
             for name, answer in self.answers.items()
             if isinstance(answer, Evaluation) and not answer.gradients and not self.failures_of(name)
         ]
+
+    @property
+    def not_given(self) -> dict[str, list[str]]:
+        """What the answers leave out that was asked for, by backend, such as `["dx", "outputs"]`: it was not compared.
+
+        Backends that gave forward values only are not among them.
+        """
+        left_out = {}
+        for name, answer in self.answers.items():
+            if not isinstance(answer, Evaluation) or not answer.gradients or self.failures_of(name):
+                continue
+            missing = [array for array in self.problem.differentiable if array not in answer.gradients]
+            labels = [str(QuantityName.of_array(array, is_derivative=True)) for array in missing]
+            left_out[name] = labels + (["outputs"] if answer.outputs is None else [])
+        return {name: labels for name, labels in left_out.items() if labels}
 
     @property
     def closest(self) -> BlockResult | None:

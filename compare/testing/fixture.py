@@ -26,7 +26,14 @@ from ...backends.registry import resolve
 from ..check import Check, Function, check_derivation
 from ..check.display import small_problem_text
 from ..diagnosis import describe_diagnosis
-from ..referee import Comparison, DisagreementError, compare, compare_certified_if_possible, require_answered
+from ..referee import (
+    Comparison,
+    DisagreementError,
+    compare,
+    compare_certified_if_possible,
+    not_given_lines,
+    require_answered,
+)
 from ..referee.results import Failure
 from ..systems import SYSTEMS, System
 from .catalogue_problems import CatalogueProblem, refused_as
@@ -123,6 +130,9 @@ class Gradparity:
         if comparison.verdict == "agree":
             if comparison.reservation:
                 self.note(comparison.reservation)
+            for name, line in not_given_lines(comparison).items():
+                if not getattr(selection[name], "run_only", False):  # which is asked for no more
+                    self.note(line)
             return comparison
         targets = [backend_target(backend, self.path) for backend in (*backends, *(others if self.backends else ()))]
         options = [part for target in targets for part in ("--backend", target)]

@@ -72,6 +72,18 @@ def test_a_function_is_told_by_its_values():
     assert named(relu) == "another relu"
 
 
+@pytest.mark.parametrize("base", [torch.nn.LSTM, torch.nn.GRU, torch.nn.RNN, torch.nn.LSTMCell])
+def test_another_librarys_layer_is_told_from_torchs_own_of_the_same_name(base):
+    def named(name, module):
+        return wrap_layer(type(name, (base,), {"__module__": module})(3, 5)).name
+
+    own = base.__name__
+    assert wrap_layer(base(3, 5)).name == f"torch {own}"
+    assert named(own, "torchrl.modules.rnn") == f"torchrl {own}"
+    assert named("GRUCell", "torchrl") == "torchrl GRUCell"
+    assert named("Mine", "anything") == "torch Mine"
+
+
 def test_what_a_layer_does_in_training_alone_is_remarked():
     dropped = torch.nn.LSTM(3, 5, num_layers=2, dropout=0.5).eval()
     assert wrap_layer(dropped).remarks == ("the dropout of 0.5: the torch LSTM is in evaluation mode",)

@@ -379,6 +379,17 @@ def test_no_likely_cause_is_named_where_the_numbers_allow_another(one, other):
     assert find_likely_cause(one, other, 1e-14) == ""
 
 
+@pytest.mark.parametrize("shape", [(3, 5), (20,), (4, 4), (7, 3, 2)])
+@pytest.mark.parametrize("times_allowed", [1.1, 3, 20])
+def test_no_factor_is_named_for_a_difference_hardly_larger_than_what_is_allowed(shape, times_allowed):
+    rng = np.random.default_rng(0)
+    block = rng.standard_normal(shape)
+    for allowed in (1e-14, 1e-6):
+        factor = 1 + times_allowed * allowed / np.abs(block).max()
+        noise = allowed * rng.uniform(-0.5, 0.5, shape)
+        assert find_likely_cause(block, factor * block + noise, allowed) == ""
+
+
 @pytest.mark.parametrize("factor", [1 + 1e-9, 1 - 3e-7, 1.5, 12.0, -0.25, 1 / 3])
 def test_a_factor_is_named_with_the_digits_that_tell_it_from_one(factor):
     block = np.random.default_rng(0).standard_normal((4, 3))
