@@ -72,6 +72,8 @@ class TorchCompileBackend:
         differentiated = {name: leaves[name] for name in problem.params}
         return synchronized(lambda: with_gradients(loss_and_outputs()[0], differentiated), device)
 
+IN_A_STEP = ("W", "b_hn")  # the parameters that it uses; it is compiled for the shapes of all that it is given
+
 
 def _converted(problem: Problem, device: str) -> tuple[Callable[[], tuple[Tensor, Tensor]], Tensors, Batch]:
     """The forward pass with a compiled cell, and the tensors on which it runs.
@@ -114,7 +116,7 @@ def _compiled_step(model: Recurrent, B: int, dtype: torch.dtype, device: str, th
     def zeros(*shape: int) -> Tensor:
         return torch.zeros(shape, dtype=dtype, device=device, requires_grad=True)
 
-    p = {name: zeros(*shape) for name, shape in model.parameter_shapes.items() if name not in ("V", "c")}
+    p = {name: zeros(*shape) for name, shape in model.parameter_shapes.items() if name in IN_A_STEP}
     with warnings.catch_warnings():  # the compiler's own, which a host may have made errors
         warnings.simplefilter("ignore")
         try:
@@ -124,4 +126,4 @@ def _compiled_step(model: Recurrent, B: int, dtype: torch.dtype, device: str, th
             torch.stack(state).sum().backward()
         except BackendCompilerFailed as error:
             raise UnsupportedProblemError(f"torch.compile cannot compile here: {first_line(error)}") from error
-    return lambda _, p: partial(compiled, p)
+    return lambda _, p: partial(compiled, {name: p[name] for name in IN_A_STEP if name in p})

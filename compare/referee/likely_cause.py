@@ -8,7 +8,6 @@ from __future__ import annotations
 import numpy as np
 
 SAME_DIRECTION = 1e-6  # rows are multiples of one row up to this part: fewer rows than three then prove no factor
-EXPLAINED = 16  # times less than the difference is what a cause may leave of it
 FEWEST_ENTRIES = 3  # of a block: two numbers may be two others, multiplied by something, by chance or by symmetry
 
 
@@ -30,12 +29,11 @@ def find_likely_cause(one: np.ndarray, other: np.ndarray, allowed: float) -> str
     one, other = one.astype("float64"), other.astype("float64")
     with np.errstate(all="ignore"):
         causes = []
-        left = min(2 * allowed, np.abs(one - other).max() / EXPLAINED)
-        if one.ndim == 2 and one.T.shape == other.shape and np.abs(one.T - other).max() <= left:
+        if one.ndim == 2 and one.T.shape == other.shape and np.abs(one.T - other).max() <= 2 * allowed:
             causes.append("transposed")
         factor = _factor(one, other, allowed)
         if factor is not None:
-            causes.append("opposite sign" if np.abs(one + other).max() <= left else _in_words(factor))
+            causes.append("opposite sign" if np.abs(one + other).max() <= 2 * allowed else _in_words(factor))
     return causes[0] if len(causes) == 1 else ""
 
 
@@ -45,8 +43,7 @@ def _factor(one: np.ndarray, other: np.ndarray, allowed: float) -> float | None:
         return None
     small, large = sorted((one, other), key=lambda block: np.abs(block).max())
     factor = float(np.vdot(small, large) / np.vdot(small, small))
-    left = min((1 + abs(factor)) * allowed, np.abs(one - other).max() / EXPLAINED)
-    if not np.abs(large - factor * small).max() <= left:  # noise beside the limit has a best factor too
+    if not np.abs(large - factor * small).max() <= (1 + abs(factor)) * allowed:
         return None
     evidence = 100 * allowed / min(1.0, abs(factor - 1))  # smaller entries can be multiplied into anything
     seen = np.abs(small) > evidence

@@ -89,7 +89,7 @@ def draw_problem(number: int, *, seed: int = 0, numbers: int = 10) -> SweepProbl
     Example:
         >>> drawn = draw_problem(12, seed=0)
         >>> drawn.family, drawn.problem.dtype.name
-        ('lstm', 'float32')
+        ('ordered', 'float32')
         >>> drawn.problem.fingerprint == draw_problem(12, seed=0).problem.fingerprint
         True
     """

@@ -313,8 +313,8 @@ FAULTS = {  # by the backend: the tests that fail, and what is reported
     ),
     "Seeds": ({ANSWER, LATER, RUN}, "*Seeds: error: *it changed the state of NumPy's global random numbers*"),
     "Silent": ({SUPPORTS}, "Silent: supports returned a NoneType, expected a str, for elman-softmax-float32-0"),
-    "Raises": ({SUPPORTS}, "Raises: supports raised KeyError: 'float32', for elman-softmax-float32-0"),
-    "Exits": ({SUPPORTS}, "Exits: supports raised SystemExit: 3, for elman-softmax-float64-0"),
+    "Raises": ({SUPPORTS}, "Raises: supports raised KeyError: 'float32' (faulty.py:*), for elman-softmax-float32-0"),
+    "Exits": ({SUPPORTS}, "Exits: supports raised SystemExit: 3 (faulty.py:*), for elman-softmax-float64-0"),
     "Nothing": ({SUPPORTS}, "Nothing: supports no system of the catalogue"),
     "Refuses": ({SUPPORTS}, "Refuses: refuses every problem that it supports when it is asked"),
     "Learner": ({ANSWER}, "*The trajectories part at step 1, first in W1_1.*"),
@@ -365,7 +365,7 @@ def test_what_cannot_be_run_is_refused_in_one_line(pytester, conform):
     for backends, line in (
         ((), "*the conformance suite needs a backend: add --gradparity-backend NAME, or module:object"),
         (("nowhere:backend",), "*backend 'nowhere:backend': there is no module 'nowhere'"),
-        (("faulty:Nameless",), "*backend 'faulty:Nameless' fails at its name: RuntimeError: no name"),
+        (("faulty:Nameless",), "*backend 'faulty:Nameless' fails at its name: RuntimeError: no name (faulty.py:*)"),
         (("manual",), "*manual is what backends are compared with: add --gradparity-certify"),
         (("faulty:Manual",), "*manual is what backends are compared with: add --gradparity-certify"),
     ):

@@ -21,7 +21,7 @@ from gradparity.compare.sweep import draw_problem
 from gradparity.compare.sweep.log import read_log
 from gradparity.compare.sweep.workers import outcome_of
 
-HEADER = {"schema": 2, "seed": 0, "numbers": 10, "backends": ["manual", "torch"]}
+HEADER = {"schema": 3, "seed": 0, "numbers": 10, "backends": ["manual", "torch"]}
 ROW = asdict(outcome_of(draw_problem(1), "agree", strength="rounding", share=0.25))
 
 
