@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import FrozenInstanceError, replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -81,14 +81,23 @@ def test_beyond_a_hundredth_of_the_block_nothing_is_decided(scale, spread, undec
     ],
 )
 def test_the_reason_is_the_first_source_with_its_share_of_the_spread(spreads, reason):
-    assert limit(1.0, **spreads).reason("dW", 0) == reason
+    for size in (1.0, 0.25, 8.0):
+        assert limit(size, **{source: size * spread for source, spread in spreads.items()}).reason("dW", 0) == reason
 
 
 def test_where_the_floor_alone_exceeds_the_block_the_reason_is_underflow():
-    assert limit(2 * TINY, rounding=TINY).reason("dW", 0) == "underflow"
+    for spread in (TINY, TINY / 2, TINY / 1024):
+        assert limit(2 * TINY, rounding=spread).reason("dW", 0) == "underflow"
     assert limit(2 * TINY, rounding=np.nextafter(TINY, 1)).reason("dW", 0) == "rounding"
     tiny = float(np.finfo("float32").tiny)
     assert limit(2 * tiny, "float32", rounding=tiny).reason("dW", 0) == "underflow"
+
+
+def test_a_tolerance_is_frozen_and_equal_to_itself_alone():
+    tolerance = limit(rounding=1.0)
+    assert (tolerance == tolerance, tolerance == replace(tolerance)) == (True, False)
+    with pytest.raises(FrozenInstanceError):
+        tolerance.overflows = True
 
 
 def test_the_reason_is_that_of_the_block_and_not_of_its_neighbour():

@@ -76,6 +76,8 @@ PAIRS = {
         ((0, 3), False),
     ],
     np.divide: [((5, 3), True), ((3, 5), True), ((4, 3), True), ((3, 4), False), ((3, 3), False), ((2, 8), False)],
+    np.maximum: [((3, 5), False), ((0.3, 0.1), False)],
+    np.minimum: [((3, 5), False), ((0.3, 0.1), False)],
     np.power: [((3, 2), True), ((2, 2), True)],
 }
 
@@ -189,6 +191,10 @@ def test_a_product_with_zero_loses_nothing_and_only_the_row_that_underflows_lose
 def test_the_range_of_numbers_holds_all_that_are_not_zero_and_one(numbers, low, high):
     assert Range.of(np.array(numbers, "float64")) == (low, high)
     assert Range.of(noisy(numbers)) == (low, high)
+
+
+def test_what_is_no_number_leaves_the_range_of_the_others_as_low_as_it_is():
+    assert Range.of(np.array([np.nan, 0.5])).low == 0.5
 
 
 def test_the_range_of_a_product_is_the_product_of_the_ranges_and_of_anything_else_that_of_its_numbers():
