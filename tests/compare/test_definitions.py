@@ -32,6 +32,7 @@ PROBLEMS = {
         for cut in (None, Window(2))
     },
     "rnn, chunks": recurrent("rnn", truncation=Chunks(2)),
+    "rnn, chunks of one step": recurrent("rnn", truncation=Chunks(1)),
     "lstm, chunks": recurrent("lstm", truncation=Chunks(3)),
     "gru, last steps": recurrent("gru", truncation=LastSteps(2)),
     "lstm, last steps, lengths": recurrent("lstm", truncation=LastSteps(2), lengths=(5, 3)),

@@ -171,6 +171,9 @@ def test_the_estimate_is_a_time_for_each_product_and_each_step_of_a_training(mon
     assert certify(PROBLEM).bits == 128
     with pytest.raises(UncertifiableError, match="about 10 minutes at 128 bits"):
         certify(PROBLEM, Training(0.1, 2))
+    monkeypatch.setattr(enclosure, "SECONDS_PER_PRODUCT", 300.5 / products)
+    with pytest.raises(UncertifiableError, match="about 5 minutes at 128 bits, expected at most 5"):
+        certify(PROBLEM)
     assert issubclass(UncertifiableError, RequestError)
 
 

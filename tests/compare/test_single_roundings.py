@@ -161,7 +161,8 @@ def lost(one, other, factors, *, row=None, underflow="reordered"):
 
 def test_what_a_product_may_lose_is_the_smallest_normal_number_times_the_largest_of_its_factors():
     assert set(lost([1.0] * 100, 2.0**-1000, (np.nextafter(TINY, 0), 2.0**60))) == {TINY * 2.0**60, -TINY * 2.0**60}
-    assert not lost([1.0] * 100, 2.0**-1000, (TINY, 2.0**60)).any()
+    for low in (TINY, 2 * TINY, 1.0):
+        assert not lost([1.0] * 100, 2.0**-1000, (low, 2.0**60)).any()
 
 
 def test_a_product_with_zero_loses_nothing_and_only_the_row_that_underflows_loses():
