@@ -49,7 +49,8 @@ SHARE_TO_CATCH = 0.95  # of the mutants that change an answer
 MEMORY = 8 << 30  # bytes of a fork: a shift in the place of a product asks for more than there is
 GROUPS = "tests/compare/test_judgement.py::test_backends_are_grouped_by_agreement_the_largest_group_first"
 SLOW = "not a_fault_in_any_line and not shapes_are_checked and not torch"  # or in need of the conftest
-OPTIONS = ("-q", "-x", "--noconftest", "-p", "no:cacheprovider", "-o", "addopts=--import-mode=importlib", "-k", SLOW)
+PLUGINS = ("-p", "no:cacheprovider", "-p", "_hypothesis_pytestplugin")  # the only one that is loaded: it has a marker
+OPTIONS = ("-q", "-x", "--noconftest", *PLUGINS, "-o", "addopts=--import-mode=importlib", "-k", SLOW)
 
 
 def own_tests(path: Path) -> list[str]:
@@ -177,9 +178,9 @@ def chosen(modules: list[str], drawn: int, seed: int) -> list[Mutant]:
     return sorted(mutants, key=lambda one: (one.module, one.line))
 
 
-def outcome(tests: list[str], seconds: float) -> str:
+def outcome(tests: list[str], seconds: float, *, silent: bool = True) -> str:
     """What the tests say of the code in this folder: `caught`, `timeout` or `survived`."""
-    process = get_context("fork").Process(target=_run_tests, args=(tests,))
+    process = get_context("fork").Process(target=_run_tests, args=(tests, silent))
     process.start()
     process.join(seconds)
     if process.is_alive():
@@ -189,10 +190,11 @@ def outcome(tests: list[str], seconds: float) -> str:
     return "caught" if process.exitcode else "survived"
 
 
-def _run_tests(tests: list[str]) -> None:
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 1)
-    os.dup2(nowhere, 2)
+def _run_tests(tests: list[str], silent: bool) -> None:
+    if silent:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, 1)
+        os.dup2(nowhere, 2)
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     sys.exit(pytest.main([*OPTIONS, *tests]))
 
@@ -219,7 +221,7 @@ def seconds_of(tests: list[str]) -> float:
         SystemExit: they do not.
     """
     started = time.monotonic()
-    if outcome(tests, 600) != "survived":
+    if outcome(tests, 600, silent=False) != "survived":
         sys.exit(f"mutants: {' '.join(tests)} fail where nothing is changed")
     return time.monotonic() - started
 

@@ -56,6 +56,8 @@ BOUNDARY = (0.01 - 8 * EPS) / 8  # of the spread of a block of scale 1: the limi
     [
         (1.0, BOUNDARY, False),
         (1.0, np.nextafter(BOUNDARY, 1), True),
+        (4.0, 4 * BOUNDARY, False),
+        (4.0, 4 * np.nextafter(BOUNDARY, 1), True),
         (0.0, 0.0, False),  # exactly zero, whatever is rounded
         (0.0, 5e-324, True),
         (5e-324, 0.0, True),

@@ -32,6 +32,8 @@ def test_a_sum_moves_by_the_root_of_its_terms_and_one_of_more_than_1024_by_a_32n
     assert _units(np.add, "reduce", [np.ones((3, terms))], np.ones(3)) == pytest.approx(units, rel=1e-15)
     product = [np.ones((5, terms)), np.ones((terms, 2))]
     assert _units(np.matmul, "__call__", product, np.ones((5, 2))) == pytest.approx(units, rel=1e-15)
+    beside_each_other = [np.ones((4, 5, terms)), np.ones((4, terms, 2))]
+    assert _units(np.matmul, "__call__", beside_each_other, np.ones((4, 5, 2))) == pytest.approx(units, rel=1e-15)
 
 
 def test_an_entrywise_operation_moves_by_one_unit_and_a_sum_over_nothing_too():
@@ -166,6 +168,9 @@ def test_what_a_product_may_lose_is_the_smallest_normal_number_times_the_largest
 
 
 def test_a_product_with_zero_loses_nothing_and_only_the_row_that_underflows_loses():
+    assert (lost([-1, 1, -1, 0], np.array([1, -1, -1, -1]) * 2.0**-1000, (0.0, 2.0**60)) != 0).tolist() == [
+        True
+    ] * 3 + [False]
     assert (lost([0, 1, 0, 1], [0, 0, 2.0**-1000, 2.0**-1000], (0.0, 2.0**60)) != 0).tolist() == [
         False,
         False,
@@ -214,6 +219,9 @@ def test_a_product_of_this_arithmetic_loses_by_its_own_factors():
     x = noisy(small, "reordered")
     product = plain((x * large) * small) - 2.0**-800
     assert set(np.round(np.abs(product) / (TINY * 2.0**600), 6)) == {1.0}
+    zero_last = np.array([2.0**-700, 0.0])
+    for product in (noisy([2.0**-700] * 2, "reordered") * zero_last, noisy(zero_last, "reordered") * small[:2]):
+        assert (plain(product) != 0).tolist() == [True, False]
     assert not plain((x * 0.0) * small).any()
     assert not plain((0.0 * x) * small).any()
 
@@ -224,7 +232,15 @@ def test_a_product_of_this_arithmetic_loses_by_its_own_factors():
 def test_the_largest_magnitude_so_far_is_remembered_and_a_nan_counts_as_infinite():
     roundings = Roundings(0)
     assert roundings.largest == 0
-    for values, largest in (([2.0, -3.0], 3), ([1.0], 3), ([], 3), ([-4.0], 4), ([np.nan, 1], np.inf), ([5.0], np.inf)):
+    for values, largest in (
+        ([0.5], 0.5),
+        ([2.0, -3.0], 3),
+        ([1.0], 3),
+        ([], 3),
+        ([-4.0], 4),
+        ([np.nan, 1], np.inf),
+        ([5.0], np.inf),
+    ):
         roundings.record(np.array(values))
         assert roundings.largest == largest
 
@@ -259,6 +275,8 @@ def test_every_result_goes_on_with_the_roundings_of_its_operands_or_of_where_it_
     assert np.multiply(x, stranger).roundings is x.roundings
     assert np.multiply(stranger, x).roundings is x.roundings
     assert (x > y).dtype == bool
+    assert type(np.isin(x, y)) is np.ndarray
+    assert (x.astype(int) + 1).tolist() == [2, 3]  # of integers nothing is rounded
 
 
 def test_an_array_begins_with_one_rounding_and_without_what_underflows():
