@@ -74,6 +74,7 @@ DRAWN_FROM = {
     **{f"compare/definitions/{name}.py": DEFINITIONS for name in ("balls", "networks", "numbers", "tape")},
     **{path.relative_to(ROOT).as_posix(): [*own_tests(path), *DERIVATION] for path in sorted(ROOT.glob("manual/*.py"))},
 }
+DRAWN_FROM["manual/through_time.py"].append("tests/manual/test_truncation.py")
 
 
 class Mutant(NamedTuple):
