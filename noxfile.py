@@ -126,6 +126,13 @@ def plain(session: nox.Session) -> None:
         session.run("python", "tests/beside_plain_code.py", reference, *session.posargs)
 
 
+@nox.session(default=False)
+def mutants(session: nox.Session) -> None:
+    """Changes the code in small ways, which the tests are to notice. `-- FILE…` tries all mutants of these files."""
+    session.install(*CONSTRAINED, "-e", ".[test]", "cosmic-ray")
+    session.run("python", "tests/mutants.py", *session.posargs)
+
+
 @nox.session(venv_backend="venv", requires=["wheel"])
 def bare(session: nox.Session) -> None:
     """The wheel without any extra, always in an environment of its own: the main commands need no framework."""

@@ -9,7 +9,6 @@ from gradparity.backends import Evaluation, FeedForward, Problem, Recurrent, get
 from gradparity.compare import compare
 from gradparity.compare.referee import explain
 from gradparity.compare.tolerance import measure_tolerance
-from gradparity.compare.tolerance.kinks import SIDES, Kinks
 
 BACKENDS = ["manual", "torch"]  # jax, which takes a second to compile, where it is what matters
 
@@ -82,21 +81,6 @@ def test_a_kink_of_a_feed_forward_network_is_one_too():
     arrays = {name: np.array(values) for name, values in params.items()}
     problem = Problem(model, arrays, np.ones((1, 2)), np.ones((1, 1)))
     assert_undecidable(problem, "kink", ["manual", "torch"], says="a relu whose argument is 0 up to rounding")
-
-
-def test_the_sides_of_a_kink_are_all_zero_all_one_drawn_and_opposite():
-    kinks = Kinks([np.array([1e-17, 0.0, 0.5])])
-    kinks.add([np.array([[-2e-17, 0.0, 0.5], [0.0, 0.0, 0.5]])])
-    sides = kinks.sides(8.0)(0, np.ones((SIDES, 3)))
-    assert sides[:2, 0].tolist() == [0, 1]
-    assert sides[2, 0] + sides[3, 0] == 1
-    assert (sides[:, 1:] == 1).all()
-
-
-def test_without_a_kink_there_are_no_sides():
-    kinks = Kinks([np.array([0.5, -0.25])])
-    kinks.add([np.array([[0.5 + 1e-16, -0.25]])])
-    assert kinks.sides(8.0) is None
 
 
 # Another way to write the same formula: a kernel's n + z (h − n) cancels where z is 1 and h is small
