@@ -72,6 +72,7 @@ class TorchCompileBackend:
         differentiated = {name: leaves[name] for name in problem.params}
         return synchronized(lambda: with_gradients(loss_and_outputs()[0], differentiated), device)
 
+
 IN_A_STEP = ("W", "b_hn")  # the parameters that it uses; it is compiled for the shapes of all that it is given
 
 
