@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from ...backends import Problem, RequestError
+from ...backends import FeedForward, Problem, RequestError
 from ...backends.checks import require_dtype
 from ..diagnosis import find_mistakes, wrong_values
 from ..jobs import StageProgress
@@ -141,7 +141,8 @@ def _chosen_system(system: str | System | None, sizes: Sequence[int] | None, seq
     """The system in the sizes that were asked for."""
     chosen = system if isinstance(system, System) else get_system(system or "elman-softmax")
     if chosen.training:
-        raise RequestError(f"{chosen.name} learns: a derivation is checked on a single gradient, such as elman-softmax")
+        single = "mlp" if isinstance(chosen.model, FeedForward) else "elman-softmax"
+        raise RequestError(f"{chosen.name} learns: a derivation is checked on a single gradient, such as {single}")
     if sizes is not None and seq_len is not None:
         raise RequestError("sizes and seq_len were given, expected one of them: T is the first of the sizes")
     if sizes is not None:

@@ -49,7 +49,7 @@ def show_check(check: Check, case: Path | None, on: Console) -> None:
     if check.sizes:
         say(on, f"\n{sizes_text(check.cut)}")
     if check.smallest:
-        say(on, "\nThe smallest problem on which it is still wrong:", style="bold")
+        say(on, f"\n{smallest_heading(check.small)}", style="bold")
         say(on, small_problem_text(check.smallest, check.name))
     elif check.small.tried:
         say(on, f"\n{none_of_the_small_text(check.small)}")
@@ -78,6 +78,12 @@ def sizes_text(cut: Sizes) -> str:
         if size in LOOK_AT
     ]
     return "\n".join(lines)
+
+
+def smallest_heading(small: SmallProblems) -> str:
+    """What the small problem is that is shown: it may be wrong on smaller ones, by a part of what was named."""
+    shows = "on which it is still wrong" if small.wrong == 1 else "that shows all of the mistake that is named below"
+    return f"The smallest problem {shows}:"
 
 
 def none_of_the_small_text(small: SmallProblems) -> str:

@@ -24,7 +24,7 @@ from ...backends.file_writing import require_folder
 from ...backends.frameworks.loading import require
 from ...backends.registry import resolve
 from ..check import Check, Function, check_derivation
-from ..check.display import small_problem_text
+from ..check.display import small_problem_text, smallest_heading
 from ..diagnosis import describe_diagnosis
 from ..referee import (
     Comparison,
@@ -174,7 +174,7 @@ class Gradparity:
         lines = [f"Of the problems that it was asked, this is {worst.name}."]
         if check.smallest:
             smallest = small_problem_text(check.smallest, check.name)
-            lines += ["The smallest problem on which it is still wrong:", smallest]
+            lines += [smallest_heading(check.small), smallest]
         lines += [describe_diagnosis(check.diagnosis)] if check.small.tried else []
         saved = self._saved((check.smallest or comparison).problem, check.system)
         command, target = self._run_again(), function_target(function)

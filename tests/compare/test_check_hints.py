@@ -12,10 +12,16 @@ import pytest
 from derivations import elman, verdicts
 from gradparity.backends import Recurrent, Window
 from gradparity.compare import SYSTEMS, check_derivation, compare
-from gradparity.compare.check.display import none_of_the_small_text, show_check, sizes_text, small_problem_text
+from gradparity.compare.check.display import (
+    none_of_the_small_text,
+    show_check,
+    sizes_text,
+    small_problem_text,
+    smallest_heading,
+)
 from gradparity.compare.check.export import check_json
 from gradparity.compare.check.questions import Question
-from gradparity.compare.check.shrinking import find_smallest, on_smaller_sizes
+from gradparity.compare.check.shrinking import SmallProblems, find_smallest, on_smaller_sizes
 from gradparity.compare.check.smaller_problems import small_problems
 from gradparity.compare.check.user_function import Derivation
 from gradparity.compare.diagnosis.search import Diagnosis, Findings
@@ -290,3 +296,14 @@ def test_finite_differences_are_not_also_called_float32_nor_a_factor():
     assert "finite differences in place of the derivative: steps of 1e-07" in text
     assert "float32" not in text
     assert "a factor" not in text
+
+
+@pytest.mark.parametrize(
+    ("wrong", "heading"),
+    [
+        (1, "The smallest problem on which it is still wrong:"),
+        (2, "The smallest problem that shows all of the mistake that is named below:"),
+    ],
+)
+def test_a_small_problem_is_called_the_smallest_on_which_it_is_wrong_only_if_it_is(wrong, heading):
+    assert smallest_heading(SmallProblems(tried=5, wrong=wrong)) == heading
