@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 
@@ -17,7 +18,8 @@ class Kinks:
     Example:
         >>> kinks = Kinks([np.array([1e-17, 0.0, 0.5])])
         >>> kinks.add([np.array([[-2e-17, 0.0, 0.5]])])
-        >>> kinks.sides(8.0)(0, np.ones((SIDES, 3)))[:2].tolist()
+        >>> (slopes,) = kinks.sides(8.0, SIDES)
+        >>> slopes(0, np.ones((SIDES, 3)))[:2].tolist()
         [[0.0, 1.0, 1.0], [1.0, 1.0, 1.0]]
     """
 
@@ -30,28 +32,29 @@ class Kinks:
         for moved, argument, probed in zip(self._moved, self._arguments, arguments, strict=True):
             np.maximum(moved, np.abs(probed - argument).max(axis=0), out=moved)
 
-    def sides(self, multiple: float) -> Slopes | None:
+    def sides(self, multiple: float, beside: int) -> list[Slopes]:
         """The sides that correct programs may take where an argument is no larger than a multiple of what moved it.
 
         An argument of 0 that no probe moved is exactly 0, and has one side.
 
         Args:
             multiple: of the probes' largest deviation.
+            beside: how many computations run beside each other, a divisor of `SIDES`.
 
         Returns:
-            The slopes of `SIDES` computations, along the first axis: at the kinks all 0, all 1, drawn evenly, and the
-            opposite of what was drawn. None where there is no kink.
+            The slopes of `SIDES` computations, so many beside each other along the first axis: at the kinks all 0, all
+            1, drawn evenly, and the opposite of what was drawn. Nothing where there is no kink.
         """
         pairs = zip(self._arguments, self._moved, strict=True)
         near = [(moved > 0) & (np.abs(argument) <= multiple * moved) for argument, moved in pairs]
         if not any(kink.any() for kink in near):
-            return None
+            return []
         rng = np.random.Generator(np.random.PCG64(0))
         drawn = [rng.integers(0, 2, kink.shape) for kink in near]
 
-        def slopes(number: int, slope: np.ndarray) -> np.ndarray:
+        def slopes(first: int, number: int, slope: np.ndarray) -> np.ndarray:
             some = drawn[number]
-            sides = np.stack([np.zeros_like(some), np.ones_like(some), some, 1 - some])
+            sides = np.stack([np.zeros_like(some), np.ones_like(some), some, 1 - some])[first : first + beside]
             return np.where(near[number], sides, slope).astype(slope.dtype)
 
-        return slopes
+        return [partial(slopes, first) for first in range(0, SIDES, beside)]

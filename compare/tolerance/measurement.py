@@ -23,7 +23,7 @@ from ...backends import Evaluation, Problem
 from ...backends.problems.problem import BATCH
 from ..answers import Quantity, Training, Trajectory, follow, quantities, training_quantities
 from ..definitions import Floats, differentiate
-from .kinks import SIDES, Kinks
+from .kinks import Kinks
 from .rounding import Roundings, Underflow
 
 Reason = Literal["", "rounding", "kink", "underflow", "cancellation"]
@@ -51,7 +51,8 @@ class Probes(NamedTuple):
     underflow: Underflow
 
 
-PROBES = 4  # that run beside each other
+PROBES = 4  # of each writing; they run beside each other
+LARGE = 1_000_000  # numbers in an answer: of a larger one each probe runs by itself, in a fourth of the memory
 WRITINGS = (Probes("rounding", False, "flushed"), Probes("cancellation", True, "reordered"))
 NUMBER_OF_PROBES = PROBES * len(WRITINGS)
 UNDERFLOWS: tuple[Underflow, ...] = ("gradual", "flushed", "reordered")  # in turn, of a function that is given
@@ -151,19 +152,22 @@ def measure_tolerance(
         spreads = _Spreads(computed(exact)[0])
         kinks = Kinks(exact.relu_arguments)
         largest = 0.0
-        for number, probes in enumerate(WRITINGS):
-            roundings = Roundings(number, probes.underflow, row=PROBES - 1)
-            floats = Floats(dtype, leading=(PROBES,), fused=probes.fused, leaf=roundings.array)
-            *ordinary, other_underflow = computed(floats)
-            for blocks in ordinary:
+        beside = 1 if sum(array.size for array in spreads.baseline.values()) > LARGE else PROBES
+        for first in range(0, NUMBER_OF_PROBES, beside):
+            probes = WRITINGS[first // PROBES]
+            has_last = (first + beside) % PROBES == 0
+            roundings = Roundings(first, probes.underflow if has_last else "gradual", row=beside - 1)
+            floats = Floats(dtype, leading=(beside,), fused=probes.fused, leaf=roundings.array)
+            answers = computed(floats)
+            if has_last:
+                spreads.add("underflow", answers.pop())
+            for blocks in answers:
                 spreads.add(probes.source, blocks)
-            spreads.add("underflow", other_underflow)
             kinks.add(floats.relu_arguments)
             largest = max(largest, roundings.largest)
-            progress((number + 1) * PROBES)
-        slopes = kinks.sides(SPREAD_MULTIPLE)
-        if slopes:
-            for blocks in computed(Floats(dtype, leading=(SIDES,), slopes=slopes)):
+            progress(first + beside)
+        for sides in kinks.sides(SPREAD_MULTIPLE, beside):
+            for blocks in computed(Floats(dtype, leading=(beside,), slopes=sides)):
                 spreads.add("kink", blocks)
         return _tolerance(dtype, spreads.scale, spreads.by_source, _overflows(largest, dtype))
 

@@ -12,9 +12,9 @@ def slopes(arguments, *probed, multiple=8.0, number=0, slope=None):
     kinks = Kinks([np.array(argument) for argument in arguments])
     for probes in probed:
         kinks.add([np.array(probe) for probe in probes])
-    sides = kinks.sides(multiple)
+    sides = kinks.sides(multiple, SIDES)
     shape = (SIDES, *np.shape(arguments[number]))
-    return sides if sides is None else sides(number, np.full(shape, 0.5) if slope is None else slope)
+    return sides[0](number, np.full(shape, 0.5) if slope is None else slope) if sides else None
 
 
 def test_four_computations_take_the_sides_zero_one_drawn_and_opposite():
@@ -26,6 +26,14 @@ def test_four_computations_take_the_sides_zero_one_drawn_and_opposite():
     assert set(found[2]) == {0.0, 1.0}
     assert 16 < found[2].sum() < 48
     np.testing.assert_array_equal(found[2] + found[3], 1)
+
+
+def test_one_by_one_the_computations_take_the_same_sides():
+    kinks = Kinks([np.zeros(8)])
+    kinks.add([np.full((1, 8), 1e-17)])
+    (together,) = kinks.sides(8.0, SIDES)
+    one_by_one = [sides(0, np.ones((1, 8)))[0] for sides in kinks.sides(8.0, 1)]
+    np.testing.assert_array_equal(together(0, np.ones((SIDES, 8))), one_by_one)
 
 
 def test_an_argument_no_larger_than_the_multiple_of_what_moved_it_is_a_kink_and_a_larger_one_is_not():

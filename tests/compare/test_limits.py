@@ -166,12 +166,24 @@ def test_four_probes_of_the_textbooks_writing_and_four_of_the_kernels_run_and_th
     done = []
     tolerance = measure_tolerance(PROBLEM, progress=done.append)
     assert runs.floats == [((), False), ((4,), False), ((4,), True)]
-    assert runs.roundings == [(0, "flushed", 3), (1, "reordered", 3)]
+    assert runs.roundings == [(0, "flushed", 3), (4, "reordered", 3)]
     assert done == [4, 8]
     assert (PROBES, len(WRITINGS), NUMBER_OF_PROBES) == (4, 2, 8)
     spreads = {source: float(tolerance.spread_by_source[source]["loss"][0]) for source in SOURCES}
     assert spreads == pytest.approx({"rounding": 3.0, "kink": 0.0, "underflow": 16.0, "cancellation": 5.0})
     assert not tolerance.spread["dW1"]
+
+
+def test_of_a_large_answer_each_probe_runs_by_itself(runs, monkeypatch):
+    monkeypatch.setattr(measurement, "LARGE", 0)
+    runs.largest = [0.0] * 8
+    runs.moved_by = {False: [2.0], True: [3.0]}
+    tolerance = measure_tolerance(PROBLEM)
+    assert runs.floats == [((), False), *[((1,), False)] * 4, *[((1,), True)] * 4]
+    kinds = ["gradual"] * 3
+    assert runs.roundings == [(seed, kind, 0) for seed, kind in enumerate([*kinds, "flushed", *kinds, "reordered"])]
+    spreads = {source: float(tolerance.spread_by_source[source]["loss"][0]) for source in SOURCES}
+    assert spreads == pytest.approx({"rounding": 2.0, "kink": 0.0, "underflow": 3.0, "cancellation": 3.0})
 
 
 @pytest.mark.parametrize(("largest", "overflows"), [([0, 0], False), ([1e307, 0], True), ([0, 1e307], True)])
