@@ -14,7 +14,6 @@ list, or that is and is caught by now, is an error.
 from __future__ import annotations
 
 import argparse
-import ast
 import os
 import random
 import resource
@@ -24,11 +23,10 @@ import tempfile
 import time
 import tomllib
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from itertools import chain
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import flint  # noqa: F401 # loaded here, so that no fork has to
 import hypothesis
@@ -36,13 +34,8 @@ import hypothesis.extra.numpy
 import numpy  # noqa: F401
 import pytest
 import torch  # noqa: F401
-from cosmic_ray.ast import ast_nodes, get_ast
-from cosmic_ray.mutating import mutate_code
-from cosmic_ray.operators.operator import Operator
-from cosmic_ray.plugins import get_operator, operator_names
-from parso.python.tree import Name
+from mutant_sources import ROOT, Mutant, changes, key, mutant
 
-ROOT = Path(__file__).resolve().parent.parent
 ACCEPTED = ROOT / "tests" / "mutants_accepted.toml"
 FLOORS = ("manual", "backends", "compare")
 SHARE_TO_CATCH = 0.95  # of the mutants that change an answer
@@ -75,94 +68,6 @@ DRAWN_FROM = {
     **{path.relative_to(ROOT).as_posix(): [*own_tests(path), *DERIVATION] for path in sorted(ROOT.glob("manual/*.py"))},
 }
 DRAWN_FROM["manual/through_time.py"].append("tests/manual/test_truncation.py")
-
-
-class Mutant(NamedTuple):
-    """A changed source.
-
-    Attributes:
-        module: the file.
-        line: the number of the first line that differs.
-        was: that line.
-        now: what stands there instead.
-        source: the whole.
-    """
-
-    module: str
-    line: int
-    was: str
-    now: str
-    source: str
-
-    @property
-    def key(self) -> str:
-        """What is changed into what, at whatever line of its module."""
-        return key(self.module, self.was, self.now)
-
-
-def key(module: str, was: str, now: str) -> str:
-    """By what a mutant is known in the list of those that are accepted."""
-    return f"{module}: {was}  ->  {now}"
-
-
-class SwapExtremes(Operator):
-    """`max` for `min` and `min` for `max`, of Python and of arrays, which cosmic-ray does not do by itself."""
-
-    OTHER = {"max": "min", "min": "max", "maximum": "minimum", "minimum": "maximum"}  # noqa: RUF012 # constant
-
-    def mutation_positions(self, node: Any) -> Iterator[tuple[Any, Any]]:
-        if isinstance(node, Name) and node.value in self.OTHER:
-            yield node.start_pos, node.end_pos
-
-    def mutate(self, node: Any, index: int) -> Any:
-        return Name(self.OTHER[node.value], node.start_pos, node.prefix)
-
-    @classmethod
-    def examples(cls) -> tuple[()]:
-        return ()
-
-
-def operators() -> list[Operator]:
-    """Those of cosmic-ray that need no arguments, and the extremes."""
-    classes = [get_operator(name) for name in sorted(operator_names())]
-    return [*(operator() for operator in classes if not operator.arguments()), SwapExtremes()]
-
-
-def changes(module: str) -> list[tuple[str, Operator, int]]:
-    """Every change of a module, as an operator and the number of the place where it is applied."""
-    nodes = list(ast_nodes(get_ast((ROOT / module).read_text(encoding="utf-8"))))
-    return [
-        (module, operator, number)
-        for operator in operators()
-        for number in range(sum(len(list(operator.mutation_positions(node))) for node in nodes))
-    ]
-
-
-def mutant(module: str, operator: Operator, number: int) -> Mutant | None:
-    """The module with this change; None if that is no program, or the same but for its annotations."""
-    source = (ROOT / module).read_text(encoding="utf-8")
-    changed = mutate_code(source, operator, number)
-    try:
-        if changed is None or without_annotations(changed) == without_annotations(source):
-            return None
-    except SyntaxError:
-        return None
-    pairs = enumerate(zip(source.splitlines(), changed.splitlines(), strict=False), start=1)
-    line, was, now = next((line, was, now) for line, (was, now) in pairs if was != now)
-    return Mutant(module, line, was.strip(), now.strip(), changed)
-
-
-def without_annotations(source: str) -> str:
-    """What a program does: annotations are strings that nobody evaluates, nor what is imported for them."""
-    tree = ast.parse(source)
-    tree.body = [
-        node for node in tree.body if not (isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test))
-    ]
-    for node in ast.walk(tree):
-        for part in ("annotation", "returns"):
-            if hasattr(node, part):
-                setattr(node, part, None)
-    return ast.dump(tree)
 
 
 def chosen(modules: list[str], drawn: int, seed: int) -> list[Mutant]:

@@ -146,6 +146,11 @@ def test_relu_has_the_slope_0_at_0_and_remembers_its_arguments():
         assert (unknown.lower() <= 0, unknown.upper() >= 1, unknown.rad() < 0.6) == (True, True, True)
 
 
+@pytest.mark.parametrize("numbers", [Floats(DTYPE), Balls()], ids=["floats", "balls"])
+def test_the_textbooks_writing_alone_is_what_is_computed_if_nothing_is_asked_for(numbers):
+    assert (numbers.fused, numbers.leading) == (False, ())
+
+
 def test_an_array_of_a_problem_gets_the_leading_axes_once():
     floats = Floats(np.dtype("float32"), leading=(2,), leaf=lambda values: values.view(np.matrix))
     leaf = floats.leaf(np.ones(3))

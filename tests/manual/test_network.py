@@ -10,7 +10,7 @@ from extended import assert_gradients_are_slopes
 from gradparity.backends import Chunks, LastSteps, Problem, Recurrent, Window
 from gradparity.backends.references.manual_backend import answer
 from gradparity.compare.testing.strategies import problems
-from gradparity.manual import affine
+from gradparity.manual import LOSSES, affine, feedforward
 from gradparity.manual.losses import length_mask
 from gradparity.manual.stack import CELLS
 from hypothesis import given, settings
@@ -183,6 +183,25 @@ def test_everything_stays_in_the_dtype_of_the_problem(model, dtype, reduction):
     found = answer(make(replace(model, reduction=reduction), dtype=dtype, lengths=[6, 2]))
     arrays = [found.loss, found.outputs, *found.gradients.values(), *found.adjoints.values()]
     assert {array.dtype.name for array in arrays} == {dtype}
+
+
+@pytest.mark.parametrize("bias", [-1e4, 1e4])
+@of_every_cell
+def test_a_sigmoid_that_is_0_warns_of_no_overflow_on_the_way(cell, bias):
+    problem = make(Recurrent(cell, 3, 5, 4))
+    params = problem.params | {"b": problem.params["b"] + bias}
+    options = {"activation": "sigmoid"} if cell == "rnn" else {}
+    mask = np.ones(problem.leading, dtype=bool)
+    h, _ = CELLS[cell].forward(params, problem.inputs, tuple(problem.states.values()), mask, **options)
+    assert np.isfinite(h).all()
+
+
+def test_nor_do_a_network_without_time_and_the_cross_entropy_of_a_sigmoid():
+    params = {"W1": np.full((2, 1), -1e4), "b1": np.zeros(2), "W2": np.ones((2, 2)), "b2": np.zeros(2)}
+    found = feedforward.loss_and_gradients(params, np.ones((1, 1)), np.ones((1, 2)))
+    assert found.loss == 0.25  # of two outputs ½ that should be 1
+    losses, do = LOSSES["sigmoid_cross_entropy"](np.array([[-1e4, 1e4]]), np.array([[0.0, 1.0]]))
+    assert (losses.tolist(), do.tolist()) == ([0], [[0, 0]])
 
 
 def test_shapes_are_checked_in_this_test_run():
