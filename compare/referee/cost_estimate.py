@@ -3,7 +3,8 @@
 The memory of three phases was measured on networks of 0.5 to 15 million numbers, with one to four backends. With Q
 numbers in an answer, of which the largest array has M, n answers of s bytes a number and p = n (n − 1) / 2 pairs:
 
-    tolerance    the answer and its perturbation, in float64 and as they were computed    (16 + 3 s) Q
+    tolerance    the tape of variables V and leaves P, and the spreads in float64          (8 V + 4 P) s + 20 Q
+                 of a small answer, whose probes run beside each other                     (38 V + 14 P) s + 20 Q
     gathering    all answers, and what a framework keeps for its backward pass            (n + 8) s Q
     judgement    all answers, and one array of each in float64 with all differences       n s Q + 8 (5 n + 2 p + 2) M
 """
@@ -18,7 +19,7 @@ from pathlib import Path
 
 from ...backends import Problem, RequestError
 from ..answers import Training, expected_shapes
-from ..tolerance import NUMBER_OF_PROBES
+from ..tolerance import LARGE, NUMBER_OF_PROBES
 
 MEMORY = "GRADPARITY_MEMORY"  # the variable that says how many GiB a comparison may take
 DEFAULT_GIB = 4.0
@@ -82,7 +83,10 @@ def estimate_cost(problem: Problem, backends: int, training: Training | None = N
     s, n = problem.dtype.itemsize, max(2, backends)
     pairs = n * (n - 1) // 2
     judging = n * s * numbers + 8 * (5 * n + 2 * pairs + 2) * largest
-    memory = max((16 + 3 * s) * numbers, (n + 8) * s * numbers, judging)
+    of_variables, of_leaves = (8, 4) if sum(sizes) > LARGE else (38, 14)
+    leaves = sum(array.size for array in problem.differentiable.values())
+    tape = (of_variables * (sum(sizes) - leaves) + of_leaves * leaves) * s
+    memory = max(tape + 20 * numbers, (n + 8) * s * numbers, judging)
     weights = sum(array.size for array in problem.params.values())
     products = 3.0 * problem.seq_len * problem.batch_size * weights
     runs = (NUMBER_OF_PROBES + 1) * SECONDS_PER_NUMBER * sum(sizes) + (

@@ -2,6 +2,7 @@
 
 from .measurement import (
     FLOOR_ULP,
+    LARGE,
     MAX_RELATIVE_TOLERANCE,
     NUMBER_OF_PROBES,
     Reason,
@@ -14,6 +15,7 @@ from .measurement import (
 
 __all__ = [
     "FLOOR_ULP",
+    "LARGE",
     "MAX_RELATIVE_TOLERANCE",
     "NUMBER_OF_PROBES",
     "Reason",
