@@ -10,6 +10,7 @@ import numpy as np
 
 from ...backends import FeedForward, Model, OrderedSystem, Problem, Recurrent
 from ..systems import System
+from ..systems.regimes import readout_names
 
 SMALL_SIZES = (1, 2, 3)
 SATURATING, LARGE = 4.0, 10.0  # factors of ordinary numbers
@@ -52,7 +53,7 @@ def telling_problems(cut: System, system: System, seeds: Iterable[int], dtype: s
         yield _with_as_many_terms(cut, system).problem(seed=seed, dtype=dtype)
         problem = cut.problem(seed=seed, dtype=dtype)
         yield _scaled(problem, SATURATING, tuple(problem.params), {"inputs": problem.inputs, **problem.states})
-        yield _scaled(problem, LARGE, tuple(name for name in problem.params if name == _readout(problem)), {})
+        yield _scaled(problem, LARGE, readout_names(problem)[:1], {})
 
 
 def _with_as_many_terms(cut: System, system: System) -> System:
@@ -61,11 +62,6 @@ def _with_as_many_terms(cut: System, system: System) -> System:
     if cut.seq_len < system.seq_len or cut.batch_size == system.batch_size:
         return replace(cut, batch_size=system.batch_size * system.seq_len)
     return replace(cut, seq_len=system.batch_size * system.seq_len)
-
-
-def _readout(problem: Problem) -> str:
-    """The name of the last matrix of weights."""
-    return [name for name, array in problem.params.items() if array.ndim > 1][-1]
 
 
 def _scaled(problem: Problem, by: float, params: tuple[str, ...], others: Mapping[str, np.ndarray]) -> Problem:

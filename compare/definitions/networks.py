@@ -115,10 +115,11 @@ def differentiate(
     for name, variable in problem.model.variables(*problem.leading).items():
         steps = []
         for step in range(variable.shape[0] if variable.steps else 1):
-            shape = variable.shape[1:] if variable.steps else variable.shape
             of_copies = [copy.gradient for copy in computed.steps[name][step]]
-            nothing = numbers.leaf(np.zeros(shape, problem.dtype))
-            steps.append(sum(of_copies[1:], of_copies[0]) if of_copies else nothing)
+            if not of_copies:
+                shape = variable.shape[1:] if variable.steps else variable.shape
+                of_copies = [numbers.leaf(np.zeros(shape, problem.dtype))]
+            steps.append(sum(of_copies[1:], of_copies[0]))
         adjoints[name] = np.stack(steps, len(numbers.leading)).reshape(*numbers.leading, *variable.shape)
     gradients = {name: leaf.gradient for name, leaf in computed.leaves.items()}
     loss = computed.loss.value

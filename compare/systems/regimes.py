@@ -49,7 +49,7 @@ def confident(problem: Problem) -> Problem | None:
         outputs.max() if outputs.max() > 0 else -outputs.min()
     )  # it is e^o of a positive one that overflows
     factor = 2.0 ** np.ceil(np.log2(CONFIDENT / largest)) if 0 < largest < CONFIDENT else 1.0
-    sure = _changed(problem, params={_readout(problem)[0]: lambda V: float(factor) * V})
+    sure = _changed(problem, params={readout_names(problem)[0]: lambda V: float(factor) * V})
     is_longest = np.arange(problem.batch_size) == np.argmax(problem.sequence_lengths)
     return _with_wrong_targets(sure, is_longest)
 
@@ -74,7 +74,7 @@ def zeros_and_ties(problem: Problem) -> Problem:
     """
     if isinstance(problem.model, OrderedSystem):
         return _changed(problem, inputs=np.zeros_like)
-    readout = _readout(problem)
+    readout = readout_names(problem)
     params: dict[str, Callable[[np.ndarray], np.ndarray]] = {
         name: _every_second_zero if array.ndim == 1 else _first_row_zero
         for name, array in problem.params.items()
@@ -111,7 +111,7 @@ def large_gradients(problem: Problem, copies: int = COPIES) -> Problem:
     if not _has_cross_entropy(problem):
         return _batch_repeated(_changed(problem, targets=lambda y: y + y.dtype.type(LARGE)), copies)
     is_single_layer = not isinstance(model, Recurrent) and len(model.sizes) == 2
-    changes = {"inputs": _times_large} if is_single_layer else {"params": {_readout(problem)[0]: _times_large}}
+    changes = {"inputs": _times_large} if is_single_layer else {"params": {readout_names(problem)[0]: _times_large}}
     sure = _changed(problem, **changes)
     return _batch_repeated(_with_wrong_targets(sure, np.ones(problem.batch_size, bool)), copies)
 
@@ -162,8 +162,20 @@ def _has_cross_entropy(problem: Problem) -> bool:
     return getattr(problem.model, "loss", "").endswith("cross_entropy")
 
 
-def _readout(problem: Problem) -> tuple[str, ...]:
-    """The names of the read-out's weights and, if it has them, of its biases: V and c, or those of the last layer."""
+def readout_names(problem: Problem) -> tuple[str, ...]:
+    """The names of the read-out's weights and, if it has them, of its biases: V and c, or those of the last layer.
+
+    Args:
+        problem: of a recurrent or a feed-forward model.
+
+    Returns:
+        One name, or two.
+
+    Example:
+        >>> from gradparity.compare import SYSTEMS
+        >>> readout_names(SYSTEMS["lstm"].problem(seed=0))
+        ('V', 'c')
+    """
     if isinstance(problem.model, Recurrent):
         return tuple(name for name in ("V", "c") if name in problem.params)
     last = len(problem.model.sizes) - 1  # type: ignore[union-attr]

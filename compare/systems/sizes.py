@@ -62,9 +62,7 @@ def with_seq_len(system: System, seq_len: int) -> System:
         >>> with_seq_len(SYSTEMS["elman-lengths"], 60).lengths
         (60, 5, 35)
     """
-    T = require_integer("seq_len", seq_len, at_least=1)
-    if "seq_len" not in system.model.LEADING:
-        raise InvalidProblemError(f"seq_len = {T} was given, but {system.name} has no time")
+    T = _require_size("seq_len", seq_len, system, lacks="time")
     lengths = system.lengths and tuple(max(1, length * T // system.seq_len) for length in system.lengths)
     return replace(system, seq_len=T, lengths=lengths)
 
@@ -87,11 +85,17 @@ def with_batch_size(system: System, batch_size: int) -> System:
         >>> with_batch_size(SYSTEMS["elman-lengths"], 5).lengths
         (12, 1, 7, 12, 1)
     """
-    B = require_integer("batch_size", batch_size, at_least=1)
-    if "batch_size" not in system.model.LEADING:
-        raise InvalidProblemError(f"batch_size = {B} was given, but {system.name} has no batch")
+    B = _require_size("batch_size", batch_size, system, lacks="batch")
     lengths = system.lengths and tuple(system.lengths[b % len(system.lengths)] for b in range(B))
     return replace(system, batch_size=B, lengths=lengths)
+
+
+def _require_size(name: str, size: int, system: System, *, lacks: str) -> int:
+    """The size, if it is at least 1 and the system has one of that name."""
+    size = require_integer(name, size, at_least=1)
+    if name not in system.model.LEADING:
+        raise InvalidProblemError(f"{name} = {size} was given, but {system.name} has no {lacks}")
+    return size
 
 
 def _shown(sizes: Sequence[int]) -> str:

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 
@@ -26,8 +26,8 @@ from ..definitions import Floats, differentiate
 from .kinks import Kinks
 from .rounding import Roundings, Underflow
 
-Reason = Literal["", "rounding", "kink", "underflow", "cancellation"]
 Source = Literal["rounding", "kink", "underflow", "cancellation"]
+Reason = Literal["", Source]
 Blocks = dict[str, np.ndarray]
 
 SPREAD_MULTIPLE = 8.0  # of the spread that two correct answers may differ by
@@ -207,8 +207,9 @@ class _Spreads:
     def __init__(self, baseline: Blocks) -> None:
         self.baseline = baseline
         self.scale = {name: _block_maxima(values) for name, values in baseline.items()}
-        sources: tuple[Source, ...] = ("rounding", "kink", "underflow", "cancellation")
-        self.by_source = {source: {n: np.zeros_like(scale) for n, scale in self.scale.items()} for source in sources}
+        self.by_source: dict[Source, Blocks] = {
+            source: {name: np.zeros_like(scale) for name, scale in self.scale.items()} for source in get_args(Source)
+        }
 
     def add(self, source: Source, probe: Blocks) -> None:
         spread = self.by_source[source]
