@@ -144,11 +144,16 @@ def bare(session: nox.Session) -> None:
 
 @nox.session(venv_backend="venv", default=False)
 def lowest(session: nox.Session) -> None:
-    """Commands, then the tests, with the lowest version that pyproject.toml declares of everything, except of torch."""
+    """Commands with the lowest version that pyproject.toml declares of everything, except of torch; `-- tests` adds tests.
+
+    Not all tests if nobody asks for them: many turn the warnings of these old versions into errors, or read the words of
+    a newer one.
+    """
     session.install("-e", ".[test]", *lowest_versions())
     folder = empty_folder(session, "lowest")
     run_commands(session, [*SMALL_COMMANDS, *WITH_TORCH], folder)
-    session.run("pytest", *session.posargs)
+    if session.posargs:
+        session.run("pytest", "-W", "default", *session.posargs)
 
 
 @nox.session(venv_backend="venv", python=["3.12", "3.13"], default=False)
