@@ -374,18 +374,18 @@ HOSTS = {
 HOSTS["all at once"] = "\n".join(HOSTS.values())
 
 
-def in_host(host, between):
-    code = f"{STATE}\n{HOSTS[host]}\nbefore = state()\n{between}\nafter = state()\n"
-    code += "print([name for name in before if before[name] != after[name]])"
+def in_host(host, *programs):
+    """What of the host's state each program has changed."""
+    code = f"{STATE}\n{HOSTS[host]}\n"
+    for program in programs:
+        code += f"before = state()\n{program}\nafter = state()\n"
+        code += "print([name for name in before if before[name] != after[name]])\n"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    return done.stdout.strip()
+    return done.stdout.splitlines()
 
 
-@pytest.mark.parametrize("host", [case(host, campaign=host not in ("plain", "all at once")) for host in HOSTS])
+@pytest.mark.parametrize("host", [case(host, campaign=host != "all at once") for host in HOSTS])
 def test_the_host_finds_its_global_state_as_it_left_it(host):
-    assert in_host(host, COMPARE) == "[]"
-
-
-def test_a_change_of_global_state_is_seen():
-    assert in_host("plain", "torch.manual_seed(7); numpy.seterr(over='ignore')") == "['torch random', 'numpy errors']"
+    a_change = "torch.manual_seed(7); numpy.seterr(over='ignore' if numpy.geterr()['over'] == 'raise' else 'raise')"
+    assert in_host(host, COMPARE, a_change) == ["[]", "['torch random', 'numpy errors']"]
