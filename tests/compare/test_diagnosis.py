@@ -117,7 +117,7 @@ def test_a_planted_mistake_is_named_and_so_is_nothing_that_gives_another_answer(
     assert_true(diagnosis, problem, values)
 
 
-@pytest.mark.parametrize("number", [case(number, campaign=number > 2) for number in range(12)])
+@pytest.mark.parametrize("number", [case(number, campaign=number not in (1, 2)) for number in range(12)])
 def test_of_two_mistakes_at_once_whatever_is_said_is_true(number):
     rng = np.random.default_rng(number)
     problem = replace(SYSTEMS[("elman-softmax", "gru", "mlp")[number % 3]], seq_len=3, batch_size=2).problem(
@@ -282,7 +282,7 @@ def test_what_holds_on_one_problem_only_is_not_said():
 @pytest.mark.parametrize(
     ("what", "value"),
     [
-        case(what, value, campaign=i != j)
+        case(what, value, campaign=i != j or what == "the loss")
         for i, what in enumerate(("everything", "an entry", "the loss"))
         for j, value in enumerate((np.nan, np.inf, -np.inf))
     ],
