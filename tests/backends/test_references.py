@@ -49,6 +49,7 @@ MODELS = {
 # JAX compiles every model anew, which takes a second: so some tests sweep over a choice of them.
 SINGLE = ("rnn", "forward", "lstm", "gru", "stack of both", "window", "last steps", "mlp", "ordered")
 PREPARED = ("rnn", "forward", "lstm", "both directions", "window", "classes", "ordered", "one variable")
+SIMILAR = ("concatenated", "stack", "both directions", "chunks")  # each has its like among the others
 
 
 def make(dtype="float64", model=MODEL, **options):
@@ -101,7 +102,11 @@ def test_only_torch_nn_refuses_anything():
 @pytest.mark.parametrize(
     ("name", "model_name", "dtype"),
     [
-        *((name, model_name, "float64") for name in NAMES for model_name in able(name)),
+        *(
+            case(name, model_name, "float64", campaign=name == "jax" and model_name in SIMILAR)
+            for name in NAMES
+            for model_name in able(name)
+        ),
         *(
             case(name, model_name, "float32", campaign=name == "jax" and model_name not in ("rnn", "last steps", "mlp"))
             for name in NAMES
@@ -216,7 +221,7 @@ def test_a_foreign_byte_order_will_do_too():
 @pytest.mark.parametrize(
     ("name", "model_name"),
     [
-        case(name, model_name, campaign=name == "jax" and number % 2 == 1)
+        case(name, model_name, campaign=name == "jax" and (number % 2 == 1 or model_name == "window"))
         for name in NAMES
         for number, model_name in enumerate(PREPARED)
         if model_name in able(name)

@@ -233,19 +233,7 @@ def test_who_disagrees_fails_or_dies_has_no_time_and_a_reason(result):
 
 
 def test_the_command_shows_it_and_ends_with_1_if_somebody_was_refused(candidates, capsys, monkeypatch):
-    arguments = [
-        "bench",
-        "--cell",
-        "rnn",
-        "--dtype",
-        "float32",
-        "--size",
-        "2,3,4,5",
-        "--rounds",
-        "2",
-        "--backend",
-        "manual",
-    ]
+    arguments = "bench --cell rnn --dtype float32 --size 2,3,4,5 --rounds 2 --backend manual".split()
     right, wrong = candidates("Right", "Wrong")
     with pytest.raises(SystemExit) as ended:
         main([*arguments, "--backend", right, "--json", "times.json", "--plot", "times.svg", "--pyperf", "suite.json"])
@@ -313,14 +301,8 @@ def test_an_interrupted_run_keeps_what_it_measured(candidates, at_once, tmp_path
         if done > 1:
             raise KeyboardInterrupt
 
-    result = bench(
-        "manual",
-        *candidates("Right"),
-        timed=[TINY, replace(TINY, cell="gru")],
-        measured=shown.append,
-        progress=interrupt,
-        log=tmp_path / "log.jsonl",
-    )
+    two, log = [TINY, replace(TINY, cell="gru")], tmp_path / "log.jsonl"
+    result = bench("manual", *candidates("Right"), timed=two, measured=shown.append, progress=interrupt, log=log)
     assert result.interrupted
     assert [one.workload for one in result.measurements] == [one.workload for one in shown] == [TINY]
     assert len((tmp_path / "log.jsonl").read_text().splitlines()) == 2  # the header, too
