@@ -233,7 +233,8 @@ def test_who_disagrees_fails_or_dies_has_no_time_and_a_reason(result):
 
 
 def test_the_command_shows_it_and_ends_with_1_if_somebody_was_refused(candidates, capsys, monkeypatch):
-    arguments = "bench --cell rnn --dtype float32 --size 2,3,4,5 --rounds 2 --backend manual".split()
+    arguments = ["bench", "--cell", "rnn", "--dtype", "float32", "--size", "2,3,4,5", "--rounds", "2"]
+    arguments += ["--backend", "manual"]
     right, wrong = candidates("Right", "Wrong")
     with pytest.raises(SystemExit) as ended:
         main([*arguments, "--backend", right, "--json", "times.json", "--plot", "times.svg", "--pyperf", "suite.json"])
