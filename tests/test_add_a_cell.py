@@ -45,9 +45,9 @@ def run(house, *arguments):
 
 
 def test_the_cell_of_the_page_is_compared_and_agrees(house):
-    done = run(house, "-m", "gradparity.compare", "compare", "mgu", "--certify")
+    done = run(house, "-m", "gradparity.compare", "compare", "mgu", "--certify", "--seed", "0")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "6 agree" in done.stdout
+    assert "2 agree" in done.stdout
     assert "agree (certified)" in done.stdout
     assert "torch-nn: torch.nn has no layer of the cell mgu" in done.stdout
 
@@ -69,7 +69,8 @@ for options in (dict(num_layers=2, bidirectional=True), dict(truncation=Window(3
     model = Recurrent("mgu", 3, 5, 4, **options)
     problem = Problem.from_seed(model, seq_len=7, batch_size=3, seed=0, dtype=sys.argv[2], lengths=[7, 1, 4])
     assert_agree(problem, ["manual", Lines()])
-    names = {block.name for block in assert_agree(problem, ["manual", "torch", "jax"]).blocks}
+    others = ["torch"] if model.truncation else ["torch", "jax"]  # which compiles each model anew
+    names = {block.name for block in assert_agree(problem, ["manual", *others]).blocks}
     assert "dh_t" in names or "layer1.dh_t.reverse" in names
 """
 

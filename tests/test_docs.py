@@ -141,7 +141,10 @@ RESULTS = {  # of some scripts, by a text that they have
 }
 
 
-@pytest.mark.parametrize("block", SCRIPTS, ids=str)
+COMPILES = 'get_backend("jax").prepare('  # for so many steps, for ten seconds: the session `docs` runs it
+
+
+@pytest.mark.parametrize("block", [case(block, campaign=COMPILES in block.text, id=str(block)) for block in SCRIPTS])
 def test_the_python_runs(block, folder):
     scope = run(block)
     assert all(is_right(scope) for text, is_right in RESULTS.items() if text in block.text)

@@ -38,7 +38,31 @@ COMPILED = {
     "gru, reset before": Recurrent("gru", 3, 5, 4, reset="before", bias=False),
 }
 of_both_dtypes = pytest.mark.parametrize("dtype", DTYPES)
-of_both = pytest.mark.parametrize("name", CANDIDATES)
+
+
+@pytest.fixture
+def compiler(request):
+    """PyTorch's, or none: the first step that a process compiles takes 20 s, which a campaign has."""
+    steps = sys.modules[type(get_backend("torch-compile")).__module__]._compiled_step
+    with pytest.MonkeyPatch.context() as patched:
+        if not request.param:
+            patched.setattr("torch.compile", lambda function, **_: function)
+            steps.cache_clear()
+        yield steps
+    if not request.param:
+        steps.cache_clear()
+
+
+COMPILERS = [case(False, campaign=False, id="as it is written"), case(True, campaign=True, id="compiled")]
+of_every_step = pytest.mark.parametrize("compiler", COMPILERS, indirect=True)
+of_both = pytest.mark.parametrize(
+    ("name", "compiler"),
+    [
+        case("autograd", False, campaign=False),
+        *(case("torch-compile", *c.values, campaign=bool(c.marks)) for c in COMPILERS),
+    ],
+    indirect=["compiler"],
+)
 
 
 def make(model=MODEL, dtype="float64", **options):
@@ -105,29 +129,29 @@ def test_what_lies_past_a_length_does_not_matter_even_where_it_overflows(dtype):
     assert_agrees("autograd", replace(problem, inputs=inputs, targets=targets))
 
 
-@pytest.mark.parametrize(
-    "model_name", [case(name, campaign=name in ("lstm in a stack of both directions", "gru")) for name in COMPILED]
-)
-def test_torch_compile_agrees(model_name):
+@of_every_step
+@pytest.mark.parametrize("model_name", COMPILED)
+def test_torch_compile_agrees(model_name, compiler):
     assert_agrees("torch-compile", make(COMPILED[model_name]))
 
 
-def test_torch_compile_agrees_in_single_precision():
+@of_every_step
+def test_torch_compile_agrees_in_single_precision(compiler):
     assert_agrees("torch-compile", make(dtype="float32"))
 
 
-def test_torch_compile_compiles_once_for_all_lengths_losses_and_input_sizes():
-    compiled = sys.modules[type(get_backend("torch-compile")).__module__]._compiled_step
+@of_every_step
+def test_torch_compile_compiles_once_for_all_lengths_losses_and_input_sizes(compiler):
     assert_agrees("torch-compile", make())
-    before = compiled.cache_info().misses
+    before = compiler.cache_info().misses
     for model, T in ((MODEL, 9), (replace(MODEL, input_size=1, loss="squared_error"), 1)):
         problem = Problem.from_seed(model, seed=1, seq_len=T, batch_size=2, lengths=[T, 1])
         assert_agrees("torch-compile", problem)
-    assert compiled.cache_info().misses == before
+    assert compiler.cache_info().misses == before
 
 
 @of_both
-def test_a_prepared_run_names_the_parameters_gradients_and_stays_in_single_precision(name):
+def test_a_prepared_run_names_the_parameters_gradients_and_stays_in_single_precision(name, compiler):
     problem = make(dtype="float32")
     evaluation, run = get_backend(name).evaluate(problem), get_backend(name).prepare(problem)
     for _ in range(2):
@@ -166,7 +190,7 @@ def test_what_a_candidate_cannot_compute_it_refuses_with_a_reason(name, model, r
 
 
 @of_both
-def test_a_fault_in_a_candidate_is_found(name, monkeypatch):
+def test_a_fault_in_a_candidate_is_found(name, compiler, monkeypatch):
     backend = get_backend(name)
     right = backend.evaluate(make())
     right.gradients["W"][0, 0] *= 1 + 1e-9

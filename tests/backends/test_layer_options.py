@@ -12,6 +12,7 @@ from gradparity.backends import Problem, Recurrent, RequestError
 from gradparity.backends.adapters import from_params, wrap_layer
 from gradparity.backends.adapters.cell_functions import function_name
 from gradparity.backends.adapters.keras_engine import keras_on
+from sampling import case
 
 RNN = Recurrent("rnn", 3, 5, 2, activation="relu")
 PARAMS = Problem.from_seed(RNN, seed=2, seq_len=4, batch_size=2, dtype="float32").params
@@ -43,9 +44,9 @@ def test_a_plain_cell_tells_its_activation():
             lambda: nnx.GRUCell(3, 5, gate_fn=nnx.hard_sigmoid, activation_fn=nnx.relu, rngs=nnx.Rngs(0)),
             {"gate function": "hard_sigmoid", "activation": "relu"},
         ),
-        (lambda: nnx.OptimizedLSTMCell(3, 5, rngs=nnx.Rngs(0)), {}),
+        case(lambda: nnx.OptimizedLSTMCell(3, 5, rngs=nnx.Rngs(0)), {}, campaign=True),
         (lambda: nnx.SimpleCell(3, 5, residual=True, rngs=nnx.Rngs(0)), {"residual": "True"}),
-        (lambda: keras_layer("LSTM", 5, activation="relu"), {"activation": "relu"}),
+        case(lambda: keras_layer("LSTM", 5, activation="relu"), {"activation": "relu"}, campaign=True),
         (lambda: keras_layer("GRU", 5, recurrent_activation="hard_sigmoid"), {"gate function": "hard_sigmoid"}),
         (lambda: torch.nn.GRU(3, 5), {}),
     ],

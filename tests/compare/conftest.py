@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import shlex
 import sys
 
 import pytest
@@ -40,12 +41,13 @@ def hide(monkeypatch):
 
 
 @pytest.fixture
-def project(pytester):
+def project(pytester, monkeypatch):
     """A project with three backends; runs pytest in it."""
     pytester.makepyfile(mine=BACKENDS)
+    monkeypatch.setenv("PYTEST_ADDOPTS", shlex.join(LEAN))  # also where a printed command runs it again
 
     def run(*arguments):
-        return pytester.runpytest_subprocess(*LEAN, *arguments)
+        return pytester.runpytest_subprocess(*arguments)
 
     run.pytester = pytester
     return run

@@ -17,8 +17,10 @@ KINDS = [
     *(({"cell": cell, "truncated": truncated}, 3) for cell in CELLS for truncated in (False, True)),
     *(({"family": family}, 6) for family in ("FeedForward", "OrderedSystem")),
 ]
-IN_BOTH_DTYPES = [  # of which the campaign alone has each kind in the other dtype
-    case(kind, models, dtype, campaign=(i + j) % 2 == 1, id="-".join(map(str, [*kind.values(), dtype])))
+IN_BOTH_DTYPES = [  # of which the campaign alone has each in the other dtype, and each cell in the other truncation
+    case(
+        kind, models, dtype, campaign=(i + j) % 2 == 1 or i in (1, 2, 5), id="-".join(map(str, [*kind.values(), dtype]))
+    )
     for i, (kind, models) in enumerate(KINDS)
     for j, dtype in enumerate(DTYPES)
 ]

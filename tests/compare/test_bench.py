@@ -65,13 +65,28 @@ class Unable(ManualBackend):
 '''
 
 
-@pytest.fixture
-def candidates(tmp_path, monkeypatch):
-    """The names of the backends above, in a module in the current folder."""
-    (tmp_path / "candidates.py").write_text(CANDIDATES)
-    monkeypatch.chdir(tmp_path)
+def in_module(folder, monkeypatch):
+    """The names of the backends above, in a module in the folder, which becomes the current one."""
+    (folder / "candidates.py").write_text(CANDIDATES)
+    monkeypatch.chdir(folder)
     monkeypatch.syspath_prepend("")
     return lambda *names: [f"candidates:{name}" for name in names]
+
+
+@pytest.fixture
+def candidates(tmp_path, monkeypatch):
+    return in_module(tmp_path, monkeypatch)
+
+
+@pytest.fixture
+def at_once(monkeypatch):
+    """No process is started: what is kept of a measurement does not depend on how it was made."""
+
+    def measure_workload(workload, backends, threads, rounds, device, progress):
+        progress(0.5)
+        return measurement(workload=workload)
+
+    monkeypatch.setattr("gradparity.compare.bench.run.measure_workload", measure_workload)
 
 
 def bench(*names, timed=(TINY,), **options):
@@ -180,20 +195,26 @@ def test_where_rounding_can_change_everything_no_answer_is_accepted():
 # What happens to whom
 
 
-def test_everybody_who_is_right_is_timed_in_every_round(candidates):
-    timings = bench("manual", *candidates("Right"), rounds=3).measurements[0].timings
+@pytest.fixture(scope="module")
+def result(tmp_path_factory):
+    """Three rounds of every backend above."""
+    with pytest.MonkeyPatch.context() as patched:
+        name = in_module(tmp_path_factory.mktemp("candidates"), patched)
+        names = name("Right", "Wrong", "Silent", "Odd", "Telling", "Dying", "Unable")
+        return bench("manual", *names, rounds=3)
+
+
+def test_everybody_who_is_right_is_timed_in_every_round(result):
+    timings = [timing for timing in result.measurements[0].timings if timing.verdict == "accepted"]
     assert [timing.backend for timing in timings] == ["floor", "manual", "candidates:Right"]
     for timing in timings:
-        assert timing.verdict == "accepted"
         assert len(timing.seconds) == 3
         assert timing.calls >= 1
         assert timing.memory is not None
         assert timing.memory >= 0
 
 
-def test_who_disagrees_fails_or_dies_has_no_time_and_a_reason(candidates):
-    names = candidates("Right", "Wrong", "Silent", "Odd", "Telling", "Dying", "Unable")
-    result = bench("manual", *names)
+def test_who_disagrees_fails_or_dies_has_no_time_and_a_reason(result):
     timings = by_name(result.measurements[0])
     expected = {
         "Wrong": ("disagrees", "dW_"),
@@ -208,30 +229,23 @@ def test_who_disagrees_fails_or_dies_has_no_time_and_a_reason(candidates):
         assert refused.verdict == verdict
         assert refused.reason.startswith(reason)
         assert not refused.seconds
-    assert timings["candidates:Right"].seconds
     assert {timing.backend for timing in result.refused} == {f"candidates:{name}" for name in [*expected][:5]}
 
 
-def test_the_command_shows_it_and_ends_with_1_if_somebody_was_refused(candidates, capsys):
-    arguments = [
-        "bench",
-        "--cell",
-        "rnn",
-        "--dtype",
-        "float32",
-        "--size",
-        "2,3,4,5",
-        "--rounds",
-        "2",
-        "--backend",
-        "manual",
-    ]
+def test_the_command_shows_it_and_ends_with_1_if_somebody_was_refused(candidates, capsys, monkeypatch):
+    arguments = ["bench", "--cell", "rnn", "--dtype", "float32", "--size", "2,3,4,5", "--rounds", "2"]
+    arguments += ["--backend", "manual"]
     right, wrong = candidates("Right", "Wrong")
     with pytest.raises(SystemExit) as ended:
         main([*arguments, "--backend", right, "--json", "times.json", "--plot", "times.svg", "--pyperf", "suite.json"])
     out = capsys.readouterr().out
     assert not ended.value.code
     assert "1 workload: 2 of 2 answers accepted" in out
+    refused = Timing(wrong, "disagrees", "dW differs")
+    monkeypatch.setattr(
+        "gradparity.compare.bench.run.measure_workload",
+        lambda workload, *_: Measurement(workload, (*measurement().timings, refused)),
+    )
     with pytest.raises(SystemExit) as ended:
         main([*arguments, "--backend", right, "--backend", wrong, "--against", "times.json"])
     out = capsys.readouterr().out
@@ -263,7 +277,7 @@ def test_the_files_are_a_picture_and_a_suite_that_pyperf_reads(tmp_path):
 # What is kept
 
 
-def test_a_log_is_continued_and_what_is_in_it_not_measured_again(candidates, tmp_path, monkeypatch):
+def test_a_log_is_continued_and_what_is_in_it_not_measured_again(candidates, at_once, tmp_path, monkeypatch):
     log, names = tmp_path / "log.jsonl", ["manual", *candidates("Right")]
     other = replace(TINY, cell="gru")
     first = bench(*names, log=log)
@@ -281,21 +295,15 @@ def test_a_log_is_continued_and_what_is_in_it_not_measured_again(candidates, tmp
     assert log.read_text() == "no log\n"
 
 
-def test_an_interrupted_run_keeps_what_it_measured(candidates, tmp_path, monkeypatch):
+def test_an_interrupted_run_keeps_what_it_measured(candidates, at_once, tmp_path):
     shown = []
 
     def interrupt(label, done):
         if done > 1:
             raise KeyboardInterrupt
 
-    result = bench(
-        "manual",
-        *candidates("Right"),
-        timed=[TINY, replace(TINY, cell="gru")],
-        measured=shown.append,
-        progress=interrupt,
-        log=tmp_path / "log.jsonl",
-    )
+    two, log = [TINY, replace(TINY, cell="gru")], tmp_path / "log.jsonl"
+    result = bench("manual", *candidates("Right"), timed=two, measured=shown.append, progress=interrupt, log=log)
     assert result.interrupted
     assert [one.workload for one in result.measurements] == [one.workload for one in shown] == [TINY]
     assert len((tmp_path / "log.jsonl").read_text().splitlines()) == 2  # the header, too

@@ -14,7 +14,7 @@ import pytest
 from gradparity.backends import Problem, backend_names, default_backend_names
 from gradparity.compare import SYSTEMS
 from gradparity.compare.campaign import cases as campaign
-from gradparity.compare.output import MAX_REPORTS
+from projects import BACKENDS
 
 WRONG_BACKEND = """
 from faults import Faulty, in_gradients
@@ -97,14 +97,17 @@ def test_json_on_standard_output_is_nothing_else(gradparity):
     assert "agree (rounding)" in err
 
 
-def test_the_diagnosis_of_every_disagreement_stands_in_the_json(gradparity, tmp_path):
+def test_the_diagnosis_of_every_disagreement_stands_in_the_json(gradparity, tmp_path, monkeypatch):
+    """Also of those of which no report is shown."""
     (tmp_path / "mine.py").write_text(WRONG_BACKEND)
-    seeds = [part for seed in range(MAX_REPORTS + 1) for part in ("--seed", seed)]
+    monkeypatch.setattr("gradparity.compare.campaign.display.MAX_REPORTS", 1)
+    seeds = ("--seed", 0, "--seed", 1)
     only = ("--backend", "mine:backend", "--backend", "manual", "--dtype", "float64")
-    code, out, _ = gradparity("compare", "elman-logistic", *seeds, *only, "--json", "-")
+    code, out, err = gradparity("compare", "elman-logistic", *seeds, *only, "--json", "-")
     assert code == 1
     results = json.loads(out)["results"]
-    assert len(results) == MAX_REPORTS + 1
+    assert len(results) == 2
+    assert "… and 1 more cases that are no agreement." in err
     for result in results:
         (suspect, *_) = result["diagnoses"]["mine"]["suspects"]
         assert suspect["mistakes"] == ["dW transposed"]
@@ -302,26 +305,29 @@ def test_help_teaches_by_example(gradparity):
     assert "gradparity flow elman-softmax elman-window --scale 1 --seq-len 30 --plot flow.svg" in " ".join(out.split())
 
 
-def command(*arguments):
-    return [sys.executable, "-m", "gradparity.compare", *arguments]
+def small_command(folder):
+    """A comparison without a framework, which takes seconds to load."""
+    (folder / "mine.py").write_text(BACKENDS)
+    options = ("--seed", "0", "--backend", "manual", "--backend", "mine:right")
+    return [sys.executable, "-m", "gradparity.compare", "compare", "elman-relu", *options]
 
 
 def test_python_m_is_the_same_program_and_a_pipe_gets_no_progress_bar(tmp_path):
     done = subprocess.run(
-        command("compare", "elman-relu", "--seed", "0", "--backend", "manual", "--backend", "torch"),
+        small_command(tmp_path),
         capture_output=True,
         text=True,
         cwd=tmp_path,
     )
     assert (done.returncode, done.stderr) == (0, "")
-    assert "agree (rounding)" in done.stdout
+    assert "agree (bitwise)" in done.stdout
     assert "\x1b" not in done.stdout
 
 
 def test_a_terminal_gets_a_progress_bar(tmp_path):
     controller, terminal = pty.openpty()
     done = subprocess.Popen(
-        command("compare", "elman-relu", "--seed", "0", "--backend", "manual", "--backend", "torch"),
+        small_command(tmp_path),
         stdout=subprocess.DEVNULL,
         stderr=terminal,
         cwd=tmp_path,

@@ -277,7 +277,13 @@ def conform(pytester):
     return run
 
 
-@pytest.mark.parametrize("mode", [(), ("--import-mode=importlib", "-n2")], ids=["as it is", "importlib, two workers"])
+@pytest.mark.parametrize(
+    "mode",
+    [
+        case((), campaign=True, id="as it is"),
+        case(("--import-mode=importlib", "-n2"), campaign=False, id="importlib, two workers"),
+    ],
+)
 def test_the_backend_of_the_page_conforms(pytester, conform, mode):
     (code,) = re.findall(r"^```python\n([^`]*class MyBackend.*?)^```$", PAGE.read_text(), re.DOTALL | re.MULTILINE)
     pytester.makepyfile(my_backend=code)
@@ -360,16 +366,30 @@ def test_what_a_backend_refuses_is_counted_among_what_was_left_out(pytester, con
     )
 
 
-def test_what_cannot_be_run_is_refused_in_one_line(pytester, conform):
+ONLY_MANUAL = "*manual is what backends are compared with: add --gradparity-certify"
+
+
+@pytest.mark.parametrize(
+    ("backends", "line"),
+    [
+        case(
+            (),
+            "*the conformance suite needs a backend: add --gradparity-backend NAME, or module:object",
+            campaign=False,
+        ),
+        case(("nowhere:backend",), "*backend 'nowhere:backend': there is no module 'nowhere'", campaign=True),
+        case(
+            ("faulty:Nameless",),
+            "*backend 'faulty:Nameless' fails at its name: RuntimeError: no name (faulty.py:*)",
+            campaign=False,
+        ),
+        case(("manual",), ONLY_MANUAL, campaign=True),
+        case(("faulty:Manual",), ONLY_MANUAL, campaign=False),
+    ],
+)
+def test_what_cannot_be_run_is_refused_in_one_line(pytester, conform, backends, line):
     pytester.makepyfile(faulty=FAULTY)
-    for backends, line in (
-        ((), "*the conformance suite needs a backend: add --gradparity-backend NAME, or module:object"),
-        (("nowhere:backend",), "*backend 'nowhere:backend': there is no module 'nowhere'"),
-        (("faulty:Nameless",), "*backend 'faulty:Nameless' fails at its name: RuntimeError: no name (faulty.py:*)"),
-        (("manual",), "*manual is what backends are compared with: add --gradparity-certify"),
-        (("faulty:Manual",), "*manual is what backends are compared with: add --gradparity-certify"),
-    ):
-        result = conform("-p", "no:xdist", backends=backends)
-        assert result.ret == pytest.ExitCode.USAGE_ERROR
-        result.stderr.fnmatch_lines([line])
-        assert len(result.stderr.str().strip().splitlines()) == 1
+    result = conform("-p", "no:xdist", backends=backends)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines([line])
+    assert len(result.stderr.str().strip().splitlines()) == 1

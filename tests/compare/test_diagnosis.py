@@ -13,10 +13,10 @@ from gradparity.compare.check.user_function import Derivation
 from gradparity.compare.diagnosis.search import Diagnosis, diagnose, wrong_values
 from gradparity.compare.diagnosis.wording import describe_diagnosis
 from gradparity.compare.mistakes import MISTAKES, attempt, together, values_of, variants_to_plant
-from sampling import case, chequered
+from sampling import case
 
 SINGLE = [name for name, system in SYSTEMS.items() if not system.training]
-IN_EVERY_RUN = ("elman-window", "linear-closed-form", "ordered-derivatives", "mlp", "lstm", "gru-reset-before")
+IN_EVERY_RUN = ("elman-window", "linear-closed-form", "ordered-derivatives", "mlp", "lstm")
 SMALL = Recurrent("rnn", 2, 3, 4)
 
 
@@ -117,7 +117,7 @@ def test_a_planted_mistake_is_named_and_so_is_nothing_that_gives_another_answer(
     assert_true(diagnosis, problem, values)
 
 
-@pytest.mark.parametrize("number", [case(number, campaign=number > 2) for number in range(12)])
+@pytest.mark.parametrize("number", [case(number, campaign=number not in (1, 2)) for number in range(12)])
 def test_of_two_mistakes_at_once_whatever_is_said_is_true(number):
     rng = np.random.default_rng(number)
     problem = replace(SYSTEMS[("elman-softmax", "gru", "mlp")[number % 3]], seq_len=3, batch_size=2).problem(
@@ -207,7 +207,9 @@ def test_the_signs_of_a_gradient_are_no_finite_differences():
 
 def test_a_norm_that_no_small_problem_reaches_is_named_on_the_screen(tmp_path, gradparity):
     (tmp_path / "clipping.py").write_text(CLIPPING)
-    code, out, _ = gradparity("check", f"{tmp_path / 'clipping.py'}:clipped", "--system", "elman-squared-error")
+    code, out, _ = gradparity(
+        "check", f"{tmp_path / 'clipping.py'}:clipped", "--system", "elman-squared-error", "--seed", 0
+    )
     assert code == 1
     assert "On none of the small problems that were tried is it wrong." in out
     assert "clipped by norm: to a norm of 10" in out
@@ -239,7 +241,14 @@ def differences(problem, step, back):
     return {"loss": right_values(problem)["loss"]} | values
 
 
-@pytest.mark.parametrize(("central", "step"), chequered([True, False], [1e-3, 1e-4, 1e-5, 1e-6, 1e-7, 1e-8]))
+@pytest.mark.parametrize(
+    ("central", "step"),
+    [
+        case(central, step, campaign=(central, step) not in ((True, 1e-3), (True, 1e-5), (False, 1e-8)))
+        for central in (True, False)
+        for step in (1e-3, 1e-4, 1e-5, 1e-6, 1e-7, 1e-8)
+    ],
+)
 def test_finite_differences_are_named_with_their_step(step, central):
     problem = Problem.from_seed(SMALL, seq_len=3, batch_size=2, seed=3)
     values = differences(problem, step, step if central else 0.0)
@@ -282,7 +291,7 @@ def test_what_holds_on_one_problem_only_is_not_said():
 @pytest.mark.parametrize(
     ("what", "value"),
     [
-        case(what, value, campaign=i != j)
+        case(what, value, campaign=i != j or what == "the loss")
         for i, what in enumerate(("everything", "an entry", "the loss"))
         for j, value in enumerate((np.nan, np.inf, -np.inf))
     ],

@@ -28,30 +28,36 @@ def test_a_backend_of_the_command_line_is_asked_too_and_certified_against_the_tr
     assert suggested_command(report)[-7:] == [*asked, "--certify"]
 
 
-def test_a_backend_of_the_command_line_hides_no_failure(project):
-    project.pytester.makepyfile(
-        """
-        import mine
-        import pytest
+RIGHT_AND_WRONG = """
+import mine
+import pytest
 
-        @pytest.mark.gradparity("elman-softmax", dtype="float64")
-        @pytest.mark.parametrize("backend", [mine.right, mine.wrong], ids=["right", "wrong"])
-        def test_it(gradparity, backend):
-            gradparity.assert_agree(backend)
-        """
-    )
+@pytest.mark.gradparity("elman-softmax", dtype="float64")
+@pytest.mark.parametrize("backend", [mine.right, mine.wrong], ids=["right", "wrong"])
+def test_it(gradparity, backend):
+    gradparity.assert_agree(backend)
+"""
+
+
+def test_a_backend_of_the_command_line_hides_no_failure(project):
+    project.pytester.makepyfile(RIGHT_AND_WRONG)
     result = project("--gradparity-backend", "mine:narrow")
     result.assert_outcomes(passed=1, failed=1)
     result.stdout.fnmatch_lines(["gradparity, 2 ×: narrow was left out: it is too narrow"])
-    project("--gradparity-backend", "mine:none").assert_outcomes(failed=2)
     result = project("--gradparity-backend", "mine:wrong")  # which the second test has already
     result.assert_outcomes(failed=2)
     assert "wrong and manual differ" in failure_report(result, "test_it[elman-softmax-float64-0-wrong]")
-    project("--gradparity-backend", "mine:another").assert_outcomes(failed=2)
     project.pytester.makepyfile(hiding=HIDES_JAX)
     result = project("-p", "hiding", "--gradparity-backend", "jax")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines(["*backend 'jax' needs jax, which is not installed: pip install \"gradparity[[]jax]\""])
+
+
+@pytest.mark.campaign
+@pytest.mark.parametrize("backend", ["none", "another"])
+def test_one_that_is_missing_or_has_the_name_of_another_hides_none_either(project, backend):
+    project.pytester.makepyfile(RIGHT_AND_WRONG)
+    project("--gradparity-backend", f"mine:{backend}").assert_outcomes(failed=2)
 
 
 def test_a_backend_of_the_command_line_is_asked_beside_all_others(project):
@@ -138,7 +144,7 @@ def test_a_command_is_printed_only_if_it_finds_the_backend(project):
         command = suggested_command(failure_report(result, f"test_it[elman-softmax-float64-0-{kind}]"))
         assert command[0] == "pytest"
         assert command[-1] == "--gradparity-backend=mine:right"
-        assert run_again(project, command)[0] == 1
+    assert run_again(project, command)[0] == 1
 
 
 def test_a_case_that_cannot_be_saved_hides_nothing(project):
@@ -199,4 +205,3 @@ def test_a_derivation_is_checked_in_the_dtype_and_from_the_seed_of_the_test(proj
     (case,) = project.pytester.path.glob("cases/*.npz")
     assert f"The problem is saved: cases/{case.name}" in report
     assert suggested_command(report)[-4:] == ["--dtype", "float32", "--seed", "7"]
-    assert run_again(project, suggested_command(report))[0] == 1

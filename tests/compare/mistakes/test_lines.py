@@ -68,7 +68,7 @@ def test_on_the_catalogue_they_agree_without_a_doubt(name, dtype):
     assert not comparison.failures
 
 
-@pytest.mark.parametrize("name", [case(name, campaign=number % 2 == 1) for number, name in enumerate(SINGLE)])
+@pytest.mark.parametrize("name", [case(name, campaign=number % 4 != 3) for number, name in enumerate(SINGLE)])
 def test_rounding_moves_them_about_as_far_as_it_moves_the_hand_derivation(name):
     problem = SYSTEMS[name].problem(seed=7)
     theirs = measure_rounding(problem, lambda on: quantities(as_answer(run(on).values), problem)).spread
