@@ -144,10 +144,9 @@ def bare(session: nox.Session) -> None:
 
 @nox.session(venv_backend="venv", default=False)
 def lowest(session: nox.Session) -> None:
-    """Commands with the lowest version that pyproject.toml declares of everything, except of torch; `-- tests` adds tests.
+    """Commands with the lowest versions that pyproject.toml declares, except of torch; `-- FILE` runs tests there, too.
 
-    Not all tests if nobody asks for them: many turn the warnings of these old versions into errors, or read the words of
-    a newer one.
+    Not all of them if nobody asks for it: many make errors of what these versions warn of, or read words of newer ones.
     """
     session.install("-e", ".[test]", *lowest_versions())
     folder = empty_folder(session, "lowest")

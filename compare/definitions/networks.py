@@ -15,6 +15,7 @@ import numpy as np
 from ...backends import Chunks, Evaluation, FeedForward, LastSteps, OrderedSystem, Problem, Recurrent, Window
 from ...backends.models import LayerDirection
 from .numbers import Array, Numbers
+from .powers import LossesOfPowers
 from .tape import (
     Variable,
     backward,
@@ -22,6 +23,7 @@ from .tape import (
     exp,
     log,
     logistic_loss,
+    passing,
     relu,
     reshaped,
     sigmoid,
@@ -230,8 +232,12 @@ def _direction(
     from_x = [from_all_x[..., t * B : (t + 1) * B, :] for t in range(T)]
     for t in order:
         steps[place.name("a")][t].append(from_x[t])
+    by_powers = model.differentiation == "closed_form" and x.numbers.fused and x.numbers.leading
+    losses = LossesOfPowers(p["W"].value, T) if by_powers else None
 
     def apply(t: int, before: CellState) -> CellState:
+        if losses:
+            before = tuple(passing(part, losses.lose) for part in before)
         new = CELLS[model.cell](model, p, from_x[t], before)
         for letter, variable in zip("hc", new, strict=False):
             steps[place.name(letter)][t].append(variable)
@@ -260,7 +266,8 @@ def _direction(
             state = tuple(stopped(part) for part in state)
         state = apply(t, state)
         states[t] = state[0]
-    return concatenated([states[t] for t in range(T)], axis=-2)
+    all_states = concatenated([states[t] for t in range(T)], axis=-2)
+    return passing(all_states, losses.note) if losses else all_states
 
 
 def _feedforward(

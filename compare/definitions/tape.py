@@ -193,6 +193,11 @@ def stopped(a: Variable) -> Variable:
     return Variable(a.value, numbers=a.numbers)
 
 
+def passing(a: Variable, pullback: Pullback) -> Variable:
+    """The same value, on whose way back a rule of its own is applied."""
+    return Variable(a.value, [Source(a, pullback)])
+
+
 def backward(
     result: Variable,
     progress: Callable[[float], None] = lambda part: None,

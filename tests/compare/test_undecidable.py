@@ -161,6 +161,28 @@ def test_a_product_that_is_lost_in_another_order_is_no_error(dtype, h, gate, tar
     assert_undecidable(problem, "underflow", says="lost in another order")
 
 
+def closed_form(W, V, *, T=4, dtype="float32"):
+    """A linear network of one unit whose loss is that of the last step, Vᵀ do times a power of W after another."""
+    options = {"activation": "identity", "loss": "squared_error", "loss_at": "last_step"}
+    model = Recurrent("rnn", 1, 1, 1, differentiation="closed_form", **options)
+    params = {"U": [[1.0]], "W": [[W]], "b": [0.5], "V": [[V]], "c": [0.25]}
+    arrays = {name: np.array(values, dtype) for name, values in params.items()}
+    inputs, targets = np.full((T, 1, 1), 0.75, dtype), np.ones((T, 1, 1), dtype)
+    return Problem(model, arrays, inputs, targets, h0=np.ones((1, 1), dtype))
+
+
+@pytest.mark.parametrize(
+    ("W", "V", "dtype"), [(1e-30, 1e15, "float32"), (3e-20, 1e12, "float32"), (1e-250, 1e120, "float64")]
+)
+def test_a_power_that_underflows_is_no_error_of_the_closed_form(W, V, dtype):
+    """W² is 0, and (Vᵀ do W) W is not."""
+    assert_undecidable(closed_form(W, V, dtype=dtype), "underflow", says="lost in another order")
+
+
+def test_a_closed_form_of_ordinary_numbers_is_decided():
+    assert compare(closed_form(0.5, 2.0), BACKENDS).verdict == "agree"
+
+
 def test_a_gate_of_ordinary_numbers_that_is_zero_is_an_error():
     problem = lost_in_one_order("float32", 0.5, 0.3, 2.0)
     assert compare(problem, ["manual", Faulty(in_gradients("b", lambda db: db * [1, 0, 1, 1]))]).verdict == "disagree"

@@ -10,7 +10,7 @@ from extended import assert_gradients_are_slopes
 from gradparity.backends import Chunks, LastSteps, Problem, Recurrent, Window
 from gradparity.backends.references.manual_backend import answer
 from gradparity.compare.testing.strategies import problems
-from gradparity.manual import LOSSES, affine, feedforward
+from gradparity.manual import LOSSES, affine, feedforward, loss_and_gradients
 from gradparity.manual.losses import length_mask
 from gradparity.manual.stack import CELLS
 from hypothesis import given, settings
@@ -44,6 +44,14 @@ def make(model, **options):
 def assert_same(found, expected, *, part=1e-12):
     """Equal but for the roundings of sums in another order, as a part of the largest entry."""
     np.testing.assert_allclose(found, expected, rtol=0, atol=part * np.abs(expected).max(initial=0))
+
+
+def test_what_is_not_said_is_one_plain_layer_in_one_direction():
+    problem = make(MODELS["rnn"])
+    said = answer(problem)
+    unsaid = loss_and_gradients(problem.params, problem.inputs, problem.targets, problem.h0)
+    assert unsaid.loss == said.loss
+    assert all(np.array_equal(unsaid.gradients[name], said.gradients[name]) for name in problem.params)
 
 
 @pytest.mark.hypothesis
