@@ -7,12 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from ...manual import Buffers, LossAndGradients, descend, feedforward, loss_and_gradients, ordered, stack
+from ...manual import Buffers, LossAndGradients, descend, feedforward, loss_and_gradients, ordered
 from ..interface import Evaluation
 from ..models import TRUNCATIONS, FeedForward, Model, OrderedSystem, Recurrent
 from ..problems import Problem
-
-FORWARD_OPTIONS = ("cell", "num_layers", "bidirectional", "activation", "reset")  # of a recurrent model
 
 
 def answer(problem: Problem, **extra_options: Any) -> LossAndGradients:
@@ -47,27 +45,6 @@ def options(model: Recurrent) -> dict[str, Any]:
         truncation_names = {truncation: name for name, truncation in TRUNCATIONS.items()}
         fields["truncation"] = (truncation_names[type(model.truncation)], model.truncation.steps)
     return fields
-
-
-def final_states(problem: Problem) -> dict[str, np.ndarray]:
-    """The states of every layer after its last step, in its own direction and within a sequence's length.
-
-    Args:
-        problem: of a recurrent model.
-
-    Returns:
-        `h_n`, and of an LSTM `c_n`, (P, B, H) for P layers and directions.
-    """
-    model = problem.model
-    assert isinstance(model, Recurrent)
-    cell_options = {name: value for name, value in options(model).items() if name in FORWARD_OPTIONS}
-    initial: Any = tuple(problem.states.values())
-    mask = np.arange(problem.seq_len)[:, None] < problem.sequence_lengths
-    with np.errstate(all="ignore"):
-        _, caches = stack.forward(dict(problem.params), problem.inputs, initial, mask, Buffers(), **cell_options)
-    all_caches = [cache for layer in caches for cache in layer]
-    names = [name.removesuffix("0") for name in model.state_names]
-    return {f"{name}_n": np.stack([getattr(cache, name)[-1] for cache in all_caches]) for name in names}
 
 
 class ManualBackend:

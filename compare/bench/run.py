@@ -27,6 +27,7 @@ from ..jobs import (
     thread_limits,
 )
 from ..output import environment
+from .memory import require_memory
 from .results import BENCH_SCHEMA, FLOOR, Bench, Measurement, Timing, measurement_from
 from .verification import verify
 from .worker import Start, work
@@ -90,6 +91,7 @@ def run_bench(
 
     Raises:
         RequestError: an argument is wrong, or the log is of another benchmark or none at all.
+        TooLargeError: a workload takes more memory than there is, or than `GRADPARITY_MEMORY` allows.
 
     Example:
         >>> from gradparity.compare.bench import run_bench, workloads
@@ -125,6 +127,7 @@ def _measured_bench(
 ) -> Bench:
     backends, threads, rounds, device = (settings[name] for name in ("backends", "threads", "rounds", "device"))
     logged, whole_bytes = _logged(log, settings)
+    require_memory([workload for workload in workloads if workload not in logged], len(backends))
     recorded = environment() | {"threads": thread_limits(threads), "bench": settings}
     if device == "cuda":
         recorded |= {"tf32": False}

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
 
+import numpy as np
+
 from ...backends import Problem, Recurrent
 from ...backends.checks import DTYPES, require_choice, require_integer
 from ...backends.errors import RequestError
@@ -59,6 +61,18 @@ class Workload:
     def work_per_step(self) -> int:
         """Multiply-adds of the cell's forward products at one step."""
         return self._model.linear_size * self.batch_size * (self.input_size + self.hidden_size)
+
+    @property
+    def layer_bytes(self) -> float:
+        """What the layer's gates, states and inputs of all steps take, and its weights."""
+        gates = self._model.linear_size
+        rows = self.seq_len * self.batch_size * (gates + self.hidden_size + self.input_size)
+        return float(np.dtype(self.dtype).itemsize * (rows + gates * (self.hidden_size + self.input_size)))
+
+    @property
+    def divisible(self) -> tuple[tuple[str, int], tuple[str, int]]:
+        """The sizes that the memory grows with evenly, by their letters."""
+        return ("T", self.seq_len), ("B", self.batch_size)
 
     def problem(self) -> Problem:
         """The model with its numbers, drawn from seed 0."""

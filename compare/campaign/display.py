@@ -47,8 +47,7 @@ def show_campaign(report: CampaignReport, on: Console) -> None:
         say(on, f"\n{result.case.label}, {result.case.problem.dtype}{seed}", style="bold")
         say(on, explain(result.comparison, report.saved.get(result.case.problem.fingerprint)))
         for name, diagnosis in (result.comparison.diagnoses or {}).items():
-            if diagnosis:
-                say(on, f"{name}: {describe_diagnosis(diagnosis)}")
+            say(on, f"{name}: {describe_diagnosis(diagnosis)}")
     if len(wrong) > MAX_REPORTS:
         say(on, f"\n… and {len(wrong) - MAX_REPORTS} more cases that are no agreement.")
     say(on, f"\n{_conclusion(report)}", style="bold")

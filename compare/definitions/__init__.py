@@ -4,7 +4,7 @@ In balls it encloses the exact answer; in floating-point numbers that round at r
 Nothing of it is shared with the hand derivation or a framework.
 """
 
-from .networks import CELLS, differentiate, number_of_cells
+from .networks import CELLS, differentiate, final_states, number_of_cells
 from .numbers import Floats, Numbers
 
-__all__ = ["CELLS", "Floats", "Numbers", "differentiate", "number_of_cells"]
+__all__ = ["CELLS", "Floats", "Numbers", "differentiate", "final_states", "number_of_cells"]

@@ -57,6 +57,11 @@ class Part(NamedTuple):
     rows: slice
 
     @property
+    def value(self) -> Array:
+        """The numbers of the part."""
+        return self.variable.value[..., self.rows, :]
+
+    @property
     def gradient(self) -> Array:
         """The derivative with respect to the part."""
         return self.variable.gradient[..., self.rows, :]
@@ -127,6 +132,30 @@ def differentiate(
     loss = computed.loss.value
     whole_loss: Any = loss if numbers.leading else loss.item()  # with leading axes it is an array
     return Evaluation(whole_loss, gradients, computed.outputs, adjoints)
+
+
+def final_states(problem: Problem, numbers: Numbers) -> dict[str, Array]:
+    """The states of every layer after its last step, in its own direction and within a sequence's length.
+
+    Args:
+        problem: of a recurrent model.
+        numbers: what the tape computes with.
+
+    Returns:
+        `h_n`, and of an LSTM `c_n`, (P, B, H) for P layers and directions, after the leading axes.
+    """
+    model = problem.model
+    assert isinstance(model, Recurrent)
+    steps = _compute(problem, numbers, lambda: None).steps
+    B, axes = problem.batch_size, len(numbers.leading)
+
+    def last(place: LayerDirection, letter: str) -> Array:
+        of_steps = steps[place.name(letter)]
+        values = np.stack([of_steps[t][-1].value for t in range(problem.seq_len)], axes)
+        return values[..., 0 if place.is_reverse else problem.sequence_lengths - 1, np.arange(B), :]
+
+    letters = [name.removesuffix("0") for name in model.state_names]
+    return {f"{letter}_n": np.stack([last(place, letter) for place in model.places], axes) for letter in letters}
 
 
 def number_of_cells(problem: Problem) -> int:

@@ -55,7 +55,7 @@ def report(comparison: LayerComparison) -> str:
     if len(comparison.weight_differences) > MOST_WEIGHTS:
         lines.append(f"… and {len(comparison.weight_differences) - MOST_WEIGHTS} more parameters.")
     if not any(asked.failures for asked in comparison.questions.values()):
-        lines += [f"Not asked: {line}." for line in comparison.not_asked]
+        lines += [f"Could not be asked: {line}." for line in comparison.not_asked]
         lines.append(_about_the_weights(comparison))
     return "\n".join(lines)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,12 +12,13 @@ import numpy as np
 from ...backends import Evaluation, Problem, Recurrent, UnsupportedProblemError
 from ...backends.adapters.wrapped_layer import LayerAnswer, Usage, WrappedLayer
 from ...backends.errors import first_line
-from ...backends.references.manual_backend import final_states as hand_states
 from ..answers import Quantity, QuantityName
+from ..definitions import Floats
+from ..definitions import final_states as defined_final_states
 from ..referee import Comparison, Failure
 from ..referee.gathering import Gathered, gather, reasons_in_one_line
 from ..referee.judgement import bitwise_equal, judge, judge_values
-from ..tolerance import measure_rounding, measure_tolerance
+from ..tolerance import measure_definition, measure_tolerance
 
 GIVEN = "from given initial states"
 OWN = "without an initial state"
@@ -196,7 +198,7 @@ def _with_final_states(comparison: Comparison, states: Mapping[str, Mapping[str,
     problem = comparison.problem
     if not any(states.values()):
         return replace(comparison, without_reference=True)
-    tolerance = measure_rounding(problem, lambda perturbed: _state_quantities(perturbed, hand_states(perturbed)))
+    tolerance = measure_definition(problem.dtype, partial(_states_in, problem))
     quantities = {name: _state_quantities(problem, of_layer) for name, of_layer in states.items()}
     judged = judge_values(quantities, tolerance)
     blocks = [*(block for block in comparison.blocks if not block.quantity.is_derivative), *judged]
@@ -205,6 +207,15 @@ def _with_final_states(comparison: Comparison, states: Mapping[str, Mapping[str,
     verdict = next(verdict for verdict in ("disagree", "undecidable", "agree") if verdict in verdicts)
     bitwise = comparison.bitwise and bitwise_equal(quantities.values())
     return replace(comparison, blocks=tuple(blocks), verdict=verdict, bitwise=bitwise, without_reference=True)
+
+
+def _states_in(problem: Problem, floats: Floats) -> list[dict[str, Quantity]]:
+    """The final states by the definition, of every computation that runs in these numbers."""
+    states = defined_final_states(problem, floats)
+    if not floats.leading:
+        return [_state_quantities(problem, states)]
+    by_computation = ({name: array[i] for name, array in states.items()} for i in range(*floats.leading))
+    return [_state_quantities(problem, of_one) for of_one in by_computation]
 
 
 def _state_quantities(problem: Problem, states: Mapping[str, np.ndarray]) -> dict[str, Quantity]:

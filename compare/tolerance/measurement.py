@@ -98,7 +98,9 @@ class Tolerance:
         if not self.undecidable[name][i]:
             return ""
         whole = float(self.spread[name][i])
-        if SPREAD_MULTIPLE * whole <= FLOOR_ULP * np.finfo(self.dtype).tiny:  # the floor keeps it from being decided
+        if SPREAD_MULTIPLE * whole <= FLOOR_ULP * float(
+            np.finfo(self.dtype).tiny
+        ):  # the floor keeps it from being decided
             return "underflow"
         for source, share in MAIN_SHARES.items():
             if self.spread_by_source[source][name][i] >= share * whole:
@@ -139,17 +141,49 @@ def measure_tolerance(
         np.False_
     """
 
-    def computed(floats: Floats) -> list[Blocks]:
-        """The blocks of every computation that runs in these numbers."""
+    def computed(floats: Floats) -> list[dict[str, Quantity]]:
+        """The quantities of every computation that runs in these numbers."""
         if training:
-            return [_float_blocks(training_quantities(path)) for path in _trajectories(problem, training, floats)]
+            return [training_quantities(path) for path in _trajectories(problem, training, floats)]
         answer = differentiate(problem, floats)
-        return [_float_blocks(quantities(one, problem)) for one in _beside_each_other(answer, floats.leading)]
+        return [quantities(one, problem) for one in _beside_each_other(answer, floats.leading)]
 
-    dtype = problem.dtype
+    return measure_definition(problem.dtype, computed, progress)
+
+
+def measure_definition(
+    dtype: np.dtype,
+    computed: Callable[[Floats], list[dict[str, Quantity]]],
+    progress: Callable[[int], None] = lambda probes: None,
+) -> Tolerance:
+    """Measures how far rounding alone moves what a definition computes.
+
+    Args:
+        dtype: in which it is computed.
+        computed: from the numbers to compute with, the quantities of each computation that ran beside the others along
+            the leading axes; of one if there are none.
+        progress: is called with the number of probes that are done.
+
+    Returns:
+        The tolerance of every block.
+
+    Example:
+        >>> from gradparity.compare.answers.blocks import whole
+        >>> from gradparity.compare.answers import QuantityName
+        >>> def third(floats):
+        ...     value = floats.leaf(np.array([1.0])) / 3
+        ...     copies = value if floats.leading else value[None]
+        ...     return [{"third": whole(QuantityName("third"), copy)} for copy in copies]
+        >>> bool(0 < measure_definition(np.dtype("float64"), third).spread["third"][0] < 1e-15)
+        True
+    """
+
+    def blocks_in(floats: Floats) -> list[Blocks]:
+        return [_float_blocks(one) for one in computed(floats)]
+
     with np.errstate(all="ignore"):
         exact = Floats(dtype)
-        spreads = _Spreads(computed(exact)[0])
+        spreads = _Spreads(blocks_in(exact)[0])
         kinks = Kinks(exact.relu_arguments)
         largest = 0.0
         beside = 1 if sum(array.size for array in spreads.baseline.values()) > LARGE else PROBES
@@ -158,7 +192,7 @@ def measure_tolerance(
             has_last = (first + beside) % PROBES == 0
             roundings = Roundings(first, probes.underflow if has_last else "gradual", row=beside - 1)
             floats = Floats(dtype, leading=(beside,), fused=probes.fused, leaf=roundings.array)
-            answers = computed(floats)
+            answers = blocks_in(floats)
             if has_last:
                 spreads.add("underflow", answers.pop())
             for blocks in answers:
@@ -167,7 +201,7 @@ def measure_tolerance(
             largest = max(largest, roundings.largest)
             progress(first + beside)
         for sides in kinks.sides(SPREAD_MULTIPLE, beside):
-            for blocks in computed(Floats(dtype, leading=(beside,), slopes=sides)):
+            for blocks in blocks_in(Floats(dtype, leading=(beside,), slopes=sides)):
                 spreads.add("kink", blocks)
         return _tolerance(dtype, spreads.scale, spreads.by_source, _overflows(largest, dtype))
 

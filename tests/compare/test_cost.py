@@ -10,6 +10,9 @@ import pytest
 from faults import Faulty, nothing
 from gradparity.backends import FeedForward, Problem, Recurrent, RequestError, get_backend
 from gradparity.compare import SYSTEMS, Training, compare
+from gradparity.compare.bench import run_bench, workloads
+from gradparity.compare.bench.memory import FRAMEWORK, estimate_memory, require_memory
+from gradparity.compare.bench.workloads import Workload
 from gradparity.compare.campaign import plan, require_affordable_cases
 from gradparity.compare.flow import measure_flow
 from gradparity.compare.referee import TooLargeError, cost_estimate, estimate_cost, require_affordable
@@ -89,7 +92,7 @@ def test_more_than_is_available_is_refused_whatever_is_allowed(large, monkeypatc
     monkeypatch.setenv("GRADPARITY_MEMORY", "999")
     require_affordable(large, 4)
     monkeypatch.setattr(cost_estimate, "available_memory", lambda: 3.0 * GIB)
-    with pytest.raises(TooLargeError, match=r"but 3 GiB are available: take T = \d+, or B = \d+$"):
+    with pytest.raises(TooLargeError, match=r"but 3 GiB are available: take T = \d+"):
         require_affordable(large, 4)
 
 
@@ -151,3 +154,34 @@ def test_a_flow_refuses_before_the_first_of_its_systems(monkeypatch):
     asked = [Faulty(pytest.fail, name) for name in "ab"]
     with pytest.raises(TooLargeError, match="lstm"):
         measure_flow([smaller, larger], [1.0], asked, seq_len=50)
+
+
+# A benchmark
+
+
+def test_a_workload_beyond_the_memory_is_refused_before_a_process_is_started(monkeypatch):
+    monkeypatch.setattr("gradparity.compare.bench.run.start_process", None)
+    whole = Workload("lstm", "float64", 64, 100_000, 512, 512)
+    with pytest.raises(TooLargeError, match=r"2 backends take about \d+ GiB, .* take T = \d+"):
+        run_bench([whole], ["manual", "torch"])
+
+
+def test_what_is_allowed_for_a_benchmark_can_be_set(monkeypatch):
+    monkeypatch.setenv("GRADPARITY_MEMORY", "0.5")
+    with pytest.raises(TooLargeError, match=r"0.5 GiB are allowed \(GRADPARITY_MEMORY\)"):
+        require_memory(workloads(["rnn"], ["float32"], ["20,35,200,200"]), 4)
+
+
+def test_all_usual_workloads_fit_into_sixteen_gib(monkeypatch):
+    monkeypatch.setattr("gradparity.compare.bench.memory.available_memory", lambda: 16 * 2**30)
+    require_memory(workloads(), 4)
+
+
+@pytest.mark.campaign
+def test_a_benchmark_takes_no_more_than_was_estimated_and_not_far_less():
+    layer = Workload("lstm", "float32", 16, 400, 64, 128)
+    mine = "gradparity.backends.references.manual_backend:ManualBackend"
+    (measured,) = run_bench([layer], ["manual", mine], rounds=1).measurements
+    taken = sum(timing.memory for timing in measured.timings)
+    arrays = estimate_memory(layer, 2) - 2 * FRAMEWORK
+    assert taken < arrays < 3 * taken

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from flint import arb, ctx
@@ -9,7 +11,7 @@ from gradparity.backends import Chunks, FeedForward, LastSteps, Problem, Recurre
 from gradparity.backends.references.manual_backend import answer
 from gradparity.compare import SYSTEMS
 from gradparity.compare.answers import quantities
-from gradparity.compare.definitions import Floats, differentiate, number_of_cells
+from gradparity.compare.definitions import Floats, differentiate, final_states, number_of_cells
 from gradparity.compare.definitions.balls import Balls
 from gradparity.compare.definitions.tape import Variable, backward, concatenated, total, where
 
@@ -215,3 +217,21 @@ def test_where_gives_each_side_its_own_part():
     chosen = where(np.array([True, False]), a, b)
     backward(total(chosen * np.array([5.0, 7.0]), -1))
     assert (chosen.value.tolist(), a.gradient.tolist(), b.gradient.tolist()) == ([1, 4], [5, 0], [0, 7])
+
+
+@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
+@pytest.mark.parametrize("lengths", [None, [5, 2]])
+def test_the_final_states_are_those_after_each_sequences_last_step_in_each_direction(cell, lengths):
+    """With V the identity the outputs are the states of both directions, side by side."""
+    model = Recurrent(cell, 3, 4, 8, bidirectional=True, loss="squared_error")
+    problem = Problem.from_seed(model, seed=0, seq_len=5, batch_size=2, lengths=lengths)
+    problem = replace(problem, params=problem.params | {"V": np.eye(8), "c": np.zeros(8)})
+    floats = Floats(problem.dtype, leading=(2,))
+    states = final_states(problem, floats)
+    outputs = differentiate(problem, Floats(problem.dtype)).outputs
+    assert list(states) == (["h_n", "c_n"] if cell == "lstm" else ["h_n"])
+    assert states["h_n"].shape == (2, 2, 2, 4)
+    last = problem.sequence_lengths - 1
+    for computation in states["h_n"]:
+        np.testing.assert_array_equal(computation[0], outputs[last, [0, 1], :4])
+        np.testing.assert_array_equal(computation[1], outputs[0, :, 4:])

@@ -262,7 +262,7 @@ def test_a_stack_in_both_directions_is_compared_in_the_states_of_every_layer():
     swapped.load_state_dict(stack.state_dict())
     text = report(stack, swapped, seq_len=1)
     assert "after the last step layer0.c_n, layer0.c_n.reverse, layer1.c_n and layer1.c_n.reverse differ." in text
-    assert "Not asked: the returned states, handed over to a second call: both directions" in text
+    assert "Could not be asked: the returned states, handed over to a second call: both directions" in text
 
 
 def test_a_plain_cell_of_ones_own_has_to_be_stated_with_its_activation():
