@@ -98,9 +98,8 @@ class Tolerance:
         if not self.undecidable[name][i]:
             return ""
         whole = float(self.spread[name][i])
-        if SPREAD_MULTIPLE * whole <= FLOOR_ULP * float(
-            np.finfo(self.dtype).tiny
-        ):  # the floor keeps it from being decided
+        tiny = float(np.finfo(self.dtype).tiny)
+        if SPREAD_MULTIPLE * whole <= FLOOR_ULP * tiny:  # the floor keeps it from being decided
             return "underflow"
         for source, share in MAIN_SHARES.items():
             if self.spread_by_source[source][name][i] >= share * whole:
