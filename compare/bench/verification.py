@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 import numpy as np
 
 from ...backends import Evaluation, Problem
 from ...backends.interface import PreparedAnswer
-from ...backends.references.manual_backend import answer
 from ..answers import Quantity, quantities
+from ..definitions import Floats, differentiate
 from ..referee import agreeing_groups, examine, judge_values
-from ..tolerance import measure_rounding
+from ..tolerance import measure_definition
 
-VERIFICATION_PROBES = 3  # a spread over thousands of entries needs few, and one of the largest workloads takes seconds
+PROBES_OF_A_WRITING = 1  # a spread over thousands of entries needs few, and one of the largest workloads takes seconds
 
 Refused = tuple[str, str]  # a verdict, and the reason
 
@@ -31,13 +32,7 @@ def verify(problem: Problem, answers: Mapping[str, PreparedAnswer]) -> dict[str,
     Returns:
         By the names of those that are not accepted: `disagrees` or `undecidable`, and the reason.
     """
-
-    def computed(perturbed: Problem) -> dict[str, Quantity]:
-        derived = answer(perturbed, params_only=True)
-        gradients = {name: derived.gradients[name] for name in perturbed.params}
-        return quantities(_evaluation(float(derived.loss), gradients), problem)
-
-    tolerance = measure_rounding(problem, computed, probes=VERIFICATION_PROBES)
+    tolerance = measure_definition(problem.dtype, partial(_computed, problem), probes=PROBES_OF_A_WRITING)
     refused: dict[str, Refused] = {}
     compared = {}
     for name, (loss, gradients) in answers.items():
@@ -69,6 +64,17 @@ def verify(problem: Problem, answers: Mapping[str, PreparedAnswer]) -> dict[str,
             other = next(member for member in best if frozenset((name, member)) in reasons)
             refused[name] = ("disagrees", f"{reasons[frozenset((name, other))]} from {other}")
     return refused
+
+
+def _computed(problem: Problem, floats: Floats) -> list[dict[str, Quantity]]:
+    """What a run returns, by the definition, of every computation that runs in these numbers."""
+    derived = differentiate(problem, floats)
+    losses = np.atleast_1d(derived.loss)
+    gradients = {name: derived.gradients[name].reshape(-1, *array.shape) for name, array in problem.params.items()}
+    return [
+        quantities(_evaluation(float(loss), {name: array[i] for name, array in gradients.items()}), problem)
+        for i, loss in enumerate(losses)
+    ]
 
 
 def _evaluation(loss: float, gradients: dict[str, np.ndarray]) -> Evaluation:

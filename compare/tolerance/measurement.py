@@ -26,19 +26,25 @@ from ..definitions import Floats, differentiate
 from .kinks import Kinks
 from .rounding import Roundings, Underflow
 
-Source = Literal["rounding", "kink", "underflow", "cancellation"]
-Reason = Literal["", Source]
+Cause = Literal["rounding", "kink", "underflow", "cancellation"]
+Reason = Literal["", Cause]
 Blocks = dict[str, np.ndarray]
 
 SPREAD_MULTIPLE = 8.0  # of the spread that two correct answers may differ by
 FLOOR_ULP = 8.0  # units in the last place of a block's largest entry that are allowed in any case
 MAX_RELATIVE_TOLERANCE = 0.01  # of a block's scale; beyond it nothing is decided
-MAIN_SHARES: dict[Source, float] = {"kink": 0.5, "rounding": 0.1, "cancellation": 0.1}  # of a spread that is its reason
+MAIN_SHARES: dict[Cause, float] = {
+    "kink": 0.5,
+    "rounding": 0.1,
+    "cancellation": 0.1,
+}  # of a spread that is its reason
 MAX_SHARE_OF_RANGE = 2.0**-8  # of the dtype's largest number; beyond it another order of operations may overflow
 
 
-class Probes(NamedTuple):
-    """Probes that run beside each other, along the first axis of every array. The last one differs in its underflow.
+class Writing(NamedTuple):
+    """How formulas are written in probes that run beside each other, along the first axis of every array.
+
+    The last of these probes differs in its underflow.
 
     Attributes:
         source: what moves the results of the others.
@@ -46,14 +52,14 @@ class Probes(NamedTuple):
         underflow: what becomes of subnormal results in the last one.
     """
 
-    source: Source
+    source: Cause
     fused: bool
     underflow: Underflow
 
 
 PROBES = 4  # of each writing; they run beside each other
 LARGE = 1_000_000  # numbers in an answer: of a larger one each probe runs by itself, in a fourth of the memory
-WRITINGS = (Probes("rounding", False, "flushed"), Probes("cancellation", True, "reordered"))
+WRITINGS = (Writing("rounding", False, "flushed"), Writing("cancellation", True, "reordered"))
 NUMBER_OF_PROBES = PROBES * len(WRITINGS)
 UNDERFLOWS: tuple[Underflow, ...] = ("gradual", "flushed", "reordered")  # in turn, of a function that is given
 
@@ -81,7 +87,7 @@ class Tolerance:
     allowed: Blocks
     undecidable: Blocks
     overflows: bool
-    spread_by_source: dict[Source, Blocks]
+    spread_by_source: dict[Cause, Blocks]
 
     def reason(self, name: str, i: int) -> Reason:
         """What keeps a block from being decided; empty if it can be.
@@ -154,6 +160,8 @@ def measure_definition(
     dtype: np.dtype,
     computed: Callable[[Floats], list[dict[str, Quantity]]],
     progress: Callable[[int], None] = lambda probes: None,
+    *,
+    probes: int = PROBES,
 ) -> Tolerance:
     """Measures how far rounding alone moves what a definition computes.
 
@@ -162,6 +170,7 @@ def measure_definition(
         computed: from the numbers to compute with, the quantities of each computation that ran beside the others along
             the leading axes; of one if there are none.
         progress: is called with the number of probes that are done.
+        probes: of each writing. Of thousands of entries with about equal roundings fewer tell the largest.
 
     Returns:
         The tolerance of every block.
@@ -185,17 +194,17 @@ def measure_definition(
         spreads = _Spreads(blocks_in(exact)[0])
         kinks = Kinks(exact.relu_arguments)
         largest = 0.0
-        beside = 1 if sum(array.size for array in spreads.baseline.values()) > LARGE else PROBES
-        for first in range(0, NUMBER_OF_PROBES, beside):
-            probes = WRITINGS[first // PROBES]
-            has_last = (first + beside) % PROBES == 0
-            roundings = Roundings(first, probes.underflow if has_last else "gradual", row=beside - 1)
-            floats = Floats(dtype, leading=(beside,), fused=probes.fused, leaf=roundings.array)
+        beside = 1 if sum(array.size for array in spreads.baseline.values()) > LARGE else probes
+        for first in range(0, probes * len(WRITINGS), beside):
+            writing = WRITINGS[first // probes]
+            has_last = (first + beside) % probes == 0
+            roundings = Roundings(first, writing.underflow if has_last else "gradual", row=beside - 1)
+            floats = Floats(dtype, leading=(beside,), fused=writing.fused, leaf=roundings.array)
             answers = blocks_in(floats)
             if has_last:
                 spreads.add("underflow", answers.pop())
             for blocks in answers:
-                spreads.add(probes.source, blocks)
+                spreads.add(writing.source, blocks)
             kinks.add(floats.relu_arguments)
             largest = max(largest, roundings.largest)
             progress(first + beside)
@@ -240,17 +249,17 @@ class _Spreads:
     def __init__(self, baseline: Blocks) -> None:
         self.baseline = baseline
         self.scale = {name: _block_maxima(values) for name, values in baseline.items()}
-        self.by_source: dict[Source, Blocks] = {
-            source: {name: np.zeros_like(scale) for name, scale in self.scale.items()} for source in get_args(Source)
+        self.by_source: dict[Cause, Blocks] = {
+            source: {name: np.zeros_like(scale) for name, scale in self.scale.items()} for source in get_args(Cause)
         }
 
-    def add(self, source: Source, probe: Blocks) -> None:
+    def add(self, source: Cause, probe: Blocks) -> None:
         spread = self.by_source[source]
         for name, values in probe.items():
             spread[name] = np.maximum(spread[name], _block_maxima(values - self.baseline[name]))
 
 
-def _tolerance(dtype: np.dtype, scale: Blocks, by_source: dict[Source, Blocks], overflows: bool) -> Tolerance:
+def _tolerance(dtype: np.dtype, scale: Blocks, by_source: dict[Cause, Blocks], overflows: bool) -> Tolerance:
     with np.errstate(all="ignore"):
         spread = {name: np.maximum.reduce([blocks[name] for blocks in by_source.values()]) for name in scale}
         allowed = {name: _limit(spread[name], scale[name], dtype) for name in scale}
