@@ -42,6 +42,7 @@ BACKENDS = {
     "torch": BackendLocation("gradparity.backends.references.torch_backend:TorchBackend", "torch"),
     "torch-nn": BackendLocation("gradparity.backends.references.torch_nn_backend:TorchNNBackend", "torch"),
     "jax": BackendLocation("gradparity.backends.references.jax_backend:JaxBackend", "jax"),
+    "tape": BackendLocation("gradparity.backends.references.tape_backend:TapeBackend", on_request=True),
     "autograd": BackendLocation(
         "gradparity.backends.optional.autograd_backend:AutogradBackend", "autograd", on_request=True
     ),

@@ -1,4 +1,4 @@
-"""Models: what is computed, in three families, and what a model has to know of itself."""
+"""Models: what is computed, in four families, and what a model has to know of itself."""
 
 from .array_spec import ArraySpec
 from .cells import CELLS
@@ -7,6 +7,7 @@ from .model import Model, describe, model_from, require_model
 from .model_options import ACTIVATIONS, DIFFERENTIATIONS, LOSS_AT, LOSSES, REDUCTIONS, RESETS
 from .ordered import OrderedSystem
 from .recurrent import LayerDirection, Recurrent
+from .traced import Traced
 from .truncation import TRUNCATIONS, Chunks, LastSteps, Truncation, Window
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "Model",
     "OrderedSystem",
     "Recurrent",
+    "Traced",
     "Truncation",
     "Window",
     "describe",

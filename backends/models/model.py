@@ -1,4 +1,4 @@
-"""Models: what is computed, without the numbers. There are three families."""
+"""Models: what is computed, without the numbers. There are four families."""
 
 from __future__ import annotations
 
@@ -10,10 +10,13 @@ from ..errors import InvalidProblemError
 from .feedforward import FeedForward
 from .ordered import OrderedSystem
 from .recurrent import Recurrent
+from .traced import Traced
 from .truncation import TRUNCATIONS
 
-Model = Recurrent | FeedForward | OrderedSystem
-FAMILIES: dict[str, type[Model]] = {family.__name__: family for family in (Recurrent, FeedForward, OrderedSystem)}
+Model = Recurrent | FeedForward | OrderedSystem | Traced
+FAMILIES: dict[str, type[Model]] = {
+    family.__name__: family for family in (Recurrent, FeedForward, OrderedSystem, Traced)
+}
 
 
 def require_model(model: object) -> None:
@@ -23,7 +26,7 @@ def require_model(model: object) -> None:
         model: the object.
 
     Raises:
-        InvalidProblemError: it is of none of the three families, or of a subclass, which nothing here can compute.
+        InvalidProblemError: it is of none of the four families, or of a subclass, which nothing here can compute.
     """
     if not isinstance(model, Model):
         raise InvalidProblemError(f"model is a {type(model).__name__}, expected a {' or '.join(FAMILIES)}")
@@ -49,6 +52,8 @@ def describe(model: Model) -> dict[str, Any]:
         >>> describe(FeedForward((4, 3)))["family"]
         'FeedForward'
     """
+    if isinstance(model, Traced):
+        return {"family": "Traced", **model.description}
     fields = asdict(model)
     if isinstance(model, Recurrent) and model.truncation:
         (name,) = (name for name, truncation in TRUNCATIONS.items() if type(model.truncation) is truncation)
@@ -77,6 +82,8 @@ def model_from(description: Mapping[str, Any]) -> Model:
     """
     fields = dict(description)
     family = FAMILIES[fields.pop("family")]
+    if family is Traced:
+        raise InvalidProblemError("a recorded function is not read from a description alone")
     if fields.get("truncation"):
         fields["truncation"] = TRUNCATIONS[fields["truncation"]["kind"]](fields["truncation"]["steps"])
     if family is FeedForward:

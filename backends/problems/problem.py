@@ -43,7 +43,8 @@ class Problem:
     Attributes:
         model: what is computed.
         params: the parameters by name, with the shapes of `model.parameter_shapes`.
-        inputs: x_t, (T, B, D); of a feed-forward network (B, N0); of an ordered system z_1, (1,).
+        inputs: x_t, (T, B, D); of a feed-forward network (B, N0); of an ordered system z_1, (1,); None for a recorded
+            function, whose arguments are all in `params`.
         targets: y_t, integer labels (T, B) or numbers (T, B, K), as `model.loss` needs, without the axis T for a
             feed-forward network; None for an ordered system.
         h0: the initial state of a recurrent network, (B, H), or (P, B, H) for P layers and directions.
@@ -65,7 +66,7 @@ class Problem:
 
     model: Model
     params: Mapping[str, np.ndarray]
-    inputs: Float[np.ndarray, "*leading D"]
+    inputs: Float[np.ndarray, "*leading D"] | None = None
     targets: Int[np.ndarray, "*leading"] | Float[np.ndarray, "*leading K"] | None = None
     h0: Float[np.ndarray, "*P B H"] | None = None
     c0: Float[np.ndarray, "*P B H"] | None = None
@@ -143,7 +144,10 @@ class Problem:
         rng = generator(seed)
         params, states = draw_parameters(model, rng, leading)
         multiply_recurrent_weights(model, params, require_number("recurrent_gain", recurrent_gain))
-        inputs = rng.standard_normal(model.input_spec(*leading).shape)
+        spec = model.input_spec(*leading)
+        if spec is None:
+            raise InvalidProblemError(f"{model.summary}: its arguments are not drawn from a seed")
+        inputs = rng.standard_normal(spec.shape)
         target = model.target_spec(*leading)
         targets = None if target is None else draw(rng, target)
         arrays = rounded_arrays(model, params, inputs, targets, states, dtype)
@@ -194,17 +198,17 @@ class Problem:
     @property
     def leading(self) -> tuple[int, ...]:
         """The sizes T and B, or what of them the model has."""
-        return self.inputs.shape[:-1]
+        return () if self.inputs is None else self.inputs.shape[:-1]
 
     @property
     def seq_len(self) -> int:
         """T, the number of time steps; 1 where there is no time."""
-        return self.inputs.shape[0] if self.inputs.ndim == 3 else 1
+        return self.inputs.shape[0] if self.inputs is not None and self.inputs.ndim == 3 else 1
 
     @property
     def batch_size(self) -> int:
         """B, the number of sequences or samples; 1 where there is no batch."""
-        return self.inputs.shape[-2] if self.inputs.ndim > 1 else 1
+        return self.inputs.shape[-2] if self.inputs is not None and self.inputs.ndim > 1 else 1
 
     @property
     def sequence_lengths(self) -> np.ndarray:
@@ -220,7 +224,8 @@ class Problem:
     @property
     def differentiable(self) -> dict[str, np.ndarray]:
         """Every array with a gradient, by the name of that: the parameters, the initial states and the inputs."""
-        return {**self.params, **self.states, "inputs": self.inputs}
+        inputs = {} if self.inputs is None else {"inputs": self.inputs}
+        return {**self.params, **self.states, **inputs}
 
     @property
     def summary(self) -> str:
@@ -231,8 +236,10 @@ class Problem:
 
     @property
     def dtype(self) -> np.dtype:
-        """The dtype of every floating-point array, and of every answer."""
-        return self.inputs.dtype
+        """The dtype of every floating-point array, and of every answer; of a recorded function the narrowest."""
+        if self.inputs is not None:
+            return self.inputs.dtype
+        return min((array.dtype for array in self.params.values()), key=lambda dtype: dtype.itemsize)
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Every array by name, the parameters as `params.U` and so on, in a fixed order."""

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..checks import DTYPES
 from ..errors import InvalidProblemError, unknown_name
-from ..models import ArraySpec, Model, OrderedSystem
+from ..models import ArraySpec, Model, OrderedSystem, Traced
 
 
 def leading_sizes(model: Model, inputs: np.ndarray) -> tuple[int, ...]:
@@ -59,6 +59,9 @@ def check_problem(
         if name not in params:
             raise InvalidProblemError(f"params has no {name!r}, expected {', '.join(specs)}")
 
+    if isinstance(model, Traced):
+        _check_recorded(model, params, batch)
+        return
     inputs = batch["inputs"]
     if inputs is None:
         raise InvalidProblemError("inputs is None, expected an array")
@@ -87,6 +90,18 @@ def check_problem(
             _check_integers("lengths", array, spec_of_array, 1, T, "a length")
         else:
             _check(name, array, spec_of_array, inputs.dtype)
+
+
+def _check_recorded(model: Traced, params: Mapping[str, np.ndarray], batch: Mapping[str, np.ndarray | None]) -> None:
+    """A recorded function has its arguments, and nothing beside them."""
+    for name, array in batch.items():
+        if array is not None:
+            raise InvalidProblemError(f"{name} was given, but a recorded function has none: {model.summary}")
+    for name, spec in model.parameter_specs.items():
+        array = params[name]
+        if array.dtype != model.dtypes[name]:
+            raise InvalidProblemError(f"params[{name!r}] is {array.dtype}, expected {model.dtypes[name]}")
+        _check_shape(f"params[{name!r}]", array, spec)
 
 
 def _check(name: str, array: np.ndarray, spec: ArraySpec, dtype: np.dtype) -> None:

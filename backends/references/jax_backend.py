@@ -11,8 +11,9 @@ from jax import Array
 from ..errors import first_line
 from ..frameworks.jax_isolation import isolated
 from ..interface import Evaluation
-from ..models import Model
+from ..models import Model, Traced
 from ..problems import Problem
+from ..tracing.replay_jax import differentiate
 from .devices import DEVICES, require_device
 from .jax_compilation import compiled_loss_and_gradients, in_forward_mode, value_and_grad
 
@@ -32,6 +33,8 @@ class JaxBackend:
 
     def evaluate(self, problem: Problem, *, trace: bool = False) -> Evaluation:
         model = problem.model
+        if isinstance(model, Traced):
+            return differentiate(problem)
         variables = model.variables(*problem.leading) if trace and not in_forward_mode(model) else {}
         perturbations = {name: np.zeros(variable.shape, problem.dtype) for name, variable in variables.items()}
         differentiated = problem.differentiable

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache, lru_cache
+from functools import lru_cache
 from typing import Any
 
 import jax
 from jax import Array
 
+from ..frameworks.jax_compilation import options_to_compile_quickly
 from ..models import FeedForward, Model, OrderedSystem, Recurrent
 from . import jax_feedforward, jax_recurrent
 
@@ -17,8 +18,6 @@ FORWARD: dict[type[Model], Callable[..., tuple[Array, Array]]] = {
     FeedForward: jax_feedforward.feedforward,
     OrderedSystem: jax_feedforward.ordered,
 }
-# Code that runs a few times takes longer to compile than to run. Like this it compiles in a quarter of the time.
-FAST_COMPILE: dict[str, bool | int] = {"xla_backend_optimization_level": 0, "xla_cpu_use_fusion_emitters": False}
 
 
 def in_forward_mode(model: Model) -> bool:
@@ -66,13 +65,3 @@ def compiled_loss_and_gradients(model: Model, params: Any, constants: Any, batch
         return loss, gradients
 
     return jax.jit(loss_and_gradients).lower(params, constants, batch).compile()
-
-
-@cache
-def options_to_compile_quickly() -> dict[str, bool | int]:
-    """None where this version of XLA does not know them."""
-    try:
-        jax.jit(lambda: 0, compiler_options=FAST_COMPILE).lower().compile()
-    except jax.errors.JaxRuntimeError:
-        return {}
-    return FAST_COMPILE

@@ -9,7 +9,7 @@ import numpy as np
 
 from ...manual import Buffers, LossAndGradients, descend, feedforward, loss_and_gradients, ordered
 from ..interface import Evaluation
-from ..models import TRUNCATIONS, FeedForward, Model, OrderedSystem, Recurrent
+from ..models import TRUNCATIONS, FeedForward, Model, OrderedSystem, Recurrent, Traced
 from ..problems import Problem
 
 
@@ -53,7 +53,7 @@ class ManualBackend:
     name = "manual"
 
     def supports(self, model: Model, dtype: str) -> str:
-        return ""
+        return "a recorded function has no derivation by hand" if isinstance(model, Traced) else ""
 
     def evaluate(self, problem: Problem, *, trace: bool = False) -> Evaluation:
         result = answer(problem)

@@ -13,8 +13,9 @@ from torch import Tensor
 
 from ..frameworks.torch_isolation import in_one_thread, isolated
 from ..interface import Evaluation
-from ..models import FeedForward, Model, OrderedSystem, Recurrent
+from ..models import FeedForward, Model, OrderedSystem, Recurrent, Traced
 from ..problems import Problem
+from ..tracing.replay_torch import differentiate
 from . import torch_feedforward, torch_recurrent
 from .devices import DEVICES
 from .torch_tensors import (
@@ -48,6 +49,8 @@ class TorchBackend:
         return ""
 
     def evaluate(self, problem: Problem, *, trace: bool = False) -> Evaluation:
+        if isinstance(problem.model, Traced):
+            return differentiate(problem)
         with isolated(), in_one_thread():
             if _in_forward_mode(problem.model):
                 return _evaluate_in_forward_mode(problem)

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ...backends import Evaluation, Model, OrderedSystem, Problem, Recurrent
+from ...backends.models import Traced
 from .names import QuantityName, gradient_name
 
 GATED_PARAMS = ("U", "W", "b")
@@ -55,9 +56,10 @@ class Quantity(NamedTuple):
 def expected_shapes(problem: Problem) -> dict[str, dict[str, tuple[int, ...]]]:
     """The names and shapes of a complete answer, by the fields of `Evaluation`."""
     model, leading = problem.model, problem.leading
+    output = model.output_spec(*leading)
     return {
         "gradients": {name: array.shape for name, array in problem.differentiable.items()},
-        "outputs": {"outputs": model.output_spec(*leading).shape},
+        "outputs": {} if output is None else {"outputs": output.shape},
         "adjoints": {name: variable.shape for name, variable in model.variables(*leading).items()},
     }
 
@@ -85,6 +87,9 @@ def quantities(answer: Evaluation, problem: Problem) -> dict[str, Quantity]:
         has_steps = model.output_spec(*problem.leading).steps
         found.append(by_step(QuantityName(symbol), answer.outputs, has_steps=has_steps))
     for array, values in answer.gradients.items():
+        if isinstance(model, Traced):  # whose arrays have names of their author's
+            found.append(whole(QuantityName(array, is_derivative=True), values))
+            continue
         name = gradient_name(array, has_steps=isinstance(model, Recurrent))
         if name.index:
             found.append(by_step(name, values))

@@ -13,9 +13,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ...backends import Chunks, Evaluation, FeedForward, LastSteps, OrderedSystem, Problem, Recurrent, Window
-from ...backends.models import LayerDirection
+from ...backends.models import LayerDirection, Traced
 from .numbers import Array, Numbers
 from .powers import LossesOfPowers
+from .recorded import differentiate_recorded
 from .tape import (
     Variable,
     backward,
@@ -107,6 +108,8 @@ def differentiate(
         >>> differentiate(problem, Floats(problem.dtype)).gradients["W"].shape  # (H, H)
         (8, 8)
     """
+    if isinstance(problem.model, Traced):
+        return differentiate_recorded(problem, numbers)
     applied, all_cells = 0, number_of_cells(problem)
 
     def advance() -> None:

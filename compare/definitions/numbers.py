@@ -67,7 +67,11 @@ class Floats:
     Attributes:
         leading: the first axes of every array.
         fused: whether formulas are written as the frameworks' kernels have them.
-        relu_arguments: what relu was taken of, in the order of the forward pass.
+        slopes: chooses the derivatives of a relu.
+        relu_arguments: what relu was taken of, in the order of the forward pass; or another function with a kink, as it
+            were at 0.
+        margins: of a recorded function, the differences whose signs decided its branches.
+        largest: of a recorded function, the largest finite magnitude; its infinities may be by design, as in a mask.
 
     Example:
         >>> floats = Floats(np.dtype("float64"), leading=(2,))
@@ -98,13 +102,16 @@ class Floats:
             slopes: chooses the derivatives of a relu.
         """
         self.dtype, self.leading, self.fused = dtype, leading, fused
+        self.slopes = slopes
         self.relu_arguments: list[Array] = []
-        self._leaf, self._slopes = leaf, slopes
+        self.margins: list[Array] = []
+        self.largest: float | None = None
+        self._leaf = leaf
 
     def leaf(self, values: np.ndarray) -> Array:
         if type(values) is not np.ndarray:  # it has been made into one already
             return values
-        return self._leaf(np.broadcast_to(values, (*self.leading, *values.shape)).astype(self.dtype))
+        return self._leaf(np.broadcast_to(values, (*self.leading, *values.shape)).copy())
 
     def constants(self, values: Any) -> Array:
         return np.asarray(values, dtype=self.dtype)
@@ -137,7 +144,7 @@ class Floats:
         number = len(self.relu_arguments)
         self.relu_arguments.append(np.asarray(a))
         slope = (np.asarray(a) > 0).astype(self.dtype)
-        return np.maximum(a, 0), self._slopes(number, slope)
+        return np.maximum(a, 0), self.slopes(number, slope)
 
     def shift(self, o: Array) -> Array:
         return np.asarray(o).max(axis=-1, keepdims=True)

@@ -57,7 +57,8 @@ def examine(
     def refuse(kind: FailureKind, message: str, name: str = "") -> None:
         failures.append(Failure(backend, kind, message, name))
 
-    outputs = {} if partial and answer.outputs is None else {"outputs": answer.outputs}
+    has_none = problem.model.output_spec(*problem.leading) is None
+    outputs = {} if (partial or has_none) and answer.outputs is None else {"outputs": answer.outputs}
     answered: dict[str, Any] = {"gradients": answer.gradients, "outputs": outputs, "adjoints": answer.adjoints}
     optional = ("gradients", "outputs", "adjoints") if partial else ("adjoints",)
     fit: dict[str, dict[str, np.ndarray]] = {field: {} for field in answered}
@@ -73,7 +74,8 @@ def examine(
             if name not in arrays:
                 continue
             label = name if field == "outputs" else f"{field}[{name!r}]"
-            fault = _fault_of_array(label, arrays[name], shape, problem.dtype, overflows=overflows)
+            dtype = problem.differentiable[name].dtype if field == "gradients" else problem.dtype
+            fault = _fault_of_array(label, arrays[name], shape, dtype, overflows=overflows)
             if fault:
                 refuse(*fault, name if field == "gradients" else "")
             else:

@@ -32,6 +32,11 @@ class Kinks:
         for moved, argument, probed in zip(self._moved, self._arguments, arguments, strict=True):
             np.maximum(moved, np.abs(probed - argument).max(axis=0), out=moved)
 
+    def near(self, multiple: float) -> list[np.ndarray]:
+        """Which arguments are no larger than a multiple of what moved them; one of 0 that nothing moved is not."""
+        pairs = zip(self._arguments, self._moved, strict=True)
+        return [(moved > 0) & (np.abs(argument) <= multiple * moved) for argument, moved in pairs]
+
     def sides(self, multiple: float, beside: int) -> list[Slopes]:
         """The sides that correct programs may take where an argument is no larger than a multiple of what moved it.
 
@@ -45,8 +50,7 @@ class Kinks:
             The slopes of `SIDES` computations, so many beside each other along the first axis: at the kinks all 0, all
             1, drawn evenly, and the opposite of what was drawn. Nothing where there is no kink.
         """
-        pairs = zip(self._arguments, self._moved, strict=True)
-        near = [(moved > 0) & (np.abs(argument) <= multiple * moved) for argument, moved in pairs]
+        near = self.near(multiple)
         if not any(kink.any() for kink in near):
             return []
         rng = np.random.Generator(np.random.PCG64(0))

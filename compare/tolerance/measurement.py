@@ -192,7 +192,7 @@ def measure_definition(
     with np.errstate(all="ignore"):
         exact = Floats(dtype)
         spreads = _Spreads(blocks_in(exact)[0])
-        kinks = Kinks(exact.relu_arguments)
+        kinks, branches = Kinks(exact.relu_arguments), Kinks(exact.margins)
         largest = 0.0
         beside = 1 if sum(array.size for array in spreads.baseline.values()) > LARGE else probes
         for first in range(0, probes * len(WRITINGS), beside):
@@ -206,11 +206,14 @@ def measure_definition(
             for blocks in answers:
                 spreads.add(writing.source, blocks)
             kinks.add(floats.relu_arguments)
-            largest = max(largest, roundings.largest)
+            branches.add(floats.margins)
+            largest = max(largest, roundings.largest if floats.largest is None else floats.largest)
             progress(first + beside)
         for sides in kinks.sides(SPREAD_MULTIPLE, beside):
             for blocks in blocks_in(Floats(dtype, leading=(beside,), slopes=sides)):
                 spreads.add("kink", blocks)
+        if any(near.any() for near in branches.near(SPREAD_MULTIPLE)):
+            spreads.add("kink", {name: np.full_like(values, np.inf) for name, values in spreads.baseline.items()})
         return _tolerance(dtype, spreads.scale, spreads.by_source, _overflows(largest, dtype))
 
 
@@ -315,12 +318,11 @@ def _beside_each_other(answer: Evaluation, leading: tuple[int, ...]) -> list[Eva
     """The answers of the computations that ran beside each other."""
     if not leading:
         return [answer]
-    assert answer.outputs is not None
     return [
         Evaluation(
             float(answer.loss[i]),  # type: ignore[index] # with leading axes it is an array
             {name: array[i] for name, array in answer.gradients.items()},
-            answer.outputs[i],
+            None if answer.outputs is None else answer.outputs[i],
             {name: array[i] for name, array in answer.adjoints.items()},
         )
         for i in range(*leading)

@@ -155,7 +155,7 @@ def test_the_textbooks_writing_alone_is_what_is_computed_if_nothing_is_asked_for
 
 def test_an_array_of_a_problem_gets_the_leading_axes_once():
     floats = Floats(np.dtype("float32"), leading=(2,), leaf=lambda values: values.view(np.matrix))
-    leaf = floats.leaf(np.ones(3))
+    leaf = floats.leaf(np.ones(3, "float32"))
     assert (leaf.shape, leaf.dtype) == ((2, 3), np.float32)
     assert floats.leaf(leaf) is leaf
     assert floats.constants([1, 2]).dtype == np.float32

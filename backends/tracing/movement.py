@@ -1,0 +1,298 @@
+"""NumPy's functions that move numbers about and compute nothing: they are applied to the numbers and to their entries.
+
+A place that such a function fills with zeros is a constant, since `CONSTANT` is 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from .array import PlainArray, RecordedArray, as_recorded, constant, decide, is_recorded, plain, same_layout
+from .recorder import IMPLEMENTED, implements, refused
+
+OF_ONE = (
+    *(np.reshape, np.ravel, np.transpose, np.swapaxes, np.moveaxis, np.rollaxis, np.squeeze, np.expand_dims),
+    *(np.broadcast_to, np.tile, np.repeat, np.roll, np.flip, np.fliplr, np.flipud, np.rot90, np.take, np.compress),
+    *(np.take_along_axis, np.delete, np.diag, np.diagonal, np.diagflat, np.tril, np.triu, np.resize, np.copy),
+    *(np.extract, np.permute_dims, np.matrix_transpose, np.linalg.matrix_transpose, np.linalg.diagonal),
+    *(np.array_split, np.split, np.hsplit, np.vsplit, np.dsplit, np.unstack),
+)
+OF_MANY = (np.concatenate, np.stack, np.hstack, np.vstack, np.dstack, np.column_stack)  # of a list of arrays
+PADDING = ("constant", "edge", "reflect", "symmetric", "wrap")
+
+
+def paired(data: Any, origin: Any) -> Any:
+    """What a function made of the numbers and of their entries, as recorded arrays."""
+    if isinstance(data, (tuple, list)):
+        return type(data)(paired(one, other) for one, other in zip(data, origin, strict=True))
+    if isinstance(data, np.ndarray) and data.dtype.kind != "f":
+        return data.view(PlainArray)
+    return RecordedArray(data, origin)
+
+
+def of_one_dtype(arrays: Sequence[Any]) -> list[RecordedArray]:
+    """Arrays, all of the dtype that NumPy gives them when it joins them."""
+    recorded = [as_recorded(array) for array in arrays]
+    dtype = np.result_type(*[array.value if array.is_weak or not array.ndim else array.dtype for array in recorded])
+    return [to_dtype(array, dtype) for array in recorded]
+
+
+def to_dtype(array: RecordedArray, dtype: Any) -> RecordedArray:
+    """The array in a dtype; the same one if it has that already."""
+    if array.dtype == dtype:
+        return array
+    if array.is_constant:
+        return RecordedArray(
+            array.data.astype(dtype)[()] if array.is_scalar else array.data.astype(dtype), array.origin
+        )
+    cast: RecordedArray = IMPLEMENTED["cast"](array, dtype)
+    return cast
+
+
+def _move_one(function: Callable[..., Any]) -> Callable[..., Any]:
+    def implementation(array: Any, *arguments: Any, **options: Any) -> Any:
+        options.pop("mode", None) if function is not np.take else None
+        if function in (np.extract, np.compress):  # whose array is the second argument
+            condition, (array, *rest) = plain(array), arguments
+            source = as_recorded(array)
+            return paired(function(condition, source.data, *rest, **options), function(condition, source.origin, *rest))
+        source = as_recorded(array)
+        values, settings = map(plain, arguments), {name: plain(option) for name, option in options.items()}
+        values = list(values)
+        return paired(function(source.data, *values, **settings), function(source.origin, *values, **settings))
+
+    return implementation
+
+
+def _move_many(function: Callable[..., Any]) -> Callable[..., Any]:
+    def implementation(arrays: Any, *arguments: Any, dtype: Any = None, casting: Any = None, **options: Any) -> Any:
+        sources = of_one_dtype(list(arrays))
+        if dtype is not None:
+            sources = [to_dtype(source, np.dtype(dtype)) for source in sources]
+        return paired(
+            function([source.data for source in sources], *arguments, **options),
+            function([source.origin for source in sources], *arguments, **options),
+        )
+
+    return implementation
+
+
+for _function in OF_ONE:
+    IMPLEMENTED[_function] = _move_one(_function)
+for _function in OF_MANY:
+    IMPLEMENTED[_function] = _move_many(_function)
+
+
+@implements(np.array, np.asarray, np.asanyarray, np.ascontiguousarray, np.asfortranarray)
+def array(values: Any, dtype: Any = None, *, copy: Any = True, ndmin: int = 0, **options: Any) -> Any:
+    """A copy of an array, or an array of nested lists with recorded numbers in them."""
+    if isinstance(values, RecordedArray):
+        made = RecordedArray(np.array(values.data), np.array(values.origin))
+    else:
+        made = _joined(values)
+    made = made if dtype is None else IMPLEMENTED["astype"](made, dtype)
+    while made.ndim < ndmin:
+        made = made[None]
+    return made
+
+
+def _joined(values: Any) -> Any:
+    """An array of nested lists."""
+    if not isinstance(values, (list, tuple)):
+        return as_recorded(values)
+    if not values:
+        return constant(np.zeros(0))
+    parts = of_one_dtype([_joined(value) for value in values])
+    if len({part.shape for part in parts}) > 1:
+        shapes = " and ".join(map(str, dict.fromkeys(part.shape for part in parts)))
+        raise ValueError(f"setting an array element with a sequence: the list holds arrays of the shapes {shapes}")
+    return RecordedArray(np.stack([part.data for part in parts]), np.stack([part.origin for part in parts]))
+
+
+@implements(np.where)
+def where(condition: Any, *choices: Any) -> Any:
+    """Entries of the one array or of the other."""
+    if not choices:
+        return decide(np.nonzero, condition)
+    condition = plain(condition)
+    if is_recorded(condition):
+        condition = decide(np.not_equal, condition, 0)
+    one, other = _alike(choices)
+    return paired(np.where(condition, one.data, other.data), np.where(condition, one.origin, other.origin))
+
+
+def _alike(choices: Sequence[Any]) -> list[RecordedArray]:
+    """Of one dtype, where numbers of Python's take that of the others."""
+    strong = [choice for choice in choices if type(choice) not in (int, float, bool)]
+    if not strong:
+        return of_one_dtype(choices)
+    common = of_one_dtype(strong)[0].dtype
+    weak = [choice for choice in choices if type(choice) in (int, float, bool)]
+    dtype = np.result_type(common, *weak)
+    return [to_dtype(as_recorded(choice), dtype) for choice in choices]
+
+
+@implements(np.select)
+def select(conditions: Any, choices: Any, default: Any = 0) -> Any:
+    """Of the first condition that holds, the choice."""
+    *choices, default = of_one_dtype([*choices, default])
+    conditions = [plain(condition) for condition in conditions]
+    return paired(
+        np.select(conditions, [choice.data for choice in choices], default.data),
+        np.select(conditions, [choice.origin for choice in choices], default.origin),
+    )
+
+
+@implements(np.append)
+def append(array: Any, values: Any, axis: Any = None) -> Any:
+    """Arrays one after the other."""
+    one, other = of_one_dtype([array, values])
+    return paired(np.append(one.data, other.data, axis), np.append(one.origin, other.origin, axis))
+
+
+@implements(np.insert)
+def insert(array: Any, places: Any, values: Any, axis: Any = None) -> Any:
+    """An array with others in it."""
+    one, other = of_one_dtype([array, values])
+    return paired(np.insert(one.data, places, other.data, axis), np.insert(one.origin, places, other.origin, axis))
+
+
+@implements(np.pad)
+def pad(array: Any, width: Any, mode: Any = "constant", **options: Any) -> Any:
+    """An array with a border."""
+    if mode not in PADDING or is_recorded(options.get("constant_values", 0)):
+        raise refused(
+            f"np.pad with mode {mode!r} cannot be followed" if mode not in PADDING else "np.pad of recorded values"
+        )
+    source = as_recorded(array)
+    data = np.pad(source.data, width, mode, **options)
+    return paired(data, np.pad(source.origin, width, mode, **{} if mode == "constant" else options))
+
+
+@implements(np.block)
+def block(arrays: Any) -> Any:
+    """Blocks of nested lists."""
+    flat: list[RecordedArray] = []
+
+    def collect(part: Any) -> Any:
+        if isinstance(part, list):
+            return [collect(one) for one in part]
+        flat.append(as_recorded(part))
+        return len(flat) - 1
+
+    numbers = collect(arrays)
+    parts = of_one_dtype(flat)
+
+    def filled(part: Any, get: Callable[[RecordedArray], Any]) -> Any:
+        return [filled(one, get) for one in part] if isinstance(part, list) else get(parts[part])
+
+    return paired(np.block(filled(numbers, lambda one: one.data)), np.block(filled(numbers, lambda one: one.origin)))
+
+
+def _at_least(function: Callable[..., Any]) -> Callable[..., Any]:
+    def implementation(*arrays: Any) -> Any:
+        made = []
+        for one in arrays:
+            source = as_recorded(one)
+            made.append(paired(function(source.data), function(source.origin)))
+        return made[0] if len(made) == 1 else tuple(made)
+
+    return implementation
+
+
+for _function in (np.atleast_1d, np.atleast_2d, np.atleast_3d):
+    IMPLEMENTED[_function] = _at_least(_function)
+
+
+@implements(np.broadcast_arrays)
+def broadcast_arrays(*arrays: Any, **options: Any) -> tuple[RecordedArray, ...]:
+    """Arrays of one shape."""
+    sources = [as_recorded(array) for array in arrays]
+    shape = np.broadcast_shapes(*[source.shape for source in sources])
+    return tuple(IMPLEMENTED[np.broadcast_to](source, shape) for source in sources)
+
+
+@implements(np.meshgrid)
+def meshgrid(*arrays: Any, **options: Any) -> Any:
+    """Coordinates."""
+    sources = [as_recorded(array) for array in arrays]
+    return paired(
+        np.meshgrid(*[source.data for source in sources], **options),
+        np.meshgrid(*[source.origin for source in sources], **options),
+    )
+
+
+@implements(np.sort)
+def sort(array: Any, axis: Any = -1, **options: Any) -> Any:
+    """In ascending order; which that is, is a decision."""
+    source = as_recorded(array)
+    source = source if axis is not None else IMPLEMENTED[np.ravel](source)
+    axis = -1 if axis is None else axis
+    order = plain(decide(np.argsort, source, axis=axis, kind="stable"))
+    return paired(np.take_along_axis(source.data, order, axis), np.take_along_axis(source.origin, order, axis))
+
+
+IMPLEMENTED[np.partition] = lambda array, kth, axis=-1, **options: sort(array, axis)
+
+
+@implements(np.copyto)
+def copyto(target: Any, values: Any, casting: Any = "same_kind", where: Any = True) -> None:
+    """Writes into an array, where a condition holds."""
+    if not isinstance(target, RecordedArray):
+        raise refused("recorded numbers are written into an array that was made outside of NumPy's functions")
+    target[...] = values if where is True else IMPLEMENTED[np.where](where, values, target)
+
+
+@implements(np.put_along_axis)
+def put_along_axis(target: Any, indices: Any, values: Any, axis: Any) -> None:
+    """Writes entries along an axis."""
+    source = to_dtype(as_recorded(values), target.dtype)
+    np.put_along_axis(target.data, plain(indices), source.data, axis)
+    np.put_along_axis(target.origin, plain(indices), source.origin, axis)
+
+
+@implements(np.put)
+def put(target: Any, indices: Any, values: Any, mode: Any = "raise") -> None:
+    """Writes entries by their places in C order."""
+    source = to_dtype(as_recorded(values), target.dtype)
+    np.put(target.data, plain(indices), source.data, mode)
+    np.put(target.origin, plain(indices), source.origin, mode)
+
+
+@implements(np.fill_diagonal)
+def fill_diagonal(target: Any, values: Any, wrap: Any = False) -> None:
+    """Writes the diagonal."""
+    source = to_dtype(as_recorded(values), target.dtype)
+    np.fill_diagonal(target.data, source.data, wrap)
+    np.fill_diagonal(target.origin, source.origin, wrap)
+
+
+@implements(np.zeros_like, np.empty_like)
+def zeros_like(array: Any, dtype: Any = None, order: Any = "K", subok: Any = True, shape: Any = None, **_: Any) -> Any:
+    """Zeros of the same shape, as an array of its own; what `empty` leaves undefined is 0, too."""
+    return _filled(0, array, dtype, shape)
+
+
+@implements(np.ones_like)
+def ones_like(array: Any, dtype: Any = None, order: Any = "K", subok: Any = True, shape: Any = None, **_: Any) -> Any:
+    """Ones of the same shape."""
+    return _filled(1, array, dtype, shape)
+
+
+@implements(np.full_like)
+def full_like(array: Any, value: Any, dtype: Any = None, order: Any = "K", subok: Any = True, **options: Any) -> Any:
+    """A number in every place."""
+    return _filled(value, array, dtype, options.get("shape"))
+
+
+def _filled(value: Any, like: Any, dtype: Any, shape: Any) -> Any:
+    data = np.zeros_like(plain(like), dtype=dtype, shape=shape, subok=False)
+    if data.dtype.kind != "f":
+        data[...] = value
+        return data.view(PlainArray)
+    made = RecordedArray(data, same_layout(data, 0))
+    made[...] = value
+    return made
