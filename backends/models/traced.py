@@ -212,14 +212,14 @@ class Traced:
         """There is no state."""
         return {}
 
-    def input_spec(self) -> None:
-        """There are no inputs apart from the arguments."""
+    def input_spec(self) -> Any:
+        """None: there are no inputs apart from the arguments."""
 
-    def target_spec(self) -> None:
-        """There are no targets apart from the arguments."""
+    def target_spec(self) -> Any:
+        """None: there are no targets apart from the arguments."""
 
-    def output_spec(self) -> None:
-        """There is nothing beside the loss."""
+    def output_spec(self) -> Any:
+        """None: there is nothing beside the loss."""
 
     def variables(self) -> dict[str, Variable]:
         """There are no inner variables with a name."""

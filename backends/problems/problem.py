@@ -66,7 +66,7 @@ class Problem:
 
     model: Model
     params: Mapping[str, np.ndarray]
-    inputs: Float[np.ndarray, "*leading D"] | None = None
+    inputs: Float[np.ndarray, "*leading D"] = None  # type: ignore[assignment] # of a recorded function only
     targets: Int[np.ndarray, "*leading"] | Float[np.ndarray, "*leading K"] | None = None
     h0: Float[np.ndarray, "*P B H"] | None = None
     c0: Float[np.ndarray, "*P B H"] | None = None

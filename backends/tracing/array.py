@@ -228,8 +228,8 @@ def same_layout(data: np.ndarray, origin: Any) -> np.ndarray:
     return array
 
 
-def as_recorded(value: Any) -> RecordedArray:
-    """A value as a recorded array: as it is, or as a constant; lists are walked."""
+def as_recorded(value: Any) -> Any:
+    """A value as a `RecordedArray`: as it is, or as a constant; lists are walked."""
     if isinstance(value, RecordedArray):
         return value
     if isinstance(value, (list, tuple)):

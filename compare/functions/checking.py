@@ -10,7 +10,6 @@ import numpy as np
 
 from ...backends import Backend, Evaluation, MissingFrameworkError, Problem, get_backend
 from ...backends.errors import DerivationError, describe_error
-from ...backends.tracing.array import RecordedArray
 from ...backends.tracing.recorder import NotRecordableError
 from ...backends.tracing.trace import Trace, call, trace, verify
 from ..referee import DisagreementError, compare_certified_if_possible
@@ -207,5 +206,3 @@ def _same(one: Returned, other: Returned) -> bool:
         np.array_equal(array, other.gradients.get(name)) for name, array in one.gradients.items()
     )
 
-
-assert RecordedArray
