@@ -17,13 +17,13 @@ import numpy as np
 from jax import Array
 
 from ..errors import UnsupportedProblemError
+from ..frameworks.jax_compilation import options_to_compile_quickly
 from ..frameworks.jax_isolation import isolated
 from ..interface import Evaluation
 from ..layouts import Layout
 from ..models import Model, Recurrent
 from ..problems import Problem
 from ..references.jax_activations_losses import unreduced_loss
-from ..references.jax_compilation import options_to_compile_quickly
 from .supported_networks import layer_sizes, unsupported_network_reason
 from .wrapped_layer import LayerAnswer, Usage, WrappedLayer, require_one_place
 

@@ -3,7 +3,7 @@
 from .array_spec import ArraySpec
 from .cells import CELLS
 from .feedforward import FeedForward
-from .model import Model, describe, model_from, require_model
+from .model import Model, Network, describe, model_from, require_model
 from .model_options import ACTIVATIONS, DIFFERENTIATIONS, LOSS_AT, LOSSES, REDUCTIONS, RESETS
 from .ordered import OrderedSystem
 from .recurrent import LayerDirection, Recurrent
@@ -25,6 +25,7 @@ __all__ = [
     "LastSteps",
     "LayerDirection",
     "Model",
+    "Network",
     "OrderedSystem",
     "Recurrent",
     "Traced",

@@ -13,7 +13,8 @@ from .recurrent import Recurrent
 from .traced import Traced
 from .truncation import TRUNCATIONS
 
-Model = Recurrent | FeedForward | OrderedSystem | Traced
+Network = Recurrent | FeedForward | OrderedSystem  # its equations are known
+Model = Network | Traced
 FAMILIES: dict[str, type[Model]] = {
     family.__name__: family for family in (Recurrent, FeedForward, OrderedSystem, Traced)
 }

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ...manual import Buffers, LossAndGradients, descend, feedforward, loss_and_gradients, ordered
+from ..errors import UnsupportedProblemError
 from ..interface import Evaluation
 from ..models import TRUNCATIONS, FeedForward, Model, OrderedSystem, Recurrent, Traced
 from ..problems import Problem
@@ -33,6 +34,8 @@ def answer(problem: Problem, **extra_options: Any) -> LossAndGradients:
             case OrderedSystem():
                 objective = np.array(model.objective, problem.dtype)
                 return ordered.loss_and_gradients(problem.params["A"], objective, problem.inputs)
+            case Traced():
+                raise UnsupportedProblemError(f"manual has no derivation of {model.function}")
 
 
 def options(model: Recurrent) -> dict[str, Any]:

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from ...backends import FeedForward, Model, OrderedSystem, Problem, Recurrent
+from ...backends import FeedForward, OrderedSystem, Problem, Recurrent
+from ...backends.models import Network, Traced
 from ..systems import System
 from ..systems.regimes import readout_names
 
@@ -19,7 +20,7 @@ SATURATING, LARGE = 4.0, 10.0  # factors of ordinary numbers
 def cut_down(system: System) -> dict[str, System]:
     """The system with one size cut down: `T = 1`, `T = 2`, `one sample`, `one unit`, as far as it has these."""
     model = system.model
-    if isinstance(model, OrderedSystem):
+    if isinstance(model, OrderedSystem | Traced):
         return {}
     one_unit = {"hidden_size": 1} if isinstance(model, Recurrent) else {"sizes": _one_unit(model.sizes)}
     units: dict[str, System] = {"one unit": replace(system, model=replace(model, **one_unit))}
@@ -74,13 +75,15 @@ def _scaled(problem: Problem, by: float, params: tuple[str, ...], others: Mappin
 def small_problems(system: System, seed: int, dtype: str) -> Iterator[Problem]:
     """The system's problems on small sizes, the smallest first; all but its sizes is as the system has it."""
     model = system.model
+    if isinstance(model, Traced):
+        return
     if isinstance(model, OrderedSystem):
         for size in range(1, model.size + 1):
             weights = tuple(row[:size] for row in model.weights[:size])
             yield Problem.from_seed(OrderedSystem(weights, model.objective[:size]), seed=seed, dtype=dtype)
         return
     for leading, sizes in _sizes(model, system.seq_len):
-        changed: Model
+        changed: Network
         if isinstance(model, Recurrent):
             D, H, K = sizes
             changed = replace(model, input_size=D, hidden_size=H, output_size=K)

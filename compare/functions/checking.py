@@ -203,6 +203,7 @@ def _engines(own: OwnAnswer, operations: int) -> tuple[dict[str, Backend], list[
 
 def _same(one: Returned, other: Returned) -> bool:
     return one.loss == other.loss and all(
-        np.array_equal(array, other.gradients.get(name)) for name, array in one.gradients.items()
+        name in other.gradients and np.array_equal(array, other.gradients[name], equal_nan=True)
+        for name, array in one.gradients.items()
     )
 

@@ -9,7 +9,7 @@ from itertools import permutations, product
 import numpy as np
 
 from ...backends import Chunks, FeedForward, LastSteps, OrderedSystem, Problem, Recurrent, Window
-from ...backends.models import ACTIVATIONS, Truncation
+from ...backends.models import ACTIVATIONS, Traced, Truncation
 from ..answers import GATED_PARAMS, QuantityName, are_singles
 from .execution import run
 from .mistake import Mistake, Values, Variant, problem_mistake, with_model, with_params
@@ -165,7 +165,7 @@ def _activated(problem: Problem, activation: str) -> Problem:
 
 def _activations(problem: Problem, answered: Values) -> Iterator[Variant]:
     model = problem.model
-    if isinstance(model, OrderedSystem) or (isinstance(model, Recurrent) and model.cell != "rnn"):
+    if isinstance(model, OrderedSystem | Traced) or (isinstance(model, Recurrent) and model.cell != "rnn"):
         return
     equation = 82 if isinstance(model, FeedForward) else 2
     for name in ACTIVATIONS:

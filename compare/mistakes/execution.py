@@ -7,6 +7,7 @@ from functools import lru_cache
 import numpy as np
 
 from ...backends import FeedForward, Model, OrderedSystem, Problem, Recurrent
+from ...backends.models import Traced
 from . import equation_sections as sections
 from .equation_source import Line, Section
 from .feedforward import run_feed_forward, run_ordered
@@ -29,11 +30,16 @@ def run(problem: Problem, replaced: Replaced | None = None) -> LineResults:
                 return run_feed_forward(problem, problem.model, replaced or {})
             case OrderedSystem():
                 return run_ordered(problem, problem.model, replaced or {})
+            case Traced():
+                raise TypeError("a recorded function has no lines of ours")
 
 
 def has_lines(problem: Problem) -> bool:
     """Whether the lines of a problem's network are known here."""
-    return not isinstance(problem.model, Recurrent) or cell_keys(problem.model)[-1] in sections.CELLS
+    model = problem.model
+    return isinstance(model, FeedForward | OrderedSystem) or (
+        isinstance(model, Recurrent) and cell_keys(model)[-1] in sections.CELLS
+    )
 
 
 @lru_cache(maxsize=64)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from ...backends import OrderedSystem, RequestError
+from ...backends.models import Traced
 from ..answers import Training
 from .catalogue import System
 
@@ -48,7 +49,7 @@ class Learning:
         if system.training is None and self.steps is None:
             name = next(iter(self.stated)).replace("_", "-")
             raise RequestError(f"--{name} is about learning, but {system.name} does not learn: add --steps N")
-        if isinstance(system.model, OrderedSystem):
+        if isinstance(system.model, OrderedSystem | Traced):
             raise RequestError(f"--steps: {system.name} has no loss to minimize, expected a network")
         training = replace(system.training or Training(DEFAULT_LEARNING_RATE, 1), **self.stated)  # type: ignore[arg-type]
         return replace(system, model=replace(system.model, reduction="mean"), training=training)

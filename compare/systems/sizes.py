@@ -13,6 +13,7 @@ from dataclasses import replace
 
 from ...backends import FeedForward, InvalidProblemError, OrderedSystem
 from ...backends.checks import require_integer
+from ...backends.models import Traced
 from .catalogue import System
 
 
@@ -31,7 +32,7 @@ def resized(system: System, sizes: Sequence[int]) -> System:
         InvalidProblemError: these are not the sizes of its model, or one is below 1.
     """
     model = system.model
-    if isinstance(model, OrderedSystem):
+    if isinstance(model, OrderedSystem | Traced):
         raise InvalidProblemError(f"sizes: those of {system.name} are its model's, and cannot be changed")
     if isinstance(model, FeedForward):
         if len(sizes) < 3:
