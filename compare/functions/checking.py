@@ -206,4 +206,3 @@ def _same(one: Returned, other: Returned) -> bool:
         name in other.gradients and np.array_equal(array, other.gradients[name], equal_nan=True)
         for name, array in one.gradients.items()
     )
-

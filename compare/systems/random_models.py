@@ -16,7 +16,17 @@ import numpy as np
 
 from ...backends import FeedForward, OrderedSystem, Recurrent
 from ...backends.checks import DTYPES
-from ...backends.models import ACTIVATIONS, CELLS, DIFFERENTIATIONS, LOSS_AT, LOSSES, REDUCTIONS, RESETS, TRUNCATIONS, Network
+from ...backends.models import (
+    ACTIVATIONS,
+    CELLS,
+    DIFFERENTIATIONS,
+    LOSS_AT,
+    LOSSES,
+    REDUCTIONS,
+    RESETS,
+    TRUNCATIONS,
+    Network,
+)
 
 Value = TypeVar("Value")
 Range = tuple[int, int]  # the smallest and the largest
