@@ -14,19 +14,9 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 
-from ...backends import FeedForward, OrderedSystem, Recurrent
+from ...backends import FeedForward, Model, OrderedSystem, Recurrent
 from ...backends.checks import DTYPES
-from ...backends.models import (
-    ACTIVATIONS,
-    CELLS,
-    DIFFERENTIATIONS,
-    LOSS_AT,
-    LOSSES,
-    REDUCTIONS,
-    RESETS,
-    TRUNCATIONS,
-    Network,
-)
+from ...backends.models import ACTIVATIONS, CELLS, DIFFERENTIATIONS, LOSS_AT, LOSSES, REDUCTIONS, RESETS, TRUNCATIONS
 
 Value = TypeVar("Value")
 Range = tuple[int, int]  # the smallest and the largest
@@ -85,7 +75,7 @@ class RandomModel(NamedTuple):
 
     family: str
     dtype: str
-    model: Network
+    model: Model
     seq_len: int | None = None
     batch_size: int | None = None
 
