@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .answers import Training
 from .check import Check, check_derivation
-from .functions import FunctionCheck, assert_gradients, check_gradients
+from .functions import assert_gradients, check_gradients
 from .layers import assert_same_layer
 from .referee import BlockResult, Comparison, DisagreementError, Failure, assert_agree, compare
 from .systems import SYSTEMS, System
@@ -17,7 +17,6 @@ __all__ = [
     "Comparison",
     "DisagreementError",
     "Failure",
-    "FunctionCheck",
     "System",
     "Tolerance",
     "Training",

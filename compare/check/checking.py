@@ -14,8 +14,8 @@ from ..referee import Comparison, compare, compare_certified_if_possible
 from ..systems import SEEDS, System, get_system
 from ..systems.sizes import resized, with_seq_len
 from .questions import Question, questions
-from .repetition import second_call
-from .results import Asked, Check, CheckVerdict
+from .repetition import asked_twice
+from .results import Asked, Check
 from .shrinking import find_smallest, on_smaller_sizes
 from .smaller_problems import small_problems
 from .user_function import Derivation, Function
@@ -104,7 +104,7 @@ def check_derivation(
     asked: list[Asked] = []
     for question in asked_for:
         progress(f"asking {derivation.name}: {question.name}")
-        asked.append(_asked(derivation, question, ask))
+        asked.append(asked_twice(derivation, question.problem, question.name, ask, is_ordinary=question.is_ordinary))
         if derivation.timed_out or asked[-1].verdict == "not reproducible":
             break
     not_asked = tuple(question.name for question in asked_for[len(asked) :])
@@ -165,17 +165,3 @@ def _system_of(cases: Sequence[Problem]) -> System:
     name = _case_name(first) if len(cases) == 1 else f"{len(cases)} cases"
     sizes = {"seq_len": first.seq_len, "batch_size": first.batch_size, "lengths": lengths}
     return System(name, first.model.summary, (), first.model, **sizes)  # type: ignore[arg-type]
-
-
-def _asked(derivation: Derivation, question: Question, ask: Ask) -> Asked:
-    """Asks a derivation a question, twice."""
-    comparison = ask(question.problem)
-    verdict: CheckVerdict = comparison.verdict_on(derivation.name)
-    failures = comparison.failures_of(derivation.name)
-    reason = "\n".join(failure.message for failure in failures)
-    if any(failure.kind == "error" for failure in failures):
-        verdict = "failed"
-    if not derivation.stopped and (difference := second_call(derivation, comparison)):
-        reason = difference.message
-        verdict = verdict if difference.is_rounding else "not reproducible"
-    return Asked(question.name, comparison, verdict, reason, question.is_ordinary)

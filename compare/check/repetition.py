@@ -2,16 +2,45 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
-from ...backends import Evaluation
+from ...backends import Evaluation, Problem
 from ..answers import quantities
 from ..answers.digits import digits_apart
 from ..referee import Comparison
 from ..referee.ask_backend import Refused, ask_backend
+from .results import Asked, CheckVerdict
 from .user_function import Derivation
+
+
+def asked_twice(
+    derivation: Derivation, problem: Problem, name: str, ask: Callable[[Problem], Comparison], *, is_ordinary: bool
+) -> Asked:
+    """Asks a derivation about a problem, twice.
+
+    Args:
+        derivation: who is asked.
+        problem: what it is asked.
+        name: of the problem, to be shown.
+        ask: compares it on a problem.
+        is_ordinary: whether the problem's numbers are drawn as they come, or someone's own.
+
+    Returns:
+        The first answer, judged; and how the second differs.
+    """
+    comparison = ask(problem)
+    verdict: CheckVerdict = comparison.verdict_on(derivation.name)
+    failures = comparison.failures_of(derivation.name)
+    reason = "\n".join(failure.message for failure in failures)
+    if any(failure.kind == "error" for failure in failures):
+        verdict = "failed"
+    if not derivation.stopped and (difference := second_call(derivation, comparison)):
+        reason = difference.message
+        verdict = verdict if difference.is_rounding else "not reproducible"
+    return Asked(name, comparison, verdict, reason, is_ordinary)
 
 
 @dataclass(frozen=True)

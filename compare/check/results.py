@@ -52,6 +52,7 @@ class Check:
         cut: if its numbers are wrong, what came of the system with one size cut down.
         diagnosis: if its numbers are wrong, the mistakes that would give them.
         output: what it printed, if it ran in a process of its own.
+        notes: what is to be said beside the verdict.
 
     Examples:
         >>> import numpy as np
@@ -76,6 +77,7 @@ class Check:
     cut: Sizes = field(default_factory=Sizes)
     diagnosis: Diagnosis = field(default_factory=Diagnosis)
     output: str = ""
+    notes: tuple[str, ...] = ()
 
     @property
     def comparisons(self) -> tuple[Comparison, ...]:
@@ -206,9 +208,10 @@ def wrong_places(comparisons: Iterable[Comparison], name: str, quantity: str) ->
 
 def wrong_quantities(comparison: Comparison, name: str) -> dict[str, tuple[Quantity, Quantity]]:
     """What the derivation answered wrongly, and what is right, by the quantity's name."""
+    reference = next(backend for backend in comparison.answers if backend != name)
     answered, right = (
         quantities(comparison.answers[backend], comparison.problem)  # type: ignore[arg-type]
-        for backend in (name, "manual")
+        for backend in (name, reference)
     )
     wrong = {block.name for block in comparison.blocks if block.is_wrong(name)}
     return {

@@ -102,3 +102,14 @@ def _listed(names: Iterable[str]) -> str:
     shown = list(names)
     more = f" and {len(shown) - MOST_NAMES} more" if len(shown) > MOST_NAMES + 1 else ""
     return ", ".join(shown[:MOST_NAMES] if more else shown) + more
+
+
+def summary(check: Check) -> str:
+    """The whole judgement in words: what is not right, what was asked, what else is to be said, and the conclusion."""
+    parts = [report(check), asked_text(check), notes_text(check), conclusion(check, check.rows())]
+    return "\n\n".join(part for part in parts if part)
+
+
+def notes_text(check: Check) -> str:
+    """What is to be said beside the verdict, a line each."""
+    return "\n".join(f"Note: {note}" for note in check.notes)

@@ -2,56 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from inspect import Parameter, signature
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from time import monotonic
 from typing import Any
 
-import numpy as np
-
-from ...backends import Backend, Evaluation, MissingFrameworkError, Problem, get_backend
-from ...backends.errors import DerivationError, describe_error
+from ...backends import Backend, MissingFrameworkError, RequestError, get_backend
+from ...backends.errors import DerivationError, first_line
 from ...backends.tracing.recorder import NotRecordableError
-from ...backends.tracing.trace import Trace, call, trace, verify
-from ..referee import DisagreementError, compare_certified_if_possible
-from ..referee import compare as compare_backends
-from .matching import last_name, match
-from .results import FunctionCheck
-from .returned import Returned, mapped, read_returned
+from ..check.repetition import asked_twice
+from ..check.results import Asked, Check
+from ..check.wording import summary
+from ..jobs import StageProgress
+from ..referee import Comparison, DisagreementError, compare, compare_certified_if_possible
+from .calls import Function, loss_by_cotangent, name_of, named_arguments
+from .likeness import likeness
+from .own_function import CHANGES, AskedFunction, OwnFunction, Recorded, Setting
 
-ENGINES = ("tape", "torch", "jax")  # who differentiates the recording
 MOST_FOR_JAX = 3000  # operations: JAX compiles them one by one
-
-
-class OwnAnswer:
-    """The gradients that a function returned, as a backend's answer."""
-
-    def __init__(self, name: str, answer: Evaluation) -> None:
-        self.name = name
-        self._answer = answer
-
-    def supports(self, model: Any, dtype: str) -> str:
-        return ""
-
-    def evaluate(self, problem: Problem, *, trace: bool = False) -> Evaluation:
-        return self._answer
-
-    def prepare(self, problem: Problem) -> Callable[[], object]:
-        return lambda: (self._answer.loss, self._answer.gradients)
+MOST_SECONDS = 10.0  # of the ordinary questions: if they take longer, none with special numbers follow
+MOST_ARRAYS = 8  # that are made large one by one
+AS_GIVEN = Setting("as given")
+ITS_OWN_LOSS = "the loss that it returns"
 
 
 def check_gradients(
-    function: Callable[..., Any],
+    function: Any,
     *arguments: Any,
     wrt: Mapping[str, str] | None = None,
+    of: Function | None = None,
+    vjp: tuple[Function, Function] | None = None,
     returns: Sequence[str] | None = None,
     certify: bool | None = None,
+    ordinary_only: bool = False,
+    progress: StageProgress = lambda stage: None,
     **options: Any,
-) -> FunctionCheck:
-    """Judges a function in plain NumPy that returns a loss and its gradients. Its own loss is the truth.
+) -> Check:
+    """Judges a function in NumPy that returns a loss and its gradients. Its own loss is the truth.
 
-    The function runs as it stands: twice on its arguments, and once on arrays that remember what is done to them. What
-    was recorded is differentiated by gradparity's own rules, enclosed in balls if `python-flint` is there, and
-    differentiated by PyTorch and JAX if they are. Nothing that the function can reach is other afterwards.
+    The function runs as it stands: twice on each set of numbers, and once on arrays that remember what is done to them.
+    What was recorded is differentiated by gradparity's own rules, enclosed in balls if `python-flint` is installed, and
+    differentiated by PyTorch and JAX if they are. After its arguments as they are, it is asked with zeros and with
+    large numbers in the arrays that are differentiated by. Whatever it can reach is afterwards as it was.
 
     Args:
         function: `function(*arguments) -> (loss, gradients)`, or with more after these. The gradients are a dict by the
@@ -59,67 +51,119 @@ def check_gradients(
         *arguments: what it is called with: arrays in float64 or float32, and whatever else it takes.
         wrt: for gradients whose name does not say it, the argument, such as `{"dWxh": "Wxh"}`; or a global of the
             function's module, or an attribute, such as `{"dW": "model.W"}`.
-        returns: the names of all values if they are returned in a row, such as `("loss", "dWxh", "dWhh")`.
+        of: another program in NumPy, whose loss is the right one, called with the same arguments, or those of them that
+            it names. The function may then return gradients alone, and compute in any framework.
+        vjp: `(forward, backward)` of a layer without a loss, in place of the function: all that is given by position
+            are then arguments. The loss is the sum of the outputs times a cotangent that is drawn.
+        returns: the names of all values if they are returned in a row, such as `("loss", "dWxh", "dWhh")`; what is
+            called `_` is passed over.
         certify: whether the exact gradient is enclosed; None encloses it where that is possible.
+        ordinary_only: ask it with the arguments as they are, and with no others.
+        progress: is called with what is being done.
         **options: keyword arguments of the function.
 
     Returns:
-        The judgement: its `verdict`, `rows()` and `summary`. It never raises for gradients that are wrong.
+        The judgement: its `verdict`, `rows()`, and what was `asked`. It never raises for gradients that are wrong.
 
     Raises:
-        NotRecordableError: the function does something that cannot be followed; the message says what and where.
-        DerivationError: it fails, or returns something of another form, or a gradient whose argument is not clear.
+        NotRecordableError: the loss cannot be followed; the message says what and where.
+        DerivationError: the function fails, or returns something of another form, or it is not clear which argument a
+            gradient belongs to.
 
     Examples:
         >>> import numpy as np
         >>> from gradparity.compare import check_gradients
         >>> def least_squares(w, x, y):
         ...     e = x @ w - y
-        ...     return (e * e).sum(), {"w": x.T @ e}
+        ...     return (e * e).sum(), {"w": x.T @ e}  # a factor of 2 is missing
         >>> check = check_gradients(least_squares, np.ones(2), np.eye(2), np.zeros(2))
-        >>> check.verdict, [(row["gradient"], row["verdict"]) for row in check.rows()]
-        ('disagree', [('loss', 'agree'), ('dw', 'disagree')])
+        >>> check.verdict, {row["quantity"]: row["verdict"] for row in check.rows()}
+        ('disagree', {'loss': 'right', 'dw': 'wrong'})
     """
-    given = _named(function, arguments, options)
-    first = _plain(function, given, returns)
-    again = _plain(function, given, returns)
-    traced, recorded = _recorded(function, given, first, returns)
-    shapes = {path: argument.values.shape for path, argument in traced.arguments.items()}
-    returned_shapes = {name: np.shape(array) for name, array in first.gradients.items()}
-    paths = match(returned_shapes, shapes, wrt, is_positional=first.is_positional)
-    names = _parameter_names(paths)
-    differentiated = {names[name]: path for name, path in paths.items()}
-    model = traced.model(recorded.loss, differentiated)
-    notes = list(traced.recording.notes)
-    notes += verify(traced, model, function, given, lambda value: read_returned(value, returns).loss)
-    problem = Problem(model, {name: traced.arguments[path].values for name, path in differentiated.items()})
-    answer = Evaluation(first.loss, {names[name]: array for name, array in first.gradients.items()}, None)
-    own = OwnAnswer(getattr(function, "__name__", "function"), answer)
-    asked, missing = _engines(own, len(model.operations))
-    if certify is None:
-        comparison = compare_certified_if_possible(problem, asked)
-    else:
-        comparison = compare_backends(problem, asked, certify=certify)
-    matched = {f"d{names[name]}": (name, path) for name, path in paths.items()}
-    return FunctionCheck(own.name, comparison, matched, _same(first, again), tuple(notes + missing))
+    if vjp is not None:
+        function, arguments = loss_by_cotangent(*vjp), (function, *arguments)
+    elif not callable(function):
+        raise RequestError(f"{function!r} is no function: expected check_gradients(function, *arguments)")
+    given = named_arguments(function, arguments, options)
+    own = OwnFunction(function, lambda setting: given, definition=of, wrt=wrt, returns=returns)
+    return check_own(
+        own,
+        [AS_GIVEN],
+        loss=ITS_OWN_LOSS if of is None else f"the loss of {name_of(of)}",
+        certify=certify,
+        ordinary_only=ordinary_only,
+        progress=progress,
+    )
 
 
-def assert_gradients(
-    function: Callable[..., Any],
-    *arguments: Any,
-    wrt: Mapping[str, str] | None = None,
-    returns: Sequence[str] | None = None,
+def check_own(
+    own: OwnFunction,
+    settings: Sequence[Setting],
+    *,
+    loss: str,
     certify: bool | None = None,
-    **options: Any,
-) -> FunctionCheck:
+    ordinary_only: bool = False,
+    progress: StageProgress = lambda stage: None,
+) -> Check:
+    """Asks a function at every setting, and then at the first one with special numbers.
+
+    Args:
+        own: the function.
+        settings: the ordinary ones, at least one.
+        loss: what defines the right answer, in words.
+        certify: as for `check_gradients`.
+        ordinary_only: as for `check_gradients`.
+        progress: as for `check_gradients`.
+
+    Returns:
+        The judgement.
+
+    Raises:
+        NotRecordableError: as `check_gradients` does.
+        DerivationError: as `check_gradients` does.
+    """
+    began = monotonic()
+    asked: list[Asked] = []
+    notes: dict[str, None] = {}
+    recorded: Recorded | None = None
+    for setting in settings:
+        progress(f"asking {own.name}: {setting.name}")
+        recorded = own.record(setting)
+        engines, missing = _engines(len(recorded.problem.model.operations), all_of_them=not asked)  # type: ignore[union-attr]
+        asked.append(_asked(own, setting, recorded, engines, certify))
+        notes |= dict.fromkeys([*_matched(recorded), *recorded.notes, *missing])
+        if asked[-1].verdict == "not reproducible":
+            break
+    assert recorded
+    special = [] if ordinary_only or asked[-1].verdict == "not reproducible" else _special(recorded, settings[0])
+    if monotonic() - began > MOST_SECONDS:
+        notes |= {f"special numbers were not asked: the ordinary ones took {monotonic() - began:.0f} s": None}
+        special = []
+    for setting in special:
+        progress(f"asking {own.name}: {setting.name}")
+        try:
+            recorded = own.record(setting)
+            engines, _ = _engines(0, all_of_them=False)
+            one = _asked(own, setting, recorded, engines, certify)
+        except (DerivationError, NotRecordableError, RequestError) as error:
+            notes |= {f"not asked with {setting.name}: {first_line(error).partition(': ')[2]}": None}
+            continue
+        if one.verdict == "undecidable":
+            notes |= {f"with {setting.name} nothing can be decided: {_why(one.comparison)}": None}
+        else:
+            asked.append(one)
+    check = Check(own.name, loss, tuple(asked), notes=tuple(notes))
+    if check.verdict == "disagree" and (like := likeness(check.worst.comparison, own.name)):  # type: ignore[union-attr]
+        check = replace(check, notes=(like, *check.notes))
+    return check
+
+
+def assert_gradients(function: Any, *arguments: Any, **options: Any) -> Check:
     """Passes if a function returns the gradients of the loss that it returns. For tests.
 
     Args:
         function: as for `check_gradients`.
         *arguments: as for `check_gradients`.
-        wrt: as for `check_gradients`.
-        returns: as for `check_gradients`.
-        certify: as for `check_gradients`.
         **options: as for `check_gradients`.
 
     Returns:
@@ -136,73 +180,67 @@ def assert_gradients(
         >>> assert_gradients(lambda w: ((w * w).sum(), (2 * w,)), np.ones(3)).verdict
         'agree'
     """
-    check = check_gradients(function, *arguments, wrt=wrt, returns=returns, certify=certify, **options)
+    check = check_gradients(function, *arguments, **options)
     if check.verdict != "agree":
-        raise DisagreementError(check.comparison, report=check.summary)
+        assert check.first_wrong
+        raise DisagreementError(check.first_wrong, report=summary(check))
     return check
 
 
-def _named(function: Callable[..., Any], arguments: Sequence[Any], options: Mapping[str, Any]) -> dict[str, Any]:
-    """The arguments by the names of the parameters."""
-    try:
-        parameters = list(signature(function).parameters.values())
-    except (TypeError, ValueError):
-        parameters = []
-    named = {}
-    for number, value in enumerate(arguments):
-        parameter = parameters[number] if number < len(parameters) else None
-        is_named = parameter is not None and parameter.kind is not Parameter.VAR_POSITIONAL
-        named[parameter.name if is_named and parameter is not None else f"argument{number}"] = value
-    return named | {f"**{name}": value for name, value in options.items()}
+def _asked(
+    own: OwnFunction, setting: Setting, recorded: Recorded, engines: Mapping[str, Backend], certify: bool | None
+) -> Asked:
+    derivation = AskedFunction(own, setting)
+    backends: dict[str, Backend] = {own.name: derivation, **engines}
+
+    def ask(problem: Any) -> Comparison:
+        if certify is None:
+            return compare_certified_if_possible(problem, backends)
+        return compare(problem, backends, certify=certify)
+
+    return asked_twice(derivation, recorded.problem, setting.name, ask, is_ordinary=not setting.change)
 
 
-def _plain(function: Callable[..., Any], given: Mapping[str, Any], returns: Sequence[str] | None) -> Returned:
-    """One call, in copies that no later call can change."""
-    try:
-        value = call(function, given)
-    except Exception as error:
-        raise DerivationError(f"the function raised {describe_error(error)}") from error
-    returned = mapped(lambda array: np.array(array), read_returned(value, returns))
-    if returned.loss.size != 1:
-        raise DerivationError(f"its loss has shape {returned.loss.shape}, expected one number")
-    return returned._replace(loss=float(returned.loss.reshape(())))
+def _special(recorded: Recorded, setting: Setting) -> Iterator[Setting]:
+    """Zeros, and large numbers: in all arrays, and in one after the other, since one can hide what another shows."""
+    for change in CHANGES:
+        yield replace(setting, name=change, change=change)
+    arrays = list(recorded.paths)
+    for name in arrays[:MOST_ARRAYS] if len(arrays) > 1 else ():
+        yield replace(setting, name=f"{name} times 30", change="times 30", array=name)
 
 
-def _recorded(
-    function: Callable[..., Any], given: Mapping[str, Any], first: Returned, returns: Sequence[str] | None
-) -> tuple[Trace, Returned]:
-    try:
-        traced = trace(function, given)
-    except NotRecordableError:
-        raise
-    except Exception as error:
-        raise NotRecordableError(f"the function runs, but not while it is recorded: {describe_error(error)}") from error
-    return traced, read_returned(traced.returned, returns)
-
-
-def _parameter_names(paths: Mapping[str, str]) -> dict[str, str]:
-    """A short name for each argument: its last name, or its path where another has the same."""
-    short = {name: last_name(path) for name, path in paths.items()}
-    counts = {name: list(short.values()).count(one) for name, one in short.items()}
-    return {name: one if counts[name] == 1 else paths[name] for name, one in short.items()}
-
-
-def _engines(own: OwnAnswer, operations: int) -> tuple[dict[str, Backend], list[str]]:
-    asked: dict[str, Backend] = {own.name: own}
+def _engines(operations: int, *, all_of_them: bool) -> tuple[dict[str, Backend], list[str]]:
+    """Who differentiates the recording: JAX, which takes long to compile, only the first one."""
+    engines: dict[str, Backend] = {}
     notes = []
-    for name in ENGINES:
+    for name in ("tape", "torch", "jax") if all_of_them else ("tape", "torch"):
         if name == "jax" and operations > MOST_FOR_JAX:
             notes.append(f"JAX was not asked: {operations} operations, and it compiles at most {MOST_FOR_JAX} here")
             continue
         try:
-            asked[name] = get_backend(name)
+            engines[name] = get_backend(name)
         except MissingFrameworkError as error:
             notes.append(str(error))
-    return asked, notes
+    return engines, notes
 
 
-def _same(one: Returned, other: Returned) -> bool:
-    return one.loss == other.loss and all(
-        name in other.gradients and np.array_equal(array, other.gradients[name], equal_nan=True)
-        for name, array in one.gradients.items()
-    )
+def _matched(recorded: Recorded) -> Iterator[str]:
+    """Which gradient was taken for that of which array, where that is not plain."""
+    for name, path in recorded.paths.items():
+        returned = recorded.returned_as[name]
+        if returned not in (path, name):
+            yield f"{returned} is the gradient with respect to {path}"
+    if not recorded.gives_loss:
+        yield "it returns no loss: that of the definition stands in its place"
+
+
+def _why(comparison: Comparison) -> str:
+    """What keeps a block from being decided."""
+    reasons = {block.reason for block in comparison.blocks if block.verdict == "undecidable"}
+    words = {
+        "kink": "a number lies at a kink, where NumPy, PyTorch and JAX choose a derivative each",
+        "cancellation": "another way to write it loses what this one keeps",
+        "underflow": "numbers lie below the dtype's normal range",
+    }
+    return "; ".join(words[reason] for reason in sorted(reasons) if reason in words) or "rounding dominates"

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from ...backends.errors import DerivationError
 
 PREFIXES = ("d", "grad_", "grad", "g_", "dl_d", "dloss_d", "dloss_", "d_", "delta_", "nabla_", "∂", "∇")
+NO_NAME = re.compile(r"(\[\d+\])+")  # of a gradient in a tuple
 SUFFIXES = ("_grad", "_gradient", "grad", ".grad", "_bar")
 
 
@@ -16,7 +17,7 @@ def match(
     arguments: Mapping[str, tuple[int, ...]],
     wrt: Mapping[str, str] | None = None,
     *,
-    is_positional: bool = False,
+    positional: Sequence[str] | None = None,
 ) -> dict[str, str]:
     """Finds for each gradient the argument that it is the derivative with respect to.
 
@@ -24,7 +25,7 @@ def match(
         gradients: the shapes, by the names that the function gives them.
         arguments: the shapes of all arrays that it can reach, by how they are reached.
         wrt: for some gradients, the name or the path of the argument.
-        is_positional: whether the gradients are in the order of the arguments.
+        positional: if the gradients are in the order of the arguments, the paths of these; else None.
 
     Returns:
         By the gradient's name, the argument's path.
@@ -44,11 +45,10 @@ def match(
     for name, target in wrt.items():
         found[name] = _named(name, target, arguments)
     left = {name: shape for name, shape in gradients.items() if name not in found}
-    if is_positional and left:
-        return found | _by_position(
-            left, {path: shape for path, shape in arguments.items() if path not in found.values()}
-        )
+    unnamed = [name for name in left if positional is not None and NO_NAME.fullmatch(name)]
     for name, shape in left.items():
+        if name in unnamed:
+            continue
         same_name = [path for path in arguments if _same_name(name, path)]
         fitting = [path for path in same_name if arguments[path] == shape] or same_name
         fitting = [path for path in fitting if path not in found.values()] or fitting
@@ -59,6 +59,9 @@ def match(
         if len(fitting) != 1:
             raise DerivationError(_ambiguous(name, shape, fitting, arguments))
         found[name] = fitting[0]
+    if unnamed:
+        waiting = {path: arguments[path] for path in positional or () if path not in found.values()}
+        found |= _by_position({name: left[name] for name in unnamed}, waiting)
     return {name: found[name] for name in gradients}
 
 
@@ -86,15 +89,30 @@ def _named(name: str, target: str, arguments: Mapping[str, tuple[int, ...]]) -> 
 
 
 def _by_position(gradients: Mapping[str, tuple[int, ...]], arguments: Mapping[str, tuple[int, ...]]) -> dict[str, str]:
-    """In order, each to the next argument of its shape."""
-    found: dict[str, str] = {}
-    waiting = list(arguments)
+    """All of them in order; of fewer gradients than arguments each to one of its shape, if there is one way only."""
+    if len(gradients) == len(arguments):
+        return dict(zip(gradients, arguments, strict=True))
+    first = _in_order(gradients, arguments)
+    last = _in_order(_reversed(gradients), _reversed(arguments))
     for name, shape in gradients.items():
-        while waiting and arguments[waiting[0]] != shape:
-            waiting.pop(0)
-        if not waiting:
-            raise DerivationError(_ambiguous(name, shape, [], arguments))
-        found[name] = waiting.pop(0)
+        fitting = list(dict.fromkeys(way[name] for way in (first, last) if name in way))
+        if len(fitting) != 1:
+            raise DerivationError(_ambiguous(name, shape, fitting, arguments))
+    return first
+
+
+def _reversed(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, tuple[int, ...]]:
+    return dict(reversed(list(shapes.items())))
+
+
+def _in_order(gradients: Mapping[str, tuple[int, ...]], arguments: Mapping[str, tuple[int, ...]]) -> dict[str, str]:
+    """Each to the next argument of its shape; without those for which none is left."""
+    found = {}
+    waiting = iter(arguments.items())
+    for name, shape in gradients.items():
+        path = next((path for path, other in waiting if other == shape), None)
+        if path is not None:
+            found[name] = path
     return found
 
 

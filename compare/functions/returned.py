@@ -15,7 +15,7 @@ class Returned(NamedTuple):
     """What a function returned.
 
     Attributes:
-        loss: one number.
+        loss: one number; None if the function returned gradients alone.
         gradients: by the names that the function gives them, such as `dW`, `layers[0].W` or, in a tuple, `[0]`.
         is_positional: whether the gradients are in the order of the arguments.
     """
@@ -25,12 +25,13 @@ class Returned(NamedTuple):
     is_positional: bool = False
 
 
-def read_returned(value: Any, returns: Sequence[str] | None = None) -> Returned:
+def read_returned(value: Any, returns: Sequence[str] | None = None, *, needs_loss: bool = True) -> Returned:
     """Takes apart what a function returned.
 
     Args:
         value: `(loss, gradients)`, which more may follow.
         returns: the names of all that is returned in a row, among them `loss`; None for the usual form.
+        needs_loss: whether it has to return a loss; otherwise it may return gradients alone.
 
     Returns:
         The loss and the gradients.
@@ -45,7 +46,9 @@ def read_returned(value: Any, returns: Sequence[str] | None = None) -> Returned:
         {'dW': [1.0]}
     """
     if returns is not None:
-        return _by_names(value, returns)
+        return _by_names(value, returns, needs_loss)
+    if not needs_loss and not _begins_with_loss(value):
+        return _gradients(None, value)
     if not isinstance(value, (tuple, list)) or len(value) < 2:
         raise DerivationError(f"it returned {_kind(value)}, expected (loss, gradients)")
     loss, gradients = value[0], value[1]
@@ -53,6 +56,19 @@ def read_returned(value: Any, returns: Sequence[str] | None = None) -> Returned:
         raise DerivationError(
             f"it returned {len(value)} values in a row: say what they are by returns=('loss', 'dW', …)"
         )
+    return _gradients(loss, gradients)
+
+
+def _begins_with_loss(value: Any) -> bool:
+    """Whether it is `(loss, gradients)`: a number, and then what is no number."""
+    return isinstance(value, (tuple, list)) and len(value) > 1 and _is_number(value[0]) and not _is_number(value[1])
+
+
+def _is_number(value: Any) -> bool:
+    return _is_array(value) and np.ndim(value) == 0
+
+
+def _gradients(loss: Any, gradients: Any) -> Returned:
     if _is_array(gradients):
         return Returned(loss, {"[0]": gradients}, is_positional=True)
     flat = _flat(gradients, "")
@@ -63,13 +79,13 @@ def read_returned(value: Any, returns: Sequence[str] | None = None) -> Returned:
     return Returned(loss, flat, isinstance(gradients, (tuple, list)))
 
 
-def _by_names(value: Any, returns: Sequence[str]) -> Returned:
+def _by_names(value: Any, returns: Sequence[str], needs_loss: bool) -> Returned:
     if not isinstance(value, (tuple, list)) or len(value) < len(returns):
         raise DerivationError(f"it returned {_kind(value)}, expected {len(returns)} values: {', '.join(returns)}")
-    if "loss" not in returns:
+    if needs_loss and "loss" not in returns:
         raise DerivationError(f"returns = {tuple(returns)}, expected 'loss' among them")
     named = dict(zip(returns, value, strict=False))
-    loss = named.pop("loss")
+    loss = named.pop("loss", None)
     return Returned(loss, {name: part for name, part in named.items() if not name.startswith("_")})
 
 
@@ -106,4 +122,17 @@ def _kind(value: Any) -> str:
 def mapped(function: Callable[[Any], Any], returned: Returned) -> Returned:
     """The same with a function applied to the loss and to every gradient."""
     gradients = {name: function(array) for name, array in returned.gradients.items()}
-    return Returned(function(returned.loss), gradients, returned.is_positional)
+    loss = None if returned.loss is None else function(returned.loss)
+    return Returned(loss, gradients, returned.is_positional)
+
+
+def in_numpy(array: Any) -> np.ndarray:
+    """An array of any framework, or nested lists of numbers, as a NumPy array of its own.
+
+    Example:
+        >>> in_numpy([1.0, 2.0])
+        array([1., 2.])
+    """
+    if hasattr(array, "detach"):  # of PyTorch
+        array = array.detach().cpu()
+    return np.array(array)

@@ -1,0 +1,254 @@
+"""A person's function: what it returns, and the recording of the loss that says what is right."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ...backends import Evaluation, Problem
+from ...backends.errors import DerivationError, describe_error
+from ...backends.tracing.array import as_recorded
+from ...backends.tracing.exchange import exchanged
+from ...backends.tracing.recorder import NotRecordableError
+from ...backends.tracing.trace import Trace, call, trace, verify
+from ..check.user_function import Derivation
+from .calls import Function, arguments_for, name_of
+from .matching import last_name, match
+from .returned import Returned, in_numpy, mapped, read_returned
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What a function is asked, in plain values.
+
+    Attributes:
+        name: to be shown, such as `as given`, `seed 0` or `W times 30`.
+        seed: of the arguments that are drawn; None of given ones.
+        sizes: to draw them in, by name, in place of the usual ones.
+        change: what is done to the arrays that are differentiated by: a name in `CHANGES`; empty if nothing is.
+        array: the only one of them that is changed; empty if all are.
+    """
+
+    name: str
+    seed: int | None = None
+    sizes: tuple[tuple[str, int], ...] = ()
+    change: str = ""
+    array: str = ""
+
+
+class Recorded(NamedTuple):
+    """The loss that says what is right, at the arguments of a setting.
+
+    Attributes:
+        problem: the recording, and the arrays that it is differentiated by.
+        paths: by the names that these have in the problem, how the definition reaches them.
+        returned_as: by the same names, how the function calls their gradients.
+        loss: its value.
+        gives_loss: whether the function returned a loss of its own.
+        notes: what is to be said of the recording.
+    """
+
+    problem: Problem
+    paths: Mapping[str, str]
+    returned_as: Mapping[str, str]
+    loss: float
+    gives_loss: bool
+    notes: tuple[str, ...]
+
+
+def _zeros(array: np.ndarray) -> np.ndarray:
+    changed = array.copy()
+    changed.flat[::2] = 0
+    return changed
+
+
+CHANGES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "every second number 0": _zeros,
+    "times 4": lambda array: array * array.dtype.type(4),
+    "times 30": lambda array: array * array.dtype.type(30),
+}
+
+
+class OwnFunction:
+    """A function, the arguments that it is asked with, and what defines the right answer.
+
+    Attributes:
+        name: of the function.
+    """
+
+    def __init__(
+        self,
+        function: Function,
+        arguments: Callable[[Setting], Mapping[str, Any]],
+        *,
+        definition: Function | None = None,
+        wrt: Mapping[str, str] | None = None,
+        returns: Sequence[str] | None = None,
+    ) -> None:
+        """Calls nothing yet.
+
+        Args:
+            function: which returns a loss and gradients; with a definition, it may return gradients alone.
+            arguments: gives those of a setting, by the names of the parameters.
+            definition: another program, whose loss is the right one; None if it is the function's own.
+            wrt: see `match`.
+            returns: see `read_returned`.
+        """
+        self.name = name_of(function)
+        self._function, self._arguments, self._definition = function, arguments, definition
+        self._wrt, self._returns = wrt, returns
+        self._recorded: dict[Setting, Recorded] = {}
+
+    def record(self, setting: Setting) -> Recorded:
+        """Records the loss at a setting, and makes sure that the recording can be trusted.
+
+        Args:
+            setting: which arguments.
+
+        Returns:
+            The recording, as a problem.
+
+        Raises:
+            NotRecordableError: the loss cannot be followed.
+            DerivationError: the function fails, its loss is not finite, or it is not clear what it returned.
+        """
+        with self._called_with(setting) as given:
+            returned = self._call(given)
+            program = self._definition or self._function
+            arguments = given if self._definition is None else arguments_for(self._definition, given)
+            paths = self._match(program, arguments, returned)
+            floats = [path for path in paths.values() if path in _floats(arguments)]
+            traced = _trace(program, arguments, floats)
+            loss = self._loss(traced.returned)
+            value = float(as_recorded(loss).data.reshape(-1)[0])
+            if not np.isfinite(value):
+                raise DerivationError(f"the loss of {name_of(program)} is {value}, which has no gradient")
+            names = _parameter_names(paths)
+            model = traced.model(loss, {names[name]: path for name, path in paths.items()})
+            changes = verify(traced, model, program, arguments, self._loss)
+        recorded = Recorded(
+            Problem(model, {names[name]: traced.arguments[path].values for name, path in paths.items()}),
+            {names[name]: path for name, path in paths.items()},
+            {names[name]: name for name in paths},
+            value,
+            returned.loss is not None,
+            (*traced.recording.notes, *changes),
+        )
+        self._recorded[setting] = recorded
+        return recorded
+
+    def answer(self, setting: Setting) -> Evaluation:
+        """What the function returns at a setting that was recorded, by the names of the problem's arrays.
+
+        Raises:
+            DerivationError: it fails.
+        """
+        recorded = self._recorded[setting]
+        with self._called_with(setting) as given:
+            returned = self._call(given)
+        gradients = {name: returned.gradients[one] for name, one in recorded.returned_as.items()}
+        loss = recorded.loss if returned.loss is None else float(returned.loss.reshape(()))
+        return Evaluation(loss, gradients, None)
+
+    @contextmanager
+    def _called_with(self, setting: Setting) -> Iterator[Mapping[str, Any]]:
+        """The arguments of a setting. Given ones are afterwards as they were."""
+        given = self._arguments(setting)
+        if not setting.change:
+            yield given
+            return
+        ordinary = next(iter(self._recorded.values()))
+        program = self._definition or self._function
+        arguments = given if self._definition is None else arguments_for(self._definition, given)
+        with exchanged(program, arguments, None) as (exchange, _):
+            for name, path in ordinary.paths.items():
+                if setting.array in ("", name):
+                    array = exchange.arrays[path]
+                    array[...] = CHANGES[setting.change](array)
+            yield given
+
+    def _call(self, given: Mapping[str, Any]) -> Returned:
+        """One call, with the results in NumPy, in arrays of their own."""
+        try:
+            value = call(self._function, given)
+        except (Exception, SystemExit) as error:
+            raise DerivationError(f"it raised {describe_error(error)}") from error
+        returned = mapped(in_numpy, read_returned(value, self._returns, needs_loss=self._definition is None))
+        if returned.loss is not None and returned.loss.size != 1:
+            raise DerivationError(f"its loss has shape {returned.loss.shape}, expected one number")
+        return returned
+
+    def _loss(self, value: Any) -> Any:
+        """The loss in what the program that defines it returned."""
+        if self._definition is None:
+            return read_returned(value, self._returns).loss
+        return value[0] if isinstance(value, tuple) else value
+
+    def _match(self, program: Function, arguments: Mapping[str, Any], returned: Returned) -> dict[str, str]:
+        with exchanged(program, arguments, None) as (exchange, _):
+            shapes = {path: array.shape for path, array in exchange.arrays.items()}
+        shapes |= dict.fromkeys(_floats(arguments), ())
+        of_arguments = [path for path in shapes if _root(path) in arguments]
+        return match(
+            {name: array.shape for name, array in returned.gradients.items()},
+            shapes,
+            self._wrt,
+            positional=of_arguments if returned.is_positional else None,
+        )
+
+
+class AskedFunction(Derivation):
+    """A function at one setting, behind the interface of a backend."""
+
+    def __init__(self, own: OwnFunction, setting: Setting) -> None:
+        super().__init__(own.answer, own.name)
+        self._setting = setting
+
+    def evaluate(self, problem: Problem, *, trace: bool = False) -> Evaluation:
+        answer: Evaluation = self.function(self._setting)
+        return answer
+
+
+def _trace(program: Function, arguments: Mapping[str, Any], floats: Sequence[str]) -> Trace:
+    try:
+        return trace(program, arguments, floats)
+    except NotRecordableError:
+        raise
+    except Exception as error:
+        message = f"{name_of(program)} runs, but not while it is recorded: {describe_error(error)}"
+        raise NotRecordableError(message) from error
+
+
+def _floats(arguments: Mapping[str, Any]) -> list[str]:
+    """How the numbers of Python's among the arguments are reached."""
+    found: list[str] = []
+
+    def walk(value: Any, path: str) -> None:
+        if isinstance(value, float):
+            found.append(path)
+        elif isinstance(value, Mapping):
+            for name, one in value.items():
+                walk(one, f"{path}[{name!r}]")
+        elif isinstance(value, (list, tuple)):
+            for index, one in enumerate(value):
+                walk(one, f"{path}[{index}]")
+
+    for name, value in arguments.items():
+        walk(value, name)
+    return found
+
+
+def _root(path: str) -> str:
+    return path.split("[")[0].split(".")[0]
+
+
+def _parameter_names(paths: Mapping[str, str]) -> dict[str, str]:
+    """A short name for each array: the last one of its path, or its path where another has the same."""
+    short = {name: last_name(path) for name, path in paths.items()}
+    counts = Counter(short.values())
+    return {name: one if counts[one] == 1 else paths[name] for name, one in short.items()}
