@@ -16,7 +16,7 @@ from ..check.wording import summary
 from ..jobs import StageProgress
 from ..referee import Comparison, DisagreementError, compare, compare_certified_if_possible
 from .calls import Function, loss_by_cotangent, name_of, named_arguments
-from .likeness import likeness
+from .likeness import likenesses
 from .own_function import CHANGES, AskedFunction, OwnFunction, Recorded, Setting
 
 MOST_FOR_JAX = 3000  # operations: JAX compiles them one by one
@@ -89,7 +89,7 @@ def check_gradients(
     return check_own(
         own,
         [AS_GIVEN],
-        loss=ITS_OWN_LOSS if of is None else f"the loss of {name_of(of)}",
+        loss=ITS_OWN_LOSS if of is None else f"the loss that {name_of(of)} returns",
         certify=certify,
         ordinary_only=ordinary_only,
         progress=progress,
@@ -153,9 +153,7 @@ def check_own(
         else:
             asked.append(one)
     check = Check(own.name, loss, tuple(asked), notes=tuple(notes))
-    if check.verdict == "disagree" and (like := likeness(check.worst.comparison, own.name)):  # type: ignore[union-attr]
-        check = replace(check, notes=(like, *check.notes))
-    return check
+    return replace(check, notes=(*likenesses(check.comparisons, own.name), *check.notes))
 
 
 def assert_gradients(function: Any, *arguments: Any, **options: Any) -> Check:

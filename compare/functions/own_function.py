@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -130,6 +130,7 @@ class OwnFunction:
                 raise DerivationError(f"the loss of {name_of(program)} is {value}, which has no gradient")
             names = _parameter_names(paths)
             model = traced.model(loss, {names[name]: path for name, path in paths.items()})
+            model = replace(model, function=name_of(program))
             changes = verify(traced, model, program, arguments, self._loss)
         recorded = Recorded(
             Problem(model, {names[name]: traced.arguments[path].values for name, path in paths.items()}),
