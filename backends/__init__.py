@@ -12,6 +12,7 @@ from .interface import Backend, Evaluation
 from .models import Chunks, FeedForward, LastSteps, Model, OrderedSystem, Recurrent, Window
 from .problems import Problem
 from .registry import backend_names, default_backend_names, get_backend, load_backends
+from .tracing.stopping import stopped
 
 __all__ = [
     "Backend",
@@ -34,4 +35,5 @@ __all__ = [
     "default_backend_names",
     "get_backend",
     "load_backends",
+    "stopped",
 ]

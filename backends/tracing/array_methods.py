@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from .array import RecordedArray, decide, plain
+from .entrywise import computed
 from .recorder import IMPLEMENTED, note, refused
 
 OPERATORS = {
@@ -206,6 +207,7 @@ def install() -> None:
         "astype": lambda self, dtype, *_, copy=True, **__: IMPLEMENTED["astype"](self, dtype, copy),
         "conj": _copied,
         "conjugate": _copied,
+        "__stopped__": lambda self: computed("stop", self.data.copy()[()], self, entrywise=False),
         "is_integer": lambda self: float(self.value).is_integer(),
     }
     for name, method in others.items():

@@ -26,12 +26,12 @@ class Primitive:
 
     Attributes:
         compute: from the functions, the operands and the parameters to the result.
-        rules: of each operand, the rule for the derivative.
+        rules: of each operand, the rule for the derivative; None where that is 0 by definition.
         entrywise: whether each entry of the result is computed from the entries in the same place.
     """
 
     compute: Callable[..., Any]
-    rules: tuple[Rule, ...]
+    rules: tuple[Rule | None, ...]
     entrywise: bool = True
 
 
@@ -121,6 +121,7 @@ PRIMITIVES: dict[str, Primitive] = {
     ),
     "hypot": _entrywise("hypot", lambda f, g, y, a, b: g * a / y, lambda f, g, y, a, b: g * b / y),
     # of arrays
+    "stop": Primitive(lambda f, x: x, (None,), entrywise=False),
     "cast": Primitive(
         lambda f, x, dtype: f.cast(x, dtype), (lambda f, g, y, x, dtype: f.cast(g, x.dtype),), entrywise=False
     ),

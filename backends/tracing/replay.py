@@ -206,7 +206,7 @@ class Replay:
         operands = [self.take(operand) for operand in operation.operands]
         parts = []
         for operand, rule in zip(operation.operands, PRIMITIVES[operation.primitive].rules, strict=True):
-            if operand.origin.any():
+            if rule is not None and operand.origin.any():
                 part = rule(self._functions, g, y, *operands, **operation.parameters)
                 parts.append((operand, self._summed(part, operand.shape)))
         return parts

@@ -31,6 +31,7 @@ FUNCTIONS: dict[str, Callable[..., Array]] = {
     },
     "sigmoid": jax.nn.sigmoid,
     "erf": jax.scipy.special.erf,
+    "stop": jax.lax.stop_gradient,
     "cast": lambda x, dtype: x.astype(dtype),
     "sum": lambda x, axes: jnp.sum(x, axes),
     "cumsum": lambda x, axis: jnp.cumsum(x, axis),

@@ -29,6 +29,7 @@ FUNCTIONS: dict[str, Callable[..., Tensor]] = {
     },
     "power": torch.pow,
     "cbrt": lambda x: torch.sign(x) * torch.abs(x) ** (1 / 3),
+    "stop": torch.detach,
     "cast": lambda x, dtype: x.to(DTYPES[dtype]),
     "sum": lambda x, axes: torch.sum(x, axes) if axes else x,
     "cumsum": lambda x, axis: torch.cumsum(x, axis),

@@ -17,7 +17,7 @@ from ..output import plain_table, say
 from ..referee import Comparison
 from .results import Check, wrong_quantities
 from .shrinking import Sizes, SmallProblems
-from .wording import asked_text, conclusion, report
+from .wording import asked_text, conclusion, notes_text, report
 
 QUANTITY_STYLES = {
     "right": "green",
@@ -44,6 +44,8 @@ def show_check(check: Check, case: Path | None, on: Console) -> None:
     say(on, asked_text(check))
     if not_right := report(check, case):
         say(on, f"\n{not_right}")
+    if notes := notes_text(check):
+        say(on, f"\n{notes}")
     if check.output:
         say(on, f"\nOutput of {check.name}, which is no part of this report:\n{indented(check.output)}")
     if check.sizes:
@@ -51,9 +53,9 @@ def show_check(check: Check, case: Path | None, on: Console) -> None:
     if check.smallest:
         say(on, f"\n{smallest_heading(check.small)}", style="bold")
         say(on, small_problem_text(check.smallest, check.name))
-    elif check.small.tried:
+    elif check.small.tried and check.is_catalogued:
         say(on, f"\n{none_of_the_small_text(check.small)}")
-    if check.small.tried:
+    if check.small.tried and check.is_catalogued:
         heading, _, rest = describe_diagnosis(check.diagnosis).partition("\n")
         say(on, f"\n{heading}", style="bold")
         if rest:

@@ -36,6 +36,7 @@ def check_json(check: Check) -> str:
             "not_asked": list(check.not_asked),
             "report": report(check).splitlines(),
             "output": check.output,
+            "notes": list(check.notes),
             "sizes": dict(check.sizes),
             "mistakes": [asdict(suspect) for suspect in check.diagnosis.suspects],
             "mistakes_partly": [asdict(suspect) for suspect in check.diagnosis.partly],

@@ -21,27 +21,40 @@ from .user_function import Function, call_function, load_function, load_system
 from .wire import LENGTH_BYTES, packed, unpacked, with_length
 
 Message = tuple[dict[str, Any], list[np.ndarray]]
+Requests = Callable[[dict[str, Any], list[np.ndarray]], Message]
 
 
-def serve(channel: socket.socket) -> None:
+class DerivationRequests:
+    """What is asked of a derivation: `load` a function, describe a `system`, or `call` the function."""
+
+    def __init__(self) -> None:
+        self._function: Function | None = None
+
+    def __call__(self, header: dict[str, Any], arrays: list[np.ndarray]) -> Message:
+        match header["do"]:
+            case "load":
+                self._function = load_function(header["target"])
+                return {"name": str(getattr(self._function, "__name__", "derivation"))}, []
+            case "system":
+                return described_system(header["target"]), []
+            case _:
+                assert self._function
+                return called(self._function, header, arrays)
+
+
+def serve(channel: socket.socket, requests: Requests | None = None) -> None:
     """Answers one request after the other, until the channel is closed.
 
     Args:
-        channel: to the command. A request has `do`: `load` a function, describe a `system`, or `call` the function.
+        channel: to the command.
+        requests: answers them; None means those about a derivation.
     """
     process = os.getpid()
-    function: Function | None = None
+    requests = requests or DerivationRequests()
     while request := _received(channel):
         header, arrays = unpacked(request)
         try:
-            if header["do"] == "load":
-                function = load_function(header["target"])
-                answer: Message = {"name": str(getattr(function, "__name__", "derivation"))}, []
-            elif header["do"] == "system":
-                answer = described_system(header["target"]), []
-            else:
-                assert function
-                answer = called(function, header, arrays)
+            answer = requests(header, arrays)
         except RequestError as error:
             answer = {"refused": str(error)}, []
         except BaseException as error:
@@ -117,7 +130,7 @@ def _exactly(channel: socket.socket, length: int) -> bytes:
     return bytes(received)
 
 
-def main(arguments: Sequence[str], serve: Callable[[socket.socket], None] = serve) -> None:
+def main(arguments: Sequence[str], requests: Requests | None = None) -> None:
     """Serves on the socket whose number is the first argument."""
     with socket.socket(fileno=int(arguments[0])) as channel:
-        serve(channel)
+        serve(channel, requests)

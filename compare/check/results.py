@@ -53,6 +53,7 @@ class Check:
         diagnosis: if its numbers are wrong, the mistakes that would give them.
         output: what it printed, if it ran in a process of its own.
         notes: what is to be said beside the verdict.
+        is_catalogued: whether the mistakes of the catalogue were looked for, which are those of the networks.
 
     Examples:
         >>> import numpy as np
@@ -78,6 +79,7 @@ class Check:
     diagnosis: Diagnosis = field(default_factory=Diagnosis)
     output: str = ""
     notes: tuple[str, ...] = ()
+    is_catalogued: bool = True
 
     @property
     def comparisons(self) -> tuple[Comparison, ...]:

@@ -13,15 +13,12 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, NoReturn, Self
 
 import numpy as np
 
-from ...backends import Evaluation, Problem, RequestError
+from ...backends import RequestError
 from ...backends.errors import DerivationError
-from ...backends.models import model_from
-from ..systems import System
-from .user_function import Derivation, arguments_of
 from .wire import packed, unpacked, with_length, without_length
 
 TIMEOUT = 60.0  # seconds for one call
@@ -29,84 +26,46 @@ SECONDS_TO_END = 1.0  # for a process whose channel is closed
 MOST_OUTPUT = 4000  # bytes of what the function prints are kept
 MOST_ANSWER = 1 << 30  # bytes of one answer
 PROGRAM = (
-    "import json, sys; sys.path[:] = json.loads(sys.argv[2]); "
-    "from gradparity.compare.check.function_process import main; main(sys.argv[1:])"
+    "import importlib, json, sys; sys.path[:] = json.loads(sys.argv[2]); "
+    "importlib.import_module(sys.argv[3]).main(sys.argv[1:])"
 )
 
 
-class SeparateDerivation(Derivation):
-    """A function behind the interface of a backend, in a process of its own. It is a context.
+class SeparateProcess:
+    """A process that answers requests about a function. It is a context.
 
     The process is started when it is needed, and started anew after it has died.
 
     Attributes:
-        timeout: seconds for one call.
+        target: where the function is.
+        timeout: seconds for one answer.
         output: what the function printed: the first 4000 bytes of it.
-        stopped: why the last call has no answer, if the process died of it; empty if it is alive.
-        timed_out: whether a call took too long.
+        stopped: why the last request has no answer, if the process died of it; empty if it is alive.
+        timed_out: whether an answer took too long.
     """
 
-    def __init__(self, target: str, *, timeout: float = TIMEOUT) -> None:
-        self.timeout = timeout
-        self.target = target
-        self.stopped = ""
+    def __init__(self, target: str, module: str, *, timeout: float = TIMEOUT) -> None:
+        """Starts no process yet.
+
+        Args:
+            target: where the function is.
+            module: whose `main` answers the requests.
+            timeout: seconds for one answer.
+        """
+        self.target, self.timeout = target, timeout
+        self.output = self.stopped = ""
         self.timed_out = False
+        self._module = module
         self._printed = bytearray()
         self._number_cut_off = 0
         self._process: subprocess.Popen[bytes] | None = None
         self._channel: socket.socket | None = None
-        try:
-            header, _ = self._ask({"do": "load", "target": target})
-        except BaseException as error:
-            self.close()
-            if isinstance(error, DerivationError):
-                raise RequestError(f"{target.rpartition(':')[0] or target} fails to load: {error}") from None
-            raise
-        super().__init__(self._not_here, str(header.get("name", "derivation")))
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
-
-    def evaluate(self, problem: Problem, *, trace: bool = False) -> Evaluation:
-        params, *others = arguments_of(problem)
-        arguments = [*params.values(), *others]
-        if self._process is None:
-            self._ask({"do": "load", "target": self.target})
-        header, arrays = self._ask({"do": "call", "params": list(params), "trace": trace}, arguments)
-        try:
-            evaluation = _decoded(header, arrays)
-        except (LookupError, TypeError, ValueError):
-            self._die("its process sent something that is no answer")
-        for given, after in zip(arguments, arrays, strict=False):
-            if after.shape == given.shape and after.dtype == given.dtype:
-                given[...] = after
-            else:
-                given[...] = given == 0  # it is no longer what it was: any change says so
-        return evaluation
-
-    def system(self, target: str) -> System:
-        """The system at `FILE.py:NAME` or `module:NAME`, loaded in the function's process.
-
-        Raises:
-            RequestError: there is none.
-        """
-        try:
-            header, _ = self._ask({"do": "system", "target": target})
-            lengths = header["lengths"]
-            return System(
-                str(header["name"]),
-                str(header["summary"]),
-                (),
-                model_from(header["model"]),
-                seq_len=header["seq_len"],
-                batch_size=header["batch_size"],
-                lengths=lengths and tuple(lengths),
-            )
-        except (DerivationError, LookupError, TypeError, ValueError) as error:
-            raise RequestError(f"{target}: fails to load: {error}") from None
 
     def close(self) -> None:
         """Ends the process, and whatever it started."""
@@ -122,14 +81,11 @@ class SeparateDerivation(Derivation):
         self._process.stdout.close()
         self._process = self._channel = None
 
-    def _not_here(self, *arguments: Any) -> Any:
-        raise DerivationError("it runs in a process of its own")
-
     def _start(self) -> None:
         ours, theirs = socket.socketpair()
         with theirs:
             self._process = subprocess.Popen(
-                [sys.executable, "-c", PROGRAM, str(theirs.fileno()), json.dumps(sys.path)],
+                [sys.executable, "-c", PROGRAM, str(theirs.fileno()), json.dumps(sys.path), self._module],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
@@ -141,8 +97,20 @@ class SeparateDerivation(Derivation):
         self._channel = ours
         self.stopped = ""
 
-    def _ask(self, header: Mapping[str, Any], arrays: Sequence[np.ndarray] = ()) -> tuple[dict[str, Any], list[Any]]:
-        """Sends a request, and waits for the answer: no longer than the time limit, and not for a dead process."""
+    def ask(self, header: Mapping[str, Any], arrays: Sequence[np.ndarray] = ()) -> tuple[dict[str, Any], list[Any]]:
+        """Sends a request, and waits for the answer: no longer than the time limit, and not for a dead process.
+
+        Args:
+            header: plain values.
+            arrays: that go with them.
+
+        Returns:
+            The header and the arrays of the answer.
+
+        Raises:
+            DerivationError: the function failed, or the process died of it.
+            RequestError: the request was refused.
+        """
         if self._process is None:
             self._start()
         deadline = time.monotonic() + self.timeout
@@ -151,11 +119,11 @@ class SeparateDerivation(Derivation):
             answer, sent = unpacked(message)
         except TimeoutError:
             self.timed_out = True
-            self._die(f"it took longer than {self.timeout:g} s, the time limit (--timeout)")
+            self.die(f"it took longer than {self.timeout:g} s, the time limit (--timeout)")
         except (OSError, EOFError):
-            self._die(self._how_it_ended())
+            self.die(self._how_it_ended())
         except ValueError:
-            self._die("its process sent something that is no answer")
+            self.die("its process sent something that is no answer")
         self._read_output()
         if "refused" in answer:
             raise RequestError(str(answer["refused"]))
@@ -219,33 +187,13 @@ class SeparateDerivation(Derivation):
         hint = ", which is what the system does where memory runs out" if -code == signal.SIGKILL else ""
         return f"its process was killed by signal {-code} ({signal.Signals(-code).name}){hint}"
 
-    def _die(self, reason: str) -> None:
+    @property
+    def is_running(self) -> bool:
+        """Whether the process has been started, and has not died."""
+        return self._process is not None
+
+    def die(self, reason: str) -> NoReturn:
+        """Ends the process of which there is no answer, and says why."""
         self.close()
         self.stopped = reason
         raise DerivationError(reason)
-
-
-def _decoded(header: Mapping[str, Any], arrays: Sequence[np.ndarray]) -> Evaluation:
-    """What `function_process.encoded` encoded."""
-    fields: dict[str, dict[Any, Any]] = {}
-    for field in ("gradients", "adjoints"):
-        fields[field] = {}
-        for entry in header[field]:
-            name = entry["name"] if isinstance(entry["name"], str) else Unsent(entry["shown"])
-            if "array" in entry:
-                fields[field][name] = arrays[entry["array"]]
-            elif "shape" in entry:
-                fields[field][name] = np.empty(entry["shape"], dtype=object)
-            else:
-                fields[field][name] = type(str(entry["kind"]), (Unsent,), {})("")
-    return Evaluation(float(header["loss"]), fields["gradients"], None, fields["adjoints"])
-
-
-class Unsent:
-    """Stands for something that is no array; it is shown as that was."""
-
-    def __init__(self, shown: str) -> None:
-        self.shown = shown
-
-    def __repr__(self) -> str:
-        return self.shown

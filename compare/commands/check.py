@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from math import inf
 from pathlib import Path
 from typing import Annotated
@@ -9,11 +10,14 @@ from typing import Annotated
 import typer
 
 from ...backends import Problem, RequestError
+from ...backends.checks import require_dtype
 from ...backends.file_writing import require_folder
 from ..check import check_derivation
 from ..check.display import show_check
 from ..check.export import check_json
-from ..check.separate_process import TIMEOUT, SeparateDerivation
+from ..check.separate_derivation import SeparateDerivation
+from ..check.separate_process import TIMEOUT
+from ..functions.separate_function import check_own_target, with_own_loss
 from ..output import console, terminal_svg, working
 from ..systems import SEEDS
 from .options import STANDARD_OUTPUT, JsonOption, SvgOption, parse_sizes, require_targets, write
@@ -28,9 +32,29 @@ def check_command(
         str | None,
         typer.Option(
             metavar="NAME",
-            help="The network it is derived for: a name from `gradparity systems`, or your System: FILE.py:NAME. "
-            "Default: elman-softmax.",
+            help="The network it is derived for, in place of arguments: a name from `gradparity systems`, or your "
+            "System: FILE.py:NAME.",
         ),
+    ] = None,
+    arguments: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="What it is called with: FILE.py:FUNCTION, which draws it from a NumPy generator, or FILE.npz. "
+            "Default: the function `arguments` beside it.",
+        ),
+    ] = None,
+    of: Annotated[
+        str | None,
+        typer.Option(metavar="FILE.py:LOSS", help="Another program in NumPy, whose loss is the right one."),
+    ] = None,
+    wrt: Annotated[
+        list[str] | None,
+        typer.Option(metavar="GRADIENT=NAME", help="Which argument, global or attribute a gradient is of. Repeat."),
+    ] = None,
+    returns: Annotated[
+        str | None,
+        typer.Option(metavar="NAMES", help="The names of what it returns in a row: loss,dW,_,db."),
     ] = None,
     seed: Annotated[list[int] | None, typer.Option(min=0, metavar="N", help="Repeat. Default: 0, 1 and 2.")] = None,
     dtype: Annotated[str | None, typer.Option(metavar="DTYPE", help="float64 or float32. Default: float64.")] = None,
@@ -59,18 +83,20 @@ def check_command(
 ) -> None:
     """Check a gradient that you derived by hand.
 
-    The function takes (params, inputs, targets, h0), for an LSTM also c0. Inputs are (T, B, D): time, batch, features.
+    Any function in NumPy that returns (loss, gradients) is judged as it stands: are these the gradients of the loss
+    that it returns? What it is called with is drawn by a function arguments(rng) beside it, or given by --arguments.
 
-    It returns (loss, gradients), where gradients is a dict of arrays: {"U": dU, "W": dW, "b": db, "V": dV, "c": dc}.
+    With --of, another program says what the loss is. With --system, a network does, and supplies the numbers: the
+    function then takes (params, inputs, targets, h0), for an LSTM also c0, and may leave gradients out.
 
-    It may leave gradients out. A third value may hold the adjoints of every step.
-
-    It runs in a process of its own, twice on each problem: ordinary numbers and, so that nothing hides, confident
-    predictions, zeros and ties, large gradients, one sample and 60 steps.
+    It runs in a process of its own, twice on each set of numbers: ordinary ones and, so that nothing hides, zeros,
+    large numbers and, of a network, confident predictions, one sample and 60 steps.
 
     [bold]Examples[/bold]
 
-    gradparity check my_module:my_gradients
+    gradparity check my_cell.py:loss_and_gradients
+
+    gradparity check attention.py:backward --arguments attention.npz --of attention.py:loss
 
     gradparity check my_lstm.py:backward --system lstm --save-case cases
     """
@@ -79,24 +105,48 @@ def check_command(
         require_folder(save_case)
     if not 0 < timeout < inf:
         raise RequestError(f"--timeout {timeout:g}: expected a number of seconds above 0")
-    cases = [Problem.load(path) for path in case or ()]
-    if cases and (seed or dtype):
-        raise RequestError("--case FILE.npz has numbers of its own: leave out --seed and --dtype")
-    with working("loading") as status, SeparateDerivation(target, timeout=timeout) as derivation:
-        check = check_derivation(
-            derivation,
-            derivation.system(system) if system and ":" in system else system,
-            seeds=seed or SEEDS,
-            dtype=dtype or "float64",
-            sizes=parse_sizes(sizes) if sizes is not None else None,
-            seq_len=seq_len,
-            scale=scale,
-            ordinary_only=ordinary_only,
-            cases=cases,
-            progress=status.update,
-        )
+    of_system = {"--sizes": sizes, "--seq-len": seq_len, "--scale": scale != 1 or None}
+    of_own = {"--arguments": arguments, "--of": of, "--wrt": wrt, "--returns": returns}
+    with working("loading") as status:
+        if system is None and not case:
+            refuse(of_system, "is about a network: expected --system NAME with it")
+            check = check_own_target(
+                target,
+                arguments=arguments or "",
+                of=of or "",
+                wrt=parse_wrt(wrt or ()),
+                returns=returns.split(",") if returns else None,
+                seeds=seed or SEEDS,
+                dtype=require_dtype(dtype).name if dtype else "",
+                ordinary_only=ordinary_only,
+                timeout=timeout,
+                progress=status.update,
+            )
+        else:
+            refuse(of_own, "says what a function is called with, or what is right, as --system and --case do")
+            cases = [Problem.load(path) for path in case or ()]
+            if cases and (seed or dtype):
+                raise RequestError("--case FILE.npz has numbers of its own: leave out --seed and --dtype")
+            with SeparateDerivation(target, timeout=timeout) as derivation:
+                check = check_derivation(
+                    derivation,
+                    derivation.system(system) if system and ":" in system else system,
+                    seeds=seed or SEEDS,
+                    dtype=dtype or "float64",
+                    sizes=parse_sizes(sizes) if sizes is not None else None,
+                    seq_len=seq_len,
+                    scale=scale,
+                    ordinary_only=ordinary_only,
+                    cases=cases,
+                    progress=status.update,
+                )
+            check = with_own_loss(check, target, timeout=timeout, progress=status.update)
     failing = check.smallest or check.first_wrong
-    saved = failing.problem.save_in(save_case, check.system) if save_case and failing else None
+    saved = (
+        failing.problem.save_in(save_case, check.system if check.is_catalogued else check.name)
+        if save_case and failing
+        else None
+    )
     show_check(check, saved, console(stderr=json == STANDARD_OUTPUT))
     if json is not None:
         write(json, check_json(check))
@@ -104,3 +154,19 @@ def check_command(
         write(str(svg), terminal_svg(context.obj, svg, lambda on: show_check(check, saved, on)))
     if check.verdict != "agree":
         raise typer.Exit(1 if check.is_judged else 2)
+
+
+def refuse(options: Mapping[str, object], why: str) -> None:
+    """Refuses the options that were given."""
+    for option, given in options.items():
+        if given is not None and given != ():
+            raise RequestError(f"{option} {why}")
+
+
+def parse_wrt(texts: Sequence[str]) -> dict[str, str]:
+    """`dW=model.W` and so on, as a dict."""
+    pairs = [text.partition("=") for text in texts]
+    for text, (gradient, _, name) in zip(texts, pairs, strict=True):
+        if not gradient or not name:
+            raise RequestError(f"--wrt {text}: expected GRADIENT=NAME, such as dW=model.W")
+    return {gradient: name for gradient, _, name in pairs}

@@ -12,15 +12,17 @@ from ...backends.errors import DerivationError, first_line
 from ...backends.tracing.recorder import NotRecordableError
 from ..check.repetition import asked_twice
 from ..check.results import Asked, Check
+from ..check.shrinking import SmallProblems
 from ..check.wording import summary
 from ..jobs import StageProgress
 from ..referee import Comparison, DisagreementError, compare, compare_certified_if_possible
 from .calls import Function, loss_by_cotangent, name_of, named_arguments
 from .likeness import likenesses
-from .own_function import CHANGES, AskedFunction, OwnFunction, Recorded, Setting
+from .own_function import CHANGES, AnyFunction, AskedFunction, OwnFunction, Recorded, Setting
 
 MOST_FOR_JAX = 3000  # operations: JAX compiles them one by one
 MOST_SECONDS = 10.0  # of the ordinary questions: if they take longer, none with special numbers follow
+SMALL_SIZES = (1, 2, 3)
 MOST_ARRAYS = 8  # that are made large one by one
 AS_GIVEN = Setting("as given")
 ITS_OWN_LOSS = "the loss that it returns"
@@ -97,10 +99,11 @@ def check_gradients(
 
 
 def check_own(
-    own: OwnFunction,
+    own: AnyFunction,
     settings: Sequence[Setting],
     *,
     loss: str,
+    sizes: Mapping[str, int] | None = None,
     certify: bool | None = None,
     ordinary_only: bool = False,
     progress: StageProgress = lambda stage: None,
@@ -111,6 +114,7 @@ def check_own(
         own: the function.
         settings: the ordinary ones, at least one.
         loss: what defines the right answer, in words.
+        sizes: with which the arguments are drawn, and which may be made smaller.
         certify: as for `check_gradients`.
         ordinary_only: as for `check_gradients`.
         progress: as for `check_gradients`.
@@ -152,7 +156,12 @@ def check_own(
             notes |= {f"with {setting.name} nothing can be decided: {_why(one.comparison)}": None}
         else:
             asked.append(one)
-    check = Check(own.name, loss, tuple(asked), notes=tuple(notes))
+    wrong = next((setting for setting, one in zip(settings, asked, strict=False) if one.verdict == "disagree"), None)
+    small = SmallProblems()
+    if wrong and sizes:
+        progress("looking for the smallest arguments on which it is wrong")
+        small = smallest_arguments(own, wrong, sizes)
+    check = Check(own.name, loss, tuple(asked), small=small, output=own.output, notes=tuple(notes), is_catalogued=False)
     return replace(check, notes=(*likenesses(check.comparisons, own.name), *check.notes))
 
 
@@ -185,8 +194,47 @@ def assert_gradients(function: Any, *arguments: Any, **options: Any) -> Check:
     return check
 
 
+def smallest_arguments(own: AnyFunction, setting: Setting, sizes: Mapping[str, int]) -> SmallProblems:
+    """Draws smaller and smaller arguments, as long as a function is wrong on them.
+
+    Args:
+        own: the function.
+        setting: at which it is wrong.
+        sizes: what can be made smaller, with the usual values.
+
+    Returns:
+        The smallest on which it is wrong: no single size can be made smaller, as far as was tried.
+    """
+    smallest: Comparison | None = None
+    tried = 0
+
+    def wrong_at(smaller: Mapping[str, int]) -> Comparison | None:
+        nonlocal tried
+        tried += 1
+        at = replace(setting, name="smaller", sizes=tuple(smaller.items()))
+        try:
+            recorded = own.record(at)
+            comparison = _asked(own, at, recorded, _engines(0, all_of_them=False)[0], certify=False).comparison
+        except (DerivationError, RequestError):  # not every function takes every size
+            return None
+        return comparison if comparison.has_wrong_numbers(own.name) else None
+
+    current = dict(sizes)
+    for size in SMALL_SIZES:
+        smaller = {name: min(size, usual) for name, usual in sizes.items()}
+        if found := wrong_at(smaller):
+            current, smallest = smaller, found
+            break
+    for name in sizes:
+        for size in range(1, min(current[name], max(SMALL_SIZES) + 1)):
+            if found := wrong_at({**current, name: size}):
+                current[name], smallest = size, found
+                break
+    return SmallProblems(smallest, tried, wrong=1 if smallest else 0)
+
+
 def _asked(
-    own: OwnFunction, setting: Setting, recorded: Recorded, engines: Mapping[str, Backend], certify: bool | None
+    own: AnyFunction, setting: Setting, recorded: Recorded, engines: Mapping[str, Backend], certify: bool | None
 ) -> Asked:
     derivation = AskedFunction(own, setting)
     backends: dict[str, Backend] = {own.name: derivation, **engines}

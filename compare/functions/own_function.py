@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -80,6 +80,10 @@ class OwnFunction:
     Attributes:
         name: of the function.
     """
+
+    stopped = ""
+    timed_out = False
+    output = ""
 
     def __init__(
         self,
@@ -203,16 +207,40 @@ class OwnFunction:
         )
 
 
+class AnyFunction(Protocol):
+    """An `OwnFunction`, here or in a process of its own.
+
+    Attributes:
+        name: of the function.
+        stopped: why the last call has no answer, if the process that it runs in died of it.
+        timed_out: whether a call took too long.
+        output: what it printed, where that is held apart.
+    """
+
+    name: str
+    stopped: str
+    timed_out: bool
+    output: str
+
+    def record(self, setting: Setting) -> Recorded:
+        """See `OwnFunction.record`."""
+
+    def answer(self, setting: Setting) -> Evaluation:
+        """See `OwnFunction.answer`."""
+
+
 class AskedFunction(Derivation):
     """A function at one setting, behind the interface of a backend."""
 
-    def __init__(self, own: OwnFunction, setting: Setting) -> None:
+    def __init__(self, own: AnyFunction, setting: Setting) -> None:
         super().__init__(own.answer, own.name)
-        self._setting = setting
+        self._own, self._setting = own, setting
 
     def evaluate(self, problem: Problem, *, trace: bool = False) -> Evaluation:
-        answer: Evaluation = self.function(self._setting)
-        return answer
+        try:
+            return self._own.answer(self._setting)
+        finally:
+            self.stopped, self.timed_out = self._own.stopped, self._own.timed_out
 
 
 def _trace(program: Function, arguments: Mapping[str, Any], floats: Sequence[str]) -> Trace:

@@ -13,7 +13,7 @@ from gradparity.backends import RequestError, get_backend
 from gradparity.backends.errors import DerivationError
 from gradparity.compare import SYSTEMS, cli
 from gradparity.compare.check import function_process
-from gradparity.compare.check.separate_process import SeparateDerivation
+from gradparity.compare.check.separate_derivation import SeparateDerivation
 from gradparity.compare.check.wire import packed, unpacked, with_length, without_length
 from gradparity.compare.referee.ask_backend import ask_backend
 from sampling import case
@@ -144,7 +144,7 @@ def served(file):
                 raise DerivationError(answer.get("failed") or answer["refused"])
             return answer, sent
 
-        derivation._ask = exchanged
+        derivation.ask = exchanged
         exchanged({"do": "load", "target": derivation.target})
         result = ask_backend(name, derivation, problem, overflows=False, trace=True)
         ours.close()

@@ -1,0 +1,185 @@
+"""A person's function in a process of its own, which may end, hang or print as it likes: none of it is a verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from typing import Any
+
+from ...backends import Evaluation, Problem, RequestError
+from ...backends.errors import DerivationError, first_line
+from ..check.results import Check
+from ..check.separate_derivation import decoded
+from ..check.separate_process import TIMEOUT, SeparateProcess
+from ..check.user_function import arguments_of
+from ..jobs import StageProgress
+from .checking import AS_GIVEN, ITS_OWN_LOSS, check_own
+from .own_function import Recorded, Setting
+from .own_process import received
+
+
+class SeparateFunction(SeparateProcess):
+    """A function that is recorded and called in a process of its own. It stands for an `OwnFunction`.
+
+    Attributes:
+        name: of the function.
+        definition: the name of the program whose loss is the right one; empty if it is the function's own.
+        is_drawn: whether a function draws its arguments, from a seed.
+        sizes: with which sizes they are drawn, and what these usually are.
+    """
+
+    def __init__(
+        self,
+        target: str,
+        *,
+        arguments: str = "",
+        of: str = "",
+        wrt: Mapping[str, str] | None = None,
+        returns: Sequence[str] | None = None,
+        dtype: str = "",
+        problem: Problem | None = None,
+        timeout: float = TIMEOUT,
+    ) -> None:
+        """Starts the process, and loads what is named.
+
+        Args:
+            target: the function, as `FILE.py:FUNCTION` or `MODULE:FUNCTION`.
+            arguments: `FILE.py:FUNCTION`, which draws its arguments, or `FILE.npz`; empty means the function
+                `arguments` beside it.
+            of: the program whose loss is the right one; empty if it is the function's own.
+            wrt: see `check_gradients`.
+            returns: see `check_gradients`.
+            dtype: to which floating-point arguments are rounded; empty leaves them.
+            problem: of a network, whose numbers it is called with in the place of arguments.
+            timeout: seconds for one answer.
+
+        Raises:
+            RequestError: something of it is not there, or fails to load.
+        """
+        super().__init__(target, "gradparity.compare.functions.own_process", timeout=timeout)
+        self._request: dict[str, Any] = {
+            "do": "load",
+            "target": target,
+            "arguments": arguments,
+            "of": of,
+            "wrt": dict(wrt) if wrt else None,
+            "returns": list(returns) if returns else None,
+            "dtype": dtype,
+            "params": list(problem.params) if problem else None,
+        }
+        params, *others = arguments_of(problem) if problem else ({},)
+        self._arrays = [*params.values(), *others]
+        try:
+            header, _ = self.ask(self._request, self._arrays)
+        except BaseException as error:
+            self.close()
+            if isinstance(error, DerivationError):
+                raise RequestError(f"{target.rpartition(':')[0] or target} fails to load: {error}") from None
+            raise
+        self.name = str(header["name"])
+        self.definition = str(header["definition"])
+        self.is_drawn = bool(header["is_drawn"])
+        self.sizes = {str(name): int(size) for name, size in header["sizes"].items()}
+
+    def record(self, setting: Setting) -> Recorded:
+        """See `OwnFunction.record`."""
+        header, arrays = self._asked({"do": "record", "setting": asdict(setting)})
+        try:
+            return received(header, arrays)
+        except (LookupError, TypeError, ValueError):
+            self.die("its process sent something that is no recording")
+
+    def answer(self, setting: Setting) -> Evaluation:
+        """See `OwnFunction.answer`."""
+        header, arrays = self._asked({"do": "answer", "setting": asdict(setting)})
+        try:
+            return decoded(header, arrays)
+        except (LookupError, TypeError, ValueError):
+            self.die("its process sent something that is no answer")
+
+    def _asked(self, request: dict[str, Any]) -> tuple[dict[str, Any], list[Any]]:
+        """Asks, after loading anew where the process has died."""
+        if not self.is_running:
+            self.ask(self._request, self._arrays)
+        return self.ask(request)
+
+
+def check_own_target(
+    target: str,
+    *,
+    seeds: Sequence[int],
+    ordinary_only: bool = False,
+    progress: StageProgress = lambda stage: None,
+    **options: Any,
+) -> Check:
+    """Judges the function at `FILE.py:FUNCTION`, which runs in a process of its own.
+
+    Args:
+        target: where it is.
+        seeds: from which its arguments are drawn, if a function draws them.
+        ordinary_only: see `check_gradients`.
+        progress: is called with what is being done.
+        **options: see `SeparateFunction`.
+
+    Returns:
+        The judgement.
+
+    Raises:
+        RequestError: something of it is not there, or fails, or cannot be followed.
+    """
+    with SeparateFunction(target, **options) as own:
+        settings = [Setting(f"seed {seed}", seed) for seed in seeds] if own.is_drawn else [AS_GIVEN]
+        try:
+            return check_own(
+                own,
+                settings,
+                loss=f"the loss that {own.definition} returns" if own.definition else ITS_OWN_LOSS,
+                sizes=own.sizes,
+                ordinary_only=ordinary_only,
+                progress=progress,
+            )
+        except DerivationError as error:
+            raise RequestError(f"{target}: {error}") from error
+
+
+def with_own_loss(check: Check, target: str, *, timeout: float, progress: StageProgress) -> Check:
+    """Of a function that is wrong about a network: whether its gradients are those of the loss that it returns.
+
+    Args:
+        check: the judgement about the network.
+        target: where the function is.
+        timeout: seconds for one answer.
+        progress: is called with what is being done.
+
+    Returns:
+        The judgement, with a note that tells an error of the forward pass from one of the way back.
+    """
+    if check.verdict != "disagree" or check.worst is None:
+        return check
+    comparison = check.worst.comparison
+    if not comparison.has_wrong_numbers(check.name):
+        return check
+    is_loss_wrong = any(block.name == "loss" and block.is_wrong(check.name) for block in comparison.blocks)
+    try:
+        with SeparateFunction(target, problem=comparison.problem, timeout=timeout) as own:
+            alone = check_own(own, [AS_GIVEN], loss=ITS_OWN_LOSS, ordinary_only=True, progress=progress)
+    except (DerivationError, RequestError) as error:
+        note = f"whether its gradients are those of the loss that it returns was not judged: {first_line(error)}"
+        return replace(check, notes=(*check.notes, note))
+    return replace(check, notes=(*check.notes, _two_parts(alone.verdict, is_loss_wrong, check.system)))
+
+
+def _two_parts(verdict: str, is_loss_wrong: bool, system: str) -> str:
+    """Where the error is, by what is right about the function's own loss and about the network's."""
+    if verdict == "agree":
+        gradients = "its gradients are those of the loss that it returns"
+    elif verdict == "disagree":
+        gradients = "its gradients are not those of the loss that it returns"
+    else:
+        return f"of the loss that it returns, its gradients are {verdict}"
+    loss = f"that loss is {'not ' if is_loss_wrong else ''}the one of {system}"
+    if verdict == "agree":
+        where = "the error is in the forward pass" if is_loss_wrong else f"{system} defines other gradients"
+    else:
+        where = "the errors are in both passes" if is_loss_wrong else "the error is on the way back"
+    return f"{gradients}, and {loss}: {where}"
