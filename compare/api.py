@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .answers import Training
 from .check import Check, check_derivation
-from .functions import assert_gradients, check_gradients
+from .functions import assert_gradients, certified_gradients, check_gradients
 from .layers import assert_same_layer
 from .referee import BlockResult, Comparison, DisagreementError, Failure, assert_agree, compare
 from .systems import SYSTEMS, System
@@ -23,6 +23,7 @@ __all__ = [
     "assert_agree",
     "assert_gradients",
     "assert_same_layer",
+    "certified_gradients",
     "check_derivation",
     "check_gradients",
     "compare",

@@ -43,7 +43,7 @@ def match(
             raise DerivationError(f"wrt names {name!r}, which is not returned: expected one of {', '.join(gradients)}")
     found: dict[str, str] = {}
     for name, target in wrt.items():
-        found[name] = _named(name, target, arguments)
+        found[name] = path_of(target, arguments)
     left = {name: shape for name, shape in gradients.items() if name not in found}
     unnamed = [name for name in left if positional is not None and NO_NAME.fullmatch(name)]
     for name, shape in left.items():
@@ -76,15 +76,29 @@ def last_name(path: str) -> str:
     return next((one or other for one, other in reversed(parts)), path)
 
 
-def _named(name: str, target: str, arguments: Mapping[str, tuple[int, ...]]) -> str:
+def path_of(target: str, arguments: Mapping[str, tuple[int, ...]]) -> str:
+    """The argument that is meant by a path, or by its last names.
+
+    Args:
+        target: such as `params['W']`, `W` or `model.W`.
+        arguments: the shapes of all arrays, by their paths.
+
+    Returns:
+        The path.
+
+    Raises:
+        DerivationError: there is none, or there are several.
+
+    Example:
+        >>> path_of("W", {"params['W']": (2, 3), "x": (3,)})
+        "params['W']"
+    """
     if target in arguments:
         return target
     fitting = [path for path in arguments if last_name(path) == target or path.endswith(f".{target}")]
     if len(fitting) != 1:
-        raise DerivationError(
-            f"wrt says that {name} belongs to {target!r}, "
-            + (f"which may be {' or '.join(fitting)}" if fitting else f"expected one of {', '.join(arguments)}")
-        )
+        which = f"it may be {' or '.join(fitting)}" if fitting else f"expected one of {', '.join(arguments)}"
+        raise DerivationError(f"wrt names {target!r}: {which}")
     return fitting[0]
 
 

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
 from ...backends import Evaluation, Problem
 from ...backends.errors import DerivationError, describe_error
-from ...backends.tracing.array import as_recorded
 from ...backends.tracing.exchange import exchanged
-from ...backends.tracing.recorder import NotRecordableError
-from ...backends.tracing.trace import Trace, call, trace, verify
+from ...backends.tracing.trace import call
 from ..check.user_function import Derivation
 from .calls import Function, arguments_for, name_of
-from .matching import last_name, match
+from .matching import match
+from .recorded_loss import reachable_arrays, record_loss, root
 from .returned import Returned, in_numpy, mapped, read_returned
 
 
@@ -126,23 +124,15 @@ class OwnFunction:
             program = self._definition or self._function
             arguments = given if self._definition is None else arguments_for(self._definition, given)
             paths = self._match(program, arguments, returned)
-            floats = [path for path in paths.values() if path in _floats(arguments)]
-            traced = _trace(program, arguments, floats)
-            loss = self._loss(traced.returned)
-            value = float(as_recorded(loss).data.reshape(-1)[0])
-            if not np.isfinite(value):
-                raise DerivationError(f"the loss of {name_of(program)} is {value}, which has no gradient")
-            names = _parameter_names(paths)
-            model = traced.model(loss, {names[name]: path for name, path in paths.items()})
-            model = replace(model, function=name_of(program))
-            changes = verify(traced, model, program, arguments, self._loss)
+            recording = record_loss(program, arguments, paths, self._loss)
+        names = recording.names
         recorded = Recorded(
-            Problem(model, {names[name]: traced.arguments[path].values for name, path in paths.items()}),
+            recording.problem,
             {names[name]: path for name, path in paths.items()},
             {names[name]: name for name in paths},
-            value,
+            recording.loss,
             returned.loss is not None,
-            (*traced.recording.notes, *changes),
+            recording.notes,
         )
         self._recorded[setting] = recorded
         return recorded
@@ -195,10 +185,8 @@ class OwnFunction:
         return value[0] if isinstance(value, tuple) else value
 
     def _match(self, program: Function, arguments: Mapping[str, Any], returned: Returned) -> dict[str, str]:
-        with exchanged(program, arguments, None) as (exchange, _):
-            shapes = {path: array.shape for path, array in exchange.arrays.items()}
-        shapes |= dict.fromkeys(_floats(arguments), ())
-        of_arguments = [path for path in shapes if _root(path) in arguments]
+        shapes = reachable_arrays(program, arguments)
+        of_arguments = [path for path in shapes if root(path) in arguments]
         return match(
             {name: array.shape for name, array in returned.gradients.items()},
             shapes,
@@ -241,43 +229,3 @@ class AskedFunction(Derivation):
             return self._own.answer(self._setting)
         finally:
             self.stopped, self.timed_out = self._own.stopped, self._own.timed_out
-
-
-def _trace(program: Function, arguments: Mapping[str, Any], floats: Sequence[str]) -> Trace:
-    try:
-        return trace(program, arguments, floats)
-    except NotRecordableError:
-        raise
-    except Exception as error:
-        message = f"{name_of(program)} runs, but not while it is recorded: {describe_error(error)}"
-        raise NotRecordableError(message) from error
-
-
-def _floats(arguments: Mapping[str, Any]) -> list[str]:
-    """How the numbers of Python's among the arguments are reached."""
-    found: list[str] = []
-
-    def walk(value: Any, path: str) -> None:
-        if isinstance(value, float):
-            found.append(path)
-        elif isinstance(value, Mapping):
-            for name, one in value.items():
-                walk(one, f"{path}[{name!r}]")
-        elif isinstance(value, (list, tuple)):
-            for index, one in enumerate(value):
-                walk(one, f"{path}[{index}]")
-
-    for name, value in arguments.items():
-        walk(value, name)
-    return found
-
-
-def _root(path: str) -> str:
-    return path.split("[")[0].split(".")[0]
-
-
-def _parameter_names(paths: Mapping[str, str]) -> dict[str, str]:
-    """A short name for each array: the last one of its path, or its path where another has the same."""
-    short = {name: last_name(path) for name, path in paths.items()}
-    counts = Counter(short.values())
-    return {name: one if counts[one] == 1 else paths[name] for name, one in short.items()}
