@@ -15,7 +15,7 @@ from .errors import InvalidProblemError, printable
 MAX_BYTES = 2**31  # of all arrays together: more than a layer of 8000 units has
 
 
-def read_npz(path: Path, file: BinaryIO, max_bytes: int = MAX_BYTES) -> dict[str, np.ndarray]:
+def read_npz(path: str | Path, file: BinaryIO, max_bytes: int = MAX_BYTES) -> dict[str, np.ndarray]:
     """The arrays of an .npz file. How large they are is known before one of them is made.
 
     Args:
@@ -43,7 +43,7 @@ def read_npz(path: Path, file: BinaryIO, max_bytes: int = MAX_BYTES) -> dict[str
         raise InvalidProblemError(f"{path}: damaged, or not an .npz file without pickle") from error
 
 
-def _require_within_limit(path: Path, entries: list[zipfile.ZipInfo], max_bytes: int) -> None:
+def _require_within_limit(path: str | Path, entries: list[zipfile.ZipInfo], max_bytes: int) -> None:
     names = [_name(entry) for entry in entries]
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
@@ -59,7 +59,7 @@ def _name(entry: zipfile.ZipInfo) -> str:
     return entry.filename.removesuffix(".npy")
 
 
-def _array(path: Path, entry: zipfile.ZipInfo, content: bytes) -> np.ndarray:
+def _array(path: str | Path, entry: zipfile.ZipInfo, content: bytes) -> np.ndarray:
     name = printable(_name(entry))
     file = io.BytesIO(content)
     if not content.startswith(np.lib.format.MAGIC_PREFIX):

@@ -84,7 +84,7 @@ def model_from(description: Mapping[str, Any]) -> Model:
     fields = dict(description)
     family = FAMILIES[fields.pop("family")]
     if family is Traced:
-        raise InvalidProblemError("a recorded function is not read from a description alone")
+        raise InvalidProblemError("a recorded function is not made from a description alone")
     if fields.get("truncation"):
         fields["truncation"] = TRUNCATIONS[fields["truncation"]["kind"]](fields["truncation"]["steps"])
     if family is FeedForward:

@@ -12,8 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import InvalidProblemError
-from ..file_writing import write_whole
-from ..npz_files import read_npz
+from ..npz_files import MAX_BYTES, read_npz
 
 FORMAT = "gradparity-case"
 VERSION = 1
@@ -37,45 +36,54 @@ def fingerprint(description: Mapping[str, Any], arrays: Mapping[str, np.ndarray]
     return digest.hexdigest()
 
 
-def write(path: Path, header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Path:
-    """Writes a case file, whole or not at all.
+def packed(header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> bytes:
+    """The content of a case file.
 
     Args:
-        path: the file.
         header: plain values.
         arrays: all arrays by name.
 
     Returns:
-        The path.
-
-    Raises:
-        RequestError: the file cannot be written.
+        Its bytes.
     """
     text = json.dumps({"format": FORMAT, "version": VERSION, **header})
     content = io.BytesIO()
     np.savez(content, allow_pickle=False, header=np.array(text), **arrays)
-    return write_whole(path, content.getvalue())
+    return content.getvalue()
 
 
-def read(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """Reads a case file.
+def content_of(path: Path) -> bytes:
+    """The bytes of a file, no more than a case may have.
+
+    Raises:
+        InvalidProblemError: it is missing, cannot be read, or is too large.
+    """
+    try:
+        with open(path, "rb") as file:
+            content = file.read(MAX_BYTES + 1)
+    except FileNotFoundError:
+        raise InvalidProblemError(f"{path}: no such file") from None
+    except OSError as error:
+        raise InvalidProblemError(f"{path}: cannot be read: {error.strerror or error}") from error
+    if len(content) > MAX_BYTES:
+        raise InvalidProblemError(f"{path}: larger than {MAX_BYTES / 2**30:.3g} GiB")
+    return content
+
+
+def unpacked(content: bytes, path: str) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """The header and the arrays of a case file.
 
     Args:
-        path: the file.
+        content: its bytes.
+        path: how messages call it.
 
     Returns:
         The header and the arrays by name.
 
     Raises:
-        InvalidProblemError: the file is missing, damaged, needs pickle, is too large, or is no case file.
+        InvalidProblemError: it is damaged, needs pickle, is too large, or is no case file.
     """
-    try:
-        with open(path, "rb") as file:
-            arrays = read_npz(path, file)
-    except FileNotFoundError:
-        raise InvalidProblemError(f"{path}: no such file") from None
-    except OSError as error:
-        raise InvalidProblemError(f"{path}: cannot be read: {error.strerror or error}") from error
+    arrays = read_npz(path, io.BytesIO(content))
     try:
         header = json.loads(str(arrays.pop("header")))
         if (header["format"], header["version"]) != (FORMAT, VERSION):

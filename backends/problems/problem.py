@@ -12,8 +12,9 @@ import numpy as np
 
 from ..checks import as_array, require_number
 from ..errors import InvalidProblemError
-from ..file_writing import require_folder
-from ..models import Model, describe, model_from, require_model
+from ..file_writing import require_folder, write_whole
+from ..models import Model, Traced, describe, model_from, require_model
+from ..models.traced_parts import parts_of, traced_from
 from . import case_file
 from .random_draws import (
     draw,
@@ -284,8 +285,23 @@ class Problem:
             ...     Problem.load(path).fingerprint == problem.fingerprint
             True
         """
+        return write_whole(Path(path), self.to_bytes())
+
+    def to_bytes(self) -> bytes:
+        """What `save` writes into a file.
+
+        Example:
+            >>> from gradparity.backends import Problem, Recurrent
+            >>> problem = Problem.from_seed(Recurrent("rnn", 3, 5, 4), seed=0, seq_len=7, batch_size=2)
+            >>> Problem.from_bytes(problem.to_bytes()).fingerprint == problem.fingerprint
+            True
+        """
         header = {"model": describe(self.model), "fingerprint": self.fingerprint}
-        return case_file.write(Path(path), header, self.arrays())
+        arrays = self.arrays()
+        if isinstance(self.model, Traced):
+            header["recording"], of_recording = parts_of(self.model)
+            arrays |= {f"recording.{name}": array for name, array in of_recording.items()}
+        return case_file.packed(header, arrays)
 
     def save_in(self, folder: str | Path, name: str = "case") -> Path:
         """Saves the problem in a folder as `name-fingerprint.npz`.
@@ -321,16 +337,37 @@ class Problem:
             Traceback (most recent call last):
             gradparity.backends.errors.InvalidProblemError: missing.npz: no such file
         """
-        header, arrays = case_file.read(Path(path))
-        params = {name.removeprefix("params."): a for name, a in arrays.items() if name.startswith("params.")}
-        batch: dict[str, Any] = {name: array for name, array in arrays.items() if not name.startswith("params.")}
+        return cls.from_bytes(case_file.content_of(Path(path)), str(path))
+
+    @classmethod
+    def from_bytes(cls, content: bytes, path: str = "case") -> Problem:
+        """Reads what `save` writes into a file.
+
+        Args:
+            content: of the file.
+            path: how messages call it.
+
+        Returns:
+            The problem, to the bit.
+
+        Raises:
+            InvalidProblemError: it is damaged, or not a gradparity case.
+        """
+        header, arrays = case_file.unpacked(content, path)
+        params, recording, batch = (_taken(arrays, prefix) for prefix in ("params.", "recording.", ""))
         try:
-            problem = cls(model_from(header["model"]), params, **batch)
+            model = traced_from(header["recording"], recording) if recording else model_from(header["model"])
+            problem = cls(model, params, **batch)
         except (TypeError, ValueError, LookupError) as error:
             raise InvalidProblemError(f"{path}: not a valid gradparity case: {error}") from error
         if problem.fingerprint != header.get("fingerprint"):
             raise InvalidProblemError(f"{path}: damaged: its arrays do not match the fingerprint saved with them")
         return problem
+
+
+def _taken(arrays: dict[str, np.ndarray], prefix: str) -> dict[str, Any]:
+    """Takes the arrays out whose names begin so, by the rest of their names."""
+    return {name.removeprefix(prefix): arrays.pop(name) for name in list(arrays) if name.startswith(prefix)}
 
 
 def _copied(value: Any) -> Any:

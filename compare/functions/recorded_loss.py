@@ -13,6 +13,7 @@ from ...backends import Problem
 from ...backends.errors import DerivationError, describe_error
 from ...backends.tracing.array import as_recorded
 from ...backends.tracing.exchange import exchanged
+from ...backends.tracing.pruning import pruned
 from ...backends.tracing.recorder import NotRecordableError
 from ...backends.tracing.trace import Trace, trace, verify
 from .calls import Function, name_of
@@ -68,7 +69,7 @@ def record_loss(
     model = replace(traced.model(loss, {names[key]: path for key, path in paths.items()}), function=name_of(program))
     changes = verify(traced, model, program, arguments, loss_in)
     params = {names[key]: traced.arguments[path].values for key, path in paths.items()}
-    return RecordedLoss(Problem(model, params), names, value, (*traced.recording.notes, *changes))
+    return RecordedLoss(Problem(pruned(model), params), names, value, (*traced.recording.notes, *changes))
 
 
 def reachable_arrays(program: Function, arguments: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:

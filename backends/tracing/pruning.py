@@ -1,0 +1,88 @@
+"""What of a recording matters to its loss: the rest, such as the author's own backward pass, is left out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+import numpy as np
+
+from ..models.traced import CONSTANT, Operand, Traced
+
+Marks = dict[np.dtype, np.ndarray]  # by dtype, of every entry
+
+
+def pruned(model: Traced) -> Traced:
+    """A recording without the operations that the loss does not depend on.
+
+    Args:
+        model: as it was recorded.
+
+    Returns:
+        The same loss; the entries keep their numbers. Of the decisions those are left that concern what is
+        differentiated by: how a number of the data compares decides nothing about a derivative.
+
+    Example:
+        >>> from gradparity.backends.tracing.trace import trace
+        >>> traced = trace(lambda w: ((w * w).sum(), (2 * w,)), {"w": np.ones(3)})
+        >>> model = traced.model(traced.returned[0], {"w": "w"})
+        >>> len(model.operations), len(pruned(model).operations)
+        (3, 2)
+    """
+    needed = _needed(model)
+    is_kept = [bool(needed[one.dtype][one.start : one.stop].any()) for one in model.operations]
+    before = np.concatenate([[0], np.cumsum(is_kept)])  # how many of the first operations are kept
+    changed: dict[int, Operand] = {}  # an operand that several take stays one
+
+    def renumbered(operands: Iterable[Operand]) -> tuple[Operand, ...]:
+        return tuple(changed.setdefault(id(one), replace(one, ready=int(before[one.ready]))) for one in operands)
+
+    kept = [one for one, keeps in zip(model.operations, is_kept, strict=True) if keeps]
+    computed = _computed(model, is_kept)
+    moved = _moved(model)
+    decisions = [
+        decision
+        for decision in model.decisions
+        if all(computed[one.dtype][one.origin].all() for one in decision.operands)
+        and any(moved[one.dtype][one.origin].any() for one in decision.operands)
+    ]
+    return replace(
+        model,
+        operations=tuple(replace(one, operands=renumbered(one.operands)) for one in kept),
+        decisions=tuple(replace(one, operands=renumbered(one.operands)) for one in decisions),
+    )
+
+
+def _needed(model: Traced) -> Marks:
+    """On which entries the loss depends."""
+    marks = {dtype: np.zeros(size, bool) for dtype, size in model.sizes.items()}
+    marks[model.loss.dtype][model.loss.number] = True
+    for operation in reversed(model.operations):
+        if marks[operation.dtype][operation.start : operation.stop].any():
+            for operand in operation.operands:
+                marks[operand.dtype][operand.origin.reshape(-1)] = True
+    for row in marks.values():
+        row[CONSTANT] = False
+    return marks
+
+
+def _computed(model: Traced, is_kept: list[bool]) -> Marks:
+    """Which entries are still there: constants, arguments, and the results of what is kept."""
+    marks = {dtype: np.zeros(size, bool) for dtype, size in model.sizes.items()}
+    kept = [one for one, keeps in zip(model.operations, is_kept, strict=True) if keeps]
+    for block in (*model.arguments, *kept):
+        marks[block.dtype][block.start : block.stop] = True
+    for row in marks.values():
+        row[CONSTANT] = True
+    return marks
+
+
+def _moved(model: Traced) -> Marks:
+    """Which entries depend on what is differentiated by."""
+    marks = {dtype: np.zeros(size, bool) for dtype, size in model.sizes.items()}
+    for name, origin in model.differentiated.items():
+        marks[model.dtypes[name]][origin] = True
+    for one in model.operations:
+        if any(marks[operand.dtype][operand.origin].any() for operand in one.operands):
+            marks[one.dtype][one.start : one.stop] = True
+    return marks
