@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -51,6 +51,20 @@ def pruned(model: Traced) -> Traced:
         operations=tuple(replace(one, operands=renumbered(one.operands)) for one in kept),
         decisions=tuple(replace(one, operands=renumbered(one.operands)) for one in decisions),
     )
+
+
+def needed_arguments(model: Traced, origins: Mapping[str, tuple[np.dtype, np.ndarray]]) -> list[str]:
+    """The arrays on which the loss depends.
+
+    Args:
+        model: the loss.
+        origins: by name, the dtype of each array and the numbers of its entries.
+
+    Returns:
+        Their names.
+    """
+    needed = _needed(model)
+    return [name for name, (dtype, origin) in origins.items() if needed[dtype][origin].any()]
 
 
 def _needed(model: Traced) -> Marks:

@@ -12,7 +12,7 @@ from ...backends.tracing.trace import call
 from ..certificate.correct_rounding import correctly_rounded
 from .calls import Function, name_of, named_arguments
 from .matching import path_of
-from .recorded_loss import reachable_arrays, record_loss, root
+from .recorded_loss import TracedLoss
 
 
 def certified_gradients(
@@ -53,15 +53,14 @@ def certified_gradients(
         call(loss_function, given)
     except Exception as error:
         raise DerivationError(f"{name_of(loss_function)} raised {describe_error(error)}") from error
-    shapes = reachable_arrays(loss_function, given)
+    traced = TracedLoss(loss_function, given, _loss_in)
     if wrt is None:
-        paths = {path: path for path, shape in shapes.items() if root(path) in given and shape}
+        paths = {path: path for path in traced.arguments if traced.shapes[path]}
     else:
-        paths = {name: path_of(name, shapes) for name in wrt}
+        paths = {name: path_of(name, traced.shapes) for name in wrt}
     if not paths:
         raise DerivationError(f"{name_of(loss_function)} has no floating-point array among its arguments")
-    recorded = record_loss(loss_function, given, paths, _loss_in)
-    answer = correctly_rounded(recorded.problem)
+    answer = correctly_rounded(traced.as_problem(paths).problem)
     return answer.loss, answer.gradients
 
 

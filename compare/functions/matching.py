@@ -3,32 +3,42 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from ...backends.errors import DerivationError
 
+Shape = tuple[int, ...]
 PREFIXES = ("d", "grad_", "grad", "g_", "dl_d", "dloss_d", "dloss_", "d_", "delta_", "nabla_", "∂", "∇")
-NO_NAME = re.compile(r"(\[\d+\])+")  # of a gradient in a tuple
+IN_A_ROW = re.compile(r"(\[\d+\])+")  # the name of a gradient in a tuple
+ALONE = "gradient"  # the name of one that is returned as an array
+MOST_SHOWN = 8  # arrays in a message
 SUFFIXES = ("_grad", "_gradient", "grad", ".grad", "_bar")
 
 
 def match(
-    gradients: Mapping[str, tuple[int, ...]],
-    arguments: Mapping[str, tuple[int, ...]],
+    gradients: Mapping[str, Shape],
+    shapes: Mapping[str, Shape],
     wrt: Mapping[str, str] | None = None,
     *,
-    positional: Sequence[str] | None = None,
+    arguments: Sequence[str] = (),
+    needed: Collection[str] | None = None,
 ) -> dict[str, str]:
-    """Finds for each gradient the argument that it is the derivative with respect to.
+    """Finds for each gradient the array that it is the derivative with respect to.
+
+    A gradient with a name belongs to the array of that name: among several to the one in the arguments, to one on which
+    the loss depends, and to one of its shape. Gradients in a row belong to the arguments in their order. A gradient
+    that stands alone belongs to the first argument, as with SciPy and JAX.
 
     Args:
-        gradients: the shapes, by the names that the function gives them.
-        arguments: the shapes of all arrays that it can reach, by how they are reached.
-        wrt: for some gradients, the name or the path of the argument.
-        positional: if the gradients are in the order of the arguments, the paths of these; else None.
+        gradients: the shapes, by the names that the function gives them; of those in a row `[0]` and so on, and
+            `gradient` of one that stands alone.
+        shapes: of all arrays that the function can reach, by how they are reached.
+        wrt: for some gradients, the name or the path of the array.
+        arguments: the paths of the arrays among the arguments, in order.
+        needed: the paths of the arrays on which the loss depends; None means all.
 
     Returns:
-        By the gradient's name, the argument's path.
+        By the gradient's name, the array's path.
 
     Raises:
         DerivationError: a gradient belongs to none, or to one of several; the message says to which it may.
@@ -36,33 +46,79 @@ def match(
     Example:
         >>> match({"dW": (2, 3), "db": (2,)}, {"params['W']": (2, 3), "params['b']": (2,), "x": (3,)})
         {'dW': "params['W']", 'db': "params['b']"}
+        >>> match({"[0]": (2,), "[1]": (3,)}, {"w": (2,), "x": (3,), "y": (2,)}, arguments=["w", "x", "y"])
+        {'[0]': 'w', '[1]': 'x'}
     """
-    wrt = wrt or {}
-    for name in wrt:
+    needed = shapes.keys() if needed is None else needed
+    found: dict[str, str] = {}
+    for name, target in (wrt or {}).items():
         if name not in gradients:
             raise DerivationError(f"wrt names {name!r}, which is not returned: expected one of {', '.join(gradients)}")
-    found: dict[str, str] = {}
-    for name, target in wrt.items():
-        found[name] = path_of(target, arguments)
+        found[name] = path_of(target, shapes)
     left = {name: shape for name, shape in gradients.items() if name not in found}
-    unnamed = [name for name in left if positional is not None and NO_NAME.fullmatch(name)]
+    in_a_row = {name: shape for name, shape in left.items() if IN_A_ROW.fullmatch(name)}
     for name, shape in left.items():
-        if name in unnamed:
-            continue
-        same_name = [path for path in arguments if _same_name(name, path)]
-        fitting = [path for path in same_name if arguments[path] == shape] or same_name
-        fitting = [path for path in fitting if path not in found.values()] or fitting
-        if not fitting:
-            fitting = [path for path, other in arguments.items() if other == shape and path not in found.values()]
-            if len(fitting) == 1 and sum(other == shape for other in left.values()) > 1:
-                fitting = []
-        if len(fitting) != 1:
-            raise DerivationError(_ambiguous(name, shape, fitting, arguments))
-        found[name] = fitting[0]
-    if unnamed:
-        waiting = {path: arguments[path] for path in positional or () if path not in found.values()}
-        found |= _by_position({name: left[name] for name in unnamed}, waiting)
+        if name == ALONE:
+            found[name] = _alone(shape, shapes, arguments, needed)
+        elif name not in in_a_row:
+            found[name] = _by_name(name, shape, shapes, (arguments, needed), found.values())
+    if in_a_row:
+        found |= _in_order(in_a_row, shapes, [path for path in shapes if path in needed], arguments, found.values())
     return {name: found[name] for name in gradients}
+
+
+def _by_name(
+    name: str, shape: Shape, shapes: Mapping[str, Shape], preferred: Sequence[Collection[str]], taken: Collection[str]
+) -> str:
+    """The array of a gradient's name. What is preferred decides among several, and then the shape."""
+    fitting = [path for path in shapes if _same_name(name, path)]
+    for better in (*preferred, [path for path in shapes if path not in taken and shapes[path] == shape]):
+        fitting = [path for path in fitting if path in better] or fitting
+    if len(fitting) != 1:
+        raise DerivationError(_ambiguous(name, shape, fitting, shapes))
+    return fitting[0]
+
+
+def _alone(shape: Shape, shapes: Mapping[str, Shape], arguments: Sequence[str], needed: Collection[str]) -> str:
+    """The first argument, if it has the shape; else the only array of that shape on which the loss depends."""
+    if arguments and shapes[arguments[0]] == shape:
+        return arguments[0]
+    fitting = [path for path in shapes if path in needed and shapes[path] == shape]
+    if len(fitting) != 1:
+        raise DerivationError(_ambiguous(ALONE, shape, fitting, shapes))
+    return fitting[0]
+
+
+def _in_order(
+    gradients: Mapping[str, Shape],
+    shapes: Mapping[str, Shape],
+    needed: Sequence[str],
+    arguments: Sequence[str],
+    taken: Collection[str],
+) -> dict[str, str]:
+    """Each in order to an array of its shape, if there is one way only; as many as there are arguments, to these."""
+    waiting = [path for path in needed if path not in taken]
+    given = [path for path in arguments if path not in taken]
+    if len(given) == len(gradients) and set(waiting) <= set(given):
+        return dict(zip(gradients, given, strict=True))
+    first = _next_of_shape(gradients, shapes, waiting)
+    last = _next_of_shape(dict(reversed(list(gradients.items()))), shapes, waiting[::-1])
+    for name, shape in gradients.items():
+        fitting = list(dict.fromkeys(way[name] for way in (first, last) if name in way))
+        if len(fitting) != 1:
+            raise DerivationError(_ambiguous(name, shape, fitting, shapes))
+    return first
+
+
+def _next_of_shape(gradients: Mapping[str, Shape], shapes: Mapping[str, Shape], paths: Sequence[str]) -> dict[str, str]:
+    """Each to the next array of its shape; without those for which none is left."""
+    found = {}
+    waiting = iter(paths)
+    for name, shape in gradients.items():
+        path = next((path for path in waiting if shapes[path] == shape), None)
+        if path is not None:
+            found[name] = path
+    return found
 
 
 def last_name(path: str) -> str:
@@ -76,7 +132,7 @@ def last_name(path: str) -> str:
     return next((one or other for one, other in reversed(parts)), path)
 
 
-def path_of(target: str, arguments: Mapping[str, tuple[int, ...]]) -> str:
+def path_of(target: str, arguments: Mapping[str, Shape]) -> str:
     """The argument that is meant by a path, or by its last names.
 
     Args:
@@ -102,34 +158,6 @@ def path_of(target: str, arguments: Mapping[str, tuple[int, ...]]) -> str:
     return fitting[0]
 
 
-def _by_position(gradients: Mapping[str, tuple[int, ...]], arguments: Mapping[str, tuple[int, ...]]) -> dict[str, str]:
-    """All of them in order; of fewer gradients than arguments each to one of its shape, if there is one way only."""
-    if len(gradients) == len(arguments):
-        return dict(zip(gradients, arguments, strict=True))
-    first = _in_order(gradients, arguments)
-    last = _in_order(_reversed(gradients), _reversed(arguments))
-    for name, shape in gradients.items():
-        fitting = list(dict.fromkeys(way[name] for way in (first, last) if name in way))
-        if len(fitting) != 1:
-            raise DerivationError(_ambiguous(name, shape, fitting, arguments))
-    return first
-
-
-def _reversed(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, tuple[int, ...]]:
-    return dict(reversed(list(shapes.items())))
-
-
-def _in_order(gradients: Mapping[str, tuple[int, ...]], arguments: Mapping[str, tuple[int, ...]]) -> dict[str, str]:
-    """Each to the next argument of its shape; without those for which none is left."""
-    found = {}
-    waiting = iter(arguments.items())
-    for name, shape in gradients.items():
-        path = next((path for path, other in waiting if other == shape), None)
-        if path is not None:
-            found[name] = path
-    return found
-
-
 def _same_name(gradient: str, path: str) -> bool:
     last = gradient.rsplit(".", 1)[-1]
     name = last_name(path)
@@ -141,9 +169,12 @@ def _same_name(gradient: str, path: str) -> bool:
     return low.startswith("d") and low[1:].replace("_", "") == wanted.replace("_", "")
 
 
-def _ambiguous(name: str, shape: tuple[int, ...], fitting: list[str], arguments: Mapping[str, tuple[int, ...]]) -> str:
+def _ambiguous(name: str, shape: Shape, fitting: Sequence[str], shapes: Mapping[str, Shape]) -> str:
     what = f"the gradient {name} has shape {shape}"
     if len(fitting) > 1:
-        return f"{what}, and may belong to {' or '.join(fitting)}: say which by wrt={{{name!r}: …}}"
-    every = ", ".join(f"{path} {other}" for path, other in arguments.items())
-    return f"{what}, and belongs to no argument by name or shape: say to which by wrt={{{name!r}: …}}, one of {every}"
+        return f"{what}, and may belong to {' or '.join(fitting[:MOST_SHOWN])}: say which by wrt={{{name!r}: …}}"
+    of_shape = [path for path, other in shapes.items() if other == shape]
+    shown = of_shape or [f"{path} {other}" for path, other in shapes.items()]
+    more = f" and {len(shown) - MOST_SHOWN} more" if len(shown) > MOST_SHOWN else ""
+    which = f"{'; of that shape are' if of_shape else '; there are'} {', '.join(shown[:MOST_SHOWN])}{more}"
+    return f"{what}, and no array has its name: say to which it belongs by wrt={{{name!r}: …}}{which if shown else ''}"

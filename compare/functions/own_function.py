@@ -16,7 +16,7 @@ from ...backends.tracing.trace import call
 from ..check.user_function import Derivation
 from .calls import Function, arguments_for, name_of
 from .matching import match
-from .recorded_loss import reachable_arrays, record_loss, root
+from .recorded_loss import RecordedLoss, TracedLoss
 from .returned import Returned, in_numpy, mapped, read_returned
 
 
@@ -123,8 +123,10 @@ class OwnFunction:
             returned = self._call(given)
             program = self._definition or self._function
             arguments = given if self._definition is None else arguments_for(self._definition, given)
-            paths = self._match(program, arguments, returned)
-            recording = record_loss(program, arguments, paths, self._loss)
+            traced = TracedLoss(program, arguments, self._loss)
+            shapes = {name: array.shape for name, array in returned.gradients.items()}
+            paths = match(shapes, traced.shapes, self._wrt, arguments=traced.arguments, needed=traced.needed)
+            recording = traced.as_problem(paths)
         names = recording.names
         recorded = Recorded(
             recording.problem,
@@ -132,7 +134,7 @@ class OwnFunction:
             {names[name]: name for name in paths},
             recording.loss,
             returned.loss is not None,
-            recording.notes,
+            (*recording.notes, *_wider(returned, recording)),
         )
         self._recorded[setting] = recorded
         return recorded
@@ -146,7 +148,10 @@ class OwnFunction:
         recorded = self._recorded[setting]
         with self._called_with(setting) as given:
             returned = self._call(given)
-        gradients = {name: returned.gradients[one] for name, one in recorded.returned_as.items()}
+        gradients = {
+            name: _narrowed(returned.gradients[one], recorded.problem.params[name].dtype)
+            for name, one in recorded.returned_as.items()
+        }
         loss = recorded.loss if returned.loss is None else float(returned.loss.reshape(()))
         return Evaluation(loss, gradients, None)
 
@@ -184,16 +189,6 @@ class OwnFunction:
             return read_returned(value, self._returns).loss
         return value[0] if isinstance(value, tuple) else value
 
-    def _match(self, program: Function, arguments: Mapping[str, Any], returned: Returned) -> dict[str, str]:
-        shapes = reachable_arrays(program, arguments)
-        of_arguments = [path for path in shapes if root(path) in arguments]
-        return match(
-            {name: array.shape for name, array in returned.gradients.items()},
-            shapes,
-            self._wrt,
-            positional=of_arguments if returned.is_positional else None,
-        )
-
 
 class AnyFunction(Protocol):
     """An `OwnFunction`, here or in a process of its own.
@@ -229,3 +224,17 @@ class AskedFunction(Derivation):
             return self._own.answer(self._setting)
         finally:
             self.stopped, self.timed_out = self._own.stopped, self._own.timed_out
+
+
+def _wider(returned: Returned, recording: RecordedLoss) -> Iterator[str]:
+    """Which gradients came in a wider dtype than their arrays have."""
+    for key, name in recording.names.items():
+        of_array, of_gradient = recording.problem.params[name].dtype, returned.gradients[key].dtype
+        if of_gradient.kind == "f" and of_gradient.itemsize > of_array.itemsize:
+            yield f"{key} is returned in {of_gradient}, of an array in {of_array}"
+
+
+def _narrowed(gradient: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    """A gradient in the dtype of its array, if it came in a wider one."""
+    is_wider = gradient.dtype.kind == "f" and gradient.dtype.itemsize > dtype.itemsize
+    return gradient.astype(dtype) if is_wider else gradient

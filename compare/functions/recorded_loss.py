@@ -1,4 +1,4 @@
-"""The loss of a program in NumPy, recorded as a problem."""
+"""The loss of a program in NumPy, recorded, and as a problem."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ import numpy as np
 from ...backends import Problem
 from ...backends.errors import DerivationError, describe_error
 from ...backends.tracing.array import as_recorded
-from ...backends.tracing.exchange import exchanged
-from ...backends.tracing.pruning import pruned
+from ...backends.tracing.pruning import needed_arguments, pruned
 from ...backends.tracing.recorder import NotRecordableError
 from ...backends.tracing.trace import Trace, trace, verify
 from .calls import Function, name_of
@@ -36,59 +35,78 @@ class RecordedLoss(NamedTuple):
     notes: tuple[str, ...]
 
 
-def record_loss(
-    program: Function, arguments: Mapping[str, Any], paths: Mapping[str, str], loss_in: Callable[[Any], Any]
-) -> RecordedLoss:
-    """Runs a program on arrays that remember what is done to them, and makes sure that they can be trusted.
+class TracedLoss:
+    """A program that was run on arrays that remember what is done to them, and the loss that it returned.
 
-    Args:
-        program: in NumPy.
-        arguments: by the names of its parameters.
-        paths: by any key, how the program reaches the arrays with respect to which the loss is differentiated.
-        loss_in: takes the loss out of what the program returns.
-
-    Returns:
-        The loss, as a problem.
-
-    Raises:
-        NotRecordableError: the program does something that cannot be followed.
-        DerivationError: the loss is not finite.
+    Attributes:
+        shapes: of all floating-point arrays that the program can reach, and of the floats among its arguments, by how
+            each is reached, such as `params['W']` or `self.W`.
+        needed: the paths of those on which the loss depends; a float is taken for one.
+        arguments: the paths of the arrays among the arguments.
 
     Example:
-        >>> recorded = record_loss(lambda w: (w * w).sum(), {"w": np.ones(2)}, {"dw": "w"}, lambda loss: loss)
-        >>> recorded.loss, recorded.problem.params["w"]
-        (2.0, array([1., 1.]))
+        >>> def loss(w, x, scale):
+        ...     return scale * (w * w).sum()
+        >>> traced = TracedLoss(loss, {"w": np.ones(2), "x": np.ones(3), "scale": 0.5}, lambda loss: loss)
+        >>> traced.shapes, traced.needed
+        ({'w': (2,), 'x': (3,), 'scale': ()}, ['w', 'scale'])
+        >>> traced.as_problem({"dw": "w"}).problem.params["w"]
+        array([1., 1.])
     """
-    floats = [path for path in paths.values() if path in _floats(arguments)]
-    traced = _trace(program, arguments, floats)
-    loss = loss_in(traced.returned)
-    value = float(as_recorded(loss).data.reshape(-1)[0])
-    if not np.isfinite(value):
-        raise DerivationError(f"the loss of {name_of(program)} is {value}, which has no gradient")
-    names = _names(paths)
-    model = replace(traced.model(loss, {names[key]: path for key, path in paths.items()}), function=name_of(program))
-    changes = verify(traced, model, program, arguments, loss_in)
-    params = {names[key]: traced.arguments[path].values for key, path in paths.items()}
-    return RecordedLoss(Problem(pruned(model), params), names, value, (*traced.recording.notes, *changes))
 
+    def __init__(self, program: Function, arguments: Mapping[str, Any], loss_in: Callable[[Any], Any]) -> None:
+        """Runs a program.
 
-def reachable_arrays(program: Function, arguments: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
-    """The shapes of all floating-point arrays that a program can reach, and of the floats among its arguments.
+        Args:
+            program: in NumPy.
+            arguments: by the names of its parameters.
+            loss_in: takes the loss out of what the program returns.
 
-    Args:
-        program: any.
-        arguments: by the names of its parameters.
+        Raises:
+            NotRecordableError: the program does something that cannot be followed.
+            DerivationError: the loss is not finite.
+        """
+        self._program, self._arguments, self._loss_in = program, arguments, loss_in
+        self._floats = _floats(arguments)
+        self._trace = _trace(program, arguments, [])
+        value = self._value()
+        if not np.isfinite(value):
+            raise DerivationError(f"the loss of {name_of(program)} is {value}, which has no gradient")
+        found = self._trace.arguments
+        self.shapes = {path: one.values.shape for path, one in found.items()} | dict.fromkeys(self._floats, ())
+        origins = {path: (one.values.dtype, one.origin) for path, one in found.items()}
+        loss = self._trace.model(self._loss(), {})
+        self.needed = [*needed_arguments(loss, origins), *self._floats]
+        self.arguments = [path for path in self.shapes if root(path) in arguments]
 
-    Returns:
-        By how each is reached, such as `params['W']` or `self.W`.
+    def as_problem(self, paths: Mapping[str, str]) -> RecordedLoss:
+        """The loss, differentiated by some arrays, after making sure that the recording can be trusted.
 
-    Example:
-        >>> reachable_arrays(lambda params, scale: 0, {"params": {"W": np.ones((2, 3))}, "scale": 0.5})
-        {"params['W']": (2, 3), 'scale': ()}
-    """
-    with exchanged(program, arguments, None) as (exchange, _):
-        shapes = {path: array.shape for path, array in exchange.arrays.items()}
-    return shapes | dict.fromkeys(_floats(arguments), ())
+        Args:
+            paths: by any key, how the program reaches each.
+
+        Returns:
+            The loss, as a problem.
+
+        Raises:
+            NotRecordableError: the recording has lost something.
+        """
+        if floats := [path for path in paths.values() if path in self._floats]:
+            self._trace = _trace(self._program, self._arguments, floats)
+        traced = self._trace
+        names = _names(paths)
+        model = traced.model(self._loss(), {names[key]: path for key, path in paths.items()})
+        model = replace(model, function=name_of(self._program))
+        changes = verify(traced, model, self._program, self._arguments, self._loss_in)
+        params = {names[key]: traced.arguments[path].values for key, path in paths.items()}
+        notes = (*traced.recording.notes, *changes)
+        return RecordedLoss(Problem(pruned(model), params), names, self._value(), notes)
+
+    def _loss(self) -> Any:
+        return self._loss_in(self._trace.returned)
+
+    def _value(self) -> float:
+        return float(as_recorded(self._loss()).data.reshape(-1)[0])
 
 
 def root(path: str) -> str:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ...backends.errors import DerivationError
+from .matching import ALONE
 
 
 class Returned(NamedTuple):
@@ -16,13 +17,12 @@ class Returned(NamedTuple):
 
     Attributes:
         loss: one number; None if the function returned gradients alone.
-        gradients: by the names that the function gives them, such as `dW`, `layers[0].W` or, in a tuple, `[0]`.
-        is_positional: whether the gradients are in the order of the arguments.
+        gradients: by the names that the function gives them, such as `dW` or `layers[0].W`; in a tuple `[0]`, and
+            `gradient` if it is one array.
     """
 
     loss: Any
     gradients: dict[str, Any]
-    is_positional: bool = False
 
 
 def read_returned(value: Any, returns: Sequence[str] | None = None, *, needs_loss: bool = True) -> Returned:
@@ -41,7 +41,7 @@ def read_returned(value: Any, returns: Sequence[str] | None = None, *, needs_los
 
     Example:
         >>> read_returned((0.5, {"W": [1.0]}))
-        Returned(loss=0.5, gradients={'W': [1.0]}, is_positional=False)
+        Returned(loss=0.5, gradients={'W': [1.0]})
         >>> read_returned((0.5, [1.0], "log"), returns=("loss", "dW", "_")).gradients
         {'dW': [1.0]}
     """
@@ -52,6 +52,8 @@ def read_returned(value: Any, returns: Sequence[str] | None = None, *, needs_los
     if not isinstance(value, (tuple, list)) or len(value) < 2:
         raise DerivationError(f"it returned {_kind(value)}, expected (loss, gradients)")
     loss, gradients = value[0], value[1]
+    if not _is_array(loss):
+        raise DerivationError(f"its first value is {_kind(loss)}, expected the loss: (loss, gradients)")
     if _is_array(gradients) and len(value) > 2 and all(map(_is_array, value[1:])):
         raise DerivationError(
             f"it returned {len(value)} values in a row: say what they are by returns=('loss', 'dW', …)"
@@ -70,13 +72,13 @@ def _is_number(value: Any) -> bool:
 
 def _gradients(loss: Any, gradients: Any) -> Returned:
     if _is_array(gradients):
-        return Returned(loss, {"[0]": gradients}, is_positional=True)
+        return Returned(loss, {ALONE: gradients})
     flat = _flat(gradients, "")
     if not flat:
         raise DerivationError(
             f"its gradients are {_kind(gradients)}, expected arrays by name, or in the arguments' order"
         )
-    return Returned(loss, flat, isinstance(gradients, (tuple, list)))
+    return Returned(loss, flat)
 
 
 def _by_names(value: Any, returns: Sequence[str], needs_loss: bool) -> Returned:
@@ -123,7 +125,7 @@ def mapped(function: Callable[[Any], Any], returned: Returned) -> Returned:
     """The same with a function applied to the loss and to every gradient."""
     gradients = {name: function(array) for name, array in returned.gradients.items()}
     loss = None if returned.loss is None else function(returned.loss)
-    return Returned(loss, gradients, returned.is_positional)
+    return Returned(loss, gradients)
 
 
 def in_numpy(array: Any) -> np.ndarray:
