@@ -61,6 +61,9 @@ BACKENDS = {
 }
 
 
+ENGINES = ("tape", "torch", "jax")  # those that differentiate recorded programs
+
+
 def backend_names() -> tuple[str, ...]:
     """The names of all backends: of this package, and of others that have registered theirs.
 
@@ -141,8 +144,11 @@ def get_backend(name: str) -> Backend:
     raise unknown_name("backend", name, backend_names())
 
 
-def load_backends() -> tuple[dict[str, Backend], list[str]]:
-    """All default backends whose frameworks are installed. A broken one is an error.
+def load_backends(names: Sequence[str] | None = None) -> tuple[dict[str, Backend], list[str]]:
+    """Those of some backends whose frameworks are installed. A broken one is an error.
+
+    Args:
+        names: of this package's backends, or of registered ones; None means the default ones.
 
     Returns:
         The backends by name, and a line for each that is missing, which says what installs it.
@@ -156,7 +162,7 @@ def load_backends() -> tuple[dict[str, Backend], list[str]]:
         'manual'
     """
     backends, missing = {}, []
-    for name in default_backend_names():
+    for name in default_backend_names() if names is None else names:
         try:
             backend = get_backend(name)
         except MissingFrameworkError as error:

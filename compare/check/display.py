@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
@@ -121,8 +122,12 @@ def small_problem_text(comparison: Comparison, name: str) -> str:
 
 
 def indented(output: str) -> str:
-    """A text with two spaces before each line, its control characters made visible."""
-    return "\n".join(f"  {printable(line, limit=len(line))}" for line in output.rstrip("\n").split("\n"))
+    """A text with two spaces before each line, its control characters made visible; repeated lines stand once."""
+    lines = []
+    for line, repeated in groupby(output.rstrip("\n").split("\n")):
+        times = len(list(repeated))
+        lines.append(f"  {printable(line, limit=len(line))}" + (f"  ({times} times)" if times > 1 else ""))
+    return "\n".join(lines)
 
 
 def _written(array: np.ndarray) -> str:

@@ -12,7 +12,8 @@ import typer
 from ...backends import RequestError
 from ...backends.file_writing import require_folder
 from ...backends.frameworks.loading import require
-from ...backends.registry import choose_backends
+from ...backends.models import Traced
+from ...backends.registry import ENGINES, choose_backends, load_backends
 from ..campaign import (
     CampaignReport,
     CaseResult,
@@ -97,8 +98,6 @@ def compare_command(
         require_folder(save_case)
     if certify:
         require("flint", needed_by="--certify", extra="certify", package="python-flint")
-    with working("loading the backends"):
-        backends, backend_notes = choose_backends(backend)
     cases, case_notes = plan(
         systems=systems or (),
         dtypes=dtype or (),
@@ -107,6 +106,9 @@ def compare_command(
         files=case or (),
         learning=Learning(steps, learning_rate, batch_size, until),
     )
+    are_recorded = bool(cases) and all(isinstance(one.problem.model, Traced) for one in cases)
+    with working("loading the backends"):
+        backends, backend_notes = load_backends(ENGINES) if are_recorded and not backend else choose_backends(backend)
     seconds_expected = require_affordable_cases(cases, len(backends))
     if seconds_expected >= LONG_SECONDS:
         say(console(stderr=True), f"This takes about {seconds_expected / 60:.0f} minutes on one core, or more.")

@@ -29,10 +29,14 @@ def named_arguments(
     Returns:
         Both; those given by name with two stars before it.
 
+    Raises:
+        DerivationError: the function does not take these.
+
     Example:
-        >>> named_arguments(lambda w, *others: 0.0, [1, 2, 3], {"x": 4})
+        >>> named_arguments(lambda w, *others, x: 0.0, [1, 2, 3], {"x": 4})
         {'w': 1, 'argument1': 2, 'argument2': 3, '**x': 4}
     """
+    _require_taken(function, arguments, options or {})
     parameters = _parameters(function)
     named = {}
     for number, value in enumerate(arguments):
@@ -113,6 +117,28 @@ def name_of(function: Function) -> str:
         inner = function.args[0] if function.func is _with_cotangent else function.func
         return name_of(inner)
     return str(getattr(function, "__name__", type(function).__name__))
+
+
+def shown(function: Function) -> str:
+    """A function with its parameters.
+
+    Example:
+        >>> shown(arguments_for)
+        'arguments_for(definition, given)'
+    """
+    stars: dict[Any, str] = {Parameter.VAR_POSITIONAL: "*", Parameter.VAR_KEYWORD: "**"}
+    return f"{name_of(function)}({', '.join(stars.get(one.kind, '') + one.name for one in _parameters(function))})"
+
+
+def _require_taken(function: Function, arguments: Sequence[Any], options: Mapping[str, Any]) -> None:
+    try:
+        signature(function).bind(*arguments, **options)
+    except ValueError:  # there is no signature, as of some functions that are not in Python
+        return
+    except TypeError as error:
+        number = len(arguments) + len(options)
+        given = f"{number} argument{'s' if number != 1 else ''}"
+        raise DerivationError(f"{shown(function)} is called with {given}: {error}") from None
 
 
 def _parameters(function: Function) -> list[Parameter]:

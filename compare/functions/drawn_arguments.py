@@ -19,7 +19,7 @@ import numpy as np
 from ...backends import InvalidProblemError, RequestError
 from ...backends.errors import DerivationError, describe_error
 from ...backends.npz_files import read_npz
-from .calls import Function, name_of, named_arguments
+from .calls import Function, name_of, named_arguments, shown
 from .own_function import Setting
 
 DRAWS = "arguments"  # the function that draws them, if the file has one of this name
@@ -119,11 +119,6 @@ def in_dtype(value: Any, dtype: str) -> Any:
     if type(value) in (tuple, list):
         return type(value)(in_dtype(one, dtype) for one in value)
     return value
-
-
-def shown(function: Function) -> str:
-    """A function with its parameters, as `cell(params, x)`."""
-    return f"{name_of(function)}({', '.join(_names(function))})"
 
 
 def _names(function: Function) -> list[str]:

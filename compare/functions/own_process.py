@@ -16,8 +16,8 @@ from ...backends.errors import DerivationError, UnknownNameError
 from ..check.function_process import Message, encoded
 from ..check.function_process import main as serve_requests
 from ..check.user_function import load_function
-from .calls import Function, name_of, named_arguments
-from .drawn_arguments import DRAWS, drawn, from_npz, in_dtype, shown, sizes_of
+from .calls import Function, name_of, named_arguments, shown
+from .drawn_arguments import DRAWS, drawn, from_npz, in_dtype, sizes_of
 from .own_function import OwnFunction, Recorded, Setting
 
 

@@ -6,8 +6,16 @@ from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 
-from ...backends import BrokenBackendError, MissingFrameworkError, Problem, RequestError, UnsupportedProblemError
-from ...backends.registry import BackendSelection, is_reference, resolve
+from ...backends import (
+    Backend,
+    BrokenBackendError,
+    MissingFrameworkError,
+    Problem,
+    RequestError,
+    UnsupportedProblemError,
+)
+from ...backends.models import Traced
+from ...backends.registry import ENGINES, BackendSelection, is_reference, load_backends, resolve
 from ..answers import Training, require_trainable
 from ..certificate import UncertifiableError
 from ..certificate import certify as certify_problem
@@ -99,7 +107,7 @@ def compare(
     """
     if not isinstance(problem, Problem):
         raise RequestError(f"problem is a {type(problem).__name__}, expected a Problem")
-    asked = resolve(backends)
+    asked = asked_backends(problem, backends)
     if training:
         require_trainable(problem)
     require_affordable(problem, len(asked), training)
@@ -150,12 +158,19 @@ def compare_certified_if_possible(
         UnsupportedProblemError: as `compare` does.
         RequestError: as `compare` does.
     """
-    asked = resolve(backends)
+    asked = asked_backends(problem, backends)
     try:
         return compare(problem, asked, training=training, certify=True, progress=progress)
     except (MissingFrameworkError, BrokenBackendError, UncertifiableError) as error:
         comparison = compare(problem, asked, training=training, progress=progress)
         return replace(comparison, uncertified=str(error))
+
+
+def asked_backends(problem: Problem, backends: BackendSelection) -> dict[str, Backend]:
+    """The backends that are asked: where none is named, those that are installed, of a recorded program its engines."""
+    if backends is None and isinstance(problem.model, Traced):
+        return load_backends(ENGINES)[0]
+    return resolve(backends)
 
 
 def assert_agree(

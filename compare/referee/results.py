@@ -157,7 +157,8 @@ class Comparison:
                 continue
             missing = [array for array in self.problem.differentiable if array not in answer.gradients]
             labels = [str(QuantityName.of_array(array, is_derivative=True)) for array in missing]
-            left_out[name] = labels + (["outputs"] if answer.outputs is None else [])
+            has_outputs = self.problem.model.output_spec(*self.problem.leading) is not None
+            left_out[name] = labels + (["outputs"] if has_outputs and answer.outputs is None else [])
         return {name: labels for name, labels in left_out.items() if labels}
 
     @property
