@@ -133,6 +133,8 @@ class Decision:
         arguments: its other arguments, by name.
         result: what came out.
         place: where in the program.
+        after: how many operations had been done.
+        is_fragile: whether it is another one close to the arguments.
     """
 
     function: Any
@@ -140,6 +142,8 @@ class Decision:
     arguments: Mapping[str, Any]
     result: Any
     place: Any = None
+    after: int = 0
+    is_fragile: bool = True
 
 
 @dataclass(frozen=True, eq=False)

@@ -75,7 +75,7 @@ def parts_of(model: Traced) -> Parts:
         axis = decision.arguments.get("axis")
         taken = [number(operand) for operand in decision.operands]
         axis = axis if isinstance(axis, int) else None
-        decisions.append([known, taken, axis, list(result.shape), _where(decision.place)])
+        decisions.append([known, taken, axis, list(result.shape), decision.is_fragile, _where(decision.place)])
     all_operands = [operand for _, operand in operands.values()]
     values: dict[str, Any] = {
         "function": model.function,
@@ -234,17 +234,18 @@ class _Reader:
 
     def _decisions(self, operands: Sequence[Operand]) -> tuple[Decision, ...]:
         described = self._values["decisions"]
-        shapes = [_shape(shape) for _, _, _, shape, _ in described]
+        shapes = [_shape(fields[3]) for fields in described]
         results = _split(self._array("results", np.dtype("float64")), [size_of(shape) for shape in shapes])
         decisions = []
-        for (name, taken, axis, _, place), shape, result in zip(described, shapes, results, strict=True):
+        for (name, taken, axis, _, fragile, place), shape, result in zip(described, shapes, results, strict=True):
             _require(name == "" or name in DECIDED_BY, f"unknown decision {name!r}")
             function = getattr(np, name) if name else unknown_decision
             arguments = {} if axis is None else {"axis": _integer(axis, negative=True)}
             of_one = tuple(operands[_integer(index)] for index in taken)
             kind = "int64" if name in OF_PLACES else "float64" if name in OF_NUMBERS else "bool"
             decided = result.reshape(shape).astype(kind)
-            decisions.append(Decision(function, of_one, arguments, decided, None if place is None else str(place)))
+            where = None if place is None else str(place)
+            decisions.append(Decision(function, of_one, arguments, decided, where, is_fragile=fragile is True))
         return tuple(decisions)
 
     def _differentiated(self) -> tuple[dict[str, np.ndarray], dict[str, np.dtype]]:

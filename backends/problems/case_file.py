@@ -7,12 +7,12 @@ import io
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
 from ..errors import InvalidProblemError
-from ..npz_files import MAX_BYTES, read_npz
+from ..npz_files import read_npz
 
 FORMAT = "gradparity-case"
 VERSION = 1
@@ -52,38 +52,41 @@ def packed(header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> bytes
     return content.getvalue()
 
 
-def content_of(path: Path) -> bytes:
-    """The bytes of a file, no more than a case may have.
+def read(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """Reads a case file.
+
+    Args:
+        path: the file.
+
+    Returns:
+        The header and the arrays by name.
 
     Raises:
-        InvalidProblemError: it is missing, cannot be read, or is too large.
+        InvalidProblemError: the file is missing, damaged, needs pickle, is too large, or is no case file.
     """
     try:
         with open(path, "rb") as file:
-            content = file.read(MAX_BYTES + 1)
+            return unpacked(file, str(path))
     except FileNotFoundError:
         raise InvalidProblemError(f"{path}: no such file") from None
     except OSError as error:
         raise InvalidProblemError(f"{path}: cannot be read: {error.strerror or error}") from error
-    if len(content) > MAX_BYTES:
-        raise InvalidProblemError(f"{path}: larger than {MAX_BYTES / 2**30:.3g} GiB")
-    return content
 
 
-def unpacked(content: bytes, path: str) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """The header and the arrays of a case file.
+def unpacked(file: BinaryIO, path: str) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """The header and the arrays of a case.
 
     Args:
-        content: its bytes.
+        file: its content.
         path: how messages call it.
 
     Returns:
         The header and the arrays by name.
 
     Raises:
-        InvalidProblemError: it is damaged, needs pickle, is too large, or is no case file.
+        InvalidProblemError: it is damaged, needs pickle, is too large, or is no case.
     """
-    arrays = read_npz(path, io.BytesIO(content))
+    arrays = read_npz(path, file)
     try:
         header = json.loads(str(arrays.pop("header")))
         if (header["format"], header["version"]) != (FORMAT, VERSION):

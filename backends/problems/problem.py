@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -337,7 +338,7 @@ class Problem:
             Traceback (most recent call last):
             gradparity.backends.errors.InvalidProblemError: missing.npz: no such file
         """
-        return cls.from_bytes(case_file.content_of(Path(path)), str(path))
+        return cls._from_parts(*case_file.read(Path(path)), str(path))
 
     @classmethod
     def from_bytes(cls, content: bytes, path: str = "case") -> Problem:
@@ -353,7 +354,10 @@ class Problem:
         Raises:
             InvalidProblemError: it is damaged, or not a gradparity case.
         """
-        header, arrays = case_file.unpacked(content, path)
+        return cls._from_parts(*case_file.unpacked(io.BytesIO(content), path), path)
+
+    @classmethod
+    def _from_parts(cls, header: Mapping[str, Any], arrays: dict[str, np.ndarray], path: str) -> Problem:
         params, recording, batch = (_taken(arrays, prefix) for prefix in ("params.", "recording.", ""))
         try:
             model = traced_from(header["recording"], recording) if recording else model_from(header["model"])

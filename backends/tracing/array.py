@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..models.traced import CONSTANT, ENTRY_DTYPES, Decision, Operand
+from .keywords import bound
 from .places import current_place
 from .recorder import IMPLEMENTED, active, name_of, note, refused
 
@@ -154,7 +155,8 @@ class RecordedArray:
 
     def __array_function__(self, function: Any, types: Any, arguments: Any, options: Any) -> Any:
         implementation = IMPLEMENTED.get(function) or _unknown(function, name_of(function))
-        out = options.pop("out", None) if isinstance(options, dict) else None
+        out = options.pop("out", None)
+        arguments, options = bound(function, implementation, arguments, options)
         result = implementation(*arguments, **options)
         return result if out is None else written((out,), result)
 
@@ -282,7 +284,9 @@ def decide(function: Any, *arrays: Any, **arguments: Any) -> Any:
     recorded = [as_recorded(array) for array in arrays]
     if not all(array.is_constant for array in recorded):
         floats = tuple(operand(array if array.dtype.kind == "f" else _as_float(array)) for array in recorded)
-        active().decisions.append(Decision(function, floats, arguments, plain(result), current_place()))
+        recording = active()
+        made = Decision(function, floats, arguments, plain(result), current_place(), len(recording.operations))
+        recording.decisions.append(made)
     return result.view(PlainArray) if isinstance(result, np.ndarray) else result
 
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..models.traced import Decision
+from ..models.traced import CONSTANT, Decision
 
 Signs = np.ndarray  # −1, 0 and 1
 
@@ -22,10 +22,12 @@ class Margins(NamedTuple):
     Attributes:
         values: the differences, of whatever numbers.
         agree: whether signs of theirs lead to the decision that was made.
+        matters: which of them depend on an argument.
     """
 
     values: Any
     agree: Callable[[Signs], bool]
+    matters: np.ndarray
 
 
 def margins(decision: Decision, operands: list[Any]) -> Margins | None:
@@ -39,7 +41,8 @@ def margins(decision: Decision, operands: list[Any]) -> Margins | None:
         The margins; None if it is not known what the decision depends on.
 
     Example:
-        >>> decision = Decision(np.less, (), {}, np.array([True, False]))
+        >>> one, other = (Operand(np.dtype("float64"), np.array([start, start + 1]), None, 0) for start in (1, 3))
+        >>> decision = Decision(np.less, (one, other), {}, np.array([True, False]))
         >>> found = margins(decision, [np.array([1.0, 2.0]), np.array([3.0, 2.0])])
         >>> found.values.tolist(), found.agree(np.array([-1, 0])), found.agree(np.array([-1, -1]))
         ([-2.0, 0.0], True, False)
@@ -47,17 +50,21 @@ def margins(decision: Decision, operands: list[Any]) -> Margins | None:
     result = np.asarray(decision.result)
     comparison = COMPARISONS.get(decision.function)
     if comparison is not None:
-        return Margins(operands[0] - operands[1], lambda signs: bool(np.all(comparison(signs) == result)))
+        one, other = (operand.origin != CONSTANT for operand in decision.operands)
+        return Margins(operands[0] - operands[1], lambda signs: bool(np.all(comparison(signs) == result)), one | other)
     if decision.function in OF_SIGNS:
         of_sign = OF_SIGNS[decision.function]
-        return Margins(operands[0], lambda signs: bool(np.all(of_sign(signs) == result)))
+        matters = decision.operands[0].origin != CONSTANT
+        return Margins(operands[0], lambda signs: bool(np.all(of_sign(signs) == result)), matters)
     if decision.function in ORDERS:
-        return Margins(ORDERS[decision.function](operands[0], result, decision.arguments.get("axis")), _none_negative)
+        values = ORDERS[decision.function](operands[0], result, decision.arguments.get("axis"))
+        return Margins(values, _none_negative, np.ones(np.shape(values), bool))
     if decision.function in STEPS:
         low, high = STEPS[decision.function](result)
-        return Margins(np.stack([operands[0] - low, high - operands[0]]), _none_negative)
+        values = np.stack([operands[0] - low, high - operands[0]])
+        return Margins(values, _none_negative, np.broadcast_to(decision.operands[0].origin != CONSTANT, values.shape))
     if decision.function in OF_ZEROS:
-        return Margins(operands[0], lambda signs: True)
+        return Margins(operands[0], lambda signs: True, decision.operands[0].origin != CONSTANT)
     return None
 
 

@@ -90,6 +90,8 @@ def cast(array: RecordedArray, dtype: Any) -> RecordedArray:
 def astype(array: RecordedArray, dtype: Any, copy: bool = True) -> Any:
     """An array in another dtype; integers and truth values are decisions."""
     dtype = np.dtype(dtype)
+    if dtype.kind in "cO":
+        raise refused(f"{dtype} is not recorded, expected float64 or float32")
     if dtype.kind != "f":
         return decide(_to_plain, array, dtype=dtype)
     if dtype == array.dtype:

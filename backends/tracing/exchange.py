@@ -39,17 +39,25 @@ class Exchange:
         origins: by the same paths, the numbers of their entries; empty in a run that is not recorded.
     """
 
-    def __init__(self, recording: Recording | None, floats: Collection[PATH] = ()) -> None:
+    def __init__(
+        self,
+        recording: Recording | None,
+        floats: Collection[PATH] = (),
+        values: Mapping[PATH, np.ndarray] | None = None,
+    ) -> None:
         """Begins with nothing.
 
         Args:
             recording: to which the arrays' entries belong; None leaves every array as it is, and only puts back.
             floats: the paths of numbers of Python's that are recorded, too.
+            values: by the path, the numbers that an array gets, where nothing is recorded.
         """
         self.arrays: dict[PATH, np.ndarray] = {}
         self.origins: dict[PATH, np.ndarray] = {}
         self._recording = recording
         self._floats = frozenset(floats)
+        self._values = values or {}
+        self._module = ""  # whose names are being exchanged
         self._known: dict[int, Any] = {}  # by the identity of what was visited, what stands for it
         self._bases: dict[int, tuple[np.ndarray, np.ndarray]] = {}  # by the identity of a base, its copy and entries
         self._undo: list[Callable[[], object]] = []
@@ -148,11 +156,13 @@ class Exchange:
         """Exchanges what a module holds."""
         if id(names) in self._namespaces:
             return
+        outer, self._module = self._module, str(names.get("__name__", "")).removeprefix("_gradparity_")
         self._namespaces.add(id(names))
         self._restore_dict(names)
         if self._recording is not None and "float" not in names:
             names["float"] = FLOAT
         self._in_dict(names, "", skip=("__builtins__", "__loader__", "__spec__", "float"))
+        self._module = outer
 
     def _in_dict(self, names: dict[Any, Any], path: PATH, skip: tuple[str, ...] = ()) -> None:
         for name, one in list(names.items()):
@@ -203,13 +213,16 @@ class Exchange:
                 write(owner, name, made)
 
     def _array(self, array: np.ndarray, path: PATH) -> Any:
+        path = self._free(path)
         if self._recording is None:
             base = _base(array)
             if id(base) not in self._bases and base.flags.writeable:
                 self._bases[id(base)] = base, base.copy()
                 self._undo.append(partial(np.copyto, base, base.copy()))
             if array.dtype in ENTRY_DTYPES:
-                self.arrays.setdefault(path, array)
+                self.arrays[path] = array
+                if path in self._values:
+                    self._write(array, self._values[path])
             return array
         if type(array) is not np.ndarray:
             if array.dtype.kind in "fc":
@@ -224,12 +237,19 @@ class Exchange:
         self.arrays[path], self.origins[path] = array, made.origin.copy()
         return made
 
+    def _write(self, array: np.ndarray, values: np.ndarray) -> None:
+        if not array.flags.writeable:
+            array.flags.writeable = True
+            self._undo.append(lambda: setattr(array.flags, "writeable", False))
+        array[...] = values
+
     def _number(self, value: float, path: PATH) -> Any:
         """A number of Python's, which is one entry."""
+        path = self._free(path)
         numbers = np.array(float(value))
         self.arrays[path] = numbers
         if self._recording is None:
-            return value
+            return float(self._values.get(path, numbers))
         self.origins[path] = self._recording.argument(numbers)
         return as_float(RecordedArray(numbers, self.origins[path]))
 
@@ -238,10 +258,22 @@ class Exchange:
         for part in rows if numbers.ndim > 1 else ():
             saved = list(part)
             self._undo.append(lambda part=part, saved=saved: (part.clear(), part.extend(saved)))
+        path = self._free(path)
         self.arrays[path] = numbers
         if self._recording is not None:
             self.origins[path] = self._recording.argument(numbers)
-            _fill(rows, RecordedArray(numbers, self.origins[path]))
+            _fill(rows, RecordedArray(numbers, self.origins[path]), as_float)
+        elif path in self._values:
+            _fill(rows, self._values[path], float)
+
+    def _free(self, path: PATH) -> PATH:
+        """The path, after the module's name if an argument or another module has an array of the same."""
+        if path not in self.arrays:
+            return path
+        longer = f"{self._module}.{path}" if self._module else path
+        while longer in self.arrays:
+            longer += "_"
+        return longer
 
     def _recorded_view(self, array: np.ndarray) -> RecordedArray:
         """The same view of the copy of what the array is a view of."""
@@ -279,12 +311,12 @@ def _floats_in(rows: Any) -> np.ndarray:
     return none
 
 
-def _fill(rows: Any, numbers: RecordedArray) -> None:
+def _fill(rows: Any, numbers: Any, as_number: Callable[[Any], Any]) -> None:
     for index, one in enumerate(numbers):
         if one.ndim:
-            _fill(rows[index], one)
+            _fill(rows[index], one, as_number)
         else:
-            rows[index] = as_float(one)
+            rows[index] = as_number(one)
 
 
 def _write(write: Callable[..., Any], owner: Any, name: str, value: Any) -> None:
@@ -333,6 +365,7 @@ def exchanged(
     arguments: Mapping[str, Any],
     recording: Recording | None,
     floats: Collection[PATH] = (),
+    values: Mapping[PATH, np.ndarray] | None = None,
 ) -> Iterator[Any]:
     """While it is entered, everything that the function can reach is exchanged, or only remembered.
 
@@ -340,12 +373,13 @@ def exchanged(
         function: what will be called.
         arguments: by name.
         recording: to which the arrays' entries belong; None exchanges nothing.
-        floats: the paths of numbers of Python's that are recorded, too.
+        floats: the paths of numbers of Python's that are recorded, too, or have values.
+        values: by the path, the numbers that an array gets, where nothing is recorded.
 
     Yields:
         The `Exchange`, and the arguments to call with.
     """
-    exchange = Exchange(recording, floats)
+    exchange = Exchange(recording, floats, values)
     original = builtins.__import__
 
     def importing(name: str, globals: Any = None, *rest: Any, **options: Any) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -12,15 +12,16 @@ from ..models.traced import CONSTANT, Operand, Traced
 Marks = dict[np.dtype, np.ndarray]  # by dtype, of every entry
 
 
-def pruned(model: Traced) -> Traced:
+def pruned(model: Traced, fragile: Collection[int] | None = None) -> Traced:
     """A recording without the operations that the loss does not depend on.
 
     Args:
         model: as it was recorded.
+        fragile: the numbers, from 0, of the decisions that are others close to the arguments; None means all.
 
     Returns:
-        The same loss; the entries keep their numbers. Of the decisions those are left that concern what is
-        differentiated by: how a number of the data compares decides nothing about a derivative.
+        The same loss; the entries keep their numbers. Of the decisions those are left that were made before the loss
+        was there, and concern what is differentiated by: how the data compare decides nothing about a derivative.
 
     Example:
         >>> from gradparity.backends.tracing.trace import trace
@@ -40,10 +41,12 @@ def pruned(model: Traced) -> Traced:
     kept = [one for one, keeps in zip(model.operations, is_kept, strict=True) if keeps]
     computed = _computed(model, is_kept)
     moved = _moved(model)
+    last = max((number for number, keeps in enumerate(is_kept, 1) if keeps), default=0)
     decisions = [
-        decision
-        for decision in model.decisions
-        if all(computed[one.dtype][one.origin].all() for one in decision.operands)
+        replace(decision, is_fragile=fragile is None or number in fragile)
+        for number, decision in enumerate(model.decisions)
+        if decision.after < last
+        and all(computed[one.dtype][one.origin].all() for one in decision.operands)
         and any(moved[one.dtype][one.origin].any() for one in decision.operands)
     ]
     return replace(

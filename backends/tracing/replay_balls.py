@@ -56,11 +56,11 @@ def _share_of_larger(a: Any, b: Any) -> Any:
         return arb(1)
     if a < b:
         return arb(0)
-    return arb(0.5) if a.is_exact() and b.is_exact() else _AROUND_HALF
+    return _AROUND_HALF
 
 
 def _sign(a: Any) -> Any:
-    return arb(1) if a > 0 else arb(-1) if a < 0 else arb(0) if a.is_zero() else arb(0, 1)
+    return arb(1) if a > 0 else arb(-1) if a < 0 else arb(0, 1)
 
 
 def _logaddexp(a: Any, b: Any) -> Any:
@@ -206,6 +206,9 @@ def _make_sure(decision: Decision, balls: list[Any]) -> None:
         name = getattr(decision.function, "__name__", decision.function)
         raise OtherBranchError(f"{decision.place}: a decision by {name} cannot be enclosed")
     signs = [_certain_sign(ball) for ball in np.ravel(known.values)]
+    of_arguments = [sign for sign, matters in zip(signs, np.ravel(known.matters), strict=True) if matters]
+    if decision.is_fragile and 0 in of_arguments:
+        raise OtherBranchError(f"{decision.place}: this lies exactly between two branches")
     if None in signs:
         raise UndecidedError(f"{decision.place}: which branch the program takes cannot be told")
     if not known.agree(np.array(signs, dtype=int).reshape(np.shape(known.values))):

@@ -14,9 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from .array import RecordedArray, as_recorded, boxed, is_recorded, plain
+from .array import RecordedArray, as_recorded, boxed, is_recorded, plain, written
 from .array_methods import as_float
 from .entrywise import computed
+from .keywords import bound
 from .recorder import IMPLEMENTED, refused
 
 MATH = {  # by the name in `math`, NumPy's function
@@ -176,8 +177,9 @@ class _StandInFunction:
                     arguments = (as_recorded(arguments[0]), *arguments[1:])
                 return arguments_first(self._function, "__call__", arguments, out, options)
             out = options.pop("out", None)
+            arguments, options = bound(self._function, implementation, arguments, options)
             result = implementation(*arguments, **options)
-            return result if out is None else IMPLEMENTED["written"](out, result)
+            return result if out is None else written(out, result)
         return boxed(self._function(*arguments, **options))
 
     def __getattr__(self, name: str) -> Any:

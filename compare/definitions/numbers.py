@@ -71,6 +71,7 @@ class Floats:
         relu_arguments: what relu was taken of, in the order of the forward pass; or another function with a kink, as it
             were at 0.
         margins: of a recorded function, the differences whose signs decided its branches.
+        borders: the same, of branches that change close to its arguments.
         largest: of a recorded function, the largest finite magnitude; its infinities may be by design, as in a mask.
 
     Example:
@@ -105,6 +106,7 @@ class Floats:
         self.slopes = slopes
         self.relu_arguments: list[Array] = []
         self.margins: list[Array] = []
+        self.borders: list[Array] = []
         self.largest: float | None = None
         self._leaf = leaf
 

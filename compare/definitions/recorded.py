@@ -91,9 +91,10 @@ class _RecordedFloats(replay.Floats):
         for decision in decisions:
             operands = [np.asarray(carried_out.take(operand)) for operand in decision.operands]
             found = [margins(decision, [one[place] for one in operands]) for place in np.ndindex(self.leading)]
-            values = [np.asarray(known.values) for known in found if known is not None]
+            values = [np.asarray(known.values)[known.matters] for known in found if known is not None]
             if values:
-                self._numbers.margins.append(np.stack(values) if self.leading else values[0])
+                margins_of = self._numbers.borders if decision.is_fragile else self._numbers.margins
+                margins_of.append(np.stack(values) if self.leading else values[0])
 
     def _note(self, argument: Any) -> None:
         self._kinks[self.operation] = len(self._numbers.relu_arguments)

@@ -97,10 +97,10 @@ class TracedLoss:
         names = _names(paths)
         model = traced.model(self._loss(), {names[key]: path for key, path in paths.items()})
         model = replace(model, function=name_of(self._program))
-        changes = verify(traced, model, self._program, self._arguments, self._loss_in)
+        verified = verify(traced, model, list(paths.values()), self._program, self._arguments, self._loss_in)
         params = {names[key]: traced.arguments[path].values for key, path in paths.items()}
-        notes = (*traced.recording.notes, *changes)
-        return RecordedLoss(Problem(pruned(model), params), names, self._value(), notes)
+        notes = (*traced.recording.notes, *verified.notes)
+        return RecordedLoss(Problem(pruned(model, verified.fragile), params), names, self._value(), notes)
 
     def _loss(self) -> Any:
         return self._loss_in(self._trace.returned)

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from ...backends import Evaluation
+from ...backends.models import Traced
 from ..answers import are_singles
 from ..answers.digits import times
 from ..tolerance import Reason
@@ -16,9 +17,11 @@ from .block_result import BlockResult, Truth
 from .results import Comparison, Failure
 
 MOST_LINES = 6
+KINK_OF_NETWORK = "a relu whose argument is 0 up to rounding"
+KINK_OF_PROGRAM = "a maximum, a minimum, an abs or a comparison that is at its border up to rounding"
 CAUSES = {  # of what cannot be decided, by the reason
     "rounding": "rounding alone",
-    "kink": "a relu whose argument is 0 up to rounding, so that correct programs may take either side,",
+    "kink": "{kink}, so that correct programs may take either side,",
     "underflow": "what is flushed to zero, or lost in another order, below the normal range of {dtype}",
     "cancellation": "cancellation in another way to write the same formula, as some frameworks write it,",
 }
@@ -230,18 +233,18 @@ def _undecidable(comparison: Comparison) -> list[str]:
     if comparison.training:
         first = min(undecided, key=lambda block: block.step or 0)
         return [
-            f"{first.label}: {_moved(first, dtype.name)}.",
+            f"{first.label}: {_moved(comparison, first)}.",
             f"Up to step {(first.step or 1) - 1} the trajectories agree; after it nothing can be decided in {dtype}.",
         ]
     certified = [block for block in undecided if block.truth]
     if certified:
-        return _beyond_limit(certified, len(comparison.blocks), dtype.name)
+        return _beyond_limit(comparison, certified)
     worst: dict[Reason, BlockResult] = {}
     for block in sorted(undecided, key=lambda block: block.spread / block.scale if block.scale else 0.0):
         worst[block.reason] = block
     counts = Counter(block.reason for block in undecided)
     lines = [
-        f"{block.label}: {_moved(block, dtype.name)}; so {counts[reason]} of {len(comparison.blocks)} blocks."
+        f"{block.label}: {_moved(comparison, block)}; so {counts[reason]} of {len(comparison.blocks)} blocks."
         for reason, block in worst.items()
     ]
     can = " or ".join(dict.fromkeys(REMEDIES[reason] for reason in worst))
@@ -249,13 +252,17 @@ def _undecidable(comparison: Comparison) -> list[str]:
     return [*lines, f"Nothing can be decided there in {dtype}: {can} can."]
 
 
-def _moved(block: BlockResult, dtype: str) -> str:
+def _moved(comparison: Comparison, block: BlockResult) -> str:
     """By what and how far a block is moved that cannot be decided."""
-    cause = CAUSES[block.reason].format(dtype=dtype)
+    problem = comparison.problem
+    kink = KINK_OF_PROGRAM if isinstance(problem.model, Traced) else KINK_OF_NETWORK
+    cause = CAUSES[block.reason].format(dtype=problem.dtype.name, kink=kink)
+    if not np.isfinite(block.spread):
+        return f"{cause} changes it"
     return f"{cause} moves it by {block.spread:.1e}, its largest entry is {block.scale:.1e}"
 
 
-def _beyond_limit(blocks: Sequence[BlockResult], total: int, dtype: str) -> list[str]:
+def _beyond_limit(comparison: Comparison, blocks: Sequence[BlockResult]) -> list[str]:
     """The largest certified error among answers that rounding, or what goes with it, has spoilt."""
     truths = {block.label: block.truth for block in blocks if block.truth}
     label = max(truths, key=lambda name: max(truths[name].error.values()) / (truths[name].scale or 1.0))
@@ -265,8 +272,8 @@ def _beyond_limit(blocks: Sequence[BlockResult], total: int, dtype: str) -> list
     verb = "is" if len(truth.beyond_limit) == 1 else "are"
     return [
         f"{label}: {who} {verb} off by {max(truth.error.values()):.1e}, and the largest exact entry is "
-        f"{truth.scale:.1e} (certified), in {len(blocks)} of {total} blocks.",
-        f"It may be no error: {_moved(block, dtype)}.",
+        f"{truth.scale:.1e} (certified), in {len(blocks)} of {len(comparison.blocks)} blocks.",
+        f"It may be no error: {_moved(comparison, block)}.",
     ]
 
 

@@ -23,8 +23,15 @@ class Kinks:
         [[0.0, 1.0, 1.0], [1.0, 1.0, 1.0]]
     """
 
-    def __init__(self, arguments: Sequence[np.ndarray]) -> None:
-        self._arguments = arguments
+    def __init__(self, arguments: Sequence[np.ndarray], *, at_zero: bool = False) -> None:
+        """Takes the arguments of a computation.
+
+        Args:
+            arguments: of every relu.
+            at_zero: whether an argument that is exactly 0 has two sides, too: of a network the definition says which
+                derivative a relu has there; of somebody's program, NumPy, PyTorch and JAX choose one each.
+        """
+        self._arguments, self._at_zero = arguments, at_zero
         self._moved = [np.zeros_like(argument) for argument in arguments]
 
     def add(self, arguments: Sequence[np.ndarray]) -> None:
@@ -33,14 +40,12 @@ class Kinks:
             np.maximum(moved, np.abs(probed - argument).max(axis=0), out=moved)
 
     def near(self, multiple: float) -> list[np.ndarray]:
-        """Which arguments are no larger than a multiple of what moved them; one of 0 that nothing moved is not."""
+        """Which arguments are no larger than a multiple of what moved them; one of 0 that nothing moved as stated."""
         pairs = zip(self._arguments, self._moved, strict=True)
-        return [(moved > 0) & (np.abs(argument) <= multiple * moved) for argument, moved in pairs]
+        return [((moved > 0) | self._at_zero) & (np.abs(argument) <= multiple * moved) for argument, moved in pairs]
 
     def sides(self, multiple: float, beside: int) -> list[Slopes]:
         """The sides that correct programs may take where an argument is no larger than a multiple of what moved it.
-
-        An argument of 0 that no probe moved is exactly 0, and has one side.
 
         Args:
             multiple: of the probes' largest deviation.

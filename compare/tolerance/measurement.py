@@ -33,6 +33,9 @@ Blocks = dict[str, np.ndarray]
 SPREAD_MULTIPLE = 8.0  # of the spread that two correct answers may differ by
 FLOOR_ULP = 8.0  # units in the last place of a block's largest entry that are allowed in any case
 MAX_RELATIVE_TOLERANCE = 0.01  # of a block's scale; beyond it nothing is decided
+ZERO_SHARE = 2.0**-40  # of what is allowed: what an exact block of zeros is enclosed in is smaller
+ALLOWED_OF_ZEROS = 8.0  # times what is allowed elsewhere: all that is left there are roundings, and each writes its own
+MAX_ZERO_TOLERANCE = 2.0**-30  # of the largest exact number, that may be allowed in a block of zeros
 MAIN_SHARES: dict[Cause, float] = {
     "kink": 0.5,
     "rounding": 0.1,
@@ -119,9 +122,18 @@ class Tolerance:
             scale: the magnitude of every block's largest entry.
 
         Returns:
-            The tolerance with these scales, in the quantities that have one.
+            The tolerance with these scales, in the quantities that have one. A block whose exact numbers are all 0, as
+            that of a bias before a normalization, is decided where rounding moves it by far less than other blocks are
+            large: what is not 0 there is wrong.
         """
-        return _tolerance(self.dtype, self.scale | scale, self.spread_by_source, self.overflows)
+        tolerance = _tolerance(self.dtype, self.scale | scale, self.spread_by_source, self.overflows)
+        largest = max((float(of_block.max(initial=0)) for of_block in scale.values()), default=0.0)
+        for name, of_block in scale.items():
+            allowed = ALLOWED_OF_ZEROS * tolerance.allowed[name]
+            is_zero = (of_block <= ZERO_SHARE * allowed) & (allowed <= MAX_ZERO_TOLERANCE * largest)
+            tolerance.allowed[name] = np.where(is_zero, allowed, tolerance.allowed[name])
+            tolerance.undecidable[name] &= ~is_zero
+        return tolerance
 
 
 def measure_tolerance(
@@ -192,7 +204,8 @@ def measure_definition(
     with np.errstate(all="ignore"):
         exact = Floats(dtype)
         spreads = _Spreads(blocks_in(exact)[0])
-        kinks, branches = Kinks(exact.relu_arguments), Kinks(exact.margins)
+        kinks = Kinks(exact.relu_arguments, at_zero=exact.largest is not None)
+        branches, borders = Kinks(exact.margins), Kinks(exact.borders, at_zero=True)
         largest = 0.0
         beside = 1 if sum(array.size for array in spreads.baseline.values()) > LARGE else probes
         for first in range(0, probes * len(WRITINGS), beside):
@@ -207,12 +220,13 @@ def measure_definition(
                 spreads.add(writing.source, blocks)
             kinks.add(floats.relu_arguments)
             branches.add(floats.margins)
+            borders.add(floats.borders)
             largest = max(largest, roundings.largest if floats.largest is None else floats.largest)
             progress(first + beside)
         for sides in kinks.sides(SPREAD_MULTIPLE, beside):
             for blocks in blocks_in(Floats(dtype, leading=(beside,), slopes=sides)):
                 spreads.add("kink", blocks)
-        if any(near.any() for near in branches.near(SPREAD_MULTIPLE)):
+        if any(near.any() for near in (*branches.near(SPREAD_MULTIPLE), *borders.near(SPREAD_MULTIPLE))):
             spreads.add("kink", {name: np.full_like(values, np.inf) for name, values in spreads.baseline.items()})
         return _tolerance(dtype, spreads.scale, spreads.by_source, _overflows(largest, dtype))
 

@@ -201,7 +201,7 @@ def test_a_fault_in_a_candidate_is_found(name, compiler, monkeypatch):
 
 
 def test_candidates_are_used_only_where_they_are_named():
-    assert {*CANDIDATES, *ADAPTERS} == set(backend_names()) - set(default_backend_names())
+    assert {*CANDIDATES, *ADAPTERS, "tape"} == set(backend_names()) - set(default_backend_names())
     assert set(compare(make()).answers) == set(default_backend_names())
     code = "import sys; from gradparity.backends import load_backends; load_backends(); print(*sys.modules)"
     loaded = in_a_fresh_process(code).split()

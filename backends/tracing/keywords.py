@@ -1,0 +1,65 @@
+"""A call of a NumPy function as an implementation takes it, which knows fewer keywords, and by other names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+from inspect import Parameter, signature
+from typing import Any
+
+import numpy as np
+
+from .recorder import name_of, refused
+
+# They change how NumPy computes, or what kind of array comes out, and no number.
+WITHOUT_EFFECT = ("order", "casting", "subok", "optimize", "kind", "copy", "stable", "like", "device")
+
+
+def bound(
+    function: Any, implementation: Callable[..., Any], arguments: tuple[Any, ...], options: dict[str, Any]
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """The arguments as an implementation takes them.
+
+    Args:
+        function: NumPy's.
+        implementation: what stands for it: it takes the same arguments in the same order.
+        arguments: those given by position.
+        options: those given by name.
+
+    Returns:
+        Both, for the implementation.
+
+    Raises:
+        NotRecordableError: an option is given that the implementation does not know, and that has an effect.
+
+    Example:
+        >>> bound(np.sum, lambda array, axis=None: None, (), {"a": 1, "axis": 0})
+        ((1,), {'axis': 0})
+    """
+    names, defaults = _parameters(function)
+    known, _ = _parameters(implementation)
+    positional = list(arguments)
+    left = dict(options)
+    for name in names[len(arguments) :]:
+        if name not in left or name in known:
+            break
+        positional.append(left.pop(name))
+    for name in list(left):
+        if name in known or not names:
+            continue
+        if name in WITHOUT_EFFECT or left[name] is np._NoValue or (name in defaults and left[name] is defaults[name]):
+            del left[name]
+        else:
+            raise refused(f"{name_of(function)} with {name}= cannot be followed")
+    return tuple(positional), left
+
+
+@lru_cache(maxsize=1024)
+def _parameters(function: Any) -> tuple[tuple[str, ...], dict[str, Any]]:
+    """The names of the parameters, and the defaults; none of a function that has no signature."""
+    try:
+        parameters = signature(function).parameters.values()
+    except (TypeError, ValueError):
+        return (), {}
+    named = [one for one in parameters if one.kind not in (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)]
+    return tuple(one.name for one in named), {one.name: one.default for one in named}
