@@ -50,7 +50,7 @@ def result_shape(name: str, shapes: Sequence[Shape], parameters: Mapping[str, An
     if name in OF_TWO:
         if len(shapes[0]) != len(shapes[1]):
             raise ValueError(f"{name} of shapes {shapes[0]} and {shapes[1]}, expected as many axes of both")
-        return np.broadcast_shapes(*shapes)
+        return _broadcast(name, *shapes)
     if name == "matmul":
         return _product(*shapes)
     if name in ("inverse", "logdet", "cholesky"):
@@ -68,7 +68,14 @@ def result_shape(name: str, shapes: Sequence[Shape], parameters: Mapping[str, An
 def _product(one: Shape, other: Shape) -> Shape:
     if len(one) < 2 or len(other) < 2 or one[-1] != other[-2]:
         raise ValueError(f"matmul of shapes {one} and {other}")
-    return (*np.broadcast_shapes(one[:-2], other[:-2]), one[-2], other[-1])
+    return (*_broadcast("matmul", one[:-2], other[:-2]), one[-2], other[-1])
+
+
+def _broadcast(name: str, *shapes: Shape) -> Shape:
+    try:
+        return np.broadcast_shapes(*shapes)
+    except ValueError:
+        raise ValueError(f"{name} of shapes {' and '.join(map(str, shapes))}") from None
 
 
 def size_of(shape: Shape) -> int:

@@ -200,7 +200,7 @@ class PlainArray(np.ndarray):
     def astype(self, dtype: Any, **options: Any) -> Any:  # type: ignore[override]
         return boxed(self.view(np.ndarray).astype(dtype, **options))
 
-    def mean(self, *arguments: Any, **options: Any) -> Any:  # type: ignore[override]
+    def mean(self, *arguments: Any, **options: Any) -> Any:
         return boxed(self.view(np.ndarray).mean(*arguments, **options))
 
 

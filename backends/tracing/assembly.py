@@ -17,12 +17,12 @@ class Sources(NamedTuple):
 
     Attributes:
         blocks: their positions in `Traced.blocks`.
-        index: where each number stands in these, one after the other, and then the constants; None takes all in order.
+        places: where each number stands in these, one after the other, and then the constants; None takes all in order.
         constants: the numbers that come after the blocks; None if there are none.
     """
 
     blocks: tuple[int, ...]
-    index: np.ndarray | None
+    places: np.ndarray | None
     constants: np.ndarray | None
 
 

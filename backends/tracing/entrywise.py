@@ -87,7 +87,7 @@ def cast(array: RecordedArray, dtype: Any) -> RecordedArray:
 
 
 @implements("astype")
-def astype(array: RecordedArray, dtype: Any, copy: bool = True) -> Any:
+def astype(array: Any, dtype: Any, copy: bool = True) -> Any:
     """An array in another dtype; integers and truth values are decisions."""
     dtype = np.dtype(dtype)
     if dtype.kind in "cO":

@@ -67,7 +67,7 @@ class Exchange:
     def visit(self, value: Any, path: PATH) -> Any:
         """What stands for a value; containers and objects are changed in place."""
         if isinstance(value, (*ATOMS, float)):
-            return self._number(value, path) if path in self._floats else value
+            return self._number(float(value), path) if path in self._floats else value  # type: ignore[arg-type]
         if id(value) in self._known:
             return self._known[id(value)]
         self._alive.append(value)
@@ -95,7 +95,7 @@ class Exchange:
                 self._in_dict(value, path)
             case list() | deque():
                 saved = list(value)
-                self._undo.append(lambda: (value.clear(), value.extend(saved)))
+                self._undo.append(partial(_refill, value, value.extend, saved))
                 if not (numbers := _floats_in(value)).size:
                     for index, one in enumerate(saved):
                         value[index] = self.visit(one, f"{path}[{index}]")
@@ -103,7 +103,7 @@ class Exchange:
                     self._list(value, numbers, path)
             case set():
                 copy = set(value)
-                self._undo.append(lambda: (value.clear(), value.update(copy)))
+                self._undo.append(partial(_refill, value, value.update, copy))
             case tuple():
                 parts = [self.visit(one, f"{path}[{index}]") for index, one in enumerate(value)]
                 if any(one is not other for one, other in zip(parts, value, strict=True)):
@@ -112,11 +112,9 @@ class Exchange:
                 state = value.bit_generator.state
                 self._undo.append(lambda: setattr(value.bit_generator, "state", state))
             case np.random.RandomState():
-                legacy = value.get_state()
-                self._undo.append(lambda: value.set_state(legacy))
+                self._undo.append(partial(value.set_state, value.get_state()))
             case random.Random():
-                numbers = value.getstate()
-                self._undo.append(lambda: value.setstate(numbers))
+                self._undo.append(partial(value.setstate, value.getstate()))
             case _:
                 return self._object(value, path)
         return value
@@ -174,7 +172,7 @@ class Exchange:
 
     def _restore_dict(self, names: dict[Any, Any]) -> None:
         saved = dict(names)
-        self._undo.append(lambda: (names.clear(), names.update(saved)))
+        self._undo.append(partial(_refill, names, names.update, saved))
 
     def _function(self, function: FunctionType, path: PATH) -> None:
         if not is_authors(function.__code__.co_filename):
@@ -257,7 +255,7 @@ class Exchange:
         """A list of floats, or of lists of such, whose numbers are recorded one by one."""
         for part in rows if numbers.ndim > 1 else ():
             saved = list(part)
-            self._undo.append(lambda part=part, saved=saved: (part.clear(), part.extend(saved)))
+            self._undo.append(partial(_refill, part, part.extend, saved))
         path = self._free(path)
         self.arrays[path] = numbers
         if self._recording is not None:
@@ -317,6 +315,11 @@ def _fill(rows: Any, numbers: Any, as_number: Callable[[Any], Any]) -> None:
             _fill(rows[index], one, as_number)
         else:
             rows[index] = as_number(one)
+
+
+def _refill(container: Any, fill: Callable[[Any], object], with_what: Any) -> None:
+    container.clear()
+    fill(with_what)
 
 
 def _write(write: Callable[..., Any], owner: Any, name: str, value: Any) -> None:
@@ -389,7 +392,7 @@ def exchanged(
     with ExitStack() as stack:
         stack.callback(exchange.put_back)
         exchange.visit(np.random.mtrand._rand, "np.random")
-        exchange.visit(random._inst, "random")  # type: ignore[attr-defined]
+        exchange.visit(random._inst, "random")
         given = {name: exchange.visit(value, name) for name, value in arguments.items()}
         exchange.visit(function, "")
         if recording is not None:

@@ -60,8 +60,8 @@ def _move_one(function: Callable[..., Any]) -> Callable[..., Any]:
             source = as_recorded(array)
             return paired(function(condition, source.data, *rest, **options), function(condition, source.origin, *rest))
         source = as_recorded(array)
-        values, settings = map(plain, arguments), {name: plain(option) for name, option in options.items()}
-        values = list(values)
+        values = [plain(one) for one in arguments]
+        settings = {name: plain(option) for name, option in options.items()}
         return paired(function(source.data, *values, **settings), function(source.origin, *values, **settings))
 
     return implementation
@@ -82,8 +82,8 @@ def _move_many(function: Callable[..., Any]) -> Callable[..., Any]:
 
 for _function in OF_ONE:
     IMPLEMENTED[_function] = _move_one(_function)
-for _function in OF_MANY:
-    IMPLEMENTED[_function] = _move_many(_function)
+for _of_many in OF_MANY:
+    IMPLEMENTED[_of_many] = _move_many(_of_many)
 
 
 @implements(np.array, np.asarray, np.asanyarray, np.ascontiguousarray, np.asfortranarray)

@@ -14,7 +14,7 @@ import numpy as np
 from .array import RecordedArray, as_recorded, decide, plain
 from .entrywise import computed
 from .movement import of_one_dtype
-from .recorder import implements, refused
+from .recorder import IMPLEMENTED, implements, refused
 
 LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
@@ -102,7 +102,7 @@ def tensordot(one: Any, other: Any, axes: Any = 2) -> Any:
     """The sum over pairs of axes."""
     one, other = as_recorded(one), as_recorded(other)
     if isinstance(axes, (int, np.integer)):
-        pairs = (range(one.ndim - int(axes), one.ndim), range(int(axes)))
+        pairs: Any = (range(one.ndim - int(axes), one.ndim), range(int(axes)))
     else:
         pairs = tuple([one_axis] if isinstance(one_axis, (int, np.integer)) else one_axis for one_axis in axes)
     left, right = list(LETTERS[: one.ndim]), list(LETTERS[one.ndim : one.ndim + other.ndim])
@@ -153,7 +153,7 @@ def _without_repeats(letters: str, array: RecordedArray) -> tuple[str, RecordedA
         while letters.count(letter) > 1:
             i = letters.index(letter)
             j = letters.index(letter, i + 1)
-            array = np.diagonal(array, 0, i, j)
+            array = IMPLEMENTED[np.diagonal](array, 0, i, j)
             letters = letters[:i] + letters[i + 1 : j] + letters[j + 1 :] + letter
     return letters, array
 
@@ -179,9 +179,9 @@ def _product(a: str, one: RecordedArray, b: str, other: RecordedArray, wanted: s
         if size != 1
     }
 
-    def arranged(letters: str, array: RecordedArray, *groups: list[str]) -> RecordedArray:
-        array = np.transpose(array, [letters.index(letter) for group in groups for letter in group])
-        full = np.broadcast_to(array, [sizes.get(letter, 1) for group in groups for letter in group])
+    def arranged(letters: str, array: Any, *groups: list[str]) -> Any:
+        turned = np.transpose(array, [letters.index(letter) for group in groups for letter in group])
+        full = np.broadcast_to(turned, [sizes.get(letter, 1) for group in groups for letter in group])
         return full.reshape([prod(sizes.get(letter, 1) for letter in group) for group in groups])
 
     if not summed:

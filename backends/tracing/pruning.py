@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..models.traced import CONSTANT, Operand, Traced
+from ..models.traced import CONSTANT, Block, Operand, Traced
 
 Marks = dict[np.dtype, np.ndarray]  # by dtype, of every entry
 
@@ -87,7 +87,8 @@ def _computed(model: Traced, is_kept: list[bool]) -> Marks:
     """Which entries are still there: constants, arguments, and the results of what is kept."""
     marks = {dtype: np.zeros(size, bool) for dtype, size in model.sizes.items()}
     kept = [one for one, keeps in zip(model.operations, is_kept, strict=True) if keeps]
-    for block in (*model.arguments, *kept):
+    blocks = [*model.arguments, *(Block(one.dtype, one.start, one.stop) for one in kept)]
+    for block in blocks:
         marks[block.dtype][block.start : block.stop] = True
     for row in marks.values():
         row[CONSTANT] = True

@@ -22,8 +22,8 @@ PLAIN = (np.shape, np.ndim, np.size, np.array2string, np.array_repr, np.array_st
 
 for _function in DECIDED:
     IMPLEMENTED[_function] = lambda *arrays, _function=_function, **options: _decided(_function, arrays, options)
-for _function in PLAIN:
-    IMPLEMENTED[_function] = lambda *values, _function=_function, **options: _function(*map(plain, values), **options)
+for _of_shapes in PLAIN:
+    IMPLEMENTED[_of_shapes] = lambda *values, _of=_of_shapes, **options: _of(*map(plain, values), **options)
 
 
 def _decided(function: Any, arguments: Any, options: Any) -> Any:
@@ -74,7 +74,7 @@ def accumulated(array: Any, axis: int = 0, dtype: Any = None) -> Any:
 def cumsum(array: Any, axis: Any = None, dtype: Any = None, **_: Any) -> Any:
     """The sums of the first one, two, three … entries along an axis."""
     source = as_recorded(array) if dtype is None else IMPLEMENTED["astype"](as_recorded(array), dtype)
-    source = np.ravel(source) if axis is None else source
+    source = source.reshape(-1) if axis is None else source
     (axis,) = negative_axes(-1 if axis is None else axis, source.ndim)
     return computed("cumsum", np.cumsum(source.data, axis), source, entrywise=False, axis=axis)
 

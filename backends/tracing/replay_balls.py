@@ -148,7 +148,8 @@ class Balls:
 
 
 def _matrix(array: Any) -> Any:
-    return arb_mat(*array.shape, array.ravel().tolist())
+    rows, columns = array.shape
+    return arb_mat(rows, columns, array.ravel().tolist())
 
 
 def _array(matrix: Any) -> Any:

@@ -74,11 +74,11 @@ def _loss(model: Traced, leaves: list[Array]) -> Array:
 
     def take(operand: Any) -> Array:
         if id(operand) not in taken:
-            blocks, index, constants = assembly.sources(operand)
+            blocks, places, constants = assembly.sources(operand)
             parts = [arrays[block] for block in blocks]
             parts += [] if constants is None else [jnp.asarray(constants)]
             flat = parts[0] if len(parts) == 1 else jnp.concatenate(parts)
-            flat = flat if index is None else flat[index]
+            flat = flat if places is None else flat[places]
             taken[id(operand)] = flat.reshape(operand.shape)
         return taken[id(operand)]
 

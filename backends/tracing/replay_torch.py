@@ -72,11 +72,11 @@ def _loss(model: Traced, leaves: list[Tensor]) -> Tensor:
 
     def take(operand: Any) -> Tensor:
         if id(operand) not in taken:
-            blocks, index, constants = assembly.sources(operand)
+            blocks, places, constants = assembly.sources(operand)
             parts = [arrays[block] for block in blocks]
             parts += [] if constants is None else [torch.tensor(constants)]
             flat = parts[0] if len(parts) == 1 else torch.cat(parts)
-            flat = flat if index is None else flat[torch.tensor(index)]
+            flat = flat if places is None else flat[torch.tensor(places)]
             taken[id(operand)] = flat.reshape(operand.shape)
         return taken[id(operand)]
 

@@ -32,4 +32,4 @@ def stopped(array: Array) -> Array:
         'agree'
     """
     stop = getattr(array, "__stopped__", None)
-    return array if stop is None else stop()  # type: ignore[no-any-return]
+    return array if stop is None else stop()

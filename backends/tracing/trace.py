@@ -68,7 +68,7 @@ class Trace:
         Returns:
             What `Replay.forward` takes.
         """
-        last = dict.fromkeys(ENTRY_DTYPES, 0)
+        last: dict[np.dtype, int] = dict.fromkeys(ENTRY_DTYPES, 0)
         for block in self.recording.arguments:
             last[block.dtype] = max(last[block.dtype], block.stop - 1)
         rows: dict[np.dtype, np.ndarray] = {dtype: np.zeros(size, dtype) for dtype, size in last.items()}

@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from ...backends import Evaluation, Model, OrderedSystem, Problem, RequestError
-from ...backends.errors import DerivationError, describe_error, located, unknown_name
+from ...backends.errors import DerivationError, UnknownNameError, describe_error, located, unknown_name
 from ..systems import System
 
 Function = Callable[..., Any]
@@ -170,7 +170,7 @@ def _load(target: str, kind: str) -> Any:
             for attribute, value in vars(module).items()
             if attribute[0] != "_" and (callable(value) if kind == "function" else isinstance(value, System))
         ]
-        raise RequestError(f"{source}: {unknown_name(kind, name, known)}")
+        raise UnknownNameError(f"{source}: {unknown_name(kind, name, known)}")
     return getattr(module, name)
 
 

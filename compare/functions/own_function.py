@@ -61,7 +61,7 @@ class Recorded(NamedTuple):
 
 def _zeros(array: np.ndarray) -> np.ndarray:
     changed = array.copy()
-    changed.flat[::2] = 0
+    changed.reshape(-1)[::2] = 0
     return changed
 
 
@@ -165,12 +165,13 @@ class OwnFunction:
         ordinary = next(iter(self._recorded.values()))
         program = self._definition or self._function
         arguments = given if self._definition is None else arguments_for(self._definition, given)
-        with exchanged(program, arguments, None) as (exchange, _):
-            for name, path in ordinary.paths.items():
-                if setting.array in ("", name):
-                    array = exchange.arrays[path]
-                    array[...] = CHANGES[setting.change](array)
-            yield given
+        changed = {
+            path: CHANGES[setting.change](np.asarray(ordinary.problem.params[name]))
+            for name, path in ordinary.paths.items()
+            if setting.array in ("", name)
+        }
+        with exchanged(program, arguments, None, tuple(changed), changed) as (_, made):
+            yield made if self._definition is None else given
 
     def _call(self, given: Mapping[str, Any]) -> Returned:
         """One call, with the results in NumPy, in arrays of their own."""

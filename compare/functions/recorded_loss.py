@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -150,6 +151,18 @@ def _floats(arguments: Mapping[str, Any]) -> list[str]:
 
 def _names(paths: Mapping[str, str]) -> dict[str, str]:
     """A short name for each array: the last one of its path, or its path where another has the same."""
-    short = {key: last_name(path) for key, path in paths.items()}
+    short = {key: _as_name(last_name(path)) for key, path in paths.items()}
     counts = Counter(short.values())
-    return {key: one if counts[one] == 1 else paths[key] for key, one in short.items()}
+    long = {key: one if counts[one] == 1 else _as_name(paths[key]) for key, one in short.items()}
+    counts = Counter(long.values())
+    return {key: one if counts[one] == 1 else f"{one}_{number}" for number, (key, one) in enumerate(long.items(), 1)}
+
+
+def _as_name(path: str) -> str:
+    """A path with letters, digits and underscores alone.
+
+    Example:
+        >>> _as_name("p[0]"), _as_name("layers[0]['W']")
+        ('p_0', 'layers_0_W')
+    """
+    return re.sub(r"\W+", "_", path).strip("_") or "argument"

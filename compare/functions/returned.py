@@ -136,5 +136,5 @@ def in_numpy(array: Any) -> np.ndarray:
         array([1., 2.])
     """
     if hasattr(array, "detach"):  # of PyTorch
-        array = array.detach().cpu()
+        array = array.detach().cpu().numpy()
     return np.array(array)

@@ -235,7 +235,10 @@ def test_an_own_system_in_a_file_is_checked_and_a_saved_case_is_asked_as_it_is(f
     [
         (("--timeout", "0"), "--timeout 0: expected a number of seconds above 0"),
         (("--timeout", "nan"), "--timeout nan: expected a number of seconds above 0"),
-        (("--sizes", "1,a"), "--sizes 1,a: expected whole numbers with commas between them, as 12,3,4,8,5"),
+        (
+            ("--system", "lstm", "--sizes", "1,a"),
+            "--sizes 1,a: expected whole numbers with commas between them, as 12,3,4,8,5",
+        ),
         (("--case", "nofile.npz"), "nofile.npz: no such file"),
     ],
 )

@@ -137,7 +137,7 @@ def test_a_command_refuses_before_anything_is_computed(gradparity, monkeypatch, 
     for arguments in (
         ("compare", "--case", "case.npz", "--backend", "manual"),
         ("flow", "elman-softmax", "--seq-len", 9, "--backend", "manual"),
-        ("check", "case.py:mine"),
+        ("check", "case.py:mine", "--system", "elman-softmax"),
     ):
         (tmp_path / "case.py").write_text("def mine(*given):\n    raise SystemExit('it was called')\n")
         code, out, err = gradparity(*arguments)

@@ -88,7 +88,7 @@ class Unwritable(io.StringIO):
         ("--help",),
         ("--version",),
         (*COMPARE, "--backend", "foreign:right"),
-        ("check", "foreign.py:my_deep", "--seed", 0),
+        ("check", "foreign.py:my_deep", "--system", "elman-softmax", "--seed", 0),
     ],
     ids=lambda arguments: " ".join(map(str, arguments)) if isinstance(arguments, tuple) else None,
 )
@@ -169,14 +169,14 @@ def test_a_foreign_message_is_bounded_and_changes_no_terminal(foreign, backend, 
 
 
 def test_an_endless_recursion_is_shown_by_its_first_and_last_calls(foreign):
-    code, out, err = foreign("check", "foreign.py:my_deep", "--seed", 0)
+    code, out, err = foreign("check", "foreign.py:my_deep", "--system", "elman-softmax", "--seed", 0)
     assert (code, err) == (2, "")
     assert "calls more …" in out
     assert len(out) < 2000
 
 
 def test_a_checked_function_that_ends_with_an_error_of_its_own_kind_failed(foreign):
-    code, out, err = foreign("check", "foreign.py:my_stop", "--seed", 0)
+    code, out, err = foreign("check", "foreign.py:my_stop", "--system", "elman-softmax", "--seed", 0)
     assert (code, err) == (2, "")
     assert "it raised Stop: enough at foreign.py:" in out
     assert out.endswith("nothing was judged.\n")
