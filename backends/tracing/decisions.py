@@ -41,6 +41,7 @@ def margins(decision: Decision, operands: list[Any]) -> Margins | None:
         The margins; None if it is not known what the decision depends on.
 
     Example:
+        >>> from gradparity.backends.models.traced import Operand
         >>> one, other = (Operand(np.dtype("float64"), np.array([start, start + 1]), None, 0) for start in (1, 3))
         >>> decision = Decision(np.less, (one, other), {}, np.array([True, False]))
         >>> found = margins(decision, [np.array([1.0, 2.0]), np.array([3.0, 2.0])])

@@ -23,6 +23,7 @@ from ..errors import is_authors
 from ..models.traced import ENTRY_DTYPES
 from .array import PlainArray, RecordedArray
 from .array_methods import as_float
+from .float_lists import fill, floats_in
 from .recorder import NotRecordableError
 from .recording import Recording
 from .stand_ins import FLOAT, stand_in
@@ -96,7 +97,7 @@ class Exchange:
             case list() | deque():
                 saved = list(value)
                 self._undo.append(partial(_refill, value, value.extend, saved))
-                if not (numbers := _floats_in(value)).size:
+                if not (numbers := floats_in(value)).size:
                     for index, one in enumerate(saved):
                         value[index] = self.visit(one, f"{path}[{index}]")
                 else:
@@ -260,9 +261,9 @@ class Exchange:
         self.arrays[path] = numbers
         if self._recording is not None:
             self.origins[path] = self._recording.argument(numbers)
-            _fill(rows, RecordedArray(numbers, self.origins[path]), as_float)
+            fill(rows, RecordedArray(numbers, self.origins[path]), as_float)
         elif path in self._values:
-            _fill(rows, self._values[path], float)
+            fill(rows, self._values[path], float)
 
     def _free(self, path: PATH) -> PATH:
         """The path, after the module's name if an argument or another module has an array of the same."""
@@ -293,28 +294,6 @@ class Exchange:
             return RecordedArray(array.copy(), self._recording.argument(array))
         steps = tuple(stride // base.itemsize for stride in array.strides)
         return RecordedArray(_view(copy, array.shape, steps, offset), _view(origin, array.shape, steps, offset))
-
-
-def _floats_in(rows: Any) -> np.ndarray:
-    """The numbers of a list of floats, or of lists of such of equal length; an empty array of any other list."""
-    none = np.zeros(0)
-    if not isinstance(rows, list) or not rows:
-        return none
-    if all(type(one) is float for one in rows):
-        return np.array(rows)
-    if all(isinstance(one, list) for one in rows):
-        parts = [_floats_in(one) for one in rows]
-        if all(part.size and part.shape == parts[0].shape for part in parts):
-            return np.stack(parts)
-    return none
-
-
-def _fill(rows: Any, numbers: Any, as_number: Callable[[Any], Any]) -> None:
-    for index, one in enumerate(numbers):
-        if one.ndim:
-            _fill(rows[index], one, as_number)
-        else:
-            rows[index] = as_number(one)
 
 
 def _refill(container: Any, fill: Callable[[Any], object], with_what: Any) -> None:

@@ -37,7 +37,7 @@ def named_arguments(
         {'w': 1, 'argument1': 2, 'argument2': 3, '**x': 4}
     """
     _require_taken(function, arguments, options or {})
-    parameters = _parameters(function)
+    parameters = [one for one in _parameters(function) if one.kind is not Parameter.KEYWORD_ONLY]
     named = {}
     for number, value in enumerate(arguments):
         parameter = parameters[number] if number < len(parameters) else None
