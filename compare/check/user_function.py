@@ -14,8 +14,6 @@ may return the adjoints of every step as a third value.
 from __future__ import annotations
 
 import importlib
-import importlib.util
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -25,6 +23,7 @@ import numpy as np
 from ...backends import Evaluation, Model, OrderedSystem, Problem, RequestError
 from ...backends.errors import DerivationError, UnknownNameError, describe_error, located, unknown_name
 from ..systems import System
+from .loading import module_from_file
 
 Function = Callable[..., Any]
 
@@ -155,7 +154,7 @@ def _load(target: str, kind: str) -> Any:
         raise RequestError(f"{target!r} names no {kind}: expected {expected}")
     path = Path(source)
     try:
-        module = _from_file(path) if path.suffix == ".py" else importlib.import_module(source)
+        module = module_from_file(path) if path.suffix == ".py" else importlib.import_module(source)
     except ModuleNotFoundError as error:
         if error.name and f"{source}.".startswith(f"{error.name}."):
             raise RequestError(f"there is no module {error.name!r}: expected {expected}") from None
@@ -172,23 +171,3 @@ def _load(target: str, kind: str) -> Any:
         ]
         raise UnknownNameError(f"{source}: {unknown_name(kind, name, known)}")
     return getattr(module, name)
-
-
-def _from_file(path: Path) -> Any:
-    if not path.is_file():
-        raise RequestError(f"{path}: no such file")
-    name = f"_gradparity_{path.stem}"  # a file may be called like a module that is in use
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # as an import would, for dataclasses and the like in it
-    sys.path.insert(0, str(path.parent))  # as python FILE.py would, for its neighbours
-    try:
-        spec.loader.exec_module(module)
-    except BaseException:
-        del sys.modules[name]
-        raise
-    finally:
-        sys.path.remove(str(path.parent))
-    return module

@@ -5,6 +5,7 @@ It judges nothing: the recording goes to the command as operations and arrays, a
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from ...backends import Problem, RequestError
 from ...backends.errors import DerivationError, UnknownNameError
 from ..check.function_process import Message, encoded
 from ..check.function_process import main as serve_requests
+from ..check.loading import notes_of
 from ..check.user_function import load_function
 from .calls import Function, name_of, named_arguments, shown
 from .drawn_arguments import DRAWS, drawn, from_npz, in_dtype, sizes_of
@@ -65,7 +67,9 @@ class OwnRequests:
         options = {"definition": definition, "wrt": header["wrt"], "returns": header["returns"]}
         self._own = OwnFunction(function, arguments, **options)
         name = name_of(definition) if definition else ""
-        return {"name": self._own.name, "definition": name, "is_drawn": False, "sizes": {}}
+        module = sys.modules.get(getattr(function, "__module__", ""))
+        notes = notes_of(module) if module else ()
+        return {"name": self._own.name, "definition": name, "is_drawn": False, "sizes": {}, "notes": list(notes)}
 
 
 def _arguments_beside(target: str, function: Function) -> str:

@@ -26,6 +26,7 @@ class SeparateFunction(SeparateProcess):
         definition: the name of the program whose loss is the right one; empty if it is the function's own.
         is_drawn: whether a function draws its arguments, from a seed.
         sizes: with which sizes they are drawn, and what these usually are.
+        notes: what is to be said of how its file was loaded.
     """
 
     def __init__(
@@ -79,6 +80,7 @@ class SeparateFunction(SeparateProcess):
         self.name = str(header["name"])
         self.definition = str(header["definition"])
         self.is_drawn = bool(header["is_drawn"])
+        self.notes = tuple(map(str, header["notes"]))
         self.sizes = {str(name): int(size) for name, size in header["sizes"].items()}
 
     def record(self, setting: Setting) -> Recorded:
@@ -130,7 +132,7 @@ def check_own_target(
     with SeparateFunction(target, **options) as own:
         settings = [Setting(f"seed {seed}", seed) for seed in seeds] if own.is_drawn else [AS_GIVEN]
         try:
-            return check_own(
+            check = check_own(
                 own,
                 settings,
                 loss=f"the loss that {own.definition} returns" if own.definition else ITS_OWN_LOSS,
@@ -138,6 +140,7 @@ def check_own_target(
                 ordinary_only=ordinary_only,
                 progress=progress,
             )
+            return replace(check, notes=(*own.notes, *check.notes))
         except DerivationError as error:
             raise RequestError(f"{target}: {error}") from error
 

@@ -20,12 +20,15 @@ from ...backends import (
     get_backend,
     load_backends,
 )
+from ...backends.errors import DerivationError
 from ...backends.file_writing import require_folder
 from ...backends.frameworks.loading import require
 from ...backends.registry import resolve
 from ..check import Check, Function, check_derivation
 from ..check.display import small_problem_text, smallest_heading
+from ..check.wording import summary
 from ..diagnosis import describe_diagnosis
+from ..functions import check_gradients
 from ..referee import (
     Comparison,
     DisagreementError,
@@ -45,7 +48,8 @@ from .session import NOTE
 class Gradparity:
     """The referee as the fixture `gradparity` hands it out.
 
-    A test uses `problem`, `system`, `assert_agree` and `check_derivation`; the rest is for the plugin.
+    A test uses `problem`, `system`, `assert_agree`, `assert_gradients` and `check_derivation`; the rest is for the
+    plugin.
 
     Attributes:
         catalogue_problem: the problem of a test that is parametrized by the marker; None without it.
@@ -144,6 +148,35 @@ class Gradparity:
         elif saved and "" not in targets:
             command = ["gradparity", "compare", "--case", os.path.relpath(saved), *options]
         raise DisagreementError(comparison, next_step=next_step_of_test(command, saved))
+
+    def assert_gradients(self, function: Function, *arguments: Any, **options: Any) -> Check:
+        """Passes if a function returns the gradients of the loss that it returns.
+
+        Args:
+            function: as for `gradparity.compare.check_gradients`.
+            *arguments: what it is called with.
+            **options: as for `gradparity.compare.check_gradients`.
+
+        Returns:
+            The check, whose verdict is `agree`.
+
+        Raises:
+            DisagreementError: a gradient is wrong, or cannot be decided; with a line that reproduces it.
+        """
+        __tracebackhide__ = True
+        with _outcomes():
+            try:
+                check = check_gradients(function, *arguments, **options)
+            except DerivationError as error:
+                raise RequestError(str(error)) from error
+        for note in check.notes:
+            self.note(note)
+        if not check.worst:
+            return check
+        comparison = check.worst.comparison
+        saved = self._saved(comparison.problem, check.name)
+        lines = [summary(check), next_step_of_test(self._run_again(), saved)]
+        raise DisagreementError(comparison, report="\n\n".join(lines))
 
     def check_derivation(self, function: Function, system: str | System | None = None) -> Check:
         """Passes if a derivation by hand is right on a system.

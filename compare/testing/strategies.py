@@ -25,7 +25,7 @@ import numpy as np
 from ...backends import Backend, FeedForward, Model, OrderedSystem, Problem, Recurrent, RequestError
 from ...backends.checks import DTYPES, require_choice, require_dtype, require_flag, require_integer
 from ...backends.frameworks.loading import require
-from ...backends.models import CELLS, LOSSES
+from ...backends.models import CELLS, LOSSES, Traced
 from ...backends.models.model import FAMILIES
 from ...backends.registry import resolve
 from ..systems.random_models import FAMILY_NAMES, ModelSpace, RandomModel, every_combination, random_model
@@ -35,6 +35,7 @@ from hypothesis import note  # noqa: E402
 from hypothesis import strategies as st  # noqa: E402
 
 Combinations = dict[Hashable, "Combinations"]  # of options: by the first option's values, the rest; empty at the end
+NETWORKS = [name for name, family in FAMILIES.items() if family is not Traced]
 LARGEST_BATCH = 4
 GAINS = (1.0, 0.5, 1.5)
 SEVENTHS = st.integers(-14, 14).map(lambda n: n / 7)  # zeros, integers, and numbers that round
@@ -79,6 +80,43 @@ def models(
     """
     wanted = Wanted(family, cell, loss, dtype, truncated, None, supported_by)
     return wanted.models(most_steps).map(lambda drawn: drawn.model)
+
+
+def arguments(
+    *, dtype: str = "float64", largest: int = 4, **shapes: tuple[int | str, ...]
+) -> st.SearchStrategy[dict[str, np.ndarray]]:
+    """Arrays for a function of one's own, from their shapes; the same letter is the same size.
+
+    Args:
+        dtype: `float64` or `float32`.
+        largest: the largest size that a letter stands for.
+        **shapes: of each array, numbers and letters.
+
+    Returns:
+        A strategy for the arrays by name. It shrinks to small sizes and the seed 0.
+
+    Raises:
+        RequestError: the dtype is none.
+
+    Example:
+        >>> from gradparity.compare import assert_gradients
+        >>> from hypothesis import given, settings
+        >>> @settings(max_examples=3, database=None)
+        ... @given(arguments(W=("H", "D"), x=("D",)))
+        ... def test(given):
+        ...     assert_gradients(lambda W, x: ((W @ x).sum(), {"W": np.ones_like(W) * x}), given["W"], given["x"])
+        >>> test()
+    """
+    letters = sorted({size for shape in shapes.values() for size in shape if isinstance(size, str)})
+    sizes = st.fixed_dictionaries({letter: st.integers(1, largest) for letter in letters})
+
+    def drawn(sizes: dict[str, int], seed: int) -> dict[str, np.ndarray]:
+        rng = np.random.default_rng(seed)
+        known = {name: tuple(sizes.get(size, size) for size in shape) for name, shape in shapes.items()}  # type: ignore[arg-type]
+        return {name: rng.standard_normal(shape).astype(kind) for name, shape in known.items()}
+
+    kind = require_dtype(dtype)
+    return st.builds(drawn, sizes, st.integers(0, 2**32 - 1))
 
 
 def problems(
@@ -138,7 +176,7 @@ class Wanted:
     supported_by: str | Backend | None
 
     def __post_init__(self) -> None:
-        for field, known in (("family", FAMILIES), ("cell", CELLS), ("loss", LOSSES)):
+        for field, known in (("family", NETWORKS), ("cell", CELLS), ("loss", LOSSES)):
             if getattr(self, field) is not None:
                 require_choice(field, getattr(self, field), known)
         for field in ("truncated", "lengths"):

@@ -205,3 +205,26 @@ def test_a_derivation_is_checked_in_the_dtype_and_from_the_seed_of_the_test(proj
     (case,) = project.pytester.path.glob("cases/*.npz")
     assert f"The problem is saved: cases/{case.name}" in report
     assert suggested_command(report)[-4:] == ["--dtype", "float32", "--seed", "7"]
+
+
+def test_a_function_of_ones_own_is_judged_and_a_failure_tells_the_whole_story(project):
+    project.pytester.makepyfile(
+        """
+        import numpy as np
+        import pytest
+
+        @pytest.mark.parametrize("factor", [2.0, 1.0])
+        def test_it(gradparity, factor):
+            gradparity.assert_gradients(lambda w: ((w * w).sum(), {"w": factor * w}), np.array([1.0, -2.0]))
+
+        def test_none(gradparity):
+            gradparity.assert_gradients(lambda w: w.sum(), np.array([1.0, -2.0]))
+        """
+    )
+    result = project("--gradparity-save-case", "cases")
+    result.assert_outcomes(passed=1, failed=2)
+    report = failure_report(result, "test_it[1.0]")
+    assert "dw: <lambda> is wrong at" in report
+    assert "right up to a factor of 0.5 in all gradients" in report
+    result.stdout.fnmatch_lines(["*expected (loss, gradients)*"])
+    assert len(list((project.pytester.path / "cases").iterdir())) == 1

@@ -196,3 +196,10 @@ def test_a_function_without_arguments_is_told_what_to_give(gradparity, tmp_path)
     code, _, err = gradparity("check", "alone.py:mine")
     assert (code, err.count("\n")) == (2, 1)
     assert "nothing says what mine(W, x) is called with: give --arguments FILE.py:FUNCTION" in err
+
+
+def test_a_script_that_trains_is_judged_without_its_loop_and_that_is_said(gradparity, tmp_path):
+    (tmp_path / "script.py").write_text(FILE + "\nW = np.eye(2)\nwhile True:\n    W += 1\n")
+    code, out, _ = gradparity("check", "script.py:right", "--seed", 0, "--ordinary-only")
+    assert code == 0
+    assert "it was loaded without the loop here" in out
