@@ -17,6 +17,7 @@ from .block_result import BlockResult, Truth
 from .results import Comparison, Failure
 
 MOST_LINES = 6
+LEAST_CHOICE = 1e-3  # of a block's largest entry: derivatives that are chosen are further apart
 KINK_OF_NETWORK = "a relu whose argument is 0 up to rounding"
 KINK_OF_PROGRAM = "a maximum, a minimum, an abs or a comparison that is at its border up to rounding"
 CAUSES = {  # of what cannot be decided, by the reason
@@ -247,9 +248,29 @@ def _undecidable(comparison: Comparison) -> list[str]:
         f"{block.label}: {_moved(comparison, block)}; so {counts[reason]} of {len(comparison.blocks)} blocks."
         for reason, block in worst.items()
     ]
+    if "kink" in worst and isinstance(comparison.problem.model, Traced):
+        lines += _choices(comparison, worst["kink"])
     can = " or ".join(dict.fromkeys(REMEDIES[reason] for reason in worst))
     can += ", or float64," if dtype.name == "float32" else ""
     return [*lines, f"Nothing can be decided there in {dtype}: {can} can."]
+
+
+def _choices(comparison: Comparison, block: BlockResult) -> list[str]:
+    """What everybody chose as a derivative at a kink, in the entry where they are furthest apart."""
+    chosen = {
+        name: np.asarray(answer.gradients[block.name.removeprefix("d")])
+        for name, answer in comparison.answers.items()
+        if isinstance(answer, Evaluation) and block.name.removeprefix("d") in answer.gradients
+    }
+    if len({array.shape for array in chosen.values()}) != 1:
+        return []
+    answered = np.stack(list(chosen.values()))
+    apart = np.ptp(answered, axis=0)
+    place = np.unravel_index(np.argmax(apart), apart.shape)
+    if not apart[place] > LEAST_CHOICE * np.abs(answered).max(initial=0):
+        return []
+    values = ", ".join(f"{name} {array[place]:.6g}" for name, array in chosen.items())
+    return [f"The derivative there is a choice: at {[int(i) for i in place]} of {block.label}, {values}."]
 
 
 def _moved(comparison: Comparison, block: BlockResult) -> str:

@@ -323,6 +323,7 @@ def test_a_choice_at_a_tie_is_neither_right_nor_wrong(function, slope):
     check = check_gradients(lambda w: (function(w), slope(w)), np.array([0.0, 1.0]), ordinary_only=True)
     assert check.verdict == "undecidable"
     assert "at its border" in summary(check)
+    assert "The derivative there is a choice: at [0] of dw, <lambda> " in summary(check)
 
 
 def test_a_mask_of_a_maximum_is_no_tie():
