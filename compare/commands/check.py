@@ -57,7 +57,10 @@ def check_command(
         typer.Option(metavar="NAMES", help="The names of what it returns in a row: loss,dW,_,db."),
     ] = None,
     seed: Annotated[list[int] | None, typer.Option(min=0, metavar="N", help="Repeat. Default: 0, 1 and 2.")] = None,
-    dtype: Annotated[str | None, typer.Option(metavar="DTYPE", help="float64 or float32. Default: float64.")] = None,
+    dtype: Annotated[
+        str | None,
+        typer.Option(metavar="DTYPE", help="float64 or float32. Default: float64; of your own arguments, as they are."),
+    ] = None,
     sizes: Annotated[
         str | None,
         typer.Option(metavar="T,B,D,H,K", help="Other sizes; of a feed-forward network B and those of its layers."),
@@ -83,14 +86,18 @@ def check_command(
 ) -> None:
     """Check a gradient that you derived by hand.
 
-    Any function in NumPy that returns (loss, gradients) is judged as it stands: are these the gradients of the loss
-    that it returns? What it is called with is drawn by a function arguments(rng) beside it, or given by --arguments.
+    Any function in NumPy that returns (loss, gradients) is judged as it
+    stands: are these the gradients of the loss that it returns? What it is
+    called with is drawn by a function arguments(rng) beside it, or given by
+    --arguments.
 
-    With --of, another program says what the loss is. With --system, a network does, and supplies the numbers: the
-    function then takes (params, inputs, targets, h0), for an LSTM also c0, and may leave gradients out.
+    With --of, another program says what the loss is. With --system, a network
+    does, and supplies the numbers: the function then takes (params, inputs,
+    targets, h0), for an LSTM also c0, and may leave gradients out.
 
-    It runs in a process of its own, twice on each set of numbers: ordinary ones and, so that nothing hides, zeros,
-    large numbers and, of a network, confident predictions, one sample and 60 steps.
+    It runs in a process of its own, twice on each set of numbers: ordinary
+    ones and, so that nothing hides, zeros, large numbers and, of a network,
+    confident predictions, one sample and 60 steps.
 
     [bold]Examples[/bold]
 
