@@ -13,6 +13,7 @@ from .recorder import name_of, refused
 
 # They change how NumPy computes, or what kind of array comes out, and no number.
 WITHOUT_EFFECT = ("order", "casting", "subok", "optimize", "kind", "copy", "stable", "like", "device")
+OTHERS = "others"  # in the place of the name of what takes all other keywords: an implementation that uses them
 
 
 def bound(
@@ -45,7 +46,7 @@ def bound(
             break
         positional.append(left.pop(name))
     for name in list(left):
-        if name in known or not names:
+        if name in known or not names or OTHERS in known:
             continue
         if name in WITHOUT_EFFECT or left[name] is np._NoValue or (name in defaults and left[name] is defaults[name]):
             del left[name]
@@ -61,5 +62,6 @@ def _parameters(function: Any) -> tuple[tuple[str, ...], dict[str, Any]]:
         parameters = signature(function).parameters.values()
     except (TypeError, ValueError):
         return (), {}
-    named = [one for one in parameters if one.kind not in (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)]
+    named = [one for one in parameters if one.kind is not Parameter.VAR_POSITIONAL and one.name != "_"]
+    named = [one.replace(name=OTHERS) if one.kind is Parameter.VAR_KEYWORD else one for one in named]
     return tuple(one.name for one in named), {one.name: one.default for one in named}

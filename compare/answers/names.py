@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 
-NAME_OF_ARRAY = re.compile(r"(?:layer(?P<layer>\d+)\.)?(?P<symbol>[A-Za-z_]+?)(?P<number>\d*)(?P<reverse>\.reverse)?")
+NAME_OF_ARRAY = re.compile(r"(?:layer(?P<layer>\d+)\.)?(?P<symbol>[A-Za-z_]\w*?)(?P<number>\d*)(?P<reverse>\.reverse)?")
 
 
 @dataclass(frozen=True)

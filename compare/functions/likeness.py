@@ -40,7 +40,7 @@ def _pairs(comparison: Comparison, name: str) -> Pairs:
     return [
         (np.asarray(array, "float64"), np.asarray(right.gradients[key], "float64"), limits[key])
         for key, array in answer.gradients.items()
-        if key in limits
+        if key in limits and key in right.gradients  # one that is not finite was refused
     ]
 
 
