@@ -120,6 +120,7 @@ def test_a_wrong_gradient_is_code_1_with_the_smallest_arguments_and_a_case(run, 
     assert {row["quantity"]: row["verdict"] for row in written["quantities"]}["dW"] == "wrong"
 
 
+@pytest.mark.campaign
 def test_a_saved_case_is_compared_by_the_engines(run, gradparity, tmp_path):
     run("wrong", "--save-case", "cases", "--ordinary-only", "--seed", 0)
     (path,) = (tmp_path / "cases").iterdir()
@@ -128,6 +129,7 @@ def test_a_saved_case_is_compared_by_the_engines(run, gradparity, tmp_path):
     assert all(engine in out for engine in ("tape", "torch", "jax", "1 problem, "))
 
 
+@pytest.mark.campaign
 def test_another_program_defines_the_loss(run):
     assert run("forward_wrong", "--ordinary-only", "--seed", 0)[0] == 0
     code, out, _ = run("forward_wrong", "--of", "mine.py:loss", "--ordinary-only", "--seed", 0)
@@ -136,6 +138,7 @@ def test_another_program_defines_the_loss(run):
     assert "on the loss that loss returns" in out
 
 
+@pytest.mark.campaign
 def test_arguments_come_from_a_file_of_arrays(run, tmp_path):
     rng = np.random.default_rng(0)
     arrays = {"params.U": rng.normal(size=(3, 2)), "params.W": rng.normal(size=(3, 3))}
@@ -149,6 +152,7 @@ def test_arguments_come_from_a_file_of_arrays(run, tmp_path):
     assert (code, err) == (2, "gradparity: other.npz: it has y, expected params, x, h0 of right(params, x, h0)\n")
 
 
+@pytest.mark.campaign
 def test_values_in_a_row_and_names_are_given(run, tmp_path):
     np.savez(tmp_path / "given.npz", W=np.eye(2), x=np.array([1.0, 2.0]))
     assert run("in_a_row", "--arguments", "given.npz", "--returns", "dW,_,loss")[0] == 0
