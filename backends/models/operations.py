@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from math import prod
 from typing import Any
 
 import numpy as np
@@ -76,13 +75,3 @@ def _broadcast(name: str, *shapes: Shape) -> Shape:
         return np.broadcast_shapes(*shapes)
     except ValueError:
         raise ValueError(f"{name} of shapes {' and '.join(map(str, shapes))}") from None
-
-
-def size_of(shape: Shape) -> int:
-    """How many numbers an array of a shape has.
-
-    Example:
-        >>> size_of((2, 3)), size_of(())
-        (6, 1)
-    """
-    return prod(shape)

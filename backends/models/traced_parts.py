@@ -10,12 +10,13 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from hashlib import sha256
+from math import prod
 from typing import Any
 
 import numpy as np
 
 from ..errors import InvalidProblemError
-from .operations import result_shape, size_of
+from .operations import result_shape
 from .traced import CONSTANT, ENTRY_DTYPES, Block, Decision, Entry, Operand, Operation, Traced
 
 Parts = tuple[dict[str, Any], dict[str, np.ndarray]]
@@ -203,7 +204,7 @@ class _Reader:
         described = [
             (_dtype(name), _shape(shape), has_constants) for name, shape, has_constants in self._values["operands"]
         ]
-        origins = _split(self._array("origins", np.dtype("int64")), [size_of(shape) for _, shape, _ in described])
+        origins = _split(self._array("origins", np.dtype("int64")), [prod(shape) for _, shape, _ in described])
         left = {dtype: self._array(f"constants.{dtype.name}", dtype) for dtype in ENTRY_DTYPES}
         operands = []
         for (dtype, shape, has_constants), flat in zip(described, origins, strict=True):
@@ -229,13 +230,13 @@ class _Reader:
         shape = result_shape(name, [operand.shape for operand in of_one], parameters)
         _require(name == "cast" or all(one.dtype == result for one in of_one), f"operation {number} mixes dtypes")
         _require(parameters.get("dtype", result) == result, f"operation {number} casts to another dtype")
-        self._make(number, result, _integer(start), _integer(start) + size_of(shape))
+        self._make(number, result, _integer(start), _integer(start) + prod(shape))
         return Operation(name, (), parameters, result, start, shape, None if place is None else str(place)), indices
 
     def _decisions(self, operands: Sequence[Operand]) -> tuple[Decision, ...]:
         described = self._values["decisions"]
         shapes = [_shape(fields[3]) for fields in described]
-        results = _split(self._array("results", np.dtype("float64")), [size_of(shape) for shape in shapes])
+        results = _split(self._array("results", np.dtype("float64")), [prod(shape) for shape in shapes])
         decisions = []
         for (name, taken, axis, _, fragile, place), shape, result in zip(described, shapes, results, strict=True):
             _require(name == "" or name in DECIDED_BY, f"unknown decision {name!r}")
@@ -253,7 +254,7 @@ class _Reader:
         dtypes = {name: dtype for name, dtype, _ in described}
         _require(len(dtypes) == len(described), "a name twice")
         flat = self._array("differentiated", np.dtype("int64"))
-        parts = _split(flat, [size_of(shape) for _, _, shape in described])
+        parts = _split(flat, [prod(shape) for _, _, shape in described])
         origins = {}
         for (name, dtype, shape), part in zip(described, parts, strict=True):
             _require(bool(np.all(part != CONSTANT)) and self._ready(dtype, part) == 0, f"{name} is no argument")
@@ -285,7 +286,7 @@ def _integer(value: Any, *, negative: bool = False) -> int:
 
 def _shape(sizes: Any) -> tuple[int, ...]:
     shape = tuple(_integer(size) for size in sizes)
-    _require(len(shape) <= 32 and size_of(shape) <= MAX_SIZE, f"shape {shape} is too large")
+    _require(len(shape) <= 32 and prod(shape) <= MAX_SIZE, f"shape {shape} is too large")
     return shape
 
 

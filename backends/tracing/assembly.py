@@ -5,6 +5,7 @@ Frameworks compute with arrays and not with entries: each block is one flat arra
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -26,6 +27,18 @@ class Sources(NamedTuple):
     constants: np.ndarray | None
 
 
+class ArraysOf(NamedTuple):
+    """The arrays of a framework.
+
+    Attributes:
+        made: makes one of an array of NumPy's.
+        joined: makes one of several flat ones, one after the other.
+    """
+
+    made: Callable[[np.ndarray], Any]
+    joined: Callable[[list[Any]], Any]
+
+
 class Assembly:
     """How the operands of a recorded program are put together from whole blocks.
 
@@ -33,6 +46,7 @@ class Assembly:
     """
 
     def __init__(self, model: Traced) -> None:
+        self._model = model
         self.blocks = model.blocks
         self._by_dtype: dict[np.dtype, tuple[Any, Any]] = {}
         for dtype in ENTRY_DTYPES:
@@ -67,6 +81,36 @@ class Assembly:
         constants = None if operand.constants is None else operand.constants.reshape(-1)[~is_entry]
         total = int(offsets[-1]) + np.count_nonzero(~is_entry)
         return Sources(blocks, None if np.array_equal(index, np.arange(total)) else index, constants)
+
+    def carried_out(self, arguments: list[Any], functions: Mapping[str, Callable[..., Any]], arrays: ArraysOf) -> Any:
+        """Carries the program out, operation by operation.
+
+        Args:
+            arguments: the arguments' blocks, flat.
+            functions: the framework's, by the primitive.
+            arrays: how the framework makes an array of NumPy's, and how it joins several.
+
+        Returns:
+            The loss, one number of the framework's.
+        """
+        blocks = list(arguments)
+        taken: dict[int, Any] = {}
+
+        def take(operand: Operand) -> Any:
+            if id(operand) not in taken:
+                positions, places, constants = self.sources(operand)
+                parts = [blocks[position] for position in positions]
+                parts += [] if constants is None else [arrays.made(constants)]
+                flat = parts[0] if len(parts) == 1 else arrays.joined(parts)
+                flat = flat if places is None else flat[arrays.made(places)]
+                taken[id(operand)] = flat.reshape(operand.shape)
+            return taken[id(operand)]
+
+        for operation in self._model.operations:
+            result = functions[operation.primitive](*map(take, operation.operands), **operation.parameters)
+            blocks.append(result.reshape(-1))
+        block, place = self.position(self._model.loss)
+        return blocks[block][place]
 
     def position(self, entry: Entry) -> tuple[int, int]:
         """The block that holds an entry, and the place in it."""

@@ -207,7 +207,7 @@ class Exchange:
                 continue
             made = self.visit(one, f"{path}.{name}")
             if made is not one or is_class:
-                self._undo.append(partial(_write, write, owner, name, one))
+                self._undo.append(partial(write, owner, name, one))
             if made is not one:
                 write(owner, name, made)
 
@@ -299,10 +299,6 @@ class Exchange:
 def _refill(container: Any, fill: Callable[[Any], object], with_what: Any) -> None:
     container.clear()
     fill(with_what)
-
-
-def _write(write: Callable[..., Any], owner: Any, name: str, value: Any) -> None:
-    write(owner, name, value)
 
 
 def _base(array: np.ndarray) -> np.ndarray:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..models.traced import CONSTANT, Block, Operand, Traced
+from ..models.traced import CONSTANT, Block, Entry, Operand, Traced
 
 Marks = dict[np.dtype, np.ndarray]  # by dtype, of every entry
 
@@ -30,7 +30,7 @@ def pruned(model: Traced, fragile: Collection[int] | None = None) -> Traced:
         >>> len(model.operations), len(pruned(model).operations)
         (3, 2)
     """
-    needed = _needed(model)
+    needed = entries_behind(model, model.loss)
     is_kept = [bool(needed[one.dtype][one.start : one.stop].any()) for one in model.operations]
     before = np.concatenate([[0], np.cumsum(is_kept)])  # how many of the first operations are kept
     changed: dict[int, Operand] = {}  # an operand that several take stays one
@@ -66,14 +66,22 @@ def needed_arguments(model: Traced, origins: Mapping[str, tuple[np.dtype, np.nda
     Returns:
         Their names.
     """
-    needed = _needed(model)
+    needed = entries_behind(model, model.loss)
     return [name for name, (dtype, origin) in origins.items() if needed[dtype][origin].any()]
 
 
-def _needed(model: Traced) -> Marks:
-    """On which entries the loss depends."""
+def entries_behind(model: Traced, entry: Entry) -> Marks:
+    """On which entries one depends, and itself.
+
+    Args:
+        model: the recording.
+        entry: of it.
+
+    Returns:
+        By dtype, whether the entry of each number is one.
+    """
     marks = {dtype: np.zeros(size, bool) for dtype, size in model.sizes.items()}
-    marks[model.loss.dtype][model.loss.number] = True
+    marks[entry.dtype][entry.number] = True
     for operation in reversed(model.operations):
         if marks[operation.dtype][operation.start : operation.stop].any():
             for operand in operation.operands:

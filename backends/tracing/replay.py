@@ -14,6 +14,7 @@ import numpy as np
 
 from ..models.traced import CONSTANT, Entry, Operand, Operation, Traced
 from .primitives import PRIMITIVES
+from .pruning import entries_behind
 
 Rows = dict[np.dtype, np.ndarray]  # by dtype, the value of every entry, with a place 0 for `CONSTANT`
 
@@ -175,7 +176,7 @@ class Replay:
         operations, functions = self._model.operations, self._functions
         adjoints = {dtype: functions.row(size, dtype) for dtype, size in self._model.sizes.items()}
         adjoints[entry.dtype][..., entry.number] = functions.constants(1.0)[()]
-        reached = self._needed(entry)
+        behind = entries_behind(self._model, entry)
         pending: dict[int, Any] = {}  # derivatives of operands, until all who take them have been passed
         waiting: dict[int, list[Operand]] = {}  # operands, by the operation after which their entries are there
 
@@ -186,7 +187,7 @@ class Replay:
         for number in range(len(operations), 0, -1):
             pass_on(number)
             operation = operations[number - 1]
-            if number not in reached:
+            if not behind[operation.dtype][operation.start : operation.stop].any():
                 continue
             functions.operation = number
             result = slice(operation.start, operation.stop)
@@ -210,19 +211,6 @@ class Replay:
                 part = rule(self._functions, g, y, *operands, **operation.parameters)
                 parts.append((operand, self._summed(part, operand.shape)))
         return parts
-
-    def _needed(self, entry: Entry) -> set[int]:
-        """The numbers, from 1, of the operations on which an entry depends."""
-        needed: set[int] = set()
-        marks = {dtype: np.zeros(size, bool) for dtype, size in self._model.sizes.items()}
-        marks[entry.dtype][entry.number] = True
-        for number in range(len(self._model.operations), 0, -1):
-            operation = self._model.operations[number - 1]
-            if marks[operation.dtype][operation.start : operation.stop].any():
-                needed.add(number)
-                for operand in operation.operands:
-                    marks[operand.dtype][operand.origin.reshape(-1)] = True
-        return needed
 
     def _flat(self, values: Any) -> Any:
         return np.reshape(values, (*self._functions.leading, -1))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -16,7 +15,7 @@ from ..frameworks.jax_isolation import isolated
 from ..interface import Evaluation
 from ..models.traced import CONSTANT, Traced
 from ..problems import Problem
-from .assembly import Assembly
+from .assembly import ArraysOf, Assembly
 from .trace import arguments_of, gradients_of
 
 FUNCTIONS: dict[str, Callable[..., Array]] = {
@@ -68,22 +67,5 @@ def differentiate(problem: Problem) -> Evaluation:
 
 
 def _loss(model: Traced, leaves: list[Array]) -> Array:
-    assembly = Assembly(model)
-    arrays = list(leaves)
-    taken: dict[int, Array] = {}
-
-    def take(operand: Any) -> Array:
-        if id(operand) not in taken:
-            blocks, places, constants = assembly.sources(operand)
-            parts = [arrays[block] for block in blocks]
-            parts += [] if constants is None else [jnp.asarray(constants)]
-            flat = parts[0] if len(parts) == 1 else jnp.concatenate(parts)
-            flat = flat if places is None else flat[places]
-            taken[id(operand)] = flat.reshape(operand.shape)
-        return taken[id(operand)]
-
-    for operation in model.operations:
-        result = FUNCTIONS[operation.primitive](*map(take, operation.operands), **operation.parameters)
-        arrays.append(result.reshape(-1))
-    block, place = assembly.position(model.loss)
-    return arrays[block][place]
+    loss: Array = Assembly(model).carried_out(leaves, FUNCTIONS, ArraysOf(jnp.asarray, jnp.concatenate))
+    return loss

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import torch
@@ -13,7 +12,7 @@ from ..frameworks.torch_isolation import in_one_thread, isolated
 from ..interface import Evaluation
 from ..models.traced import CONSTANT, Traced
 from ..problems import Problem
-from .assembly import Assembly
+from .assembly import ArraysOf, Assembly
 from .trace import arguments_of, gradients_of
 
 DTYPES = {np.dtype("float64"): torch.float64, np.dtype("float32"): torch.float32}
@@ -66,22 +65,5 @@ def differentiate(problem: Problem) -> Evaluation:
 
 
 def _loss(model: Traced, leaves: list[Tensor]) -> Tensor:
-    assembly = Assembly(model)
-    arrays = list(leaves)
-    taken: dict[int, Tensor] = {}
-
-    def take(operand: Any) -> Tensor:
-        if id(operand) not in taken:
-            blocks, places, constants = assembly.sources(operand)
-            parts = [arrays[block] for block in blocks]
-            parts += [] if constants is None else [torch.tensor(constants)]
-            flat = parts[0] if len(parts) == 1 else torch.cat(parts)
-            flat = flat if places is None else flat[torch.tensor(places)]
-            taken[id(operand)] = flat.reshape(operand.shape)
-        return taken[id(operand)]
-
-    for operation in model.operations:
-        result = FUNCTIONS[operation.primitive](*map(take, operation.operands), **operation.parameters)
-        arrays.append(result.reshape(-1))
-    block, place = assembly.position(model.loss)
-    return arrays[block][place]
+    loss: Tensor = Assembly(model).carried_out(leaves, FUNCTIONS, ArraysOf(torch.tensor, torch.cat))
+    return loss

@@ -110,6 +110,11 @@ class Floats:
         self.largest: float | None = None
         self._leaf = leaf
 
+    @property
+    def is_recorded(self) -> bool:
+        """Whether it was a recorded function that was computed in these numbers."""
+        return self.largest is not None
+
     def leaf(self, values: np.ndarray) -> Array:
         if type(values) is not np.ndarray:  # it has been made into one already
             return values

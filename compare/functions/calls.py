@@ -37,7 +37,7 @@ def named_arguments(
         {'w': 1, 'argument1': 2, 'argument2': 3, '**x': 4}
     """
     _require_taken(function, arguments, options or {})
-    parameters = [one for one in _parameters(function) if one.kind is not Parameter.KEYWORD_ONLY]
+    parameters = [one for one in parameters_of(function) if one.kind is not Parameter.KEYWORD_ONLY]
     named = {}
     for number, value in enumerate(arguments):
         parameter = parameters[number] if number < len(parameters) else None
@@ -63,7 +63,7 @@ def arguments_for(definition: Function, given: Mapping[str, Any]) -> dict[str, A
         {'weights': 1, 'inputs': 2}
     """
     by_name = {name.removeprefix(BY_NAME): value for name, value in given.items()}
-    parameters = _parameters(definition)
+    parameters = parameters_of(definition)
     if any(parameter.kind in (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD) for parameter in parameters):
         return dict(given)
     needed = [parameter.name for parameter in parameters if parameter.default is Parameter.empty]
@@ -127,7 +127,7 @@ def shown(function: Function) -> str:
         'arguments_for(definition, given)'
     """
     stars: dict[Any, str] = {Parameter.VAR_POSITIONAL: "*", Parameter.VAR_KEYWORD: "**"}
-    return f"{name_of(function)}({', '.join(stars.get(one.kind, '') + one.name for one in _parameters(function))})"
+    return f"{name_of(function)}({', '.join(stars.get(one.kind, '') + one.name for one in parameters_of(function))})"
 
 
 def _require_taken(function: Function, arguments: Sequence[Any], options: Mapping[str, Any]) -> None:
@@ -141,7 +141,13 @@ def _require_taken(function: Function, arguments: Sequence[Any], options: Mappin
         raise DerivationError(f"{shown(function)} is called with {given}: {error}") from None
 
 
-def _parameters(function: Function) -> list[Parameter]:
+def parameters_of(function: Function) -> list[Parameter]:
+    """A function's parameters; none where Python does not know them.
+
+    Example:
+        >>> [parameter.name for parameter in parameters_of(lambda w, x: 0.0)]
+        ['w', 'x']
+    """
     if isinstance(function, partial) and function.func is _with_cotangent:
         function = function.args[0]
     try:
@@ -151,4 +157,4 @@ def _parameters(function: Function) -> list[Parameter]:
 
 
 def _number_of_parameters(function: Function) -> int:
-    return sum(parameter.kind is not Parameter.KEYWORD_ONLY for parameter in _parameters(function))
+    return sum(parameter.kind is not Parameter.KEYWORD_ONLY for parameter in parameters_of(function))

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from ...backends import Backend, MissingFrameworkError, RequestError, get_backend
+from ...backends import Backend, RequestError, load_backends
 from ...backends.errors import DerivationError, first_line
+from ...backends.registry import ENGINES
 from ...backends.tracing.recorder import NotRecordableError
 from ..check.repetition import asked_twice
 from ..check.results import Asked, Check
@@ -41,10 +42,11 @@ def check_gradients(
 ) -> Check:
     """Judges a function in NumPy that returns a loss and its gradients. Its own loss is the truth.
 
-    The function runs as it stands: twice on each set of numbers, and once on arrays that remember what is done to them.
-    What was recorded is differentiated by gradparity's own rules, enclosed in balls if `python-flint` is installed, and
-    differentiated by PyTorch and JAX if they are. After its arguments as they are, it is asked with zeros and with
-    large numbers in the arrays that are differentiated by. Whatever it can reach is afterwards as it was.
+    The function runs as it stands. It is asked twice on each set of numbers, and runs once on arrays that remember what
+    is done to them, and some times beside, to make sure that these can be trusted. What was recorded is differentiated
+    by gradparity's own rules, enclosed in balls if `python-flint` is installed, and differentiated by PyTorch and JAX
+    if they are. After its arguments as they are, it is asked with zeros and with large numbers in the arrays that are
+    differentiated by. Whatever it can reach is afterwards as it was.
 
     Args:
         function: `function(*arguments) -> (loss, gradients)`, or with more after these. The gradients are a dict by the
@@ -257,17 +259,13 @@ def _special(recorded: Recorded, setting: Setting) -> Iterator[Setting]:
 
 def _engines(operations: int, *, all_of_them: bool) -> tuple[dict[str, Backend], list[str]]:
     """Who differentiates the recording: JAX, which takes long to compile, only the first one."""
-    engines: dict[str, Backend] = {}
-    notes = []
-    for name in ("tape", "torch", "jax") if all_of_them else ("tape", "torch"):
-        if name == "jax" and operations > MOST_FOR_JAX:
-            notes.append(f"JAX was not asked: {operations} operations, and it compiles at most {MOST_FOR_JAX} here")
-            continue
-        try:
-            engines[name] = get_backend(name)
-        except MissingFrameworkError as error:
-            notes.append(str(error))
-    return engines, notes
+    names = [name for name in ENGINES if all_of_them or name != "jax"]
+    left_out = []
+    if "jax" in names and operations > MOST_FOR_JAX:
+        names.remove("jax")
+        left_out = [f"JAX was not asked: {operations} operations, and it compiles at most {MOST_FOR_JAX} here"]
+    engines, missing = load_backends(names)
+    return engines, [*missing, *left_out]
 
 
 def _matched(recorded: Recorded) -> Iterator[str]:

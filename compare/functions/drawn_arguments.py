@@ -19,7 +19,7 @@ import numpy as np
 from ...backends import InvalidProblemError, RequestError
 from ...backends.errors import DerivationError, describe_error
 from ...backends.npz_files import read_npz
-from .calls import Function, name_of, named_arguments, shown
+from .calls import Function, name_of, named_arguments, parameters_of, shown
 from .own_function import Setting
 
 DRAWS = "arguments"  # the function that draws them, if the file has one of this name
@@ -122,8 +122,6 @@ def in_dtype(value: Any, dtype: str) -> Any:
 
 
 def _names(function: Function) -> list[str]:
-    try:
-        parameters = signature(function).parameters.values()
-    except (TypeError, ValueError):
-        return []
-    return [one.name for one in parameters if one.kind not in (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)]
+    return [
+        one.name for one in parameters_of(function) if one.kind not in (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)
+    ]

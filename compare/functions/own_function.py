@@ -121,9 +121,7 @@ class OwnFunction:
         """
         with self._called_with(setting) as given:
             returned = self._call(given)
-            program = self._definition or self._function
-            arguments = given if self._definition is None else arguments_for(self._definition, given)
-            traced = TracedLoss(program, arguments, self._loss)
+            traced = TracedLoss(*self._defining(given), self._loss)
             shapes = {name: array.shape for name, array in returned.gradients.items()}
             paths = match(shapes, traced.shapes, self._wrt, arguments=traced.arguments, needed=traced.needed)
             recording = traced.as_problem(paths)
@@ -163,15 +161,19 @@ class OwnFunction:
             yield given
             return
         ordinary = next(iter(self._recorded.values()))
-        program = self._definition or self._function
-        arguments = given if self._definition is None else arguments_for(self._definition, given)
         changed = {
             path: CHANGES[setting.change](np.asarray(ordinary.problem.params[name]))
             for name, path in ordinary.paths.items()
             if setting.array in ("", name)
         }
-        with exchanged(program, arguments, None, tuple(changed), changed) as (_, made):
+        with exchanged(*self._defining(given), None, tuple(changed), changed) as (_, made):
             yield made if self._definition is None else given
+
+    def _defining(self, given: Mapping[str, Any]) -> tuple[Function, Mapping[str, Any]]:
+        """The program whose loss is the right one, and what it is called with."""
+        if self._definition is None:
+            return self._function, given
+        return self._definition, arguments_for(self._definition, given)
 
     def _call(self, given: Mapping[str, Any]) -> Returned:
         """One call, with the results in NumPy, in arrays of their own."""

@@ -48,12 +48,12 @@ class OwnRequests:
             names = header["params"]
             made = [dict(zip(names, arrays, strict=False)), *arrays[len(names) :]]
             return self._with(function, definition, header, lambda setting: named_arguments(function, made))
-        arguments = header["arguments"] or _arguments_beside(header["target"], function)
+        arguments = header["arguments"]
         if arguments.endswith(".npz"):
             fixed = from_npz(function, Path(arguments))
             given = in_dtype(fixed, header["dtype"]) if header["dtype"] else fixed
             return self._with(function, definition, header, lambda setting: given)
-        draw = load_function(arguments)
+        draw = load_function(arguments) if arguments else _drawn_beside(header["target"], function)
         described = self._with(function, definition, header, drawn(function, draw, header["dtype"]))
         return described | {"is_drawn": True, "sizes": sizes_of(draw)}
 
@@ -72,19 +72,17 @@ class OwnRequests:
         return {"name": self._own.name, "definition": name, "is_drawn": False, "sizes": {}, "notes": list(notes)}
 
 
-def _arguments_beside(target: str, function: Function) -> str:
+def _drawn_beside(target: str, function: Function) -> Function:
     """The function `arguments` of the file that holds a function."""
     source = target.rpartition(":")[0]
-    beside = f"{source}:{DRAWS}"
     try:
-        load_function(beside)
+        return load_function(f"{source}:{DRAWS}")
     except UnknownNameError:
         raise RequestError(
             f"nothing says what {shown(function)} is called with: give --arguments FILE.py:FUNCTION, which draws them "
             f"from a NumPy generator, or --arguments FILE.npz, or --system NAME of a network; or write {DRAWS}(rng) "
             f"beside it"
         ) from None
-    return beside
 
 
 def setting_from(fields: Mapping[str, Any]) -> Setting:

@@ -204,7 +204,7 @@ def measure_definition(
     with np.errstate(all="ignore"):
         exact = Floats(dtype)
         spreads = _Spreads(blocks_in(exact)[0])
-        kinks = Kinks(exact.relu_arguments, at_zero=exact.largest is not None)
+        kinks = Kinks(exact.relu_arguments, at_zero=exact.is_recorded)
         branches, borders = Kinks(exact.margins), Kinks(exact.borders, at_zero=True)
         largest = 0.0
         beside = 1 if sum(array.size for array in spreads.baseline.values()) > LARGE else probes
