@@ -29,7 +29,7 @@ SMALL_COMMANDS = [
     "compare elman-softmax --seed 0 --certify",
     "compare elman-softmax --seed 0 --steps 3 --learning-rate 0.1",
     "compare --data digits --data sunspots --seed 0 --dtype float64",
-    f"check {ROOT}/tests/programs.py:elman --seed 0 --ordinary-only --svg check.svg",
+    f"check {ROOT}/tests/programs.py:elman --system elman-softmax --seed 0 --ordinary-only --svg check.svg",
     "bench --quick --size 2,3,4,5 --cell rnn --dtype float64 --rounds 1 --plot b.svg --json b.json --log b.jsonl",
     "bench --quick --size 2,3,4,5 --cell rnn --dtype float64 --rounds 1 --against b.json",
     "sweep --problems 12 --jobs 1 --log sweep.jsonl",

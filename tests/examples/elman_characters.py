@@ -3,7 +3,8 @@
 It reads a short text in chunks, carries the state from one chunk to the next, learns by Adagrad to predict the next
 character, and writes a few lines of its own at the end. Vectors are columns; there is no batch.
 
-One line of its gradient is wrong: `gradparity check tests/examples/elman_characters.py:gradients` says which.
+One line of its gradient is wrong, and this says which:
+`gradparity check tests/examples/elman_characters.py:gradients --system elman-softmax`.
 """
 
 import numpy as np
