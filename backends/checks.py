@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 
-from .errors import InvalidProblemError, first_line, unknown_name
+from .errors import InvalidProblemError, first_line, printable, unknown_name
 
 DTYPES = ("float64", "float32")
 
@@ -140,3 +141,33 @@ def as_array(name: str, value: object) -> np.ndarray[Any, Any]:
     if array.dtype.kind not in "fiub":
         raise InvalidProblemError(f"{name} is {array.dtype}, expected an array of numbers")
     return array.astype(array.dtype.newbyteorder("="), copy=False)
+
+
+def plain_values(text: str) -> Any:
+    """What a JSON text holds.
+
+    Args:
+        text: of any origin.
+
+    Returns:
+        Its values.
+
+    Raises:
+        ValueError: it is no JSON, or has a name twice.
+        RecursionError: it is nested too deeply.
+
+    Example:
+        >>> plain_values('{"cell": "lstm", "cell": "gru"}')
+        Traceback (most recent call last):
+        ValueError: 'cell' stands in it twice, expected every name once
+    """
+    return json.loads(text, object_pairs_hook=_by_name)
+
+
+def _by_name(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    named = dict(pairs)
+    if len(named) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"{printable(repr(twice))} stands in it twice, expected every name once")
+    return named

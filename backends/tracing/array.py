@@ -16,46 +16,48 @@ from .keywords import bound
 from .places import current_place
 from .recorder import IMPLEMENTED, active, name_of, note, refused
 
+PROBED = ("__array", "__buffer__")  # what NumPy asks any object for, to find out whether it is an array
+
 
 class RecordedArray:
     """An array of a program that is being recorded.
 
     Attributes:
-        data: the numbers.
+        numbers: what they are.
         origin: the entries of the recording that they are; `CONSTANT` where a number depends on no argument.
         is_scalar: whether it stands for a number of NumPy's, which `+=` replaces and does not change.
         is_weak: whether it stands for a number of Python's, which takes the dtype of what it meets.
     """
 
-    __slots__ = ("data", "is_scalar", "is_weak", "origin")
+    __slots__ = ("is_scalar", "is_weak", "numbers", "origin")
     __array_priority__ = 1000.0
 
-    def __init__(self, data: Any, origin: Any, *, is_weak: bool = False) -> None:
-        self.is_scalar = not isinstance(data, np.ndarray)
+    def __init__(self, numbers: Any, origin: Any, *, is_weak: bool = False) -> None:
+        self.is_scalar = not isinstance(numbers, np.ndarray)
         self.is_weak = is_weak
-        self.data = np.array(data) if self.is_scalar else data
+        self.numbers = np.array(numbers) if self.is_scalar else numbers
         self.origin = np.array(origin, "int64") if self.is_scalar else origin
 
     # What it is
 
-    shape = property(lambda self: self.data.shape, lambda self, shape: self._set_shape(shape))
-    dtype = property(lambda self: self.data.dtype)
-    ndim = property(lambda self: self.data.ndim)
-    size = property(lambda self: self.data.size)
-    nbytes = property(lambda self: self.data.nbytes)
-    itemsize = property(lambda self: self.data.itemsize)
-    strides = property(lambda self: self.data.strides)
-    flags = property(lambda self: self.data.flags)
-    T = property(lambda self: RecordedArray(self.data.T, self.origin.T) if self.ndim else self)
-    mT = property(lambda self: RecordedArray(self.data.mT, self.origin.mT))  # noqa: N815 # as in NumPy
+    shape = property(lambda self: self.numbers.shape, lambda self, shape: self._set_shape(shape))
+    dtype = property(lambda self: self.numbers.dtype)
+    ndim = property(lambda self: self.numbers.ndim)
+    size = property(lambda self: self.numbers.size)
+    nbytes = property(lambda self: self.numbers.nbytes)
+    itemsize = property(lambda self: self.numbers.itemsize)
+    strides = property(lambda self: self.numbers.strides)
+    flags = property(lambda self: self.numbers.flags)
+    T = property(lambda self: RecordedArray(self.numbers.T, self.origin.T) if self.ndim else self)
+    mT = property(lambda self: RecordedArray(self.numbers.mT, self.origin.mT))  # noqa: N815 # as in NumPy
     real = property(lambda self: self)
-    imag = property(lambda self: constant(np.zeros_like(self.data)))
+    imag = property(lambda self: constant(np.zeros_like(self.numbers)))
     flat = property(lambda self: Flat(self))
 
     @property
     def base(self) -> Any:
         """What it is a view of; None of an array of its own."""
-        return self.data.base
+        return self.numbers.base
 
     @property
     def is_constant(self) -> bool:
@@ -65,14 +67,22 @@ class RecordedArray:
     @property
     def value(self) -> Any:
         """The plain numbers: an array, or a number of NumPy's or Python's."""
-        return self.data.item() if self.is_weak else self.data[()] if self.is_scalar else self.data
+        return self.numbers.item() if self.is_weak else self.numbers[()] if self.is_scalar else self.numbers
 
     def _set_shape(self, shape: Any) -> None:
-        self.data.shape = shape
+        self.numbers.shape = shape
         self.origin.shape = shape
 
+    def __getattr__(self, name: str) -> Any:
+        if name in self.__slots__:  # not there yet, as while it is unpickled
+            raise AttributeError(name)
+        kind = float if self.is_weak else np.float64 if self.is_scalar else np.ndarray
+        if hasattr(kind, name) and not name.startswith(PROBED):
+            raise refused(f".{name} of a recorded array cannot be followed")
+        raise AttributeError(f"'{kind.__name__}' object has no attribute '{name}'")
+
     def __len__(self) -> int:
-        return len(self.data)
+        return len(self.numbers)
 
     def __iter__(self) -> Iterator[Any]:
         if not self.ndim:
@@ -80,7 +90,7 @@ class RecordedArray:
         return (self[index] for index in range(len(self)))
 
     def __copy__(self) -> RecordedArray:
-        return RecordedArray(self.data.copy(), self.origin.copy()) if not self.is_scalar else self
+        return RecordedArray(self.numbers.copy(), self.origin.copy()) if not self.is_scalar else self
 
     def __deepcopy__(self, memo: Any) -> RecordedArray:
         return self.__copy__()
@@ -118,14 +128,14 @@ class RecordedArray:
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray:
         if self.is_constant:
-            return np.array(self.data, dtype=dtype)
+            return np.array(self.numbers, dtype=dtype)
         raise refused("an array of recorded numbers would become a plain one here, and lose its derivative")
 
     # Parts of it
 
     def __getitem__(self, index: Any) -> RecordedArray:
         index = plain_index(index)
-        return RecordedArray(self.data[index], self.origin[index])
+        return RecordedArray(self.numbers[index], self.origin[index])
 
     def __setitem__(self, index: Any, value: Any) -> None:
         if self.is_scalar:
@@ -134,17 +144,20 @@ class RecordedArray:
         source = as_recorded(value)
         if not source.is_constant and source.dtype != self.dtype:
             source = IMPLEMENTED["cast"](source, self.dtype)
-        self.data[index] = source.data if source.ndim else source.data[()]
+        self.numbers[index] = source.numbers if source.ndim else source.numbers[()]
         self.origin[index] = source.origin if source.ndim else source.origin[()]
 
     # What is computed of it
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, out: Any = None, **options: Any) -> Any:
         key = ufunc if method == "__call__" else (ufunc, method)
-        implementation = IMPLEMENTED.get(key)
+        implementation = IMPLEMENTED.get(key) or IMPLEMENTED["of SciPy"](key)
         if implementation is None:
-            implementation = _unknown(ufunc if method == "__call__" else getattr(ufunc, method), name_of(ufunc))
-        where = options.pop("where", True)
+            called = ufunc if method == "__call__" else getattr(ufunc, method)
+            implementation = _unknown(called, name_of(ufunc) if called is ufunc else f"{name_of(ufunc)}.{method}")
+        if method in ("reduce", "accumulate"):
+            options.setdefault("axis", 0)
+        where = options.pop("where", True) if method == "__call__" else True
         options = {name: option for name, option in options.items() if name not in ("casting", "order", "subok")}
         result = implementation(*inputs, **options)
         if where is not True:
@@ -168,7 +181,7 @@ class Flat:
         self._array = array
 
     def __getitem__(self, index: Any) -> RecordedArray:
-        return RecordedArray(self._array.data.flat[index], self._array.origin.flat[index])
+        return RecordedArray(self._array.numbers.flat[index], self._array.origin.flat[index])
 
     def __setitem__(self, index: Any, value: Any) -> None:
         places = np.unravel_index(np.arange(self._array.size)[index], self._array.shape)
@@ -239,7 +252,7 @@ def as_recorded(value: Any) -> Any:
     array = np.asarray(value)
     if array.dtype.kind not in "fiub":
         raise refused(f"{array.dtype} is not recorded, expected floating-point numbers, integers or truth values")
-    return RecordedArray(array, np.zeros(array.shape, "int64"))
+    return RecordedArray(array, same_layout(array, CONSTANT))
 
 
 def is_recorded(value: Any) -> bool:
@@ -275,7 +288,7 @@ def operand(array: RecordedArray) -> Operand:
     """
     if array.dtype not in ENTRY_DTYPES:
         raise refused(f"{array.dtype} is not recorded, expected float64 or float32")
-    return active().operand(array.data, array.origin)
+    return active().operand(array.numbers, array.origin)
 
 
 def decide(function: Any, *arrays: Any, **arguments: Any) -> Any:
@@ -305,7 +318,7 @@ def written(out: Any, result: Any) -> Any:
 
 
 def _as_float(array: RecordedArray) -> RecordedArray:
-    return RecordedArray(array.data.astype("float64"), array.origin)
+    return RecordedArray(array.numbers.astype("float64"), array.origin)
 
 
 def _unknown(function: Any, name: str) -> Any:

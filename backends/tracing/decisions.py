@@ -58,7 +58,8 @@ def margins(decision: Decision, operands: list[Any]) -> Margins | None:
         matters = decision.operands[0].origin != CONSTANT
         return Margins(operands[0], lambda signs: bool(np.all(of_sign(signs) == result)), matters)
     if decision.function in ORDERS:
-        values = ORDERS[decision.function](operands[0], result, decision.arguments.get("axis"))
+        axis = decision.arguments.get("axis", -1 if decision.function is np.argsort else None)
+        values = ORDERS[decision.function](operands[0], result, axis)
         return Margins(values, _none_negative, np.ones(np.shape(values), bool))
     if decision.function in STEPS:
         low, high = STEPS[decision.function](result)

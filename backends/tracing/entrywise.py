@@ -20,6 +20,7 @@ from .array import (
     same_layout,
 )
 from .movement import to_dtype
+from .own_values import composed, with_values_of
 from .places import current_place
 from .recorder import IMPLEMENTED, active, implements, name_of, refused
 
@@ -35,7 +36,6 @@ RECORDED = {  # by NumPy's function, the primitive
     },
     np.fabs: "absolute",
     np.float_power: "power",
-    np.fmax: "maximum",
 }
 DECIDED = (
     *(np.less, np.less_equal, np.greater, np.greater_equal, np.equal, np.not_equal),
@@ -68,7 +68,7 @@ def computed(primitive: str, result: Any, *arrays: RecordedArray, entrywise: boo
         one = to_dtype(array, values.dtype) if primitive != "cast" else array
         if entrywise and one.ndim < values.ndim:
             axes = (None,) * (values.ndim - one.ndim)
-            one = RecordedArray(one.data[(*axes, ...)], one.origin[(*axes, ...)])
+            one = RecordedArray(one.numbers[(*axes, ...)], one.origin[(*axes, ...)])
         operands.append(operand(one))
     origin = active().record(primitive, tuple(operands), values, current_place(), **parameters)
     if not isinstance(result, np.ndarray):
@@ -79,7 +79,7 @@ def computed(primitive: str, result: Any, *arrays: RecordedArray, entrywise: boo
 @implements("cast")
 def cast(array: RecordedArray, dtype: Any) -> RecordedArray:
     """The numbers rounded to, or widened to, another dtype."""
-    result = array.data.astype(dtype)
+    result = array.numbers.astype(dtype)
     made: RecordedArray = computed(
         "cast", result[()] if array.is_scalar else result, array, entrywise=False, dtype=np.dtype(dtype)
     )
@@ -134,16 +134,39 @@ for _function in PLAIN:
     IMPLEMENTED[_function] = lambda array, _function=_function, **options: boxed(_function(plain(array)))
 
 
+@implements(np.real)
+def real(array: Any) -> Any:
+    """The array itself."""
+    return as_recorded(array)
+
+
 @implements(np.positive, np.conjugate)
 def positive(array: Any) -> Any:
     """The same numbers, as an array of their own."""
     return array.copy()
 
 
-@implements(np.minimum, np.fmin)
+@composed(np.minimum)
 def minimum(one: Any, other: Any) -> Any:
     """The smaller one: −max(−a, −b)."""
     return -np.maximum(-as_typed(one), -as_typed(other))
+
+
+@composed(np.fmax)
+def fmax(one: Any, other: Any) -> Any:
+    """The larger one, or the one that is a number."""
+    return _of_numbers(np.maximum, one, other)
+
+
+@composed(np.fmin)
+def fmin(one: Any, other: Any) -> Any:
+    """The smaller one, or the one that is a number."""
+    return _of_numbers(np.minimum, one, other)
+
+
+def _of_numbers(function: Any, one: Any, other: Any) -> Any:
+    one, other = (np.where(np.isnan(plain(a)), b, a) for a, b in ((one, other), (other, one)))
+    return function(one, other)
 
 
 def as_typed(value: Any) -> Any:
@@ -151,35 +174,60 @@ def as_typed(value: Any) -> Any:
     return value if is_recorded(value) or isinstance(value, (int, float)) else plain(value)
 
 
-@implements(np.remainder)
+@composed(np.remainder)
 def remainder(one: Any, other: Any) -> Any:
     """a − b ⌊a / b⌋."""
     return one - other * np.floor(one / other)
 
 
-@implements(np.floor_divide)
+@composed(np.fmod)
+def fmod(one: Any, other: Any) -> Any:
+    """What is left of a after division by b, with the sign of a."""
+    return one - other * np.trunc(one / other)
+
+
+@composed(np.divmod)
+def divmod_of(one: Any, other: Any) -> tuple[Any, Any]:
+    """⌊a / b⌋ and what is left."""
+    return floor_divide(one, other), remainder(one, other)
+
+
+@composed(np.modf)
+def modf(array: Any) -> tuple[Any, Any]:
+    """What is behind the point, and what before it."""
+    whole = np.trunc(array)
+    return array - whole, whole
+
+
+@composed(np.floor_divide)
 def floor_divide(one: Any, other: Any) -> Any:
     """⌊a / b⌋, which is constant between its jumps."""
     return np.floor(one / other)
 
 
-@implements(np.logaddexp2)
+@composed(np.logaddexp2)
 def logaddexp2(one: Any, other: Any) -> Any:
     """log₂(2ᵃ + 2ᵇ)."""
     two = float(np.log(2))
     return np.logaddexp(one * two, other * two) / two
 
 
-@implements(np.deg2rad, np.radians)
+@composed(np.deg2rad, np.radians)
 def radians(array: Any) -> Any:
     """Degrees as radians."""
     return array * (np.pi / 180)
 
 
-@implements(np.rad2deg, np.degrees)
+@composed(np.rad2deg, np.degrees)
 def degrees(array: Any) -> Any:
     """Radians as degrees."""
     return array * (180 / np.pi)
+
+
+@composed(np.fix)
+def fix(array: Any) -> Any:
+    """Towards 0."""
+    return np.trunc(array)
 
 
 @implements(np.heaviside)
@@ -188,39 +236,40 @@ def heaviside(array: Any, at_zero: Any) -> Any:
     return boxed(plain(decide(np.heaviside, array, at_zero)))
 
 
-@implements(np.copysign)
+@composed(np.copysign)
 def copysign(one: Any, other: Any) -> Any:
     """|a| with the sign of b."""
     return abs(one) * (1 - 2 * plain(decide(np.signbit, other)).astype(float))
 
 
-@implements(np.clip)
-def clip(array: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, max: Any = None, **_: Any) -> Any:
+def _clipped(array: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, max: Any = None) -> Any:
     """Not below the one, and not above the other."""
     low, high = (a_min if min is None else min), (a_max if max is None else max)
-    array = as_recorded(array) if not isinstance(array, RecordedArray) else array
+    array = as_recorded(array)
     if low is not None:
         array = np.maximum(array, low)
     return array if high is None else np.minimum(array, high)
 
 
+def _of_numpy(array: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, max: Any = None) -> Any:
+    """NumPy's own, which has no defaults for both."""
+    return np.clip(array, a_min if min is None else min, a_max if max is None else max)
+
+
+IMPLEMENTED[np.clip] = with_values_of(_of_numpy, _clipped)
+
+
 @implements(np.nan_to_num)
 def nan_to_num(array: Any, copy: Any = True, nan: Any = 0.0, posinf: Any = None, neginf: Any = None) -> Any:
     """Numbers in the place of NaN and the infinities."""
-    values = array.data
+    values = array.numbers
     replaced = np.nan_to_num(values, nan=nan, posinf=posinf, neginf=neginf)
     made = RecordedArray(replaced, np.where(np.isfinite(values), array.origin, CONSTANT))
     return made if copy else array.__setitem__(..., made) or array
 
 
-@implements((np.add, "at"), (np.subtract, "at"))
-def add_at(target: Any, index: Any, values: Any = None) -> None:
-    """Adds at an index, more than once where it occurs more than once."""
-    _at(np.add, target, index, values)
-
-
 def _at(function: Any, target: Any, index: Any, values: Any) -> None:
-    """One round for each time that a place occurs at most."""
+    """Changes an array at an index, more than once where it occurs more than once: one round for each time."""
     if not isinstance(target, RecordedArray):
         raise refused(f"{name_of(function)}.at into an array that was made outside of NumPy's functions")
     places = np.arange(target.size).reshape(target.shape)[plain(index)]
@@ -236,6 +285,7 @@ def _at(function: Any, target: Any, index: Any, values: Any) -> None:
         target[where] = function(target[where], amounts[now])
 
 
-IMPLEMENTED[np.subtract, "at"] = lambda target, index, values: _at(np.subtract, target, index, values)
-IMPLEMENTED[np.multiply, "at"] = lambda target, index, values: _at(np.multiply, target, index, values)
-IMPLEMENTED[np.maximum, "at"] = lambda target, index, values: _at(np.maximum, target, index, values)
+for _function in (np.add, np.subtract, np.multiply, np.divide, np.maximum, np.minimum):
+    IMPLEMENTED[_function, "at"] = lambda target, index, values, _function=_function: _at(
+        _function, target, index, values
+    )

@@ -9,35 +9,44 @@ from __future__ import annotations
 
 import builtins
 import random
-from collections import deque
+from argparse import Namespace
+from collections import ChainMap, OrderedDict, UserDict, UserList, deque
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from functools import partial
+from functools import cached_property, lru_cache, partial
 from pathlib import Path
-from types import CellType, FunctionType, MethodType, ModuleType
+from types import (
+    BuiltinFunctionType,
+    CellType,
+    FunctionType,
+    MappingProxyType,
+    MethodType,
+    ModuleType,
+    SimpleNamespace,
+)
 from typing import Any
 
 import numpy as np
 
 from ..errors import is_authors
-from ..models.traced import ENTRY_DTYPES
-from .array import PlainArray, RecordedArray
-from .array_methods import as_float
-from .float_lists import fill, floats_in
+from .found_arrays import PATH, FoundArrays
+from .holders import attributes_of, cached, floats_in, is_authors_class, is_used_up, lists_in, slots_of
 from .recorder import NotRecordableError
 from .recording import Recording
+from .snapshots import RandomSource, Snapshots
 from .stand_ins import FLOAT, stand_in
 
 ATOMS = (type(None), bool, int, complex, str, bytes, range, slice, type(...), np.dtype, np.integer, np.bool_, Path)
-PATH = str  # how a value is reached, such as `params['W']`
+HOLDERS = (SimpleNamespace, Namespace, UserDict, UserList, ChainMap)  # of Python's library, with attributes
+CACHED = type(lru_cache(abs))
 
 
 class Exchange:
     """What was found, and how it is put back.
 
     Attributes:
-        arrays: by how each is reached first, the floating-point arrays, and the lists of floats as arrays.
-        origins: by the same paths, the numbers of their entries; empty in a run that is not recorded.
+        found: the arrays.
+        snapshots: of all that was found, as it was.
     """
 
     def __init__(
@@ -53,22 +62,20 @@ class Exchange:
             floats: the paths of numbers of Python's that are recorded, too.
             values: by the path, the numbers that an array gets, where nothing is recorded.
         """
-        self.arrays: dict[PATH, np.ndarray] = {}
-        self.origins: dict[PATH, np.ndarray] = {}
+        self._known: dict[int, Any] = {}  # by the identity of what was visited, what stands for it
+        self.snapshots = Snapshots(lambda value: self._known.get(id(value), value))
+        self.found = FoundArrays(self.snapshots, recording, values or {})
         self._recording = recording
         self._floats = frozenset(floats)
-        self._values = values or {}
-        self._module = ""  # whose names are being exchanged
-        self._known: dict[int, Any] = {}  # by the identity of what was visited, what stands for it
-        self._bases: dict[int, tuple[np.ndarray, np.ndarray]] = {}  # by the identity of a base, its copy and entries
-        self._undo: list[Callable[[], object]] = []
         self._alive: list[Any] = []  # so that no identity is given twice
         self._namespaces: set[int] = set()
 
     def visit(self, value: Any, path: PATH) -> Any:
         """What stands for a value; containers and objects are changed in place."""
-        if isinstance(value, (*ATOMS, float)):
-            return self._number(float(value), path) if path in self._floats else value  # type: ignore[arg-type]
+        if isinstance(value, (float, np.floating)):
+            return self.found.number(value, path) if path in self._floats else value
+        if isinstance(value, ATOMS):
+            return value
         if id(value) in self._known:
             return self._known[id(value)]
         self._alive.append(value)
@@ -76,10 +83,10 @@ class Exchange:
         made = self._known[id(value)] = self._visited(value, path)
         return made
 
-    def put_back(self) -> None:
-        """Leaves everything as it was."""
-        while self._undo:
-            self._undo.pop()()
+    def called(self, function: Any) -> None:
+        """Exchanges what a function that is called can reach."""
+        named = isinstance(function, (FunctionType, MethodType, BuiltinFunctionType, partial, type))
+        self.visit(function, "" if named else "self")
 
     def knows_namespace(self, namespace: Mapping[str, Any] | None) -> bool:
         """Whether a module's names have been exchanged."""
@@ -89,33 +96,28 @@ class Exchange:
         match value:
             case np.ndarray():
                 return self._array(value, path)
-            case np.floating():
-                return value
             case dict():
-                self._restore_dict(value)
-                self._in_dict(value, path)
+                self._dict(value, path)
             case list() | deque():
-                saved = list(value)
-                self._undo.append(partial(_refill, value, value.extend, saved))
-                if not (numbers := floats_in(value)).size:
-                    for index, one in enumerate(saved):
-                        value[index] = self.visit(one, f"{path}[{index}]")
-                else:
-                    self._list(value, numbers, path)
-            case set():
-                copy = set(value)
-                self._undo.append(partial(_refill, value, value.update, copy))
+                self._sequence(value, path)
+            case set() | frozenset():
+                if isinstance(value, set):
+                    self.snapshots.of_set(value, path)
+                for one in value:
+                    self.visit(one, f"{path}{{}}")
             case tuple():
                 parts = [self.visit(one, f"{path}[{index}]") for index, one in enumerate(value)]
                 if any(one is not other for one, other in zip(parts, value, strict=True)):
-                    return type(value)(*parts) if hasattr(value, "_fields") else tuple(parts)
-            case np.random.Generator():
-                state = value.bit_generator.state
-                self._undo.append(lambda: setattr(value.bit_generator, "state", state))
-            case np.random.RandomState():
-                self._undo.append(partial(value.set_state, value.get_state()))
-            case random.Random():
-                self._undo.append(partial(value.setstate, value.getstate()))
+                    return tuple.__new__(type(value), parts)
+            case MappingProxyType():
+                items = {name: self.visit(one, f"{path}[{name!r}]") for name, one in value.items()}
+                if any(items[name] is not one for name, one in value.items()):
+                    return MappingProxyType(items)
+            case _ if isinstance(value, RandomSource) and not isinstance(value, random.SystemRandom):
+                self.snapshots.of_random(value, path)
+            case _ if is_used_up(value):
+                kind = type(value).__name__
+                raise NotRecordableError(f"{path} is a {kind}, which a call uses up: give a list instead")
             case _:
                 return self._object(value, path)
         return value
@@ -128,52 +130,83 @@ class Exchange:
             case FunctionType():
                 self._function(value, path)
             case MethodType():
-                self.visit(value.__func__, path)
                 self.visit(value.__self__, "self")
+                self.visit(value.__func__, path)
+            case BuiltinFunctionType():
+                return self._builtin_method(value, path)
             case partial():
-                parts = [self.visit(one, path) for one in (value.func, value.args, value.keywords)]
-                return partial(parts[0], *parts[1], **parts[2])
+                parts = [self.visit(value.func, path), self.visit(value.args, f"{path}args")]
+                options = dict(value.keywords)
+                given = {name: self.visit(one, f"{path}.{name}" if path else name) for name, one in options.items()}
+                if parts[0] is not value.func or parts[1] is not value.args or _is_changed(given, options):
+                    return partial(parts[0], *parts[1], **given)
+            case CACHED():
+                self.visit(value.__wrapped__, path)
+                return cached(value)
             case ModuleType():
                 if is_authors(getattr(value, "__file__", None) or "<"):
                     self.namespace(vars(value))
             case type():
-                if _is_authors_class(value):
-                    self._attributes(value, dict(vars(value)), path)
+                if is_authors_class(value):
+                    self._class(value, path)
             case staticmethod() | classmethod():
-                self.visit(value.__func__, path)
+                function = self.visit(value.__func__, path)
+                return value if function is value.__func__ else type(value)(function)
+            case cached_property():
+                self.visit(value.func, path)
             case property():
                 for function in (value.fget, value.fset):
                     self.visit(function, path)
-            case _ if isinstance(getattr(value, "py_func", None), FunctionType):  # compiled by Numba
-                return self.visit(value.py_func, path) if self._recording is not None else value
-            case _ if _is_authors_class(type(value)):
-                self.visit(type(value), type(value).__name__)
-                self._attributes(value, _own_attributes(value), path)
+            case _ if type(value).__module__.startswith("numba.") and hasattr(value, "py_func"):
+                function = self.visit(value.py_func, path)
+                return value if self._recording is None else function
+            case _ if isinstance(value, HOLDERS) or is_authors_class(type(value)):
+                self._instance(value, path)
         return value
 
     def namespace(self, names: dict[str, Any]) -> None:
         """Exchanges what a module holds."""
         if id(names) in self._namespaces:
             return
-        outer, self._module = self._module, str(names.get("__name__", "")).removeprefix("_gradparity_")
+        outer, self.found.module = self.found.module, str(names.get("__name__", "")).removeprefix("_gradparity_")
         self._namespaces.add(id(names))
-        self._restore_dict(names)
+        self.snapshots.of_dict(names, str)
         if self._recording is not None and "float" not in names:
             names["float"] = FLOAT
-        self._in_dict(names, "", skip=("__builtins__", "__loader__", "__spec__", "float"))
-        self._module = outer
-
-    def _in_dict(self, names: dict[Any, Any], path: PATH, skip: tuple[str, ...] = ()) -> None:
         for name, one in list(names.items()):
-            if name in skip:
-                continue
-            made = self.visit(one, f"{path}[{name!r}]" if path else str(name))
-            if made is not one:
-                names[name] = made
+            if name not in ("__builtins__", "__loader__", "__spec__", "float") and not is_used_up(one):
+                self._exchange_item(names, name, one, str(name))
+        self.found.module = outer
 
-    def _restore_dict(self, names: dict[Any, Any]) -> None:
-        saved = dict(names)
-        self._undo.append(partial(_refill, names, names.update, saved))
+    def _dict(self, names: dict[Any, Any], path: PATH) -> None:
+        kind: Any = OrderedDict if isinstance(names, OrderedDict) else dict
+        self.snapshots.of_dict(names, lambda name: f"{path}[{name!r}]")
+        for name, one in list(kind.items(names)):
+            self._exchange_item(names, name, one, f"{path}[{name!r}]" if path else str(name), kind)
+        if is_authors_class(type(names)):
+            self._instance(names, path)
+
+    def _exchange_item(self, names: dict[Any, Any], name: Any, one: Any, path: PATH, kind: Any = dict) -> None:
+        made = self.visit(one, path)
+        if made is not one:
+            kind.__setitem__(names, name, made)
+
+    def _sequence(self, items: Any, path: PATH) -> None:
+        self.snapshots.of_sequence(items, path)
+        numbers = floats_in(items)
+        if numbers.size:
+            for part in lists_in(items):
+                self.snapshots.of_sequence(part, path)
+                self._alive.append(part)
+                self._known[id(part)] = part
+            self.found.list(items, numbers, path)
+        else:
+            for index, one in enumerate(list(items)):
+                made = self.visit(one, f"{path}[{index}]")
+                if made is not one:
+                    items[index] = made
+        if is_authors_class(type(items)):
+            self._instance(items, path)
 
     def _function(self, function: FunctionType, path: PATH) -> None:
         if not is_authors(function.__code__.co_filename):
@@ -181,160 +214,77 @@ class Exchange:
         self.namespace(function.__globals__)
         for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
             self._cell(cell, name)
-        for attribute in ("__defaults__", "__kwdefaults__"):
-            saved = getattr(function, attribute)
-            if saved:
-                self._undo.append(partial(setattr, function, attribute, saved))
-                exchanged = self.visit(dict(saved) if isinstance(saved, dict) else saved, path)
-                setattr(function, attribute, exchanged)
-        self.visit(function.__dict__, path)
+        code, prefix = function.__code__, f"{path}." if path else ""
+        names = code.co_varnames[: code.co_argcount]
+        if function.__defaults__:
+            self.snapshots.of_attribute(function, "__defaults__", f"{function.__name__}.__defaults__")
+            named = list(zip(names[-len(function.__defaults__) :], function.__defaults__, strict=True))
+            made = tuple(self.visit(one, f"{prefix}{name}") for name, one in named)
+            if any(one is not other for one, (_, other) in zip(made, named, strict=True)):
+                function.__defaults__ = made
+        if function.__kwdefaults__:
+            self.snapshots.of_dict(function.__kwdefaults__, f"{prefix}{{}}".format)
+            for name, one in list(function.__kwdefaults__.items()):
+                self._exchange_item(function.__kwdefaults__, name, one, f"{prefix}{name}")
+        self._instance(function, path or function.__name__)
 
     def _cell(self, cell: CellType, name: str) -> None:
+        self.snapshots.of_cell(cell, name)
         try:
             value = cell.cell_contents
         except ValueError:  # nothing is in it yet
             return
-        self._undo.append(lambda: setattr(cell, "cell_contents", value))
-        cell.cell_contents = self.visit(value, name)
+        made = self.visit(value, name)
+        if made is not value:
+            cell.cell_contents = made
 
-    def _attributes(self, owner: Any, attributes: dict[str, Any], path: PATH) -> None:
-        is_class = isinstance(owner, type)
-        write = setattr if is_class else object.__setattr__
-        if hasattr(owner, "__dict__") and not is_class:
-            self._restore_dict(owner.__dict__)
-        for name, one in attributes.items():
+    def _builtin_method(self, method: Any, path: PATH) -> Any:
+        """A method of something that was exchanged, such as `W.dot`; of another one only what it belongs to."""
+        owner = method.__self__
+        if owner is None or isinstance(owner, ModuleType):
+            return method
+        made = self.visit(owner, path)
+        return method if made is owner else getattr(made, method.__name__)
+
+    def _class(self, kind: type, path: PATH) -> None:
+        self.snapshots.of_class(kind, path)
+        for base in kind.__mro__[1:]:
+            self.visit(base, base.__name__)
+        for name, one in list(vars(kind).items()):
             if name.startswith("__") and not isinstance(one, FunctionType):
                 continue
             made = self.visit(one, f"{path}.{name}")
-            if made is not one or is_class:
-                self._undo.append(partial(write, owner, name, one))
             if made is not one:
-                write(owner, name, made)
+                type.__setattr__(kind, name, made)
+
+    def _instance(self, owner: Any, path: PATH) -> None:
+        self.snapshots.of_attributes(owner, slots_of(owner), path)
+        for name, one in attributes_of(owner).items():
+            made = self.visit(one, f"{path}.{name}")
+            if made is not one:
+                object.__setattr__(owner, name, made)
+        if not isinstance(owner, FunctionType):
+            self.visit(type(owner), type(owner).__name__)
 
     def _array(self, array: np.ndarray, path: PATH) -> Any:
-        path = self._free(path)
-        if self._recording is None:
-            base = _base(array)
-            if id(base) not in self._bases and base.flags.writeable:
-                self._bases[id(base)] = base, base.copy()
-                self._undo.append(partial(np.copyto, base, base.copy()))
-            if array.dtype in ENTRY_DTYPES:
-                self.arrays[path] = array
-                if path in self._values:
-                    self._write(array, self._values[path])
-            return array
-        if type(array) is not np.ndarray:
-            if array.dtype.kind in "fc":
-                raise NotRecordableError(
-                    f"{path} is a {type(array).__module__}.{type(array).__name__}, expected np.ndarray"
-                )
-            return array
-        if array.dtype not in ENTRY_DTYPES:
-            return array.copy().view(PlainArray) if array.dtype.kind in "iub" else array
-        self._alive.append(array)
-        made = self._recorded_view(array)
-        self.arrays[path], self.origins[path] = array, made.origin.copy()
-        return made
+        return self._objects(array, path) if array.dtype.hasobject else self.found.array(array, path)
 
-    def _write(self, array: np.ndarray, values: np.ndarray) -> None:
-        if not array.flags.writeable:
-            array.flags.writeable = True
-            self._undo.append(lambda: setattr(array.flags, "writeable", False))
-        array[...] = values
+    def _objects(self, array: np.ndarray, path: PATH) -> np.ndarray:
+        """An array of objects, such as one of arrays of different lengths."""
+        self.snapshots.of_array(array, path)
+        if array.dtype == object:
+            for index in np.ndindex(array.shape):
+                self._exchange_entry(array, index, f"{path}[{', '.join(map(str, index))}]")
+        return array
 
-    def _number(self, value: float, path: PATH) -> Any:
-        """A number of Python's, which is one entry."""
-        path = self._free(path)
-        numbers = np.array(float(value))
-        self.arrays[path] = numbers
-        if self._recording is None:
-            return float(self._values.get(path, numbers))
-        self.origins[path] = self._recording.argument(numbers)
-        return as_float(RecordedArray(numbers, self.origins[path]))
-
-    def _list(self, rows: Any, numbers: np.ndarray, path: PATH) -> None:
-        """A list of floats, or of lists of such, whose numbers are recorded one by one."""
-        for part in rows if numbers.ndim > 1 else ():
-            saved = list(part)
-            self._undo.append(partial(_refill, part, part.extend, saved))
-        path = self._free(path)
-        self.arrays[path] = numbers
-        if self._recording is not None:
-            self.origins[path] = self._recording.argument(numbers)
-            fill(rows, RecordedArray(numbers, self.origins[path]), as_float)
-        elif path in self._values:
-            fill(rows, self._values[path], float)
-
-    def _free(self, path: PATH) -> PATH:
-        """The path, after the module's name if an argument or another module has an array of the same."""
-        if path not in self.arrays:
-            return path
-        longer = f"{self._module}.{path}" if self._module else path
-        while longer in self.arrays:
-            longer += "_"
-        return longer
-
-    def _recorded_view(self, array: np.ndarray) -> RecordedArray:
-        """The same view of the copy of what the array is a view of."""
-        assert self._recording is not None
-        base = _base(array)
-        if type(base) is not np.ndarray or base.dtype != array.dtype:
-            base = array
-        if id(base) not in self._bases:
-            copy = base.copy(order="K")
-            origin = np.empty_like(copy, dtype="int64")
-            origin[...] = self._recording.argument(base)
-            self._bases[id(base)] = copy, origin
-            self._alive.append(base)
-        copy, origin = self._bases[id(base)]
-        if array is base:
-            return RecordedArray(copy[...], origin[...])
-        offset = _address(array) - _address(base)
-        if copy.strides != base.strides or any(stride % base.itemsize for stride in array.strides):
-            return RecordedArray(array.copy(), self._recording.argument(array))
-        steps = tuple(stride // base.itemsize for stride in array.strides)
-        return RecordedArray(_view(copy, array.shape, steps, offset), _view(origin, array.shape, steps, offset))
+    def _exchange_entry(self, array: np.ndarray, index: tuple[int, ...], path: PATH) -> None:
+        made = self.visit(array[index], path)
+        if made is not array[index]:
+            array[index] = made
 
 
-def _refill(container: Any, fill: Callable[[Any], object], with_what: Any) -> None:
-    container.clear()
-    fill(with_what)
-
-
-def _base(array: np.ndarray) -> np.ndarray:
-    base = array
-    while isinstance(base.base, np.ndarray):
-        base = base.base
-    return base
-
-
-def _address(array: np.ndarray) -> int:
-    return int(array.__array_interface__["data"][0])
-
-
-def _view(base: np.ndarray, shape: tuple[int, ...], steps: tuple[int, ...], offset: int) -> np.ndarray:
-    """A view like another array's, whose steps are counted in numbers and whose offset is in bytes."""
-    flat = np.lib.stride_tricks.as_strided(base, (base.size,), (base.itemsize,))
-    first = offset // base.itemsize if base.dtype != np.dtype("int64") else offset // 8
-    strides = tuple(step * base.itemsize for step in steps)
-    return np.lib.stride_tricks.as_strided(flat[first:], shape, strides)
-
-
-def _is_authors_class(kind: type) -> bool:
-    if kind.__module__ == "builtins":
-        return False
-    module = __import__("sys").modules.get(kind.__module__)
-    return is_authors(getattr(module, "__file__", None) or "<") or kind.__module__ == "__main__"
-
-
-def _own_attributes(value: Any) -> dict[str, Any]:
-    attributes = dict(getattr(value, "__dict__", {}))
-    for kind in type(value).__mro__:
-        slots = kind.__dict__.get("__slots__", ())
-        for name in (slots,) if isinstance(slots, str) else slots:
-            if hasattr(value, name):
-                attributes.setdefault(name, getattr(value, name))
-    return attributes
+def _is_changed(given: Mapping[str, Any], options: Mapping[str, Any]) -> bool:
+    return any(given[name] is not one for name, one in options.items())
 
 
 @contextmanager
@@ -365,12 +315,12 @@ def exchanged(
         return exchange.visit(module, name) if exchange.knows_namespace(globals) else module
 
     with ExitStack() as stack:
-        stack.callback(exchange.put_back)
+        stack.callback(exchange.snapshots.put_back)
+        exchange.snapshots.of_settings()
         exchange.visit(np.random.mtrand._rand, "np.random")
         exchange.visit(random._inst, "random")
         given = {name: exchange.visit(value, name) for name, value in arguments.items()}
-        exchange.visit(function, "")
-        if recording is not None:
-            stack.callback(setattr, builtins, "__import__", original)
-            builtins.__import__ = importing
+        exchange.called(function)
+        stack.callback(setattr, builtins, "__import__", original)
+        builtins.__import__ = importing
         yield exchange, given

@@ -6,6 +6,8 @@ A place that such a function fills with zeros is a constant, since `CONSTANT` is
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from inspect import signature
 from typing import Any
 
 import numpy as np
@@ -18,7 +20,7 @@ OF_ONE = (
     *(np.broadcast_to, np.tile, np.repeat, np.roll, np.flip, np.fliplr, np.flipud, np.rot90, np.take, np.compress),
     *(np.take_along_axis, np.delete, np.diag, np.diagonal, np.diagflat, np.tril, np.triu, np.resize, np.copy),
     *(np.extract, np.permute_dims, np.matrix_transpose, np.linalg.matrix_transpose, np.linalg.diagonal),
-    *(np.array_split, np.split, np.hsplit, np.vsplit, np.dsplit, np.unstack),
+    *(np.array_split, np.split, np.hsplit, np.vsplit, np.dsplit, np.unstack, np.lib.stride_tricks.sliding_window_view),
 )
 OF_MANY = (np.concatenate, np.stack, np.hstack, np.vstack, np.dstack, np.column_stack)  # of a list of arrays
 PADDING = ("constant", "edge", "reflect", "symmetric", "wrap")
@@ -46,7 +48,7 @@ def to_dtype(array: RecordedArray, dtype: Any) -> RecordedArray:
         return array
     if array.is_constant:
         return RecordedArray(
-            array.data.astype(dtype)[()] if array.is_scalar else array.data.astype(dtype), array.origin
+            array.numbers.astype(dtype)[()] if array.is_scalar else array.numbers.astype(dtype), array.origin
         )
     cast: RecordedArray = IMPLEMENTED["cast"](array, dtype)
     return cast
@@ -54,16 +56,19 @@ def to_dtype(array: RecordedArray, dtype: Any) -> RecordedArray:
 
 def _move_one(function: Callable[..., Any]) -> Callable[..., Any]:
     def implementation(array: Any, *arguments: Any, **options: Any) -> Any:
-        options.pop("mode", None) if function is not np.take else None
         if function in (np.extract, np.compress):  # whose array is the second argument
             condition, (array, *rest) = plain(array), arguments
             source = as_recorded(array)
-            return paired(function(condition, source.data, *rest, **options), function(condition, source.origin, *rest))
+            return paired(
+                function(condition, source.numbers, *rest, **options), function(condition, source.origin, *rest)
+            )
         source = as_recorded(array)
         values = [plain(one) for one in arguments]
         settings = {name: plain(option) for name, option in options.items()}
-        return paired(function(source.data, *values, **settings), function(source.origin, *values, **settings))
+        return paired(function(source.numbers, *values, **settings), function(source.origin, *values, **settings))
 
+    with suppress(ValueError):  # some say nothing of their parameters
+        implementation.__signature__ = signature(function)  # type: ignore[attr-defined] # all are handed on
     return implementation
 
 
@@ -73,7 +78,7 @@ def _move_many(function: Callable[..., Any]) -> Callable[..., Any]:
         if dtype is not None:
             sources = [to_dtype(source, np.dtype(dtype)) for source in sources]
         return paired(
-            function([source.data for source in sources], *arguments, **options),
+            function([source.numbers for source in sources], *arguments, **options),
             function([source.origin for source in sources], *arguments, **options),
         )
 
@@ -86,17 +91,36 @@ for _of_many in OF_MANY:
     IMPLEMENTED[_of_many] = _move_many(_of_many)
 
 
-@implements(np.array, np.asarray, np.asanyarray, np.ascontiguousarray, np.asfortranarray)
-def array(values: Any, dtype: Any = None, *, copy: Any = True, ndmin: int = 0, **options: Any) -> Any:
+@implements(np.array)
+def array(values: Any, dtype: Any = None, *, copy: Any = True, order: Any = "K", ndmin: int = 0) -> Any:
     """A copy of an array, or an array of nested lists with recorded numbers in them."""
-    if isinstance(values, RecordedArray):
-        made = RecordedArray(np.array(values.data), np.array(values.origin))
-    else:
-        made = _joined(values)
-    made = made if dtype is None else IMPLEMENTED["astype"](made, dtype)
+    made = asarray(values, dtype, order, copy=copy)
     while made.ndim < ndmin:
         made = made[None]
     return made
+
+
+@implements(np.asarray, np.asanyarray)
+def asarray(values: Any, dtype: Any = None, order: Any = "K", *, copy: Any = None) -> Any:
+    """The array itself, so that what is written into it is written into both, unless it has to be copied."""
+    made = values if isinstance(values, RecordedArray) else _joined(values)
+    made = made if dtype is None else IMPLEMENTED["astype"](made, dtype, copy=False)
+    if not isinstance(made, RecordedArray):
+        return made
+    copy = True if made.is_scalar else copy or None
+    return RecordedArray(*[np.array(one, order=order or "K", copy=copy) for one in (made.numbers, made.origin)])
+
+
+@implements(np.ascontiguousarray)
+def ascontiguousarray(values: Any, dtype: Any = None) -> Any:
+    """The array in C order."""
+    return np.atleast_1d(asarray(values, dtype, "C"))
+
+
+@implements(np.asfortranarray)
+def asfortranarray(values: Any, dtype: Any = None) -> Any:
+    """The array in Fortran's order."""
+    return np.atleast_1d(asarray(values, dtype, "F"))
 
 
 def _joined(values: Any) -> Any:
@@ -109,7 +133,7 @@ def _joined(values: Any) -> Any:
     if len({part.shape for part in parts}) > 1:
         shapes = " and ".join(map(str, dict.fromkeys(part.shape for part in parts)))
         raise ValueError(f"setting an array element with a sequence: the list holds arrays of the shapes {shapes}")
-    return RecordedArray(np.stack([part.data for part in parts]), np.stack([part.origin for part in parts]))
+    return RecordedArray(np.stack([part.numbers for part in parts]), np.stack([part.origin for part in parts]))
 
 
 @implements(np.where)
@@ -121,7 +145,7 @@ def where(condition: Any, *choices: Any) -> Any:
     if is_recorded(condition):
         condition = decide(np.not_equal, condition, 0)
     one, other = _alike(choices)
-    return paired(np.where(condition, one.data, other.data), np.where(condition, one.origin, other.origin))
+    return paired(np.where(condition, one.numbers, other.numbers), np.where(condition, one.origin, other.origin))
 
 
 def _alike(choices: Sequence[Any]) -> list[RecordedArray]:
@@ -141,7 +165,7 @@ def select(conditions: Any, choices: Any, default: Any = 0) -> Any:
     *choices, default = of_one_dtype([*choices, default])
     conditions = [plain(condition) for condition in conditions]
     return paired(
-        np.select(conditions, [choice.data for choice in choices], default.data),
+        np.select(conditions, [choice.numbers for choice in choices], default.numbers),
         np.select(conditions, [choice.origin for choice in choices], default.origin),
     )
 
@@ -150,26 +174,28 @@ def select(conditions: Any, choices: Any, default: Any = 0) -> Any:
 def append(array: Any, values: Any, axis: Any = None) -> Any:
     """Arrays one after the other."""
     one, other = of_one_dtype([array, values])
-    return paired(np.append(one.data, other.data, axis), np.append(one.origin, other.origin, axis))
+    return paired(np.append(one.numbers, other.numbers, axis), np.append(one.origin, other.origin, axis))
 
 
 @implements(np.insert)
 def insert(array: Any, places: Any, values: Any, axis: Any = None) -> Any:
     """An array with others in it."""
     one, other = of_one_dtype([array, values])
-    return paired(np.insert(one.data, places, other.data, axis), np.insert(one.origin, places, other.origin, axis))
+    return paired(
+        np.insert(one.numbers, places, other.numbers, axis), np.insert(one.origin, places, other.origin, axis)
+    )
 
 
 @implements(np.pad)
-def pad(array: Any, width: Any, mode: Any = "constant", **options: Any) -> Any:
+def pad(array: Any, pad_width: Any, mode: Any = "constant", *, constant_values: Any = 0, **options: Any) -> Any:
     """An array with a border."""
-    if mode not in PADDING or is_recorded(options.get("constant_values", 0)):
-        raise refused(
-            f"np.pad with mode {mode!r} cannot be followed" if mode not in PADDING else "np.pad of recorded values"
-        )
+    if mode not in PADDING or options:
+        raise refused(f"np.pad with mode {mode!r} and {', '.join(options) or 'no options'} cannot be followed")
+    if is_recorded(constant_values):
+        raise refused("np.pad with recorded constant_values cannot be followed")
     source = as_recorded(array)
-    data = np.pad(source.data, width, mode, **options)
-    return paired(data, np.pad(source.origin, width, mode, **{} if mode == "constant" else options))
+    values = {"constant_values": constant_values} if mode == "constant" else {}
+    return paired(np.pad(source.numbers, pad_width, mode, **values), np.pad(source.origin, pad_width, mode))
 
 
 @implements(np.block)
@@ -189,7 +215,7 @@ def block(arrays: Any) -> Any:
     def filled(part: Any, get: Callable[[RecordedArray], Any]) -> Any:
         return [filled(one, get) for one in part] if isinstance(part, list) else get(parts[part])
 
-    return paired(np.block(filled(numbers, lambda one: one.data)), np.block(filled(numbers, lambda one: one.origin)))
+    return paired(np.block(filled(numbers, lambda one: one.numbers)), np.block(filled(numbers, lambda one: one.origin)))
 
 
 def _at_least(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -197,7 +223,7 @@ def _at_least(function: Callable[..., Any]) -> Callable[..., Any]:
         made = []
         for one in arrays:
             source = as_recorded(one)
-            made.append(paired(function(source.data), function(source.origin)))
+            made.append(paired(function(source.numbers), function(source.origin)))
         return made[0] if len(made) == 1 else tuple(made)
 
     return implementation
@@ -208,7 +234,7 @@ for _function in (np.atleast_1d, np.atleast_2d, np.atleast_3d):
 
 
 @implements(np.broadcast_arrays)
-def broadcast_arrays(*arrays: Any, **options: Any) -> tuple[RecordedArray, ...]:
+def broadcast_arrays(*arrays: Any, subok: Any = False) -> tuple[RecordedArray, ...]:
     """Arrays of one shape."""
     sources = [as_recorded(array) for array in arrays]
     shape = np.broadcast_shapes(*[source.shape for source in sources])
@@ -216,26 +242,14 @@ def broadcast_arrays(*arrays: Any, **options: Any) -> tuple[RecordedArray, ...]:
 
 
 @implements(np.meshgrid)
-def meshgrid(*arrays: Any, **options: Any) -> Any:
+def meshgrid(*arrays: Any, indexing: Any = "xy", sparse: Any = False) -> Any:
     """Coordinates."""
     sources = [as_recorded(array) for array in arrays]
+    options = {"indexing": indexing, "sparse": sparse}
     return paired(
-        np.meshgrid(*[source.data for source in sources], **options),
+        np.meshgrid(*[source.numbers for source in sources], **options),
         np.meshgrid(*[source.origin for source in sources], **options),
     )
-
-
-@implements(np.sort)
-def sort(array: Any, axis: Any = -1, **options: Any) -> Any:
-    """In ascending order; which that is, is a decision."""
-    source = as_recorded(array)
-    source = source if axis is not None else IMPLEMENTED[np.ravel](source)
-    axis = -1 if axis is None else axis
-    order = plain(decide(np.argsort, source, axis=axis, kind="stable"))
-    return paired(np.take_along_axis(source.data, order, axis), np.take_along_axis(source.origin, order, axis))
-
-
-IMPLEMENTED[np.partition] = lambda array, kth, axis=-1, **options: sort(array, axis)
 
 
 @implements(np.copyto)
@@ -250,7 +264,7 @@ def copyto(target: Any, values: Any, casting: Any = "same_kind", where: Any = Tr
 def put_along_axis(target: Any, indices: Any, values: Any, axis: Any) -> None:
     """Writes entries along an axis."""
     source = to_dtype(as_recorded(values), target.dtype)
-    np.put_along_axis(target.data, plain(indices), source.data, axis)
+    np.put_along_axis(target.numbers, plain(indices), source.numbers, axis)
     np.put_along_axis(target.origin, plain(indices), source.origin, axis)
 
 
@@ -258,7 +272,7 @@ def put_along_axis(target: Any, indices: Any, values: Any, axis: Any) -> None:
 def put(target: Any, indices: Any, values: Any, mode: Any = "raise") -> None:
     """Writes entries by their places in C order."""
     source = to_dtype(as_recorded(values), target.dtype)
-    np.put(target.data, plain(indices), source.data, mode)
+    np.put(target.numbers, plain(indices), source.numbers, mode)
     np.put(target.origin, plain(indices), source.origin, mode)
 
 
@@ -266,30 +280,65 @@ def put(target: Any, indices: Any, values: Any, mode: Any = "raise") -> None:
 def fill_diagonal(target: Any, values: Any, wrap: Any = False) -> None:
     """Writes the diagonal."""
     source = to_dtype(as_recorded(values), target.dtype)
-    np.fill_diagonal(target.data, source.data, wrap)
+    np.fill_diagonal(target.numbers, source.numbers, wrap)
     np.fill_diagonal(target.origin, source.origin, wrap)
+
+
+@implements(np.putmask)
+def putmask(target: Any, mask: Any, values: Any) -> None:
+    """Writes entries where a condition holds, each from the same place of the values."""
+    source = to_dtype(as_recorded(values), target.dtype)
+    np.putmask(target.numbers, plain(mask), source.numbers)
+    np.putmask(target.origin, plain(mask), source.origin)
+
+
+@implements(np.place)
+def place(target: Any, mask: Any, values: Any) -> None:
+    """Writes entries where a condition holds, one after the other."""
+    source = to_dtype(as_recorded(values), target.dtype)
+    np.place(target.numbers, plain(mask), source.numbers)
+    np.place(target.origin, plain(mask), source.origin)
+
+
+@implements(np.choose)
+def choose(index: Any, choices: Any, mode: Any = "raise") -> Any:
+    """In each place, an entry of the array that an index names."""
+    if is_recorded(index):
+        raise refused("np.choose with a recorded index cannot be followed")
+    sources = of_one_dtype(list(choices))
+    return paired(
+        np.choose(plain(index), [source.numbers for source in sources], mode=mode),
+        np.choose(plain(index), [source.origin for source in sources], mode=mode),
+    )
+
+
+@implements(np.full)
+def full(shape: Any, value: Any, dtype: Any = None) -> Any:
+    """A number, or numbers that are broadcast, in every place."""
+    source = as_recorded(value) if dtype is None else to_dtype(as_recorded(value), np.dtype(dtype))
+    return paired(np.full(shape, source.numbers), np.full(shape, source.origin))
 
 
 @implements(np.zeros_like, np.empty_like)
 def zeros_like(array: Any, dtype: Any = None, order: Any = "K", subok: Any = True, shape: Any = None, **_: Any) -> Any:
     """Zeros of the same shape, as an array of its own; what `empty` leaves undefined is 0, too."""
-    return _filled(0, array, dtype, shape)
+    return _filled(0, array, dtype, shape, order)
 
 
 @implements(np.ones_like)
 def ones_like(array: Any, dtype: Any = None, order: Any = "K", subok: Any = True, shape: Any = None, **_: Any) -> Any:
     """Ones of the same shape."""
-    return _filled(1, array, dtype, shape)
+    return _filled(1, array, dtype, shape, order)
 
 
 @implements(np.full_like)
 def full_like(array: Any, value: Any, dtype: Any = None, order: Any = "K", subok: Any = True, **options: Any) -> Any:
     """A number in every place."""
-    return _filled(value, array, dtype, options.get("shape"))
+    return _filled(value, array, dtype, options.get("shape"), order)
 
 
-def _filled(value: Any, like: Any, dtype: Any, shape: Any) -> Any:
-    data = np.zeros_like(plain(like), dtype=dtype, shape=shape, subok=False)
+def _filled(value: Any, like: Any, dtype: Any, shape: Any, order: Any) -> Any:
+    data = np.zeros_like(plain(like), dtype=dtype, order=order, shape=shape, subok=False)
     if data.dtype.kind != "f":
         data[...] = value
         return data.view(PlainArray)

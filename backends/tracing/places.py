@@ -68,6 +68,17 @@ def current_place() -> Place | None:
     return None
 
 
+def place_of(error: BaseException) -> Place | None:
+    """The innermost place in the author's own code that an error came through; None if it came through none."""
+    place = None
+    trail = error.__traceback__
+    while trail is not None:
+        if _is_authors(trail.tb_frame.f_code.co_filename):
+            place = Place(trail.tb_frame.f_code, trail.tb_lasti)
+        trail = trail.tb_next
+    return place
+
+
 @lru_cache(maxsize=4096)
 def _is_authors(filename: str) -> bool:
     return is_authors(filename)

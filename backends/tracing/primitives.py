@@ -104,7 +104,7 @@ PRIMITIVES: dict[str, Primitive] = {
     "power": _entrywise(
         "power",
         lambda f, g, y, a, b: g * f.slope_of_power(a, b),
-        lambda f, g, y, a, b: g * y * f.log(a),
+        lambda f, g, y, a, b: g * f.slope_of_exponent(a, y),
     ),
     "maximum": _entrywise(
         "maximum",

@@ -14,28 +14,29 @@ import numpy as np
 from .array import RecordedArray, as_recorded, decide, plain
 from .entrywise import computed
 from .movement import of_one_dtype
+from .own_values import composed
 from .recorder import IMPLEMENTED, implements, refused
 
 LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
-@implements(np.matmul)
+@implements(np.matmul, np.linalg.matmul)
 def matmul(one: Any, other: Any, **_: Any) -> Any:
     """a @ b, of vectors, matrices or stacks of matrices."""
     one, other = of_one_dtype([one, other])
     if not (one.ndim and other.ndim):
         raise ValueError("matmul: an operand has no axis, expected at least one")
-    result = np.matmul(one.data, other.data)
+    result = np.matmul(one.numbers, other.numbers)
     left = one[None] if one.ndim == 1 else one
     right = other[:, None] if other.ndim == 1 else other
     axes = max(left.ndim, right.ndim)
     left, right = (stack[(None,) * (axes - stack.ndim)] for stack in (left, right))
-    matrix = np.matmul(left.data, right.data)
+    matrix = np.matmul(left.numbers, right.numbers)
     recorded = computed("matmul", matrix, left, right, entrywise=False)
     return recorded.reshape(np.shape(result))[()] if np.shape(result) != matrix.shape else recorded
 
 
-@implements(np.dot)
+@composed(np.dot)
 def dot(one: Any, other: Any, **_: Any) -> Any:
     """The sum over the last axis of a and the last but one of b."""
     one, other = as_recorded(one), as_recorded(other)
@@ -46,40 +47,43 @@ def dot(one: Any, other: Any, **_: Any) -> Any:
     return np.tensordot(one, other, axes=(-1, -2 if other.ndim > 1 else -1))
 
 
-@implements(np.inner)
+@composed(np.inner)
 def inner(one: Any, other: Any) -> Any:
     """The sum over the last axes."""
     one, other = as_recorded(one), as_recorded(other)
     return one * other if not (one.ndim and other.ndim) else np.tensordot(one, other, axes=(-1, -1))
 
 
-@implements(np.vdot)
+@composed(np.vdot)
 def vdot(one: Any, other: Any) -> Any:
     """The sum of all products of entries."""
     return matmul(np.ravel(as_recorded(one)), np.ravel(as_recorded(other)))
 
 
-@implements(np.linalg.vecdot, np.vecdot)
+@composed(np.linalg.vecdot, np.vecdot)
 def vecdot(one: Any, other: Any, axis: int = -1, **_: Any) -> Any:
     """The sum of products along an axis."""
     return np.sum(as_recorded(one) * as_recorded(other), axis=axis)
 
 
-@implements(np.outer)
+@composed(np.outer, np.linalg.outer)
 def outer(one: Any, other: Any, **_: Any) -> Any:
     """Every product of two entries."""
     return np.ravel(as_recorded(one))[:, None] * np.ravel(as_recorded(other))[None, :]
 
 
-@implements(np.kron)
+@composed(np.kron)
 def kron(one: Any, other: Any) -> Any:
     """Blocks of b, each times an entry of a."""
-    one, other = np.atleast_2d(as_recorded(one)), np.atleast_2d(as_recorded(other))
-    (m, n), (p, q) = one.shape, other.shape
-    return (one[:, None, :, None] * other[None, :, None, :]).reshape(m * p, n * q)
+    one, other = as_recorded(one), as_recorded(other)
+    axes = max(one.ndim, other.ndim)
+    one, other = (array[(None,) * (axes - array.ndim)] for array in (one, other))
+    outer_axes, inner_axes = (slice(None), None) * axes, (None, slice(None)) * axes
+    shape = [m * n for m, n in zip(one.shape, other.shape, strict=True)]
+    return (one[outer_axes] * other[inner_axes]).reshape(shape)
 
 
-@implements(np.cross)
+@composed(np.cross, np.linalg.cross)
 def cross(one: Any, other: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, axis: Any = None) -> Any:
     """The vector product of three-vectors."""
     if axis is not None:
@@ -91,13 +95,13 @@ def cross(one: Any, other: Any, axisa: int = -1, axisb: int = -1, axisc: int = -
     return np.moveaxis(np.stack(parts), 0, axisc)
 
 
-@implements(np.trace, np.linalg.trace)
+@composed(np.trace)
 def trace(array: Any, offset: int = 0, axis1: int = 0, axis2: int = 1, **_: Any) -> Any:
     """The sum of the diagonal."""
     return np.sum(np.diagonal(as_recorded(array), offset, axis1, axis2), axis=-1)
 
 
-@implements(np.tensordot)
+@composed(np.tensordot, np.linalg.tensordot)
 def tensordot(one: Any, other: Any, axes: Any = 2) -> Any:
     """The sum over pairs of axes."""
     one, other = as_recorded(one), as_recorded(other)
@@ -112,11 +116,11 @@ def tensordot(one: Any, other: Any, axes: Any = 2) -> Any:
     return einsum(f"{''.join(left)},{''.join(right)}->{''.join(kept)}", one, other)
 
 
-@implements(np.einsum)
-def einsum(subscripts: Any, *arrays: Any, **_: Any) -> Any:
+@composed(np.einsum)
+def einsum(subscripts: Any, *arrays: Any, optimize: Any = False, **_: Any) -> Any:
     """A sum of products by Einstein's convention, pair by pair."""
     if not isinstance(subscripts, str):
-        raise refused("np.einsum with lists of axes cannot be followed, expected a string")
+        subscripts, arrays = _as_string(subscripts, *arrays)
     operands = [as_recorded(array) for array in arrays]
     inputs, output = _subscripts(subscripts.replace(" ", ""), [array.ndim for array in operands])
     terms = [_without_repeats(letters, array) for letters, array in zip(inputs, operands, strict=True)]
@@ -128,6 +132,17 @@ def einsum(subscripts: Any, *arrays: Any, **_: Any) -> Any:
     array = _summed(letters, array, set(output))
     letters = "".join(letter for letter in letters if letter in output)
     return np.transpose(array, [letters.index(letter) for letter in output]) if letters else array
+
+
+def _as_string(*arguments: Any) -> tuple[str, tuple[Any, ...]]:
+    """Arrays and lists of axes in turn, and perhaps the result's axes, as a string and the arrays."""
+
+    def text(axes: Any) -> str:
+        return "".join("..." if axis is Ellipsis else LETTERS[axis] for axis in axes)
+
+    pairs = len(arguments) // 2
+    output = f"->{text(arguments[-1])}" if len(arguments) % 2 else ""
+    return ",".join(map(text, arguments[1 : 2 * pairs : 2])) + output, arguments[: 2 * pairs : 2]
 
 
 def _subscripts(subscripts: str, axes: list[int]) -> tuple[list[str], str]:
@@ -202,10 +217,10 @@ def _product(a: str, one: RecordedArray, b: str, other: RecordedArray, wanted: s
 def inv(matrix: Any) -> Any:
     """The inverse."""
     source = as_recorded(matrix)
-    return computed("inverse", np.linalg.inv(source.data), source, entrywise=False)
+    return computed("inverse", np.linalg.inv(source.numbers), source, entrywise=False)
 
 
-@implements(np.linalg.solve)
+@composed(np.linalg.solve)
 def solve(matrix: Any, right: Any) -> Any:
     """A⁻¹ b."""
     one, other = of_one_dtype([matrix, right])
@@ -216,12 +231,12 @@ def solve(matrix: Any, right: Any) -> Any:
 def slogdet(matrix: Any) -> Any:
     """The determinant's sign, which is plain, and the logarithm of its magnitude."""
     source = as_recorded(matrix)
-    sign, logarithm = np.linalg.slogdet(source.data)
+    sign, logarithm = np.linalg.slogdet(source.numbers)
     result = computed("logdet", logarithm, source, entrywise=False)
     return type(np.linalg.slogdet(np.eye(1)))(sign, result)
 
 
-@implements(np.linalg.det)
+@composed(np.linalg.det)
 def det(matrix: Any) -> Any:
     """The determinant."""
     sign, logarithm = slogdet(matrix)
@@ -232,13 +247,26 @@ def det(matrix: Any) -> Any:
 def cholesky(matrix: Any, *, upper: bool = False) -> Any:
     """The lower triangle L of A = L Lᵀ."""
     source = as_recorded(matrix)
-    result = computed("cholesky", np.linalg.cholesky(source.data), source, entrywise=False)
+    result = computed("cholesky", np.linalg.cholesky(source.numbers), source, entrywise=False)
     return np.swapaxes(result, -1, -2) if upper else result
 
 
-@implements(np.linalg.norm)
+@composed(np.linalg.pinv)
+def pinv(a: Any) -> Any:
+    """The pseudo-inverse of a matrix of full rank: Aᵀ (A Aᵀ)⁻¹, or (Aᵀ A)⁻¹ Aᵀ."""
+    source = as_recorded(a)
+    rows, columns = source.shape[-2:]
+    if np.any(np.linalg.matrix_rank(source.numbers) < min(rows, columns)):
+        raise refused("np.linalg.pinv of a matrix without full rank cannot be followed")
+    turned = np.swapaxes(source, -1, -2)
+    if rows <= columns:
+        return matmul(turned, inv(matmul(source, turned)))
+    return matmul(inv(matmul(turned, source)), turned)
+
+
+@composed(np.linalg.norm)
 def norm(array: Any, ord: Any = None, axis: Any = None, keepdims: Any = False) -> Any:  # as in NumPy
-    """The norm of vectors, or Frobenius' of a matrix."""
+    """The norm of vectors; of matrices Frobenius', and that of the largest row or column."""
     source = as_recorded(array)
     is_vector = isinstance(axis, (int, np.integer)) or (axis is None and source.ndim == 1)
     if ord in (None, "fro") or (ord == 2 and is_vector):
@@ -248,10 +276,14 @@ def norm(array: Any, ord: Any = None, axis: Any = None, keepdims: Any = False) -
     if ord in (np.inf, -np.inf) and is_vector:
         extreme = np.max if ord > 0 else np.min
         return extreme(np.abs(source), axis=axis, keepdims=keepdims)
+    if is_vector and isinstance(ord, (int, float)) and ord > 0:
+        return np.sum(np.abs(source) ** ord, axis=axis, keepdims=keepdims) ** (1 / ord)
+    if ord in (1, np.inf) and source.ndim == 2 and not keepdims:
+        return np.max(np.sum(np.abs(source), axis=0 if ord == 1 else 1))
     raise refused(f"np.linalg.norm of order {ord} cannot be followed")
 
 
-@implements(np.linalg.multi_dot)
+@composed(np.linalg.multi_dot)
 def multi_dot(arrays: Any, **_: Any) -> Any:
     """A product of many matrices, from the left."""
     first, *others = arrays
@@ -260,7 +292,7 @@ def multi_dot(arrays: Any, **_: Any) -> Any:
     return first
 
 
-@implements(np.linalg.matrix_power)
+@composed(np.linalg.matrix_power)
 def matrix_power(matrix: Any, n: int) -> Any:
     """A matrix times itself."""
     source = inv(matrix) if n < 0 else as_recorded(matrix)
@@ -272,7 +304,16 @@ def matrix_power(matrix: Any, n: int) -> Any:
     return result
 
 
-@implements(np.convolve)
+@composed(np.polyval)
+def polyval(p: Any, x: Any) -> Any:
+    """A polynomial, of the coefficients from the highest."""
+    result: Any = 0.0
+    for coefficient in as_recorded(p):
+        result = result * x + coefficient
+    return result
+
+
+@composed(np.convolve)
 def convolve(one: Any, other: Any, mode: str = "full") -> Any:
     """The sum of products of one sequence with the other, turned round and shifted."""
     one, other = of_one_dtype([one, other])
@@ -287,13 +328,13 @@ def convolve(one: Any, other: Any, mode: str = "full") -> Any:
     return full[first : first + length]
 
 
-@implements(np.correlate)
+@composed(np.correlate)
 def correlate(one: Any, other: Any, mode: str = "valid") -> Any:
     """`convolve` without turning round."""
     return convolve(one, as_recorded(other)[::-1], mode)
 
 
-@implements(np.interp)
+@composed(np.interp)
 def interp(x: Any, points: Any, values: Any, left: Any = None, right: Any = None, period: Any = None) -> Any:
     """The polygon through points; between which two an argument lies is a decision."""
     if period is not None:

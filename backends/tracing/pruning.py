@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from ..models.numbering import without_gaps
 from ..models.traced import CONSTANT, Block, Entry, Operand, Traced
 
 Marks = dict[np.dtype, np.ndarray]  # by dtype, of every entry
@@ -20,8 +21,8 @@ def pruned(model: Traced, fragile: Collection[int] | None = None) -> Traced:
         fragile: the numbers, from 0, of the decisions that are others close to the arguments; None means all.
 
     Returns:
-        The same loss; the entries keep their numbers. Of the decisions those are left that were made before the loss
-        was there, and concern what is differentiated by: how the data compare decides nothing about a derivative.
+        The same loss, with its entries numbered anew. Of the decisions those are left that were made until the loss was
+        there, and concern what is differentiated by: how the data compare decides nothing about a derivative.
 
     Example:
         >>> from gradparity.backends.tracing.trace import trace
@@ -45,15 +46,16 @@ def pruned(model: Traced, fragile: Collection[int] | None = None) -> Traced:
     decisions = [
         replace(decision, is_fragile=fragile is None or number in fragile)
         for number, decision in enumerate(model.decisions)
-        if decision.after < last
+        if decision.after <= last
         and all(computed[one.dtype][one.origin].all() for one in decision.operands)
         and any(moved[one.dtype][one.origin].any() for one in decision.operands)
     ]
-    return replace(
+    left = replace(
         model,
         operations=tuple(replace(one, operands=renumbered(one.operands)) for one in kept),
         decisions=tuple(replace(one, operands=renumbered(one.operands)) for one in decisions),
     )
+    return without_gaps(left)
 
 
 def needed_arguments(model: Traced, origins: Mapping[str, tuple[np.dtype, np.ndarray]]) -> list[str]:

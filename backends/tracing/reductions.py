@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
+from functools import wraps
 from inspect import signature
 from math import prod as product_of
 from typing import Any
 
 import numpy as np
 
-from .array import RecordedArray, as_recorded, boxed, decide, plain
+from .array import RecordedArray, as_recorded, boxed, decide, is_recorded, plain
 from .entrywise import computed
-from .recorder import IMPLEMENTED, implements, refused
+from .own_values import composed
+from .recorder import IMPLEMENTED, implements
 
 DECIDED = (
     *(np.argmax, np.argmin, np.argsort, np.all, np.any, np.count_nonzero, np.nonzero, np.flatnonzero, np.argwhere),
     *(np.searchsorted, np.array_equal, np.allclose, np.isclose, np.lexsort, np.digitize, np.argpartition),
+    *(np.nanargmax, np.nanargmin, np.isneginf, np.isposinf, np.array_equiv, np.isin),
 )
-PLAIN = (np.shape, np.ndim, np.size, np.array2string, np.array_repr, np.array_str, np.may_share_memory)
+PLAIN = (
+    *(np.shape, np.ndim, np.size, np.array2string, np.array_repr, np.array_str, np.may_share_memory),
+    *(np.shares_memory, np.result_type, np.can_cast, np.isrealobj, np.iscomplexobj),
+)
 
 for _function in DECIDED:
     IMPLEMENTED[_function] = lambda *arrays, _function=_function, **options: _decided(_function, arrays, options)
+IMPLEMENTED[np.isscalar] = lambda element: element.is_scalar if isinstance(element, RecordedArray) else False
 for _of_shapes in PLAIN:
     IMPLEMENTED[_of_shapes] = lambda *values, _of=_of_shapes, **options: _of(*map(plain, values), **options)
 
@@ -48,20 +54,18 @@ def _kept(array: Any, axes: tuple[int, ...], keepdims: bool) -> Any:
     return np.expand_dims(array, axes) if keepdims and axes else array
 
 
-@implements(np.sum, (np.add, "reduce"))
+@composed(np.sum, (np.add, "reduce"))
 def total(
-    array: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: Any = False, **options: Any
+    array: Any, axis: Any = None, dtype: Any = None, keepdims: Any = False, initial: Any = 0, where: Any = True
 ) -> Any:
     """The sum over axes."""
     source = as_recorded(array) if dtype is None else IMPLEMENTED["astype"](as_recorded(array), dtype)
-    weights = options.pop("where", True)
-    if weights is not True:
-        source = IMPLEMENTED[np.where](weights, source, 0.0)
+    if where is not True:
+        source = np.where(where, source, 0.0)
     axes = negative_axes(axis, source.ndim)
-    result = computed("sum", np.sum(source.data, axis=axes), source, entrywise=False, axes=axes)
+    result = computed("sum", np.sum(source.numbers, axis=axes), source, entrywise=False, axes=axes)
     result = _kept(result, axes, bool(keepdims))
-    initial = options.pop("initial", 0)
-    return result + initial if initial else result
+    return result if initial is np._NoValue or (not is_recorded(initial) and not initial) else result + initial
 
 
 @implements((np.add, "accumulate"))
@@ -76,39 +80,41 @@ def cumsum(array: Any, axis: Any = None, dtype: Any = None, **_: Any) -> Any:
     source = as_recorded(array) if dtype is None else IMPLEMENTED["astype"](as_recorded(array), dtype)
     source = source.reshape(-1) if axis is None else source
     (axis,) = negative_axes(-1 if axis is None else axis, source.ndim)
-    return computed("cumsum", np.cumsum(source.data, axis), source, entrywise=False, axis=axis)
+    return computed("cumsum", np.cumsum(source.numbers, axis), source, entrywise=False, axis=axis)
 
 
 def _folded(function: Any) -> Callable[..., Any]:
     """A reduction by halves: the first half with the second, until one entry is left."""
 
-    def implementation(array: Any, axis: Any = None, keepdims: Any = False, **options: Any) -> Any:
+    def implementation(
+        array: Any, axis: Any = None, keepdims: Any = False, initial: Any = np._NoValue, where: Any = True
+    ) -> Any:
         source = as_recorded(array)
-        if options.get("where", True) is not True:
-            raise refused(f"{function.__name__} over a part of the entries (where=) cannot be followed")
+        if where is not True:
+            source = np.where(where, source, function.identity if initial is np._NoValue else initial)
         axes = negative_axes(axis, source.ndim)
         kept = [one - source.ndim for one in range(source.ndim) if one - source.ndim not in axes]
         order = tuple(one % source.ndim for one in (*axes, *kept)) if source.ndim else ()
         shape = tuple(source.shape[one] for one in kept)
         rows = np.transpose(source, order).reshape(product_of(source.shape[one] for one in axes), *shape)
         if not len(rows):
-            return boxed(function.reduce(source.data, axis=axes, keepdims=keepdims))
+            return boxed(function.reduce(source.numbers, axis=axes, keepdims=keepdims))
         while len(rows) > 1:
             half = len(rows) // 2
             joined = function(rows[:half], rows[half : 2 * half])
             rows = np.concatenate([joined, rows[2 * half :]]) if len(rows) % 2 else joined
         result = _kept(rows[0], axes, bool(keepdims))
-        initial = options.get("initial", np._NoValue)
-        return result if initial in (None, np._NoValue) else function(result, initial)
+        return result if initial is None or initial is np._NoValue else function(result, initial)
 
     return implementation
 
 
-maximum = IMPLEMENTED[np.max] = IMPLEMENTED[np.maximum, "reduce"] = _folded(np.maximum)
-minimum = IMPLEMENTED[np.min] = IMPLEMENTED[np.minimum, "reduce"] = _folded(np.minimum)
-IMPLEMENTED[np.nanmax], IMPLEMENTED[np.nanmin] = _folded(np.fmax), _folded(np.fmin)
-product = IMPLEMENTED[np.prod] = IMPLEMENTED[np.multiply, "reduce"] = _folded(np.multiply)
-IMPLEMENTED[np.logaddexp, "reduce"] = _folded(np.logaddexp)
+maximum = composed(np.max, np.amax, (np.maximum, "reduce"))(_folded(np.maximum))
+minimum = composed(np.min, np.amin, (np.minimum, "reduce"))(_folded(np.minimum))
+product = composed(np.prod, (np.multiply, "reduce"))(_folded(np.multiply))
+composed(np.nanmax, (np.fmax, "reduce"))(_folded(np.fmax))
+composed(np.nanmin, (np.fmin, "reduce"))(_folded(np.fmin))
+composed((np.logaddexp, "reduce"))(_folded(np.logaddexp))
 
 
 def _scanned(function: Any) -> Callable[..., Any]:
@@ -127,26 +133,38 @@ def _scanned(function: Any) -> Callable[..., Any]:
 
 
 for _accumulated in (np.multiply, np.maximum, np.minimum, np.logaddexp):
-    IMPLEMENTED[_accumulated, "accumulate"] = partial(_scanned(_accumulated), axis=0)
-IMPLEMENTED[np.cumprod] = IMPLEMENTED[np.cumulative_prod] = _scanned(np.multiply)
+    composed((_accumulated, "accumulate"))(_scanned(_accumulated))
+composed(np.cumprod)(_scanned(np.multiply))
 
 
-@implements(np.mean)
-def mean(
-    array: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: Any = False, **options: Any
-) -> Any:
+@composed(np.mean)
+def mean(array: Any, axis: Any = None, dtype: Any = None, keepdims: Any = False, *, where: Any = True) -> Any:
     """The mean over axes."""
     source = as_recorded(array)
-    weights = options.pop("where", True)
     axes = negative_axes(axis, source.ndim)
-    if weights is True:
-        count: Any = product_of(source.shape[one] for one in axes)
-    else:
-        count = np.sum(np.broadcast_to(plain(weights), source.shape), axis=axes, keepdims=bool(keepdims))
-    return total(source, axis, dtype, keepdims=keepdims, where=weights) / count
+    return total(source, axis, dtype, keepdims=keepdims, where=where) / _count(source, axes, keepdims, where)
 
 
-@implements(np.average)
+def _count(source: RecordedArray, axes: tuple[int, ...], keepdims: Any, where: Any) -> Any:
+    """Over how many entries is reduced."""
+    if where is True:
+        return product_of(source.shape[one] for one in axes)
+    return np.sum(np.broadcast_to(plain(where), source.shape), axis=axes, keepdims=bool(keepdims))
+
+
+@composed(np.nansum)
+def nansum(a: Any, axis: Any = None, dtype: Any = None, keepdims: Any = False) -> Any:
+    """The sum of what is a number."""
+    return total(a, axis, dtype, keepdims, where=~np.isnan(plain(a)))
+
+
+@composed(np.nanmean)
+def nanmean(a: Any, axis: Any = None, dtype: Any = None, keepdims: Any = False) -> Any:
+    """The mean of what is a number."""
+    return mean(a, axis, dtype, keepdims, where=~np.isnan(plain(a)))
+
+
+@composed(np.average)
 def average(array: Any, axis: Any = None, weights: Any = None, returned: Any = False, *, keepdims: Any = False) -> Any:
     """The mean, with weights."""
     source = as_recorded(array)
@@ -162,56 +180,57 @@ def average(array: Any, axis: Any = None, weights: Any = None, returned: Any = F
     return (result, total(weights, axis, keepdims=keepdims)) if returned else result
 
 
-@implements(np.var)
 def variance(
     array: Any,
     axis: Any = None,
     dtype: Any = None,
-    out: Any = None,
     ddof: Any = 0,
     keepdims: Any = False,
-    **options: Any,
+    *,
+    where: Any = True,
+    correction: Any = np._NoValue,
 ) -> Any:
     """The mean square of what is left without the mean."""
     source = as_recorded(array)
-    ddof = options.pop("correction", ddof)
-    rest = source - mean(source, axis, dtype, keepdims=True)
-    count = product_of(source.shape[one] for one in negative_axes(axis, source.ndim))
-    return total(rest * rest, axis, keepdims=keepdims) / max(count - ddof, 0)
+    rest = source - mean(source, axis, dtype, keepdims=True, where=where)
+    count = _count(source, negative_axes(axis, source.ndim), keepdims, where)
+    freedom = np.maximum(count - (ddof if correction is np._NoValue else correction), 0)
+    return total(rest * rest, axis, keepdims=keepdims, where=where) / freedom
 
 
-@implements(np.std)
-def deviation(array: Any, *arguments: Any, **options: Any) -> Any:
+@wraps(variance)
+def _deviation(*arguments: Any, **options: Any) -> Any:
     """The root of the variance."""
-    return np.sqrt(variance(array, *arguments, **options))
+    return np.sqrt(variance(*arguments, **options))
 
 
-@implements(np.ptp)
+composed(np.var)(variance)
+composed(np.std)(_deviation)
+
+
+@composed(np.ptp)
 def extent(array: Any, axis: Any = None, keepdims: Any = False, **_: Any) -> Any:
     """The largest less the smallest."""
     return maximum(array, axis, keepdims) - minimum(array, axis, keepdims)
 
 
-@implements(np.median)
-def median(array: Any, axis: Any = None, keepdims: Any = False, **_: Any) -> Any:
-    """The middle one of all in order, or the mean of the two."""
-    source = as_recorded(array)
-    rows = np.sort(source if axis is not None else np.ravel(source), axis=-1 if axis is None else axis)
-    rows = np.moveaxis(rows, -1 if axis is None else axis, 0)
-    result = (rows[(len(rows) - 1) // 2] + rows[len(rows) // 2]) / 2
-    return _kept(result, negative_axes(axis, source.ndim), bool(keepdims))
-
-
 @implements(np.diff)
-def difference(array: Any, n: int = 1, axis: int = -1, **_: Any) -> Any:
+def difference(a: Any, n: int = 1, axis: int = -1, prepend: Any = np._NoValue, append: Any = np._NoValue) -> Any:
     """What each entry exceeds the one before by."""
-    rows = np.moveaxis(as_recorded(array), axis, 0)
+    rows = np.moveaxis(as_recorded(a), axis, 0)
+    ends = [
+        []
+        if end is np._NoValue
+        else [np.broadcast_to(end, (1, *rows.shape[1:])) if not np.ndim(end) else np.moveaxis(end, axis, 0)]
+        for end in (prepend, append)
+    ]
+    rows = np.concatenate([*ends[0], rows, *ends[1]])
     for _number in range(n):
         rows = rows[1:] - rows[:-1]
     return np.moveaxis(rows, 0, axis)
 
 
-@implements(np.trapezoid)
+@composed(np.trapezoid)
 def trapezoid(values: Any, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Any:
     """The integral of a polygon."""
     rows = np.moveaxis(as_recorded(values), axis, -1)

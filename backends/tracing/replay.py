@@ -77,6 +77,10 @@ class Floats:
         """b aᵇ⁻¹, and 0 where b is 0."""
         return np.where(b == 0, 0, b * np.power(a, np.where(b == 0, 1, b - 1)))
 
+    def slope_of_exponent(self, a: Any, y: Any) -> Any:
+        """y log a of y = aᵇ, and 0 where a is 0."""
+        return np.where(a == 0, 0, y * np.log(np.where(a == 0, 1, a)))
+
     def share_of_larger(self, a: Any, b: Any) -> Any:
         """1 where a is larger, ½ where both are the same, and else 0."""
         return ((a > b) + 0.5 * (a == b)).astype(np.asarray(a).dtype)

@@ -51,6 +51,10 @@ def _slope_of_power(a: Any, b: Any) -> Any:
     return arb(0) if b.is_zero() else b * _power(a, b - 1)
 
 
+def _slope_of_exponent(a: Any, y: Any) -> Any:
+    return arb(0) if a.is_zero() else y * a.log()
+
+
 def _share_of_larger(a: Any, b: Any) -> Any:
     if a > b:
         return arb(1)
@@ -116,6 +120,7 @@ class Balls:
     divide = staticmethod(_of_two(lambda a, b: a / b))
     power = staticmethod(_of_two(_power))
     slope_of_power = staticmethod(_of_two(_slope_of_power))
+    slope_of_exponent = staticmethod(_of_two(_slope_of_exponent))
     maximum = staticmethod(_of_two(lambda a, b: a.max(b)))
     share_of_larger = staticmethod(_of_two(_share_of_larger))
     logaddexp = staticmethod(_of_two(_logaddexp))

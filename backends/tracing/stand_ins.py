@@ -6,34 +6,46 @@ a program has to find another module under the name: what it makes there is reco
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
-from types import BuiltinFunctionType, FunctionType, ModuleType
+from types import FunctionType, ModuleType
 from typing import Any
 
 import numpy as np
 
 from .array import RecordedArray, as_recorded, boxed, is_recorded, plain, written
 from .array_methods import as_float
-from .entrywise import computed
 from .keywords import bound
+from .movement import to_dtype
+from .parts import MADE_OF_PARTS
 from .recorder import IMPLEMENTED, refused
+from .scipy_special import erf, of_scipy
 
-MATH = {  # by the name in `math`, NumPy's function
+MATH: dict[str, Callable[..., Any]] = {  # by the name in `math`, what computes the same in NumPy
     **{
-        name: getattr(np, name)
+        name: IMPLEMENTED[getattr(np, name)]
         for name in (
-            *("exp", "expm1", "log", "log2", "log10", "log1p", "sqrt", "cbrt", "exp2", "sin", "cos", "tan"),
-            *("sinh", "cosh", "tanh", "floor", "ceil", "trunc", "hypot", "copysign", "isnan", "isfinite", "isinf"),
+            *("exp", "expm1", "log2", "log10", "log1p", "sqrt", "cbrt", "exp2", "sin", "cos", "tan"),
+            *("sinh", "cosh", "tanh", "floor", "ceil", "trunc", "copysign", "isnan", "isfinite", "isinf", "fmod"),
         )
     },
-    **{name: getattr(np, f"arc{name[1:]}") for name in ("asin", "acos", "atan", "asinh", "acosh", "atanh", "atan2")},
-    "pow": np.power,
-    "fabs": np.absolute,
-    "fsum": np.sum,
-    "prod": np.prod,
-    "fmod": np.remainder,
+    **{
+        name: IMPLEMENTED[getattr(np, f"arc{name[1:]}")]
+        for name in ("asin", "acos", "atan", "asinh", "acosh", "atanh", "atan2")
+    },
+    "log": lambda x, base=None: np.log(x) if base is None else np.log(x) / np.log(base),
+    "pow": IMPLEMENTED[np.power],
+    "fabs": IMPLEMENTED[np.absolute],
+    "fsum": lambda numbers: np.sum(as_recorded(numbers)),
+    "prod": lambda numbers, start=1: np.prod(as_recorded(numbers)) * start,
+    "hypot": lambda *numbers: np.sqrt(sum(number * number for number in numbers)),
+    "dist": lambda one, other: np.sqrt(np.sum((as_recorded(one) - other) ** 2)),
+    "sumprod": lambda one, other: np.sum(as_recorded(one) * other),
+    "isclose": lambda one, other: IMPLEMENTED[np.isclose](one, other),
+    "erf": erf,
+    "erfc": lambda x: 1 - erf(x),
+    "radians": IMPLEMENTED[np.radians],
+    "degrees": IMPLEMENTED[np.degrees],
 }
 
 
@@ -93,7 +105,13 @@ CLASSES = {
     np.inexact: _kind(np.inexact, lambda array: array.is_scalar, lambda value: value),
     np.ndarray: _kind(np.ndarray, lambda array: not array.is_scalar, _refuse_class),
 }
-OWN_MODULES = ("numpy", "math", "scipy.special")
+UFUNC_METHODS = {  # by the name, what may be given by position after the array, apart from what is always so given
+    "reduce": ("axis", "dtype", "out", "keepdims", "initial", "where"),
+    "accumulate": ("axis", "dtype", "out"),
+    "reduceat": (),
+    "outer": (),
+    "at": (),
+}
 
 
 class StandInModule(ModuleType):
@@ -124,10 +142,12 @@ def stand_in(value: Any) -> Any:
     if isinstance(value, ModuleType):
         return _module(value) if _is_own(value.__name__) else None
     if isinstance(value, type):
-        return _vectorize if value is np.vectorize else CLASSES.get(value)
-    if isinstance(value, np.ufunc) or (
-        isinstance(value, (FunctionType, BuiltinFunctionType)) or type(value).__name__ == "_ArrayFunctionDispatcher"
-    ):
+        return MADE_OF_PARTS.get(value) or CLASSES.get(value)
+    if isinstance(value, FunctionType) or type(value).__name__ in FUNCTIONS_OF_C:
+        made = MADE_OF_PARTS.get(value)
+        if made is not None:
+            return made
+    if isinstance(value, np.ufunc) or (isinstance(value, FunctionType) or type(value).__name__ in FUNCTIONS_OF_C):
         module = getattr(value, "__module__", None) or ""
         if isinstance(value, np.ufunc) or _is_own(module) or _is_random(value):
             return _function(value)
@@ -136,8 +156,11 @@ def stand_in(value: Any) -> Any:
     return None
 
 
+FUNCTIONS_OF_C = ("builtin_function_or_method", "_ArrayFunctionDispatcher")
+
+
 def _is_own(name: str) -> bool:
-    return name == "math" or name.split(".")[0] == "numpy" or name.startswith("scipy.special")
+    return name in ("math", "scipy") or name.split(".")[0] == "numpy" or name.startswith("scipy.special")
 
 
 def _is_random(value: Any) -> bool:
@@ -165,9 +188,7 @@ class _StandInFunction:
         self.__doc__ = function.__doc__
 
     def __call__(self, *arguments: Any, **options: Any) -> Any:
-        implementation = IMPLEMENTED.get(self._function) or SPECIAL.get(
-            self.__name__ if _is_scipy(self._function) else ""
-        )
+        implementation = IMPLEMENTED.get(self._function) or of_scipy(self._function)
         if implementation is not None and (is_recorded(list(arguments)) or is_recorded(list(options.values()))):
             if isinstance(self._function, np.ufunc):
                 out = options.pop("out", None)
@@ -180,11 +201,12 @@ class _StandInFunction:
             arguments, options = bound(self._function, implementation, arguments, options)
             result = implementation(*arguments, **options)
             return result if out is None else written(out, result)
+        arguments = tuple(one.stands_for if isinstance(one, _Kind) else one for one in arguments)
         return boxed(self._function(*arguments, **options))
 
     def __getattr__(self, name: str) -> Any:
         value = getattr(self._function, name)
-        if name in ("reduce", "accumulate", "outer", "at", "reduceat") and isinstance(self._function, np.ufunc):
+        if name in UFUNC_METHODS and isinstance(self._function, np.ufunc):
             return lambda *arguments, **options: _ufunc_method(self._function, name, arguments, options)
         return value
 
@@ -201,41 +223,40 @@ def arguments_first(ufunc: Any, method: str, arguments: Any, out: Any, options: 
 
 
 def _ufunc_method(ufunc: Any, method: str, arguments: Any, options: Any) -> Any:
-    if method == "outer":
+    if not is_recorded(list(arguments)):
+        return boxed(getattr(ufunc, method)(*arguments, **options))
+    if method == "outer" and ufunc in IMPLEMENTED:
         one, other = map(as_recorded, arguments)
         return IMPLEMENTED[ufunc](one[(..., *[None] * other.ndim)], other)
-    if is_recorded(list(arguments)):
-        return arguments_first(ufunc, method, arguments, options.pop("out", None), options)
-    return boxed(getattr(ufunc, method)(*arguments, **options))
+    names = UFUNC_METHODS[method]
+    options |= dict(zip(names, arguments[1:], strict=False))
+    arguments = (*arguments[:1], *arguments[1 + len(names) :])
+    return arguments_first(ufunc, method, arguments, options.pop("out", None), options)
 
 
 def _of_math(function: Any) -> Callable[..., Any]:
     def implementation(*arguments: Any, **options: Any) -> Any:
+        arguments = tuple(list(one) if isinstance(one, Iterator) else one for one in arguments)
         if not is_recorded(list(arguments)):
             return function(*arguments, **options)
-        name = function.__name__
-        if name == "log" and len(arguments) == 2:
-            return np.log(arguments[0]) / np.log(arguments[1])
-        if name not in MATH:
-            raise refused(f"math.{name} cannot be followed")
-        numbers = [
-            as_float(as_recorded(one)) if is_recorded(one) and not isinstance(one, list) else one for one in arguments
-        ]
-        result = IMPLEMENTED[MATH[name]](*numbers)
-        return as_float(result) if isinstance(result, RecordedArray) else result
+        value = function(*map(plain, arguments), **options)
+        made = MATH.get(function.__name__)
+        if made is None:
+            raise refused(f"math.{function.__name__} cannot be followed")
+        result = made(*map(_float_or_list, arguments))
+        if not isinstance(value, float) or not isinstance(result, RecordedArray):
+            return value
+        origin = to_dtype(result, np.dtype("float64")).origin.reshape(())[()]
+        return RecordedArray(value, origin, is_weak=type(value) is float)
 
     return implementation
 
 
-def _vectorize(function: Any, **_: Any) -> Callable[..., Any]:
-    """`np.vectorize`: the function, of each entry in turn."""
-
-    def vectorized(*arrays: Any) -> Any:
-        sources = IMPLEMENTED[np.broadcast_arrays](*arrays)
-        entries = zip(*[source.reshape(-1) for source in sources], strict=True)
-        return IMPLEMENTED[np.array]([function(*numbers) for numbers in entries]).reshape(sources[0].shape)
-
-    return vectorized
+def _float_or_list(value: Any) -> Any:
+    if not is_recorded(value):
+        return value
+    number = as_recorded(value)
+    return as_float(number) if number.size == 1 and not isinstance(value, (list, tuple)) else number
 
 
 class _Joiner:
@@ -255,50 +276,3 @@ class _Joiner:
             if self._axis == 0
             else np.column_stack(parts)
         )
-
-
-# scipy.special
-
-
-def _is_scipy(function: Any) -> bool:
-    return (getattr(function, "__module__", "") or "").startswith("scipy")
-
-
-def _logsumexp(a: Any, axis: Any = None, b: Any = None, keepdims: bool = False, **_: Any) -> Any:
-    source = as_recorded(a)
-    if b is not None:
-        raise refused("scipy.special.logsumexp with weights cannot be followed")
-    shift = plain(np.max(source, axis=axis, keepdims=True))
-    shift = np.where(np.isfinite(shift), shift, 0)
-    total = np.log(np.sum(np.exp(source - shift), axis=axis, keepdims=keepdims))
-    return total + (shift if keepdims else np.squeeze(shift, axis=axis))
-
-
-def _softmax(x: Any, axis: Any = None) -> Any:
-    source = as_recorded(x)
-    return np.exp(source - _logsumexp(source, axis, keepdims=True))
-
-
-def _sigmoid(x: Any) -> Any:
-    source = as_recorded(x)
-    with np.errstate(over="ignore"):
-        return computed("sigmoid", 1 / (1 + np.exp(-source.value)), source)
-
-
-def _erf(x: Any) -> Any:
-    source = as_recorded(x)
-    return computed("erf", np.vectorize(math.erf)(source.value).astype(source.dtype)[()], source)
-
-
-SPECIAL: dict[str, Callable[..., Any]] = {
-    "expit": _sigmoid,
-    "logit": lambda x: np.log(x / (1 - x)),
-    "log_expit": lambda x: -np.logaddexp(0.0, -x),
-    "logsumexp": _logsumexp,
-    "softmax": _softmax,
-    "log_softmax": lambda x, axis=None: x - _logsumexp(x, axis, keepdims=True),
-    "erf": _erf,
-    "xlogy": lambda x, y: np.where(plain(x) == 0, 0.0, x * np.log(np.where(plain(x) == 0, 1.0, y))),
-    "xlog1py": lambda x, y: x * np.log1p(y),
-    "entr": lambda x: -x * np.log(x),
-}

@@ -9,8 +9,7 @@ right value at its own arguments and a wrong one close by.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from copy import copy
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,16 +17,20 @@ import numpy as np
 from ..errors import first_line
 from ..models.traced import ENTRY_DTYPES, Entry, Traced
 from ..problems import Problem
-from . import array_methods, entrywise, movement, products, reductions  # noqa: F401 # they teach the functions of NumPy
-from .array import as_recorded
+from . import array_methods, entrywise, movement, orders, parts, products, reductions  # noqa: F401 # these teach NumPy
+from .array import RecordedArray, as_recorded
+from .closeness import MAX_ROUNDINGS, changed_decisions, differs, moved, rounding_bound
+from .copies import kept
 from .exchange import exchanged
+from .places import place_of
 from .recorder import NotRecordableError, recording_into
 from .recording import Recording
 from .replay import Replay
 
-STEP = 2.0**-20  # by which part of its magnitude an array is moved: far above rounding, too little for most branches
+NEAR = (2.0**-20, 2.0**-20, 2.0**-32)  # by which part of its magnitude an array is moved: too little for most branches
+FAR = (2.0**-6, 2.0**-10)  # likewise, far above the rounding of any dtype
+FAR_RATIO = FAR[0] / FAR[1]
 DIRECTIONS = 2  # in which a recording beside the arguments is moved
-MAX_ROUNDINGS = 2.0**12  # between the recording's value and the plain one, in units in the last place
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,7 +110,7 @@ class Trace:
             for name, path in differentiated.items()
         }
         entry = Entry(number.dtype, int(number.origin.reshape(())))
-        return self.recording.model(self.function, entry, origins, self.rows(), float(number.data.reshape(())))
+        return self.recording.model(self.function, entry, origins, self.rows(), float(number.numbers.reshape(())))
 
 
 def trace(function: Callable[..., Any], arguments: Mapping[str, Any], floats: Collection[str] = ()) -> Trace:
@@ -126,8 +129,14 @@ def trace(function: Callable[..., Any], arguments: Mapping[str, Any], floats: Co
     """
     recording = Recording()
     with exchanged(function, arguments, recording, floats) as (exchange, given), recording_into(recording):
-        known = {path: Argument(array.copy(), exchange.origins[path]) for path, array in exchange.arrays.items()}
-        returned = _called(function, given)
+        try:
+            returned = _called(function, given)
+        except Exception as error:
+            if RecordedArray.__name__ not in str(error):
+                raise
+            raise NotRecordableError(f"{place_of(error)}: it takes no recorded arrays: {first_line(error)}") from error
+    found = exchange.found
+    known = {path: Argument(array, found.origins[path]) for path, array in found.arrays.items()}
     return Trace(getattr(function, "__qualname__", "function"), recording, known, returned)
 
 
@@ -148,38 +157,30 @@ def call(
         return kept(_called(function, given))
 
 
-def kept(value: Any) -> Any:
-    """A value with copies of the arrays in it, also of other frameworks', which nobody else can write to.
+def changes_of(function: Callable[..., Any], arguments: Mapping[str, Any]) -> list[str]:
+    """What a call changes beside what it returns. Everything is put back.
+
+    Args:
+        function: any.
+        arguments: by the names of its parameters.
+
+    Returns:
+        How what was changed is reached, such as `self.W`, `cache['h']` or, if random numbers were drawn, `np.random`.
 
     Example:
-        >>> buffer = np.zeros(2)
-        >>> copy = kept({"dW": [buffer]})
-        >>> buffer += 1
-        >>> copy
-        {'dW': [array([0., 0.])]}
+        >>> def forward(w, cache):
+        ...     w += np.random.rand()
+        ...     cache["w"] = w
+        >>> w, cache = np.ones(2), {}
+        >>> changes_of(forward, {"w": w, "cache": cache})
+        ['np.random', 'w', "cache['w']"]
+        >>> w, cache
+        (array([1., 1.]), {})
     """
-    match value:
-        case np.ndarray():
-            return value.copy()
-        case dict():
-            return {name: kept(one) for name, one in value.items()}
-        case tuple() if hasattr(value, "_fields"):
-            return type(value)(*map(kept, value))
-        case tuple() | list():
-            return type(value)(map(kept, value)) if type(value) in (tuple, list) else list(map(kept, value))
-        case _ if is_dataclass(value) and not isinstance(value, type):
-            return _replaced(value, {field.name: kept(getattr(value, field.name)) for field in fields(value)})
-        case _ if hasattr(value, "detach") and hasattr(value, "clone"):  # of PyTorch
-            return value.detach().clone()
-        case _:
-            return value
-
-
-def _replaced(value: Any, attributes: Mapping[str, Any]) -> Any:
-    made = copy(value)
-    for name, one in attributes.items():
-        object.__setattr__(made, name, one)
-    return made
+    with exchanged(function, arguments, None) as (exchange, given):
+        _called(function, given)
+        changed: list[str] = exchange.snapshots.changes()
+    return changed
 
 
 def _called(function: Callable[..., Any], arguments: Mapping[str, Any]) -> Any:
@@ -230,10 +231,11 @@ def verify(
     arguments: Mapping[str, Any],
     loss: Callable[[Any], Any],
 ) -> Verified:
-    """Makes sure that the recording gives what the function gives, here and close by.
+    """Makes sure that the recording gives what the function gives, here and beside.
 
-    What is differentiated by is moved along random directions. Where the program takes another branch there, it is
-    recorded again at the moved numbers, and that recording is moved further: a path that is lost is lost in both.
+    What is differentiated by is moved along random directions: a little, and further. Where the program takes another
+    branch close by, it is recorded again at the moved numbers, and that recording is moved further: a path that is lost
+    is lost in both.
 
     Args:
         traced: the call.
@@ -249,107 +251,132 @@ def verify(
     Raises:
         NotRecordableError: it does not give the same, or that cannot be told; the message says where.
     """
-    replay, plain = _both(traced, model, None, function, arguments, loss)
-    if _differs(replay, plain):
-        raise NotRecordableError(_lost(traced, "at its arguments", float(replay.loss), plain))
-    rng = np.random.default_rng(0)
-    moved = {path: traced.arguments[path] for path in paths if _is_movable(traced.arguments[path].values)}
-    if not moved:
+    program = _Program(function, arguments, loss)
+    plain = program(None)
+    replay = _replayed(traced, model, None)
+    if replay is None or differs(model, replay, plain):
+        if (again := program(None)) != plain and not np.isnan(plain):
+            raise NotRecordableError(f"two calls with the same arguments give {plain!r} and {again!r}")
+        raise NotRecordableError(_lost(traced, "at its arguments", replay, plain))
+    here = {path: traced.arguments[path].values for path in paths if traced.arguments[path].values.size}
+    if not here:
         return Verified((), frozenset())
+    rng = np.random.default_rng(0)
     fragile: set[int] = set()
     notes: dict[str, None] = {}
-    for step in (STEP, STEP, STEP * 2.0**-12):
-        values = {path: argument.values + _direction(argument.values, step, rng) for path, argument in moved.items()}
-        try:
-            replay, plain = _both(traced, model, values, function, arguments, loss)
-        except Exception as error:  # whatever the author's code raises at other numbers
-            raised = f"close to its arguments it raises {first_line(error)}"
-            notes[f"{raised}: the recording is checked at these alone"] = None
+    failures: list[str] = []
+    is_checked = False
+    for step, keeps_form in ((step, keeps_form) for step in NEAR for keeps_form in (False, True)):
+        if keeps_form and not failures:
             continue
-        changed = _changed_decisions(model, replay)
-        fragile |= changed
-        if not _differs(replay, plain):
+        at = {path: moved(values, step, rng, keeps_form=keeps_form) for path, values in here.items()}
+        plain, failure = program.tried(at)
+        if failure:
+            failures.append(failure)
             continue
-        if not changed or not _holds_beside(values, paths, function, arguments, loss, rng):
-            raise NotRecordableError(_lost(traced, "close to its arguments", float(replay.loss), plain))
-        notes[f"{model.decisions[min(changed)].place}: a branch changes close to the arguments"] = None
+        replay = _replayed(traced, model, at)
+        changed = changed_decisions(model, replay) if replay else set()
+        opposite = _replayed(traced, model, {path: 2 * values - at[path] for path, values in here.items()})
+        fragile |= changed | (changed_decisions(model, opposite) if opposite else set())  # a tie has two sides
+        if replay is not None and not differs(model, replay, plain):
+            is_checked = True
+            continue
+        if replay is not None and not changed:
+            raise NotRecordableError(_lost(traced, "close to its arguments", replay, plain))
+        held = _holds_beside(at, program, rng)
+        if held is False:
+            raise NotRecordableError(_lost(traced, "close to its arguments", replay, plain))
+        is_checked |= held is True
+        where = f"{model.decisions[min(changed)].place}: " if changed else ""
+        notes[f"{where}a branch changes close to the arguments"] = None
+    lost = _lost_beside(traced, model, here, program, rng)
+    if lost:
+        raise NotRecordableError(lost)
+    if not is_checked and failures:
+        notes[f"close to its arguments {failures[0]}: the recording is checked at these alone"] = None
     return Verified(tuple(notes), frozenset(fragile))
 
 
-def _holds_beside(
-    values: Mapping[str, np.ndarray],
-    paths: Collection[str],
-    function: Callable[..., Any],
-    arguments: Mapping[str, Any],
-    loss: Callable[[Any], Any],
-    rng: np.random.Generator,
-) -> bool:
-    """Whether a recording that is made at other numbers gives what the function gives close to these."""
-    floats = [path for path in values if values[path].ndim == 0]
-    with exchanged(function, arguments, None, floats, values) as (_, given):
-        beside = trace(function, given, floats)
-        model = beside.model(loss(beside.returned), {})
-    for _ in range(DIRECTIONS):
-        further = {path: array + _direction(array, STEP * 2.0**-12, rng) for path, array in values.items()}
+class _Program:
+    """The loss of a plain function at some numbers."""
+
+    def __init__(self, function: Callable[..., Any], arguments: Mapping[str, Any], loss: Callable[[Any], Any]) -> None:
+        self.function, self.arguments, self.loss = function, arguments, loss
+
+    def __call__(self, values: Mapping[str, np.ndarray] | None) -> float:
+        return float(np.asarray(self.loss(call(self.function, self.arguments, values))).reshape(()))
+
+    def tried(self, values: Mapping[str, np.ndarray]) -> tuple[float, str]:
+        """The loss, and why it cannot be used."""
         try:
-            replay, plain = _both(beside, model, further, function, arguments, loss)
-        except Exception:  # whatever the author's code raises at other numbers
-            continue
-        if _differs(replay, plain):
-            return False
-    return True
+            with np.errstate(all="ignore"):
+                plain = self(values)
+        except Exception as error:  # whatever the author's code raises at other numbers
+            return np.nan, f"it raises {first_line(error)}"
+        return plain, "" if np.isfinite(plain) else f"it gives {plain}"
 
 
-def _both(
-    traced: Trace,
-    model: Traced,
-    values: Mapping[str, np.ndarray] | None,
-    function: Callable[..., Any],
-    arguments: Mapping[str, Any],
-    loss: Callable[[Any], Any],
-) -> tuple[Replay, float]:
-    """The recording carried out at some numbers, and the loss of the plain function there."""
-    plain = float(np.asarray(loss(call(function, arguments, values))).reshape(()))
+def _replayed(traced: Trace, model: Traced, values: Mapping[str, np.ndarray] | None) -> Replay | None:
+    """The recording carried out at some numbers; None where an operation is not defined."""
     replay = Replay(model)
-    with np.errstate(all="ignore"):
-        replay.forward(traced.rows(values))
-    return replay, plain
-
-
-def _lost(traced: Trace, where: str, value: float, plain: float) -> str:
-    hint = next((f" ({note})" for note in traced.recording.notes if "plain" in note), "")
-    return f"the recording has lost something: {where} it gives {value!r}, and the function {plain!r}{hint}"
-
-
-def _is_movable(values: np.ndarray) -> bool:
-    return bool(values.size)
-
-
-def _direction(values: np.ndarray, step: float, rng: np.random.Generator) -> np.ndarray:
-    scale = np.abs(values).max(initial=0, where=np.isfinite(values)) or 1.0
-    step = max(step, 16 * float(np.finfo(values.dtype).eps))
-    return np.asarray(step * scale * rng.standard_normal(values.shape)).astype(values.dtype)
-
-
-def _differs(replay: Replay, plain: float) -> bool:
-    """Whether the value is another one, by more than roundings of the largest number that it was computed from."""
-    value = float(replay.loss)
-    if (np.isnan(value) and np.isnan(plain)) or value == plain:
-        return False
-    return not abs(value - plain) <= MAX_ROUNDINGS * _eps(replay) * max(abs(plain), abs(value))
-
-
-def _eps(replay: Replay) -> float:
-    """Of the narrowest dtype that is computed in."""
-    return max(float(np.finfo(dtype).eps) for dtype, row in replay.rows.items() if row.size > 1)
-
-
-def _changed_decisions(model: Traced, replay: Replay) -> set[int]:
-    """The numbers of the decisions that are others at the replay's numbers."""
-    changed = set()
-    for number, decision in enumerate(model.decisions):
+    try:
         with np.errstate(all="ignore"):
-            result = decision.function(*[replay.take(operand) for operand in decision.operands], **decision.arguments)
-        if not np.array_equal(np.asarray(result), np.asarray(decision.result), equal_nan=False):
-            changed.add(number)
-    return changed
+            replay.forward(traced.rows(values))
+    except np.linalg.LinAlgError:
+        return None
+    return replay
+
+
+def _holds_beside(at: Mapping[str, np.ndarray], program: _Program, rng: np.random.Generator) -> bool | None:
+    """Whether a recording that is made at other numbers gives what the function gives close to these.
+
+    None if that cannot be told.
+    """
+    floats = [path for path, values in at.items() if values.ndim == 0]
+    try:
+        with exchanged(program.function, program.arguments, None, floats, at) as (_, given):
+            beside = trace(program.function, given, floats)
+            model = beside.model(program.loss(beside.returned), {})
+    except Exception:  # whatever the author's code raises at other numbers, or does that cannot be followed
+        return None
+    held = None
+    for _ in range(DIRECTIONS):
+        further = {path: moved(values, NEAR[-1], rng) for path, values in at.items()}
+        plain, failure = program.tried(further)
+        replay = _replayed(beside, model, further)
+        if failure or replay is None or changed_decisions(model, replay):
+            continue
+        if differs(model, replay, plain):
+            return False
+        held = True
+    return held
+
+
+def _lost_beside(
+    traced: Trace, model: Traced, here: Mapping[str, np.ndarray], program: _Program, rng: np.random.Generator
+) -> str:
+    """What is to be said if the recording gives something else further away, where it takes the same branches.
+
+    Further away a lost path shows that is too small beside the rest of the loss, or in a dtype too narrow, to be seen
+    close by. What shows there, and not on the way where it should, is a branch that was not recorded.
+    """
+    if any("derivative is 0" in note for note in traced.recording.notes):  # of what changes in steps
+        return ""
+    lost, expected = "", 0.0
+    for step in FAR:
+        at = {path: moved(values, step, rng) for path, values in here.items()}
+        plain, failure = program.tried(at)
+        replay = None if failure else _replayed(traced, model, at)
+        if replay is None or changed_decisions(model, replay):
+            continue
+        if differs(model, replay, plain):
+            lost, expected = _lost(traced, "beside its arguments", replay, plain), abs(replay.loss - plain) / FAR_RATIO
+        elif expected > 4 * MAX_ROUNDINGS * rounding_bound(model, replay):
+            return ""
+    return lost
+
+
+def _lost(traced: Trace, where: str, replay: Replay | None, plain: float) -> str:
+    hint = next((f" ({note})" for note in traced.recording.notes if "plain" in note), "")
+    value = float("nan") if replay is None else float(replay.loss)
+    return f"the recording has lost something: {where} it gives {value!r}, and the function {plain!r}{hint}"

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from gradparity.backends import Problem, get_backend
 from gradparity.backends.registry import ENGINES
-from gradparity.backends.tracing import array, exchange, primitives, trace
+from gradparity.backends.tracing import array, primitives, trace
 from gradparity.backends.tracing.pruning import pruned
 from gradparity.backends.tracing.recorder import NotRecordableError
 from gradparity.compare.certificate import certify
@@ -118,7 +118,7 @@ def test_a_fault_in_a_rule_of_the_tape_is_seen_beside_the_frameworks(name, monke
 
 def test_a_recorder_that_loses_a_write_through_a_view_is_found(monkeypatch):
     def loses(self, index, value):
-        self.data[index] = array.plain(value)  # and the origin stays what it was
+        self.numbers[index] = array.plain(value)  # and the origin stays what it was
 
     monkeypatch.setattr(array.RecordedArray, "__setitem__", loses)
     function, arguments = case("view_write")
@@ -144,18 +144,6 @@ def test_an_array_that_is_held_twice_is_one():
     assert any(np.allclose(one, [[2.0, 3.0], [3.0, 4.0]]) for one in gradients.values())
 
 
-def test_an_exchange_that_misses_a_holder_is_found(monkeypatch):
-    visited = exchange.Exchange._in_dict
-
-    def misses(self, names, path, skip=()):
-        if not path.endswith("params"):
-            visited(self, names, path, skip)
-
-    monkeypatch.setattr(exchange.Exchange, "_in_dict", misses)
-    with pytest.raises(NotRecordableError, match="has lost something"):
-        recorded(Twice().loss, np.array([1.0, 2.0]))
-
-
 # What cannot be followed is refused
 
 
@@ -165,10 +153,10 @@ def test_an_exchange_that_misses_a_holder_is_found(monkeypatch):
         (lambda w: np.fft.rfft(w).real.sum(), r"np\.fft"),
         (lambda w: w.astype(complex).real.sum(), "complex128 is not recorded"),
         (lambda w: w.astype("float16").sum(), "float16 is not recorded"),
-        (lambda w: np.linalg.norm(w, 3), "norm of order 3 cannot be followed"),
-        (lambda w: np.frombuffer(w.tobytes()).sum(), r"\.tobytes\(\) of a recorded array cannot be followed"),
+        (lambda w: np.linalg.norm(np.outer(w, w), 2), "norm of order 2 cannot be followed"),
+        (lambda w: np.frombuffer(w.tobytes()).sum(), r"\.tobytes of a recorded array cannot be followed"),
         (lambda w: np.linalg.svd(np.outer(w, w))[1].sum(), r"np\.linalg\.svd cannot be followed"),
-        (lambda w: np.diff(w, prepend=0.0).sum(), "np.diff with prepend= cannot be followed"),
+        (lambda w: np.std(w, mean=0.0), "np.std with mean= cannot be followed"),
     ],
 )
 def test_what_cannot_be_followed_is_refused_with_its_place(function, words):
