@@ -1,36 +1,61 @@
-"""A recorded program as plain values and arrays, and back: never code, and checked like any file.
+"""A recorded program as plain values and arrays: never code. `traced_reading` reads them.
 
-The plain values name the operations and say which operands they take; the arrays hold, one operand after the other, the
-numbers of the entries and the constants.
+The plain values name the operations, and say which operands they take; what is derived from these, such as the shapes
+and the entries of the results, is left out. An operand of successive entries is known by its first one, and one of
+constants alone by a 0. The arrays hold, one operand after the other, the entries of all others, and the constants.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from hashlib import sha256
-from math import prod
+from operator import index
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..errors import InvalidProblemError
-from .operations import result_shape
-from .traced import CONSTANT, ENTRY_DTYPES, Block, Decision, Entry, Operand, Operation, Traced
+from ..errors import printable
+from .decided import UNDERSTOOD, result_dtype
+from .numbering import without_gaps
+from .operations import PARAMETERS
+from .traced import CONSTANT, ENTRY_DTYPES, Decision, Operand, Operation, Traced
 
 Parts = tuple[dict[str, Any], dict[str, np.ndarray]]
-DECIDED_BY = (  # NumPy's functions, of which a decision is kept by its name
-    *("less", "less_equal", "greater", "greater_equal", "equal", "not_equal", "sign", "signbit", "logical_not"),
-    *("argmax", "argmin", "argsort", "floor", "ceil", "rint", "trunc", "nonzero", "flatnonzero", "count_nonzero"),
-    *("argwhere", "any", "all", "searchsorted", "logical_and", "logical_or", "logical_xor", "heaviside", "isclose"),
-)
-MAX_SIZE = 2**31  # numbers in an array
+BITS: dict[np.dtype, int] = {np.dtype("float64"): 64, np.dtype("float32"): 32}
+LISTED = -1  # in the place of the first entry: the entries stand one by one in `origins`
 
 
-def unknown_decision(*arrays: Any, **arguments: Any) -> Any:
-    """Stands for a function that is not known by name; what such a decision depends on is not known."""
-    raise NotImplementedError("a decision of a saved program by a function that is not known")
+@dataclass(frozen=True)
+class SavedPlace:
+    """A place in a program, without its text.
+
+    Attributes:
+        file: its name, without the folder.
+        function: in which it is.
+        line: from 1.
+        columns: the first one and one more than the last; None if they are not known.
+    """
+
+    file: str
+    function: str
+    line: int
+    columns: tuple[int, int] | None = None
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}, in {self.function}"
+
+
+@dataclass(frozen=True)
+class NamedFunction:
+    """Stands for a function that decided something in a saved program, of which the name alone is known."""
+
+    name: str
+
+    def __str__(self) -> str:
+        return self.name
 
 
 def parts_of(model: Traced) -> Parts:
@@ -45,64 +70,20 @@ def parts_of(model: Traced) -> Parts:
     Example:
         >>> import numpy as np
         >>> from gradparity.backends.tracing.trace import trace
-        >>> traced = trace(lambda w: (w * w).sum(), {"w": np.ones(2)})
+        >>> traced = trace(lambda w: (w * w[::-1]).sum(), {"w": np.ones(2)})
         >>> values, arrays = parts_of(traced.model(traced.returned, {"w": "w"}))
-        >>> [operation[0] for operation in values["operations"]], arrays["origins"].tolist()
-        (['multiply', 'sum'], [1, 2, 3, 4])
+        >>> values["operands"], arrays["origins"].tolist()
+        ([[64, [2], 1], [64, [2], -1], [64, [2], 3]], [2, 1])
+        >>> [operation[:3] for operation in values["operations"]]
+        [['multiply', [0, 1], None], ['sum', [2], [-1]]]
     """
-    operands: dict[int, tuple[int, Operand]] = {}
-
-    def number(operand: Operand) -> int:
-        return operands.setdefault(id(operand), (len(operands), operand))[0]
-
-    operations = [
-        [
-            operation.primitive,
-            operation.dtype.name,
-            operation.start,
-            [number(operand) for operand in operation.operands],
-            {name: _plain(value) for name, value in operation.parameters.items()},
-            _where(operation.place),
-        ]
-        for operation in model.operations
-    ]
-    decisions = []
-    results: list[np.ndarray] = []
-    for decision in model.decisions:
-        name = getattr(decision.function, "__name__", "")
-        known = name if getattr(np, name, None) is decision.function and name in DECIDED_BY else ""
-        result = np.asarray(decision.result)
-        results.append(result.reshape(-1).astype("float64"))
-        axis = decision.arguments.get("axis")
-        taken = [number(operand) for operand in decision.operands]
-        axis = axis if isinstance(axis, int) else None
-        decisions.append([known, taken, axis, list(result.shape), decision.is_fragile, _where(decision.place)])
-    all_operands = [operand for _, operand in operands.values()]
-    values: dict[str, Any] = {
-        "function": model.function,
-        "arguments": [[block.dtype.name, block.start, block.stop] for block in model.arguments],
-        "operands": [[one.dtype.name, list(one.shape), one.constants is not None] for one in all_operands],
-        "operations": operations,
-        "decisions": decisions,
-        "differentiated": [[name, model.dtypes[name].name, list(one.shape)] for name, one in _items(model)],
-        "loss": [model.loss.dtype.name, model.loss.number],
-    }
-    arrays = {
-        "origins": _joined([operand.origin for operand in all_operands], "int64"),
-        "differentiated": _joined([origin for _, origin in _items(model)], "int64"),
-        "results": _joined(results, "float64"),
-        "loss": np.array([model.constant_loss]),
-    }
-    for dtype in ENTRY_DTYPES:
-        constants = [one.constants[one.origin == CONSTANT] for one in all_operands if _has(one, dtype)]  # type: ignore[index]
-        arrays[f"constants.{dtype.name}"] = _joined(constants, dtype)
-        arrays[f"fixed.{dtype.name}"] = np.asarray(model.fixed.get(dtype, ()), dtype)
-    return values, arrays
+    return _Writer(model).parts()
 
 
 def digest_of(model: Traced) -> str:
     """A digest of all that a recording holds but places; the same on machines of either byte order."""
     values, arrays = parts_of(model)
+    del values["places"]
     without_places = {**values, **{name: [one[:-1] for one in values[name]] for name in ("operations", "decisions")}}
     digest = sha256(json.dumps(without_places, sort_keys=True).encode())
     for name, array in arrays.items():
@@ -111,222 +92,133 @@ def digest_of(model: Traced) -> str:
     return digest.hexdigest()
 
 
-def traced_from(values: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Traced:
-    """The recording that `parts_of` took apart.
-
-    Args:
-        values: the plain values.
-        arrays: the arrays.
-
-    Returns:
-        The recording. Its places are texts.
-
-    Raises:
-        InvalidProblemError: they are none of a recording.
-    """
-    try:
-        return _Reader(values, arrays).model()
-    except InvalidProblemError:
-        raise
-    except (AttributeError, LookupError, OverflowError, TypeError, ValueError) as error:
-        raise InvalidProblemError(f"no recording: {error}") from error
+def packed(model: Traced) -> dict[str, np.ndarray]:
+    """A recording as arrays alone: those of `parts_of`, and the JSON of its values as bytes."""
+    values, arrays = parts_of(model)
+    return {"values": np.frombuffer(json.dumps(values, separators=(",", ":")).encode(), "uint8"), **arrays}
 
 
-class _Reader:
-    """Reads a recording, and makes sure of everything that computing with it relies on."""
+class _Writer:
+    """Takes a recording apart; what several take stands in it once."""
 
-    def __init__(self, values: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
-        self._values, self._arrays = values, dict(arrays)
-        self._blocks: dict[np.dtype, list[tuple[int, int, int]]] = {dtype: [] for dtype in ENTRY_DTYPES}
+    def __init__(self, model: Traced) -> None:
+        self._model = without_gaps(model)
+        self._operands: dict[int, int] = {}  # by identity, the place in `_described`
+        self._described: list[list[Any]] = []
+        self._listed: list[np.ndarray] = []
+        self._constants: dict[np.dtype, list[np.ndarray]] = {dtype: [] for dtype in ENTRY_DTYPES}
+        self._places: dict[SavedPlace, int] = {}
+        self._known_places: dict[Any, int | None] = {}
 
-    def model(self) -> Traced:
-        values = self._values
-        arguments = [Block(_dtype(name), _integer(start), _integer(stop)) for name, start, stop in values["arguments"]]
-        for block in arguments:
-            self._make(0, *block)
-        fixed = {dtype: self._array(f"fixed.{dtype.name}", dtype) for dtype in ENTRY_DTYPES}
-        for dtype, row in fixed.items():
-            _require(len(row) == self._size(dtype) - 1, f"{len(row)} numbers of {dtype}, expected one an entry")
-        operands = self._operands()
-        headers = [self._header(number, operands, *fields) for number, fields in enumerate(values["operations"], 1)]
-        operands = [replace(operand, ready=self._ready(operand.dtype, operand.origin)) for operand in operands]
-        operations = []
-        for number, (operation, taken) in enumerate(headers, 1):
-            of_one = tuple(operands[index] for index in taken)
-            _require(all(one.ready < number for one in of_one), f"operation {number} takes what is not there yet")
-            operations.append(replace(operation, operands=of_one))
-        differentiated, dtypes = self._differentiated()
-        loss = Entry(_dtype(values["loss"][0]), _integer(values["loss"][1]))
-        self._ready(loss.dtype, np.array([loss.number]))
-        constant = self._array("loss", np.dtype("float64"))
-        _require(constant.shape == (1,), "the loss is not one number")
-        return Traced(
-            str(values["function"]),
-            tuple(operations),
-            self._decisions(operands),
-            tuple(arguments),
-            differentiated,
-            dtypes,
-            fixed,
-            {dtype: self._size(dtype) for dtype in ENTRY_DTYPES},
-            loss,
-            float(constant[0]),
-        )
-
-    def _array(self, name: str, dtype: np.dtype) -> np.ndarray:
-        array = self._arrays[name]
-        _require(array.dtype == dtype and array.ndim == 1, f"{name} is {array.dtype} {array.shape}, expected {dtype}")
-        return array
-
-    def _size(self, dtype: np.dtype) -> int:
-        """The number of entries that have been made, and `CONSTANT`."""
-        return self._blocks[dtype][-1][1] if self._blocks[dtype] else 1
-
-    def _make(self, number: int, dtype: np.dtype, start: int, stop: int) -> None:
-        """Adds the entries that an operation makes, or, with the number 0, an argument has."""
-        _require(
-            self._size(dtype) <= start <= stop <= MAX_SIZE, f"entries {start} to {stop} of {dtype} are out of order"
-        )
-        if stop > start:
-            self._blocks[dtype].append((start, stop, number))
-
-    def _ready(self, dtype: np.dtype, origin: np.ndarray) -> int:
-        """How many operations have to be done before all entries are there, each of which has to be one's result."""
-        entries = origin[origin != CONSTANT]
-        if not entries.size:
-            return 0
-        blocks = np.array(self._blocks[dtype], dtype="int64").reshape(-1, 3)
-        holder = np.searchsorted(blocks[:, 0], entries, side="right") - 1
-        _require(bool(np.all(holder >= 0) and np.all(entries < blocks[holder, 1])), "an entry that nothing makes")
-        return int(blocks[holder, 2].max())
-
-    def _operands(self) -> list[Operand]:
-        described = [
-            (_dtype(name), _shape(shape), has_constants) for name, shape, has_constants in self._values["operands"]
+    def parts(self) -> Parts:
+        model = self._model
+        operations = [self._operation(one) for one in model.operations]
+        decisions = [self._decision(one) for one in model.decisions]
+        differentiated = [
+            [name, BITS[model.dtypes[name]], list(origin.shape), self._entries(origin)]
+            for name, origin in model.differentiated.items()
         ]
-        origins = _split(self._array("origins", np.dtype("int64")), [prod(shape) for _, shape, _ in described])
-        left = {dtype: self._array(f"constants.{dtype.name}", dtype) for dtype in ENTRY_DTYPES}
-        operands = []
-        for (dtype, shape, has_constants), flat in zip(described, origins, strict=True):
-            origin = flat.reshape(shape)
-            constants = None
-            is_constant = origin == CONSTANT
-            _require(has_constants is bool(is_constant.any()), "constants that are not there")
-            if has_constants:
-                number = int(np.count_nonzero(is_constant))
-                _require(len(left[dtype]) >= number, "too few constants")
-                constants = np.zeros(shape, dtype)
-                constants[is_constant], left[dtype] = left[dtype][:number], left[dtype][number:]
-            operands.append(Operand(dtype, origin, constants, 0))
-        _require(not any(len(rest) for rest in left.values()), "too many constants")
-        return operands
+        values: dict[str, Any] = {
+            "function": model.function,
+            "arguments": [[BITS[block.dtype], block.stop - block.start] for block in model.arguments],
+            "operands": self._described,
+            "operations": operations,
+            "decisions": [fields for fields, _ in decisions],
+            "places": [[one.file, one.function, one.line, one.columns and [*one.columns]] for one in self._places],
+            "differentiated": differentiated,
+            "loss": [BITS[model.loss.dtype], model.loss.number],
+        }
+        arrays = {
+            "origins": _joined(self._listed, "int64"),
+            "results": _joined([result for _, result in decisions], "float64"),
+            "loss": np.array([model.constant_loss], "float64"),
+        }
+        for dtype in ENTRY_DTYPES:
+            arrays[f"constants.{dtype.name}"] = _joined(self._constants[dtype], dtype)
+            arrays[f"fixed.{dtype.name}"] = _joined([model.fixed.get(dtype, np.zeros(0))], dtype)
+        return values, arrays
 
-    def _header(self, number: int, operands: Sequence[Operand], *fields: Any) -> tuple[Operation, list[int]]:
-        """An operation without its operands, and their numbers."""
-        name, dtype, start, taken, given, place = fields
-        result, indices = _dtype(dtype), [_integer(index) for index in taken]
-        of_one = [operands[index] for index in indices]
-        parameters = _parameters(given)
-        shape = result_shape(name, [operand.shape for operand in of_one], parameters)
-        _require(name == "cast" or all(one.dtype == result for one in of_one), f"operation {number} mixes dtypes")
-        _require(parameters.get("dtype", result) == result, f"operation {number} casts to another dtype")
-        self._make(number, result, _integer(start), _integer(start) + prod(shape))
-        return Operation(name, (), parameters, result, start, shape, None if place is None else str(place)), indices
+    def _operation(self, one: Operation) -> list[Any]:
+        operands = [self._operand(operand) for operand in one.operands]
+        parameter = one.parameters[PARAMETERS[one.primitive]] if one.primitive in PARAMETERS else None
+        return [one.primitive, operands, _plain(parameter), self._place(one.place)]
 
-    def _decisions(self, operands: Sequence[Operand]) -> tuple[Decision, ...]:
-        described = self._values["decisions"]
-        shapes = [_shape(fields[3]) for fields in described]
-        results = _split(self._array("results", np.dtype("float64")), [prod(shape) for shape in shapes])
-        decisions = []
-        for (name, taken, axis, _, fragile, place), shape, result in zip(described, shapes, results, strict=True):
-            _require(name == "" or name in DECIDED_BY, f"unknown decision {name!r}")
-            function = getattr(np, name) if name else unknown_decision
-            arguments = {} if axis is None else {"axis": _integer(axis, negative=True)}
-            of_one = tuple(operands[_integer(index)] for index in taken)
-            kind = "int64" if name in OF_PLACES else "float64" if name in OF_NUMBERS else "bool"
-            decided = result.reshape(shape).astype(kind)
-            where = None if place is None else str(place)
-            decisions.append(Decision(function, of_one, arguments, decided, where, is_fragile=fragile is True))
-        return tuple(decisions)
+    def _decision(self, one: Decision) -> tuple[list[Any], np.ndarray]:
+        name, result = name_of_decision(one.function), np.zeros(0)
+        if name in UNDERSTOOD:
+            result = np.asarray(one.result).astype(result_dtype(name)).astype("float64")
+        operands = [self._operand(operand) for operand in one.operands]
+        axis = _axis(one.arguments.get("axis", -1 if name == "argsort" else None))
+        described = [name, operands, axis, list(result.shape), one.is_fragile, one.after, self._place(one.place)]
+        return described, result
 
-    def _differentiated(self) -> tuple[dict[str, np.ndarray], dict[str, np.dtype]]:
-        described = [(str(name), _dtype(dtype), _shape(shape)) for name, dtype, shape in self._values["differentiated"]]
-        dtypes = {name: dtype for name, dtype, _ in described}
-        _require(len(dtypes) == len(described), "a name twice")
-        flat = self._array("differentiated", np.dtype("int64"))
-        parts = _split(flat, [prod(shape) for _, _, shape in described])
-        origins = {}
-        for (name, dtype, shape), part in zip(described, parts, strict=True):
-            _require(bool(np.all(part != CONSTANT)) and self._ready(dtype, part) == 0, f"{name} is no argument")
-            origins[name] = part.reshape(shape)
-        return origins, dtypes
+    def _operand(self, operand: Operand) -> int:
+        known = self._operands.get(id(operand))
+        if known is None:
+            known = self._operands[id(operand)] = len(self._described)
+            self._described.append([BITS[operand.dtype], list(operand.shape), self._entries(operand.origin)])
+            if operand.constants is not None:
+                self._constants[operand.dtype].append(operand.constants[operand.origin == CONSTANT])
+        return known
 
+    def _entries(self, origin: np.ndarray) -> int:
+        """What says which entries an array holds; those that are none in a row are listed."""
+        flat = origin.reshape(-1)
+        if not flat.any():
+            return CONSTANT
+        first = int(flat[0])
+        if first > CONSTANT and np.array_equal(flat, np.arange(first, first + flat.size)):
+            return first
+        self._listed.append(flat)
+        return LISTED
 
-OF_PLACES = ("argmax", "argmin", "argsort", "nonzero", "flatnonzero", "count_nonzero", "argwhere", "searchsorted")
-OF_NUMBERS = ("sign", "floor", "ceil", "rint", "trunc", "heaviside")
-
-
-def _require(holds: bool, otherwise: str) -> None:
-    if not holds:
-        raise InvalidProblemError(f"no recording: {otherwise}")
+    def _place(self, place: Any) -> int | None:
+        """The number of a place in the list of all."""
+        if place is None:
+            return None
+        key = place if isinstance(place, SavedPlace) else (id(place.code), place.instruction)
+        if key not in self._known_places:
+            saved = place if isinstance(place, SavedPlace) else _saved(place)
+            self._known_places[key] = self._places.setdefault(saved, len(self._places))
+        return self._known_places[key]
 
 
-def _dtype(name: Any) -> np.dtype:
-    dtype = next((dtype for dtype in ENTRY_DTYPES if dtype.name == name), None)
-    if dtype is None:
-        raise InvalidProblemError(f"no recording: dtype {name!r}, expected float64 or float32")
-    return dtype
+def name_of_decision(function: Callable[..., Any] | NamedFunction) -> str:
+    """How a saved program calls a function that decided something.
+
+    Example:
+        >>> name_of_decision(np.less), name_of_decision(NamedFunction("isin"))
+        ('less', 'isin')
+    """
+    if isinstance(function, NamedFunction):
+        return function.name
+    name = printable(getattr(function, "__name__", "") or "a function")
+    is_other = name in UNDERSTOOD and getattr(np, name) is not function
+    return f"another {name}" if is_other else name
 
 
-def _integer(value: Any, *, negative: bool = False) -> int:
-    if type(value) is not int or abs(value) > MAX_SIZE or (value < 0 and not negative):
-        raise InvalidProblemError(f"no recording: {value!r}, expected an integer")
-    return value
+def _saved(place: Any) -> SavedPlace:
+    columns = place.span and (place.span[2], place.span[3])
+    return SavedPlace(printable(Path(place.code.co_filename).name), printable(place.code.co_name), place.line, columns)
 
 
-def _shape(sizes: Any) -> tuple[int, ...]:
-    shape = tuple(_integer(size) for size in sizes)
-    _require(len(shape) <= 32 and prod(shape) <= MAX_SIZE, f"shape {shape} is too large")
-    return shape
+def _axis(axis: Any) -> int | None:
+    """An axis, if a decision has one; several of them matter to none that is understood."""
+    try:
+        return index(axis)
+    except TypeError:
+        return None
 
 
-def _parameters(given: Mapping[str, Any]) -> dict[str, Any]:
-    read: dict[str, Any] = {}
-    for name, value in given.items():
-        if name == "dtype":
-            read[name] = _dtype(value)
-        elif name == "axes":
-            read[name] = tuple(_integer(axis, negative=True) for axis in value)
-        else:
-            read[name] = _integer(value, negative=True)
-    return read
-
-
-def _where(place: Any) -> str | None:
-    """A place as `cell.py:12, in forward`: a case holds nobody's code."""
-    return None if place is None else str(place).partition(": ")[0]
-
-
-def _plain(value: Any) -> Any:
+def _plain(parameter: Any) -> Any:
     """A parameter as JSON has it."""
-    if isinstance(value, np.dtype):
-        return value.name
-    return [int(axis) for axis in value] if isinstance(value, (tuple, list)) else int(value)
-
-
-def _split(flat: np.ndarray, sizes: Sequence[int]) -> list[np.ndarray]:
-    _require(len(flat) == sum(sizes), f"{len(flat)} numbers, expected {sum(sizes)}")
-    return np.split(flat, np.cumsum(sizes)[:-1]) if len(sizes) else []
+    if isinstance(parameter, np.dtype):
+        return BITS[parameter]
+    if isinstance(parameter, tuple | list):
+        return [index(axis) for axis in parameter]
+    return None if parameter is None else index(parameter)
 
 
 def _joined(arrays: Sequence[np.ndarray], dtype: Any) -> np.ndarray:
     parts = [np.asarray(array, dtype).reshape(-1) for array in arrays]
     return np.concatenate(parts) if parts else np.zeros(0, dtype)
-
-
-def _items(model: Traced) -> list[tuple[str, np.ndarray]]:
-    return list(model.differentiated.items())
-
-
-def _has(operand: Operand, dtype: np.dtype) -> bool:
-    return operand.dtype == dtype and operand.constants is not None

@@ -11,6 +11,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from ..checks import plain_values
 from ..errors import InvalidProblemError
 from ..npz_files import read_npz
 
@@ -88,7 +89,7 @@ def unpacked(file: BinaryIO, path: str) -> tuple[dict[str, Any], dict[str, np.nd
     """
     arrays = read_npz(path, file)
     try:
-        header = json.loads(str(arrays.pop("header")))
+        header = plain_values(str(arrays.pop("header")))
         if (header["format"], header["version"]) != (FORMAT, VERSION):
             raise ValueError
     except (KeyError, TypeError, ValueError, RecursionError) as error:

@@ -14,8 +14,7 @@ import numpy as np
 from ..checks import as_array, require_number
 from ..errors import InvalidProblemError
 from ..file_writing import require_folder, write_whole
-from ..models import Model, Traced, describe, model_from, require_model
-from ..models.traced_parts import parts_of, traced_from
+from ..models import Model, Traced, describe, model_from, require_model, traced_parts, traced_reading
 from . import case_file
 from .random_draws import (
     draw,
@@ -23,6 +22,7 @@ from .random_draws import (
     generator,
     leading_sizes_given,
     multiply_recurrent_weights,
+    require_drawable,
     rounded_arrays,
 )
 from .validation import check_problem, leading_sizes
@@ -133,7 +133,8 @@ class Problem:
             The problem; the same one for the same arguments, on every machine.
 
         Raises:
-            InvalidProblemError: a size is missing, or is given although the model has none; or a value is out of range.
+            InvalidProblemError: a size is missing, or is given although the model has none; or a value is out of range;
+                or the model is a recorded function.
 
         Example:
             >>> from gradparity.backends import Problem, Recurrent
@@ -142,14 +143,12 @@ class Problem:
             ((7, 2, 3), (5, 3))
         """
         require_model(model)
+        require_drawable(model)
         leading = leading_sizes_given(model, {"seq_len": seq_len, "batch_size": batch_size})
         rng = generator(seed)
         params, states = draw_parameters(model, rng, leading)
         multiply_recurrent_weights(model, params, require_number("recurrent_gain", recurrent_gain))
-        spec = model.input_spec(*leading)
-        if spec is None:
-            raise InvalidProblemError(f"{model.summary}: its arguments are not drawn from a seed")
-        inputs = rng.standard_normal(spec.shape)
+        inputs = rng.standard_normal(model.input_spec(*leading).shape)
         target = model.target_spec(*leading)
         targets = None if target is None else draw(rng, target)
         arrays = rounded_arrays(model, params, inputs, targets, states, dtype)
@@ -191,6 +190,7 @@ class Problem:
             8
         """
         require_model(model)
+        require_drawable(model)
         inputs = as_array("inputs", inputs)
         targets = None if targets is None else as_array("targets", targets)
         params, states = draw_parameters(model, generator(seed), leading_sizes(model, inputs))
@@ -300,8 +300,7 @@ class Problem:
         header = {"model": describe(self.model), "fingerprint": self.fingerprint}
         arrays = self.arrays()
         if isinstance(self.model, Traced):
-            header["recording"], of_recording = parts_of(self.model)
-            arrays |= {f"recording.{name}": array for name, array in of_recording.items()}
+            arrays |= {f"recording.{name}": array for name, array in traced_parts.packed(self.model).items()}
         return case_file.packed(header, arrays)
 
     def save_in(self, folder: str | Path, name: str = "case") -> Path:
@@ -360,7 +359,7 @@ class Problem:
     def _from_parts(cls, header: Mapping[str, Any], arrays: dict[str, np.ndarray], path: str) -> Problem:
         params, recording, batch = (_taken(arrays, prefix) for prefix in ("params.", "recording.", ""))
         try:
-            model = traced_from(header["recording"], recording) if recording else model_from(header["model"])
+            model = traced_reading.unpacked(recording) if recording else model_from(header["model"])
             problem = cls(model, params, **batch)
         except (TypeError, ValueError, LookupError) as error:
             raise InvalidProblemError(f"{path}: not a valid gradparity case: {error}") from error

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..checks import require_dtype, require_integer
 from ..errors import InvalidProblemError
-from ..models import ArraySpec, Model, OrderedSystem, Recurrent
+from ..models import ArraySpec, Model, OrderedSystem, Recurrent, Traced
 from .validation import leading_sizes
 
 
@@ -45,6 +45,19 @@ def leading_sizes_given(model: Model, sizes: Mapping[str, int | None]) -> tuple[
         if size is not None and name not in model.LEADING:
             raise InvalidProblemError(f"{name} = {size!r} was given, but the model has none: {model.summary}")
     return tuple(require_integer(name, sizes[name], at_least=1) for name in model.LEADING)
+
+
+def require_drawable(model: Model) -> None:
+    """Checks that a model's numbers can be drawn.
+
+    Args:
+        model: what is computed.
+
+    Raises:
+        InvalidProblemError: it is a recorded function, which branches as it did on its own arguments.
+    """
+    if isinstance(model, Traced):
+        raise InvalidProblemError(f"{model.summary}: its arguments are not drawn from a seed")
 
 
 def draw_parameters(

@@ -94,6 +94,8 @@ def check_problem(
 
 def _check_recorded(model: Traced, params: Mapping[str, np.ndarray], batch: Mapping[str, np.ndarray | None]) -> None:
     """A recorded function has its arguments, and nothing beside them."""
+    if not model.parameter_specs:
+        raise InvalidProblemError(f"{model.summary}: it is differentiated by nothing, expected at least one array")
     for name, array in batch.items():
         if array is not None:
             raise InvalidProblemError(f"{name} was given, but a recorded function has none: {model.summary}")
@@ -102,6 +104,18 @@ def _check_recorded(model: Traced, params: Mapping[str, np.ndarray], batch: Mapp
         if array.dtype != model.dtypes[name]:
             raise InvalidProblemError(f"params[{name!r}] is {array.dtype}, expected {model.dtypes[name]}")
         _check_shape(f"params[{name!r}]", array, spec)
+        _raise_where(~np.isfinite(array), f"params[{name!r}]", array, "a finite number")
+    _check_shared(model, params)
+
+
+def _check_shared(model: Traced, params: Mapping[str, np.ndarray]) -> None:
+    """Places that share an entry hold one number."""
+    rows = {dtype: values.copy() for dtype, values in model.fixed.items()}
+    for name, origin in model.differentiated.items():
+        rows[model.dtypes[name]][origin - 1] = params[name]
+    for name, origin in model.differentiated.items():
+        other = rows[model.dtypes[name]][origin - 1] != params[name]
+        _raise_where(other, f"params[{name!r}]", params[name], "the number in another place that shares its memory")
 
 
 def _check(name: str, array: np.ndarray, spec: ArraySpec, dtype: np.dtype) -> None:
