@@ -14,6 +14,7 @@ import numpy as np
 
 from ...backends import FeedForward, InvalidProblemError, OrderedSystem, Problem, Recurrent
 from ...backends.checks import require_integer, require_number
+from ...backends.models import Traced
 from .blocks import Quantity
 from .names import QuantityName
 
@@ -120,6 +121,8 @@ def require_trainable(problem: Problem) -> None:
     """
     if isinstance(problem.model, OrderedSystem):
         raise InvalidProblemError("an ordered system has no loss to minimize: learning needs a network")
+    if isinstance(problem.model, Traced):
+        raise InvalidProblemError(f"{problem.model.summary}: it has no batches, and learning needs a network")
 
 
 def follow(

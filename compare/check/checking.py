@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from ...backends import FeedForward, Problem, RequestError
 from ...backends.checks import require_dtype
+from ...backends.models import Traced
 from ..diagnosis import find_mistakes, wrong_values
 from ..jobs import StageProgress
 from ..mistakes import values_of
@@ -87,6 +88,11 @@ def check_derivation(
         raise RequestError("no seed was given, expected at least one")
     derivation = function if isinstance(function, Derivation) else Derivation(function, name)
     if cases:
+        if any(isinstance(case.model, Traced) for case in cases):
+            raise RequestError(
+                "a case of a recorded function has no network to derive by hand: compare its backends, by "
+                "gradparity compare --case, or check the function itself"
+            )
         if system is not None or sizes is not None or seq_len is not None or scale != 1:
             raise RequestError("a case has its model and numbers: expected no system, sizes or scale beside it")
         chosen, asked_for = _system_of(cases), [Question(_case_name(case), case, _system_of([case])) for case in cases]

@@ -71,7 +71,7 @@ def _by_name(
     name: str, shape: Shape, shapes: Mapping[str, Shape], preferred: Sequence[Collection[str]], taken: Collection[str]
 ) -> str:
     """The array of a gradient's name. What is preferred decides among several, and then the shape."""
-    fitting = [path for path in shapes if _same_name(name, path)]
+    fitting = [path for path in shapes if is_named_after(name, path)]
     for better in (*preferred, [path for path in shapes if path not in taken and shapes[path] == shape]):
         fitting = [path for path in fitting if path in better] or fitting
     if len(fitting) != 1:
@@ -158,7 +158,13 @@ def path_of(target: str, arguments: Mapping[str, Shape]) -> str:
     return fitting[0]
 
 
-def _same_name(gradient: str, path: str) -> bool:
+def is_named_after(gradient: str, path: str) -> bool:
+    """Whether a gradient has the name of an array, as people write it.
+
+    Example:
+        >>> is_named_after("dW", "params['W']"), is_named_after("grad_b", "b"), is_named_after("dW", "b")
+        (True, True, False)
+    """
     last = gradient.rsplit(".", 1)[-1]
     name = last_name(path)
     if last == name or gradient == path:

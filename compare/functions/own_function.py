@@ -11,13 +11,16 @@ import numpy as np
 
 from ...backends import Evaluation, Problem
 from ...backends.errors import DerivationError, describe_error
+from ...backends.models.traced import ENTRY_DTYPES
 from ...backends.tracing.exchange import exchanged
-from ...backends.tracing.trace import call
+from ...backends.tracing.trace import call, changes_of
 from ..check.user_function import Derivation
 from .calls import Function, arguments_for, name_of
-from .matching import match
+from .matching import is_named_after, match
 from .recorded_loss import RecordedLoss, TracedLoss
 from .returned import Returned, in_numpy, mapped, read_returned
+
+MOST_PATHS = 6  # in a note
 
 
 @dataclass(frozen=True)
@@ -121,7 +124,9 @@ class OwnFunction:
         """
         with self._called_with(setting) as given:
             returned = self._call(given)
+            changed = changes_of(self._function, given)
             traced = TracedLoss(*self._defining(given), self._loss)
+            _require_floats(returned, given, self._wrt or {})
             shapes = {name: array.shape for name, array in returned.gradients.items()}
             paths = match(shapes, traced.shapes, self._wrt, arguments=traced.arguments, needed=traced.needed)
             recording = traced.as_problem(paths)
@@ -132,7 +137,7 @@ class OwnFunction:
             {names[name]: name for name in paths},
             recording.loss,
             returned.loss is not None,
-            (*recording.notes, *_wider(returned, recording)),
+            (*_changes(changed), *recording.notes, *_wider(returned, recording)),
         )
         self._recorded[setting] = recorded
         return recorded
@@ -227,6 +232,28 @@ class AskedFunction(Derivation):
             return self._own.answer(self._setting)
         finally:
             self.stopped, self.timed_out = self._own.stopped, self._own.timed_out
+
+
+def _require_floats(returned: Returned, given: Mapping[str, Any], wrt: Mapping[str, str]) -> None:
+    """Refuses a gradient that has the name of an argument that cannot be differentiated by."""
+    for name in returned.gradients:
+        for path, value in given.items():
+            dtype = getattr(value, "dtype", None)
+            if name in wrt or not is_named_after(name, path) or dtype is None:
+                continue
+            if type(value) is not np.ndarray:
+                kind = f"{type(value).__module__}.{type(value).__name__}"
+                raise DerivationError(f"{path} is a {kind}, expected np.ndarray: {name} is its gradient")
+            if dtype not in ENTRY_DTYPES:
+                expected = "expected float64 or float32"
+                raise DerivationError(f"{path} is of {dtype}, {expected}: {name} is its gradient")
+
+
+def _changes(paths: Sequence[str]) -> Iterator[str]:
+    """What a call changed, which was put back."""
+    if paths:
+        more = f" and {len(paths) - MOST_PATHS} more" if len(paths) > MOST_PATHS else ""
+        yield f"it changes {', '.join(paths[:MOST_PATHS])}{more}: each call found these as they were before"
 
 
 def _wider(returned: Returned, recording: RecordedLoss) -> Iterator[str]:

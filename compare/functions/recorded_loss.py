@@ -107,7 +107,7 @@ class TracedLoss:
         return self._loss_in(self._trace.returned)
 
     def _value(self) -> float:
-        return float(as_recorded(self._loss()).data.reshape(-1)[0])
+        return float(as_recorded(self._loss()).numbers.reshape(-1)[0])
 
 
 def root(path: str) -> str:

@@ -69,7 +69,7 @@ def examine(
             continue
         wrong_names = _wrong_names(arrays, shapes, must_be_complete=field not in optional)
         if wrong_names:
-            refuse("names", f"{field} has {wrong_names}, expected {', '.join(shapes)}")
+            refuse("names", f"{field} has {wrong_names}, expected {', '.join(shapes) or 'none'}")
         for name, shape in shapes.items():
             if name not in arrays:
                 continue

@@ -131,7 +131,7 @@ def compare(
         progress=lambda backends: progress((certificate_cost + NUMBER_OF_PROBES + backends) / work),
     )
     comparison = judge(problem, gathered, tolerance, certificate, training)
-    # `gather` asks manual where one alone can answer
+    # `gather` asks manual or tape where one alone can answer
     references = [name for name in gathered.answers if name not in asked or is_reference(asked[name])]
     return replace(comparison, without_reference=not references and certificate is None)
 

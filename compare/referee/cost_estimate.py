@@ -18,7 +18,9 @@ from math import prod
 from pathlib import Path
 
 from ...backends import Problem, RequestError
+from ...backends.models import Traced
 from ..answers import Training, expected_shapes
+from ..certificate.enclosure import number_of_products
 from ..tolerance import LARGE, NUMBER_OF_PROBES
 
 MEMORY = "GRADPARITY_MEMORY"  # the variable that says how many GiB a comparison may take
@@ -85,11 +87,13 @@ def estimate_cost(problem: Problem, backends: int, training: Training | None = N
     judging = n * s * numbers + 8 * (5 * n + 2 * pairs + 2) * largest
     of_variables, of_leaves = (8, 4) if sum(sizes) > LARGE else (38, 14)
     leaves = sum(array.size for array in problem.differentiable.values())
-    tape = (of_variables * (sum(sizes) - leaves) + of_leaves * leaves) * s
-    memory = max(tape + 20 * numbers, (n + 8) * s * numbers, judging)
     weights = sum(array.size for array in problem.params.values())
-    products = 3.0 * problem.seq_len * problem.batch_size * weights
-    runs = (NUMBER_OF_PROBES + 1) * SECONDS_PER_NUMBER * sum(sizes) + (
+    computed, products, width = sum(sizes), 3.0 * problem.seq_len * problem.batch_size * weights, s
+    if isinstance(problem.model, Traced):  # which computes many more numbers than its answer has
+        computed, products, width = sum(problem.model.sizes.values()), number_of_products(problem), 8
+    tape = (of_variables * (computed - leaves) + of_leaves * leaves) * width
+    memory = max(tape + 20 * numbers, (n + 8) * s * numbers, judging)
+    runs = (NUMBER_OF_PROBES + 1) * SECONDS_PER_NUMBER * computed + (
         NUMBER_OF_PROBES + 1 + n
     ) * SECONDS_PER_PRODUCT * products
     if training and training.batch_size:

@@ -188,6 +188,8 @@ def _place(comparison: Comparison, wrong: Sequence[BlockResult]) -> str:
         if agrees:
             return "The outputs agree, but the loss differs."
         return "The loss differs already: look at the forward pass first, and at the loss itself."
+    if isinstance(comparison.problem.model, Traced):  # whose inner variables have no names
+        return agrees.rstrip()
     backward = [block for block in wrong if block.quantity.is_adjoint]
     if backward:
         return f"{agrees}Going backwards, first in {min(backward, key=_turn).label}."
@@ -196,8 +198,6 @@ def _place(comparison: Comparison, wrong: Sequence[BlockResult]) -> str:
         last = max(inputs, key=lambda block: block.step or 0)
         return f"{agrees}Going backwards, the gradient of the inputs differs first in {last.label}."
     variables = set(comparison.problem.model.variables(*comparison.problem.leading))
-    if not variables:  # as in a recorded function, whose inner variables have no names
-        return agrees.rstrip()
     traced = {name for name, answer in comparison.answers.items() if variables <= {*getattr(answer, "adjoints", ())}}
     if _suspects(wrong) <= traced:
         and_ = f"{checked} and the" if checked else "The"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from ...backends import Backend, Evaluation, Problem, UnsupportedProblemError, get_backend
 from ...backends.errors import printable
+from ...backends.models import Traced
 from ..answers import Training, Trajectory
 from .ask_backend import Answered, Refused, ask_backend
 from .backend_training import train_backend
@@ -54,7 +55,7 @@ def gather(
     alone_is_enough: bool = False,
     progress: Callable[[int], None] = lambda backends: None,
 ) -> Gathered:
-    """Asks every backend. Where only one can answer, `manual` is asked too.
+    """Asks every backend. Where only one can answer, `manual` is asked too; of a recorded program, `tape`.
 
     Args:
         problem: what is computed.
@@ -82,11 +83,12 @@ def gather(
         answered[name] = ask(name, backend)
         progress(len(answered))
     able = [name for name, answer in answered.items() if not isinstance(answer, UnsupportedProblemError)]
-    if len(able) == 1 and "manual" not in answered:
-        answered["manual"] = ask("manual", get_backend("manual"))
-        able.append("manual")
+    ours = "tape" if isinstance(problem.model, Traced) else "manual"
+    if len(able) == 1 and ours not in answered:
+        answered[ours] = ask(ours, get_backend(ours))
+        able.append(ours)
     gathered = Gathered.sorted_from(answered)
-    if len(able) < (1 if alone_is_enough else 2) and list(answered) != ["manual"]:
+    if len(able) < (1 if alone_is_enough else 2) and list(answered) != [ours]:
         raise UnsupportedProblemError(f"no two backends can compute this: {reasons_in_one_line(gathered.skipped)}")
     return gathered
 

@@ -50,6 +50,7 @@ class Learning:
             name = next(iter(self.stated)).replace("_", "-")
             raise RequestError(f"--{name} is about learning, but {system.name} does not learn: add --steps N")
         if isinstance(system.model, OrderedSystem | Traced):
-            raise RequestError(f"--steps: {system.name} has no loss to minimize, expected a network")
+            what = "is a recorded function" if isinstance(system.model, Traced) else "has no loss to minimize"
+            raise RequestError(f"--steps: {system.name} {what}, expected a network")
         training = replace(system.training or Training(DEFAULT_LEARNING_RATE, 1), **self.stated)  # type: ignore[arg-type]
         return replace(system, model=replace(system.model, reduction="mean"), training=training)

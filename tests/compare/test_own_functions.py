@@ -302,6 +302,7 @@ def test_gradients_of_attributes_are_judged_and_nothing_is_left_changed():
     net = Net()
     check = check_gradients(net.step, X1)
     assert check.verdict == "agree"
+    assert check.notes == ("it changes self.grads['W']: each call found these as they were before",)
     assert net.grads["W"].tolist() == [0.0, 0.0]
 
 
@@ -339,6 +340,12 @@ def test_float32_is_judged_in_float32_and_a_wider_gradient_is_noted():
 def test_what_is_no_answer_is_refused_in_a_line(function, arguments, options, words):
     with pytest.raises(DerivationError, match=words):
         check_gradients(function, *arguments, **options)
+
+
+@pytest.mark.parametrize("array", [np.array([1, 2]), np.ma.array([1.0, 2.0]), np.array([1.0, 2.0], "float16")])
+def test_what_cannot_be_differentiated_by_is_refused(array):
+    with pytest.raises(DerivationError, match=r"w is (of int64|a numpy\.ma\.MaskedArray|of float16), expected"):
+        check_gradients(lambda w: (3.0, {"dw": np.zeros(2)}), array)
 
 
 def test_what_is_no_function_is_refused():
