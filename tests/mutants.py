@@ -56,6 +56,7 @@ DEFINITIONS = ["tests/compare/test_tape.py", "tests/compare/test_definitions.py"
 WHOLE = {
     "compare/referee/judgement.py": ["tests/compare/test_judged_values.py", GROUPS],
     "compare/tolerance/kinks.py": ["tests/compare/test_kinks.py"],
+    "compare/tolerance/limits.py": ["tests/compare/test_limits.py", "tests/compare/test_judged_values.py"],
     "compare/tolerance/measurement.py": ["tests/compare/test_limits.py"],
     "compare/tolerance/rounding.py": ["tests/compare/test_single_roundings.py", "tests/compare/test_rounding.py"],
 }

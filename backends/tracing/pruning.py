@@ -13,12 +13,13 @@ from ..models.traced import CONSTANT, Block, Entry, Operand, Traced
 Marks = dict[np.dtype, np.ndarray]  # by dtype, of every entry
 
 
-def pruned(model: Traced, fragile: Collection[int] | None = None) -> Traced:
+def pruned(model: Traced, fragile: Collection[int] | None = None, irrelevant: Collection[int] = ()) -> Traced:
     """A recording without the operations that the loss does not depend on.
 
     Args:
         model: as it was recorded.
         fragile: the numbers, from 0, of the decisions that are others close to the arguments; None means all.
+        irrelevant: the numbers of the decisions that change nothing of the loss.
 
     Returns:
         The same loss, with its entries numbered anew. Of the decisions those are left that were made until the loss was
@@ -47,6 +48,7 @@ def pruned(model: Traced, fragile: Collection[int] | None = None) -> Traced:
         replace(decision, is_fragile=fragile is None or number in fragile)
         for number, decision in enumerate(model.decisions)
         if decision.after <= last
+        and number not in irrelevant
         and all(computed[one.dtype][one.origin].all() for one in decision.operands)
         and any(moved[one.dtype][one.origin].any() for one in decision.operands)
     ]
@@ -56,6 +58,40 @@ def pruned(model: Traced, fragile: Collection[int] | None = None) -> Traced:
         decisions=tuple(replace(one, operands=renumbered(one.operands)) for one in decisions),
     )
     return without_gaps(left)
+
+
+def is_same_program(one: Traced, other: Traced) -> bool:
+    """Whether two recordings compute their losses by the same operations on the same entries and constants.
+
+    Args:
+        one: a recording, pruned.
+        other: another of the same function, pruned.
+
+    Returns:
+        Whether they do, whatever the arguments are.
+
+    Example:
+        >>> from gradparity.backends.tracing.trace import trace
+        >>> def loss_at(*w):
+        ...     traced = trace(lambda w: (w * w if w[0] > 0 else w * 2).sum(), {"w": np.array(w)})
+        ...     return pruned(traced.model(traced.returned, {}))
+        >>> [is_same_program(loss_at(1.0, 2.0), loss_at(first, 4.0)) for first in (3.0, -3.0)]
+        [True, False]
+    """
+
+    def described(operand: Operand) -> tuple[object, ...]:
+        constants = None if operand.constants is None else operand.constants.tobytes()
+        return operand.dtype, operand.shape, operand.origin.tobytes(), constants
+
+    if (one.loss, one.sizes, len(one.operations)) != (other.loss, other.sizes, len(other.operations)):
+        return False
+    if one.loss.number == CONSTANT and one.constant_loss != other.constant_loss:
+        return False
+    return all(
+        (a.primitive, a.parameters, a.dtype, a.shape) == (b.primitive, b.parameters, b.dtype, b.shape)
+        and [*map(described, a.operands)] == [*map(described, b.operands)]
+        for a, b in zip(one.operations, other.operations, strict=True)
+    )
 
 
 def needed_arguments(model: Traced, origins: Mapping[str, tuple[np.dtype, np.ndarray]]) -> list[str]:

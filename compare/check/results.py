@@ -195,6 +195,7 @@ def wrong_places(comparisons: Iterable[Comparison], name: str, quantity: str) ->
         if len(parts) == 1 and parts[0].is_wrong(name):
             answered, right = wrong_quantities(comparison, name)[quantity]
             difference = np.abs(np.atleast_1d(answered.values.astype("f8") - right.values))
+            difference.reshape(-1)[list(parts[0].choices)] = 0
             height = len(difference)
             is_row_wrong = (difference > parts[0].allowed).reshape(height, -1).any(axis=1)
             rows |= {int(row) for row in np.flatnonzero(is_row_wrong)}

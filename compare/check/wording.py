@@ -17,21 +17,26 @@ VERDICT_WORDS: dict[CheckVerdict, str] = {
     "not reproducible": "not reproducible",
 }
 MOST_NAMES = 4
+KEEP_IN_PYTHON = 'Keep the case: .first_wrong.problem.save("case.npz") of the check.'
+KEEP_BY_COMMAND = "Keep the case: --save-case DIR."
 
 
-def report(check: Check, case: Path | None = None) -> str:
+def report(check: Check, case: Path | None = None, *, next_step: str = KEEP_BY_COMMAND) -> str:
     """What is not right: the first of the worst problems, and where the function failed, or its calls differ.
 
     Args:
         check: what is reported.
         case: the file in which a problem was saved.
+        next_step: what to try next, if none was saved.
 
     Returns:
         Lines; none if the function is right and its calls agree to the last bit.
     """
     parts = []
     if check.worst and check.verdict in ("disagree", "undecidable"):
-        parts.append(explain(check.first_wrong, case))  # type: ignore[arg-type] # it is the worst one's
+        comparison = check.first_wrong
+        assert comparison  # it is the worst one's
+        parts.append(explain(comparison, case, next_step="" if case else next_step))
     reasons: dict[str, list[str]] = {}
     for asked in check.asked:
         if asked.reason and not (parts and asked is check.worst and asked.comparison.failures_of(check.name)):
@@ -104,9 +109,9 @@ def _listed(names: Iterable[str]) -> str:
     return ", ".join(shown[:MOST_NAMES] if more else shown) + more
 
 
-def summary(check: Check) -> str:
+def summary(check: Check, *, next_step: str = KEEP_IN_PYTHON) -> str:
     """The whole judgement in words: what is not right, what was asked, what else is to be said, and the conclusion."""
-    parts = [report(check), asked_text(check), notes_text(check), conclusion(check, check.rows())]
+    parts = [report(check, next_step=next_step), asked_text(check), notes_text(check), conclusion(check, check.rows())]
     return "\n\n".join(part for part in parts if part)
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Sequence
 from typing import Any
 
 import numpy as np
 
 from ...backends import Evaluation, Problem
-from ...backends.models.traced import Decision, Traced
+from ...backends.models.traced import Decision, Operation, Traced
 from ...backends.tracing import replay
 from ...backends.tracing.decisions import margins
 from ...backends.tracing.trace import arguments_of
@@ -28,7 +29,7 @@ def differentiate_recorded(problem: Problem, numbers: Numbers) -> Evaluation:
     assert isinstance(model, Traced)
     rows = arguments_of(problem)
     if isinstance(numbers, Floats):
-        functions: Any = _RecordedFloats(numbers)
+        functions: Any = _RecordedFloats(numbers, model.operations)
         carried_out = replay.Replay(model, functions)
         carried_out.forward(rows)
         functions.note_decisions(model.decisions, carried_out)
@@ -44,10 +45,11 @@ def differentiate_recorded(problem: Problem, numbers: Numbers) -> Evaluation:
 class _RecordedFloats(replay.Floats):
     """Floating-point numbers that may round at random, and may take either side of a kink."""
 
-    def __init__(self, numbers: Floats) -> None:
+    def __init__(self, numbers: Floats, operations: Sequence[Operation]) -> None:
         self.leading = numbers.leading
-        self._numbers = numbers
+        self._numbers, self._operations = numbers, operations
         self._kinks: dict[int, int] = {}  # by the number of an operation with a kink, that of its argument
+        self._numbered: dict[Hashable, int] = {}  # what is computed twice from the same, as `w.max()`, is one choice
 
     def row(self, size: int, dtype: np.dtype) -> Any:
         return self._numbers.leaf(np.zeros(size, dtype))
@@ -97,5 +99,14 @@ class _RecordedFloats(replay.Floats):
                 margins_of.append(np.stack(values) if self.leading else values[0])
 
     def _note(self, argument: Any) -> None:
-        self._kinks[self.operation] = len(self._numbers.relu_arguments)
-        self._numbers.relu_arguments.append(argument)
+        operation = self._operations[self.operation - 1]
+        taken = [(one.dtype, one.shape, _bytes(one.origin), _bytes(one.constants)) for one in operation.operands]
+        key = operation.primitive, *taken
+        if key not in self._numbered:
+            self._numbered[key] = len(self._numbers.relu_arguments)
+            self._numbers.relu_arguments.append(argument)
+        self._kinks[self.operation] = self._numbered[key]
+
+
+def _bytes(array: np.ndarray | None) -> bytes:
+    return b"" if array is None else array.tobytes()

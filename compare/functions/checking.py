@@ -15,7 +15,7 @@ from ..check.results import Asked, Check
 from ..check.shrinking import SmallProblems
 from ..check.wording import summary
 from ..jobs import StageProgress
-from ..referee import Comparison, DisagreementError, compare, compare_certified_if_possible
+from ..referee import Comparison, DisagreementError, compare, compare_certified_if_possible, findings
 from .calls import Function, loss_by_cotangent, name_of, named_arguments
 from .likeness import likenesses
 from .own_function import CHANGES, AnyFunction, AskedFunction, OwnFunction, Recorded, Setting
@@ -26,6 +26,7 @@ SMALL_SIZES = (1, 2, 3)
 MOST_ARRAYS = 8  # that are made large one by one
 AS_GIVEN = Setting("as given")
 ITS_OWN_LOSS = "the loss that it returns"
+KEEP = 'Keep the case: .comparison.problem.save("case.npz") of this error.'
 
 
 def check_gradients(
@@ -154,7 +155,8 @@ def check_own(
             notes |= {f"not asked with {setting.name}: {first_line(error).partition(': ')[2]}": None}
             continue
         if one.verdict == "undecidable":
-            notes |= {f"with {setting.name} nothing can be decided: {_why(one.comparison)}": None}
+            why = findings(one.comparison)[0].removesuffix(".")
+            notes |= {f"with {setting.name} not everything can be decided: {why}": None}
         else:
             asked.append(one)
     wrong = next((setting for setting, one in zip(settings, asked, strict=False) if one.verdict == "disagree"), None)
@@ -191,7 +193,7 @@ def assert_gradients(function: Any, *arguments: Any, **options: Any) -> Check:
     check = check_gradients(function, *arguments, **options)
     if check.verdict != "agree":
         assert check.first_wrong
-        raise DisagreementError(check.first_wrong, report=summary(check))
+        raise DisagreementError(check.first_wrong, report=summary(check, next_step=KEEP))
     return check
 
 
@@ -276,14 +278,3 @@ def _matched(recorded: Recorded) -> Iterator[str]:
             yield f"{returned} is the gradient with respect to {path}"
     if not recorded.gives_loss:
         yield "it returns no loss: that of the definition stands in its place"
-
-
-def _why(comparison: Comparison) -> str:
-    """What keeps a block from being decided."""
-    reasons = {block.reason for block in comparison.blocks if block.verdict == "undecidable"}
-    words = {
-        "kink": "a number lies at a kink, where NumPy, PyTorch and JAX choose a derivative each",
-        "cancellation": "another way to write it loses what this one keeps",
-        "underflow": "numbers lie below the dtype's normal range",
-    }
-    return "; ".join(words[reason] for reason in sorted(reasons) if reason in words) or "rounding dominates"

@@ -15,7 +15,8 @@ from ...backends.errors import DerivationError, describe_error
 from ...backends.tracing.array import as_recorded
 from ...backends.tracing.pruning import needed_arguments, pruned
 from ...backends.tracing.recorder import NotRecordableError
-from ...backends.tracing.trace import Trace, trace, verify
+from ...backends.tracing.trace import Trace, trace
+from ...backends.tracing.verification import verify
 from .calls import Function, name_of
 from .matching import last_name
 
@@ -101,7 +102,8 @@ class TracedLoss:
         verified = verify(traced, model, list(paths.values()), self._program, self._arguments, self._loss_in)
         params = {names[key]: traced.arguments[path].values for key, path in paths.items()}
         notes = (*traced.recording.notes, *verified.notes)
-        return RecordedLoss(Problem(pruned(model, verified.fragile), params), names, self._value(), notes)
+        model = pruned(model, verified.fragile, verified.irrelevant)
+        return RecordedLoss(Problem(model, params), names, self._value(), notes)
 
     def _loss(self) -> Any:
         return self._loss_in(self._trace.returned)

@@ -4,7 +4,7 @@ from .answer_checks import examine
 from .block_result import WORST_FIRST, BlockResult, Verdict
 from .comparison import DisagreementError, assert_agree, compare, compare_certified_if_possible, require_answered
 from .cost_estimate import Cost, TooLargeError, estimate_cost, require_affordable
-from .explanation import explain, not_given_lines
+from .explanation import explain, findings, not_given_lines
 from .judgement import agreeing_groups, judge_values
 from .results import Comparison, Failure
 
@@ -24,6 +24,7 @@ __all__ = [
     "estimate_cost",
     "examine",
     "explain",
+    "findings",
     "judge_values",
     "not_given_lines",
     "require_affordable",

@@ -58,6 +58,7 @@ class BlockResult:
         reason: what keeps rounding's part from being told from an error: `rounding` itself, a `kink`, `underflow`,
             or `cancellation` in another way to write a formula; empty where it can be told.
         truth: with a certificate, how far each backend is from the exact answer.
+        choices: the numbers of the entries that are a choice at a kink; the others were judged without them.
 
     Examples:
         >>> from gradparity.compare import SYSTEMS, compare
@@ -80,6 +81,7 @@ class BlockResult:
     likely_cause: str = ""
     reason: Reason = ""
     truth: Truth | None = None
+    choices: tuple[int, ...] = ()
 
     @property
     def name(self) -> str:

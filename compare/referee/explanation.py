@@ -153,9 +153,8 @@ def _difference(block: BlockResult) -> str:
     at = f" at {list(block.index)}" if block.index else ""
     parted = not block.outliers or len({*block.between} & {*block.outliers}) == 1
     cause = f" Likely cause: {block.likely_cause}." if block.likely_cause and parted else ""
-    return (
-        f"{block.label}: {who}{at}: {block.difference:.1e}, {times(block.ratio)} times what rounding explains.{cause}"
-    )
+    by = f"{block.difference:.1e}, {times(block.ratio)} times what rounding explains"
+    return f"{block.label}: {who}{at}: {by}.{cause}{_choices_beside(block)}"
 
 
 def _certified_error(block: BlockResult, truth: Truth) -> str:
@@ -168,7 +167,17 @@ def _certified_error(block: BlockResult, truth: Truth) -> str:
     at = f" at {list(block.index)}" if block.index and parted else ""
     cause = f" Likely cause: {block.likely_cause}." if block.likely_cause and parted else ""
     by = f"{truth.error[worst]:.1e}, {times(truth.error[worst] / block.allowed)} times what rounding allows"
-    return f"{block.label}: {_in_words(truth.wrong)} {verb} wrong{at} by {by}; {others} (certified).{cause}"
+    wrong = f"{_in_words(truth.wrong)} {verb} wrong{at} by {by}"
+    return f"{block.label}: {wrong}; {others} (certified).{cause}{_choices_beside(block)}"
+
+
+def _choices_beside(block: BlockResult) -> str:
+    """Of a block that disagrees, that some of its entries were not judged."""
+    if not block.choices:
+        return ""
+    number = len(block.choices)
+    entries = "1 other entry is" if number == 1 else f"{number} other entries are"
+    return f" {entries} a choice at a kink, and not judged."
 
 
 def _place(comparison: Comparison, wrong: Sequence[BlockResult]) -> str:
@@ -280,6 +289,9 @@ def _moved(comparison: Comparison, block: BlockResult) -> str:
     cause = CAUSES[block.reason].format(dtype=problem.dtype.name, kink=kink)
     if not np.isfinite(block.spread):
         return f"{cause} changes it"
+    if block.choices:
+        some = "1 entry" if len(block.choices) == 1 else f"{len(block.choices)} entries"
+        return f"{cause} moves {some} of it by up to {block.spread:.1e}, and the others agree"
     return f"{cause} moves it by {block.spread:.1e}, its largest entry is {block.scale:.1e}"
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from ...backends import Evaluation, Problem
 from ..answers import Quantity, Training, Trajectory, quantities, training_quantities
 from ..certificate import Certificate
-from ..tolerance import FLOOR_ULP, MAX_RELATIVE_TOLERANCE, Tolerance, units_in_the_last_place
+from ..tolerance import FLOOR_ULP, MAX_RELATIVE_TOLERANCE, Choice, Tolerance, units_in_the_last_place
 from .block_result import BlockResult, Pair, Truth, Verdict
 from .gathering import Gathered
 from .likely_cause import find_likely_cause
@@ -100,13 +100,17 @@ def judge_values(
             median = np.median(np.stack(list(blocks.values())), axis=0)
             ulp = units_in_the_last_place(tolerance.scale[name], tolerance.dtype)
             distances = {backend: np.abs(block - median).max(axis=1) / ulp for backend, block in blocks.items()}
-        largest = differences.max(axis=2)  # (pairs, blocks)
         for i, allowed in enumerate(tolerance.allowed[name]):
+            differing, choice = differences[:, i], _choice(tolerance, name, i)
+            beside = _is_wrong_beside(choice, differing)
+            if choice and beside:
+                differing, allowed = np.where(choice.entries, 0.0, differing), choice.allowed
+            largest = differing.max(axis=1)  # of every pair
             # not >, so that a NaN counts as apart
-            apart = [pair for pair, reached in zip(pairs, largest[:, i], strict=True) if not reached <= allowed]
-            undecidable = tolerance.overflows or tolerance.undecidable[name][i]
-            worst = int(np.argmax(largest[:, i]))
-            entry = i * differences.shape[2] + int(np.argmax(differences[worst, i]))
+            apart = [pair for pair, reached in zip(pairs, largest, strict=True) if not reached <= allowed]
+            undecidable = not beside and (tolerance.overflows or tolerance.undecidable[name][i])
+            worst = int(np.argmax(largest))
+            entry = i * differences.shape[2] + int(np.argmax(differing[worst]))
             results.append(
                 BlockResult(
                     quantity=first.name,
@@ -115,16 +119,30 @@ def judge_values(
                     scale=float(tolerance.scale[name][i]),
                     spread=float(tolerance.spread[name][i]),
                     allowed=float(allowed),
-                    difference=float(largest[worst, i]),
+                    difference=float(largest[worst]),
                     between=pairs[worst],
                     index=tuple(int(j) for j in np.unravel_index(entry, first.values.shape)),
                     groups=agreeing_groups(list(present), apart),
                     distance_ulp={backend: float(distance[i]) for backend, distance in distances.items()},
-                    likely_cause=_likely_cause(present, pairs[worst], i, allowed) if apart else "",
+                    likely_cause=_likely_cause(present, pairs[worst], i, allowed) if apart and not beside else "",
                     reason=tolerance.reason(name, i),
+                    choices=_numbers(choice),
                 )
             )
     return _judged_by_certificate(results, by_backend, tolerance, certificate) if certificate else tuple(results)
+
+
+def _choice(tolerance: Tolerance, name: str, i: int) -> Choice | None:
+    return None if tolerance.overflows else tolerance.choice(name, i)
+
+
+def _is_wrong_beside(choice: Choice | None, errors: np.ndarray) -> bool:
+    """Whether errors, (…, entries), are larger than rounding explains in entries that are no choice."""
+    return choice is not None and not (errors[..., ~choice.entries] <= choice.allowed).all()
+
+
+def _numbers(choice: Choice | None) -> tuple[int, ...]:
+    return tuple(np.flatnonzero(choice.entries).tolist()) if choice else ()
 
 
 def _judged_by_certificate(
@@ -135,8 +153,9 @@ def _judged_by_certificate(
 ) -> tuple[BlockResult, ...]:
     """The same blocks, decided by every backend's true error.
 
-    An error that rounding does not explain is wrong. Where rounding may explain anything, an error that is a small
-    part of the block becomes an agreement nevertheless, and only a larger one leaves the block undecidable.
+    An error that rounding does not explain is wrong, also beside entries that are a choice at a kink. Where rounding
+    may explain anything, an error that is a small part of the block becomes an agreement nevertheless, and only a
+    larger one leaves the block undecidable.
     """
     errors = {
         name: {
@@ -154,10 +173,17 @@ def _judged_by_certificate(
         numbers[block.name] += 1
         scale = float(scales[block.name][i])
         ulp = float(units_in_the_last_place(np.array(scale), tolerance.dtype))
-        error = {backend: float(bounds[i]) for backend, bounds in errors[block.name].items()}
-        wrong = tuple(backend for backend, reached in error.items() if not reached <= block.allowed)
+        entries = {backend: bounds[i] for backend, bounds in errors[block.name].items()}
+        allowed = float(tolerance.allowed[block.name][i])
+        choice = _choice(tolerance, block.name, i)
+        beside = _is_wrong_beside(choice, np.stack(list(entries.values())))
+        if choice and beside:
+            entries = {backend: np.where(choice.entries, 0.0, bounds) for backend, bounds in entries.items()}
+            allowed = choice.allowed
+        error = {backend: float(bounds.max()) for backend, bounds in entries.items()}
+        wrong = tuple(backend for backend, reached in error.items() if not reached <= allowed)
         small = max(MAX_RELATIVE_TOLERANCE * scale, FLOOR_ULP * (ulp + float(np.finfo(tolerance.dtype).tiny)))
-        rounding_dominated = tolerance.overflows or tolerance.undecidable[block.name][i]
+        rounding_dominated = not beside and (tolerance.overflows or tolerance.undecidable[block.name][i])
         beyond_limit = tuple(
             backend for backend, reached in error.items() if rounding_dominated and not reached <= small
         )
@@ -168,7 +194,7 @@ def _judged_by_certificate(
         elif wrong:
             verdict = "disagree"
         truth = Truth(scale, error, in_ulp, wrong, bool(rounding_dominated), beyond_limit)
-        decided.append(replace(block, verdict=verdict, truth=truth))
+        decided.append(replace(block, verdict=verdict, truth=truth, allowed=allowed))
     return tuple(decided)
 
 

@@ -204,6 +204,7 @@ class Comparison:
                 "distance_ulp": block.distance_ulp,
                 "likely_cause": block.likely_cause or None,
                 "reason": block.reason or None,
+                "choices": list(block.choices),
                 "error_ulp": block.truth.error_ulp if block.truth else None,
                 "wrong": list(block.truth.wrong) if block.truth else None,
             }

@@ -175,8 +175,8 @@ class Gradparity:
             return check
         comparison = check.worst.comparison
         saved = self._saved(comparison.problem, check.name)
-        lines = [summary(check), next_step_of_test(self._run_again(), saved)]
-        raise DisagreementError(comparison, report="\n\n".join(lines))
+        next_step = next_step_of_test(self._run_again(), saved)
+        raise DisagreementError(comparison, report=summary(check, next_step=next_step))
 
     def check_derivation(self, function: Function, system: str | System | None = None) -> Check:
         """Passes if a derivation by hand is right on a system.

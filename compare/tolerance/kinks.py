@@ -9,7 +9,7 @@ import numpy as np
 
 from ..definitions.numbers import Slopes
 
-SIDES = 4  # computations that take one side or the other
+SIDES = 8  # computations that take one side or the other, or a derivative between them
 
 
 class Kinks:
@@ -53,17 +53,19 @@ class Kinks:
 
         Returns:
             The slopes of `SIDES` computations, so many beside each other along the first axis: at the kinks all 0, all
-            1, drawn evenly, and the opposite of what was drawn. Nothing where there is no kink.
+            1, drawn evenly, the opposite of what was drawn, and between 0 and 1, so that what two kinks do to one entry
+            cannot cancel in all of them. Nothing where there is no kink.
         """
         near = self.near(multiple)
         if not any(kink.any() for kink in near):
             return []
         rng = np.random.Generator(np.random.PCG64(0))
         drawn = [rng.integers(0, 2, kink.shape) for kink in near]
+        between = [rng.uniform(size=(SIDES - 4, *kink.shape)) for kink in near]
 
         def slopes(first: int, number: int, slope: np.ndarray) -> np.ndarray:
             some = drawn[number]
-            sides = np.stack([np.zeros_like(some), np.ones_like(some), some, 1 - some])[first : first + beside]
-            return np.where(near[number], sides, slope).astype(slope.dtype)
+            sides = np.stack([np.zeros_like(some), np.ones_like(some), some, 1 - some, *between[number]])
+            return np.where(near[number], sides[first : first + beside], slope).astype(slope.dtype)
 
         return [partial(slopes, first) for first in range(0, SIDES, beside)]

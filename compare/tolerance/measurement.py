@@ -14,8 +14,7 @@ a kind of probe.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Literal, NamedTuple, get_args
+from typing import NamedTuple, get_args
 
 import numpy as np
 
@@ -24,23 +23,9 @@ from ...backends.problems.problem import BATCH
 from ..answers import Quantity, Training, Trajectory, follow, quantities, training_quantities
 from ..definitions import Floats, differentiate
 from .kinks import Kinks
+from .limits import SPREAD_MULTIPLE, Blocks, Cause, Entries, Tolerance, limits_from
 from .rounding import Roundings, Underflow
 
-Cause = Literal["rounding", "kink", "underflow", "cancellation"]
-Reason = Literal["", Cause]
-Blocks = dict[str, np.ndarray]
-
-SPREAD_MULTIPLE = 8.0  # of the spread that two correct answers may differ by
-FLOOR_ULP = 8.0  # units in the last place of a block's largest entry that are allowed in any case
-MAX_RELATIVE_TOLERANCE = 0.01  # of a block's scale; beyond it nothing is decided
-ZERO_SHARE = 2.0**-40  # of what is allowed: what an exact block of zeros is enclosed in is smaller
-ALLOWED_OF_ZEROS = 8.0  # times what is allowed elsewhere: all that is left there are roundings, and each writes its own
-MAX_ZERO_TOLERANCE = 2.0**-30  # of the largest exact number, that may be allowed in a block of zeros
-MAIN_SHARES: dict[Cause, float] = {
-    "kink": 0.5,
-    "rounding": 0.1,
-    "cancellation": 0.1,
-}  # of a spread that is its reason
 MAX_SHARE_OF_RANGE = 2.0**-8  # of the dtype's largest number; beyond it another order of operations may overflow
 
 
@@ -65,75 +50,6 @@ LARGE = 1_000_000  # numbers in an answer: of a larger one each probe runs by it
 WRITINGS = (Writing("rounding", False, "flushed"), Writing("cancellation", True, "reordered"))
 NUMBER_OF_PROBES = PROBES * len(WRITINGS)
 UNDERFLOWS: tuple[Underflow, ...] = ("gradual", "flushed", "reordered")  # in turn, of a function that is given
-
-
-@dataclass(frozen=True, eq=False)
-class Tolerance:
-    """What rounding can do to each block of a problem.
-
-    The arrays stand by quantity, such as `loss`, `dW` or `dh_t`, and have one entry for each block. They are in the
-    quantity's own units.
-
-    Attributes:
-        dtype: the problem's.
-        scale: the magnitude of the block's largest entry.
-        spread: the largest deviation of an entry among the probes.
-        allowed: how far two correct answers may differ.
-        undecidable: whether rounding dominates the block.
-        overflows: whether a number of the computation comes near the dtype's largest.
-        spread_by_source: the same as `spread`, of the probes of each source alone.
-    """
-
-    dtype: np.dtype
-    scale: Blocks
-    spread: Blocks
-    allowed: Blocks
-    undecidable: Blocks
-    overflows: bool
-    spread_by_source: dict[Cause, Blocks]
-
-    def reason(self, name: str, i: int) -> Reason:
-        """What keeps a block from being decided; empty if it can be.
-
-        Args:
-            name: of the quantity.
-            i: the number of the block.
-
-        Returns:
-            `kink` if a relu takes one side or the other, `underflow` if numbers below the normal range are flushed or
-            lost in another order, `cancellation` if another way to write a formula loses what this one keeps, else
-            `rounding`.
-        """
-        if not self.undecidable[name][i]:
-            return ""
-        whole = float(self.spread[name][i])
-        tiny = float(np.finfo(self.dtype).tiny)
-        if SPREAD_MULTIPLE * whole <= FLOOR_ULP * tiny:  # the floor keeps it from being decided
-            return "underflow"
-        for source, share in MAIN_SHARES.items():
-            if self.spread_by_source[source][name][i] >= share * whole:
-                return source
-        return "underflow"
-
-    def at_scale(self, scale: Blocks) -> Tolerance:
-        """The same roundings, on a scale that is known better: that of the exact answer.
-
-        Args:
-            scale: the magnitude of every block's largest entry.
-
-        Returns:
-            The tolerance with these scales, in the quantities that have one. A block whose exact numbers are all 0, as
-            that of a bias before a normalization, is decided where rounding moves it by far less than other blocks are
-            large: what is not 0 there is wrong.
-        """
-        tolerance = _tolerance(self.dtype, self.scale | scale, self.spread_by_source, self.overflows)
-        largest = max((float(of_block.max(initial=0)) for of_block in scale.values()), default=0.0)
-        for name, of_block in scale.items():
-            allowed = ALLOWED_OF_ZEROS * tolerance.allowed[name]
-            is_zero = (of_block <= ZERO_SHARE * allowed) & (allowed <= MAX_ZERO_TOLERANCE * largest)
-            tolerance.allowed[name] = np.where(is_zero, allowed, tolerance.allowed[name])
-            tolerance.undecidable[name] &= ~is_zero
-        return tolerance
 
 
 def measure_tolerance(
@@ -228,7 +144,7 @@ def measure_definition(
                 spreads.add("kink", blocks)
         if any(near.any() for near in (*branches.near(SPREAD_MULTIPLE), *borders.near(SPREAD_MULTIPLE))):
             spreads.add("kink", {name: np.full_like(values, np.inf) for name, values in spreads.baseline.items()})
-        return _tolerance(dtype, spreads.scale, spreads.by_source, _overflows(largest, dtype))
+        return limits_from(dtype, spreads.scale, spreads.by_source, _overflows(largest, dtype), spreads.entries)
 
 
 def steps_to_settle(problem: Problem, training: Training) -> int:
@@ -257,7 +173,7 @@ def measure_rounding(
             roundings = Roundings(number, UNDERFLOWS[number % len(UNDERFLOWS)])
             spreads.add("rounding", _float_blocks(computed(_randomly_rounded(problem, roundings))))
             largest = max(largest, roundings.largest)
-        return _tolerance(problem.dtype, spreads.scale, spreads.by_source, _overflows(largest, problem.dtype))
+        return limits_from(problem.dtype, spreads.scale, spreads.by_source, _overflows(largest, problem.dtype), None)
 
 
 class _Spreads:
@@ -269,46 +185,27 @@ class _Spreads:
         self.by_source: dict[Cause, Blocks] = {
             source: {name: np.zeros_like(scale) for name, scale in self.scale.items()} for source in get_args(Cause)
         }
+        self._entries = Entries(*({name: np.zeros_like(values) for name, values in baseline.items()} for _ in range(2)))
+        self._has_kinks = False
+
+    @property
+    def entries(self) -> Entries | None:
+        """How far every entry moved, if there are kinks."""
+        return self._entries if self._has_kinks else None
 
     def add(self, source: Cause, probe: Blocks) -> None:
-        spread = self.by_source[source]
+        spread, is_kink = self.by_source[source], source == "kink"
+        entries = self._entries.sides if is_kink else self._entries.rounded
+        self._has_kinks |= is_kink
         for name, values in probe.items():
-            spread[name] = np.maximum(spread[name], _block_maxima(values - self.baseline[name]))
-
-
-def _tolerance(dtype: np.dtype, scale: Blocks, by_source: dict[Cause, Blocks], overflows: bool) -> Tolerance:
-    with np.errstate(all="ignore"):
-        spread = {name: np.maximum.reduce([blocks[name] for blocks in by_source.values()]) for name in scale}
-        allowed = {name: _limit(spread[name], scale[name], dtype) for name in scale}
-        dominated = {name: _is_dominated(allowed[name], scale[name]) for name in scale}
-        # a block that is exactly zero, whatever is rounded, is decided
-        undecidable = {name: dominated[name] & ~((scale[name] == 0) & (spread[name] == 0)) for name in scale}
-    return Tolerance(dtype, scale, spread, allowed, undecidable, overflows, by_source)
-
-
-def _limit(spread: np.ndarray, scale: np.ndarray, dtype: np.dtype) -> np.ndarray:
-    return SPREAD_MULTIPLE * spread + FLOOR_ULP * (units_in_the_last_place(scale, dtype) + np.finfo(dtype).tiny)
-
-
-def _is_dominated(allowed: np.ndarray, scale: np.ndarray) -> np.ndarray:
-    """Negated, so that a NaN dominates."""
-    return ~(allowed <= MAX_RELATIVE_TOLERANCE * scale)
+            moved = np.abs(values - self.baseline[name])
+            spread[name] = np.maximum(spread[name], _block_maxima(moved))
+            entries[name] = np.maximum(entries[name], moved)
 
 
 def _overflows(largest: float, dtype: np.dtype) -> bool:
     """Negated, so that a NaN overflows."""
     return not largest < MAX_SHARE_OF_RANGE * np.finfo(dtype).max
-
-
-def units_in_the_last_place(scale: np.ndarray, dtype: np.dtype) -> np.ndarray:
-    """One ulp of each number: the distance to the next larger one of the dtype, as float64.
-
-    Example:
-        >>> units_in_the_last_place(np.array([1.0, 4.0]), np.dtype("float32"))
-        array([1.19209290e-07, 4.76837158e-07])
-    """
-    with np.errstate(all="ignore"):
-        return np.spacing(scale.astype(dtype)).astype("float64")
 
 
 def _trajectories(problem: Problem, training: Training, floats: Floats) -> list[Trajectory]:

@@ -15,6 +15,7 @@ from gradparity.backends.registry import ENGINES
 from gradparity.backends.tracing import array, primitives, trace
 from gradparity.backends.tracing.pruning import pruned
 from gradparity.backends.tracing.recorder import NotRecordableError
+from gradparity.backends.tracing.verification import verify
 from gradparity.compare.certificate import certify
 from sampling import case as in_campaign
 
@@ -47,7 +48,7 @@ def recorded(function, *arguments):
     traced = trace.trace(function, given)
     paths = {path: path for path in traced.arguments}
     model = traced.model(traced.returned, paths)
-    verified = trace.verify(traced, model, list(paths), function, given, lambda loss: loss)
+    verified = verify(traced, model, list(paths), function, given, lambda loss: loss)
     params = {f"a{number}": traced.arguments[path].values for number, path in enumerate(paths)}
     model = traced.model(traced.returned, {f"a{number}": path for number, path in enumerate(paths)})
     return Problem(pruned(model, verified.fragile), params)

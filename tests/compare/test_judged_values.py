@@ -11,7 +11,7 @@ from gradparity.compare.answers import Quantity, QuantityName, Training, quantit
 from gradparity.compare.referee.gathering import Gathered
 from gradparity.compare.referee.judgement import bitwise_equal, judge, judge_values
 from gradparity.compare.referee.results import Failure
-from gradparity.compare.tolerance import Tolerance, measure_tolerance
+from gradparity.compare.tolerance import Entries, Tolerance, measure_tolerance
 
 NAME = QuantityName("W", is_derivative=True)
 ULP = 2.0**-50  # of numbers from 4 to 8 in float64
@@ -105,6 +105,52 @@ def test_a_block_is_undecidable_where_its_tolerance_says_so_and_its_neighbour_is
     assert (second.verdict, second.reason, second.groups) == ("undecidable", "rounding", (("a",), ("b",)))
 
 
+def with_choice(moved, **options):
+    """A tolerance of one block at a kink, whose sides move the entries so far."""
+    tolerance = limits(allowed=[8.0], undecidable=[True], **options)
+    tolerance.spread_by_source["rounding"]["dW"][:] = ULP / 4
+    tolerance.spread_by_source["kink"]["dW"][:] = np.max(moved)
+    tolerance.spread["dW"][:] = np.max(moved)
+    rounded = np.where(np.array([moved]) > 0.5, moved, ULP / 4)  # a rounding may take another side too
+    return replace(tolerance, entries=Entries({"dW": np.array([moved])}, {"dW": rounded}))
+
+
+def test_beside_entries_that_are_a_choice_the_others_are_judged():
+    tolerance, right = with_choice([0.0, 1.0, 0.0]), one_block(4, 1, 2)
+    for chosen in (1, 2, 9):
+        block = judged(tolerance, a=right, b=one_block(4, chosen, 2))
+        assert (block.verdict, block.reason, block.choices) == ("undecidable", "kink", (1,))
+    block = judged(tolerance, a=right, b=one_block(4, 2, 2 + 100 * ULP))
+    assert (block.verdict, block.choices, block.index) == ("disagree", (1,), (2,))
+    assert (block.difference, block.allowed) == (100 * ULP, 8 * (ULP / 4) + 8 * (ULP + TINY))
+
+
+def test_beside_a_choice_the_certificate_tells_who_is_wrong():
+    tolerance, exact = with_choice([0.0, 1.0, 0.0]), Exact(dW=[[4, 1, 2]])
+    block = judged(tolerance, exact, a=one_block(4, 1, 2), b=one_block(4, 0, 2), c=one_block(4, 0, 2 + 100 * ULP))
+    assert (block.verdict, block.truth.wrong, block.truth.error["c"]) == ("disagree", ("c",), 100 * ULP)
+    assert (block.choices, block.truth.rounding_dominated) == ((1,), False)
+    block = judged(tolerance, exact, a=one_block(4, 1, 2), b=one_block(4, 0, 2))
+    assert (block.verdict, block.truth.wrong, block.truth.beyond_limit) == ("undecidable", (), ("b",))
+
+
+@pytest.mark.parametrize("moved", [[1.0, 1.0, 1.0], [np.inf, np.inf, np.inf]])
+def test_a_block_of_choices_alone_is_undecidable(moved):
+    block = judged(with_choice(moved), a=one_block(4, 1, 2), b=one_block(4, 1, 3))
+    assert (block.verdict, block.choices) == ("undecidable", ())
+
+
+def test_what_a_choice_moves_by_little_is_allowed_beside_it():
+    tolerance = with_choice([2.0**-12, 1.0, 0.0])
+    assert judged(tolerance, a=one_block(4, 1, 2), b=one_block(4 + 2.0**-10, 1, 2)).verdict == "undecidable"
+    assert judged(tolerance, a=one_block(4, 1, 2), b=one_block(4 + 2.0**-8, 1, 2)).verdict == "disagree"
+
+
+def test_out_of_range_nothing_beside_a_choice_is_decided():
+    tolerance = with_choice([0.0, 1.0, 0.0], overflows=True)
+    assert judged(tolerance, a=one_block(4, 1, 2), b=one_block(4, 1, 3)).verdict == "undecidable"
+
+
 def test_every_block_is_undecidable_if_the_numbers_leave_the_range():
     assert judged(limits(overflows=True), a=one_block(4), b=one_block(4)).verdict == "undecidable"
 
@@ -152,7 +198,7 @@ class Exact:
         self.exact = {name: np.array(blocks, "float64") for name, blocks in exact.items()}
 
     def errors(self, name, answered):
-        return np.abs(answered.blocks - self.exact[name]).max(axis=1)
+        return np.abs(answered.blocks - self.exact[name])
 
     def scale(self, name):
         return np.abs(self.exact[name]).max(axis=1)

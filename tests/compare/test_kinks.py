@@ -17,15 +17,17 @@ def slopes(arguments, *probed, multiple=8.0, number=0, slope=None):
     return sides[0](number, np.full(shape, 0.5) if slope is None else slope) if sides else None
 
 
-def test_four_computations_take_the_sides_zero_one_drawn_and_opposite():
+def test_computations_take_the_sides_zero_one_drawn_opposite_and_between():
     arguments = np.zeros(64)
     found = slopes([arguments], [arguments[None] + 1e-17])
-    assert found.shape == (4, 64)
+    assert found.shape == (8, 64)
     assert not found[0].any()
     assert (found[1] == 1).all()
     assert set(found[2]) == {0.0, 1.0}
     assert 16 < found[2].sum() < 48
     np.testing.assert_array_equal(found[2] + found[3], 1)
+    assert len(np.unique(found[4:])) == 4 * 64
+    assert ((found[4:] > 0) & (found[4:] < 1)).all()
 
 
 def test_one_by_one_the_computations_take_the_same_sides():

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from gradparity.backends.tracing.array import as_recorded
 from gradparity.backends.tracing.replay import Replay
-from gradparity.backends.tracing.trace import call, trace, verify
+from gradparity.backends.tracing.trace import call, trace
+from gradparity.backends.tracing.verification import verify
 
 
 @pytest.fixture

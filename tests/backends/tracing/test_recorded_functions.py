@@ -10,7 +10,8 @@ import pytest
 from gradparity.backends.tracing.own_values import with_values_of
 from gradparity.backends.tracing.recorder import IMPLEMENTED, NotRecordableError
 from gradparity.backends.tracing.replay import Replay
-from gradparity.backends.tracing.trace import trace, verify
+from gradparity.backends.tracing.trace import trace
+from gradparity.backends.tracing.verification import verify
 from numpy_expressions import COMPUTED, ENTRYWISE, MOVED
 from scipy.special import expit
 

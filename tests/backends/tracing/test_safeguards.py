@@ -10,7 +10,8 @@ from gradparity.backends.tracing.array import RecordedArray, as_recorded, plain_
 from gradparity.backends.tracing.closeness import differs, moved
 from gradparity.backends.tracing.recorder import IMPLEMENTED, NotRecordableError
 from gradparity.backends.tracing.replay import Replay
-from gradparity.backends.tracing.trace import trace, verify
+from gradparity.backends.tracing.trace import trace
+from gradparity.backends.tracing.verification import verify
 
 W, X = np.array([[0.5, -0.25], [1.0, 0.75]]), np.array([0.3, -0.6])
 

@@ -7,7 +7,8 @@ import re
 import numpy as np
 import pytest
 from gradparity.backends.tracing.recorder import NotRecordableError
-from gradparity.backends.tracing.trace import trace, verify
+from gradparity.backends.tracing.trace import trace
+from gradparity.backends.tracing.verification import verify
 
 W, X = np.array([[0.5, -0.25], [1.0, 0.75]]), np.array([0.3, -0.6])
 KINDS = {

@@ -1,0 +1,184 @@
+"""How far two correct answers may differ: the limits that follow from what the probes have measured."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+Cause = Literal["rounding", "kink", "underflow", "cancellation"]
+Reason = Literal["", Cause]
+Blocks = dict[str, np.ndarray]
+
+SPREAD_MULTIPLE = 8.0  # of the spread that two correct answers may differ by
+FLOOR_ULP = 8.0  # units in the last place of a block's largest entry that are allowed in any case
+MAX_RELATIVE_TOLERANCE = 0.01  # of a block's scale; beyond it nothing is decided
+ZERO_SHARE = 2.0**-40  # of what is allowed: what an exact block of zeros is enclosed in is smaller
+ALLOWED_OF_ZEROS = 8.0  # times what is allowed elsewhere: all that is left there are roundings, and each writes its own
+MAX_ZERO_TOLERANCE = 2.0**-30  # of the largest exact number, that may be allowed in a block of zeros
+MAIN_SHARES: dict[Cause, float] = {
+    "kink": 0.5,
+    "rounding": 0.1,
+    "cancellation": 0.1,
+}  # of a spread that is its reason
+MAX_SHARE_OF_RANGE = 2.0**-8  # of the dtype's largest number; beyond it another order of operations may overflow
+
+
+class Entries(NamedTuple):
+    """How far every entry moves, by the name of the quantity, (blocks, entries).
+
+    Attributes:
+        sides: with the sides that are taken at kinks.
+        rounded: with everything else.
+    """
+
+    sides: Blocks
+    rounded: Blocks
+
+
+class Choice(NamedTuple):
+    """A block of which some entries are a choice, as at a kink correct programs may take either side.
+
+    Attributes:
+        entries: (entries of the block,), which of them.
+        allowed: how far two correct answers may differ in the others.
+    """
+
+    entries: np.ndarray
+    allowed: float
+
+
+@dataclass(frozen=True, eq=False)
+class Tolerance:
+    """What rounding can do to each block of a problem.
+
+    The arrays stand by quantity, such as `loss`, `dW` or `dh_t`, and have one entry for each block. They are in the
+    quantity's own units.
+
+    Attributes:
+        dtype: the problem's.
+        scale: the magnitude of the block's largest entry.
+        spread: the largest deviation of an entry among the probes.
+        allowed: how far two correct answers may differ.
+        undecidable: whether rounding dominates the block.
+        overflows: whether a number of the computation comes near the dtype's largest.
+        spread_by_source: the same as `spread`, of the probes of each source alone.
+        entries: how far every entry moves, where there are kinks; None without.
+    """
+
+    dtype: np.dtype
+    scale: Blocks
+    spread: Blocks
+    allowed: Blocks
+    undecidable: Blocks
+    overflows: bool
+    spread_by_source: dict[Cause, Blocks]
+    entries: Entries | None = None
+
+    def choice(self, name: str, i: int) -> Choice | None:
+        """The entries of a block that are a choice at a kink, where the others can be decided.
+
+        Args:
+            name: of the quantity.
+            i: the number of the block.
+
+        Returns:
+            They, and what is allowed in the others; None if none is a choice, or nothing else can be decided.
+        """
+        if self.entries is None or not self.undecidable[name][i]:
+            return None
+        sides, scale = self.entries.sides[name][i], self.scale[name][i]
+        chosen = ~(SPREAD_MULTIPLE * sides <= MAX_RELATIVE_TOLERANCE * scale)
+        if chosen.all() or not chosen.any():
+            return None
+        spread = np.maximum(sides, self.entries.rounded[name][i])[~chosen].max()
+        allowed = _limit(spread, scale, self.dtype)
+        return None if _is_dominated(allowed, scale) else Choice(chosen, float(allowed))
+
+    def reason(self, name: str, i: int) -> Reason:
+        """What keeps a block from being decided; empty if it can be.
+
+        Args:
+            name: of the quantity.
+            i: the number of the block.
+
+        Returns:
+            `kink` if a relu takes one side or the other, `underflow` if numbers below the normal range are flushed or
+            lost in another order, `cancellation` if another way to write a formula loses what this one keeps, else
+            `rounding`.
+        """
+        if not self.undecidable[name][i]:
+            return ""
+        whole = float(self.spread[name][i])
+        tiny = float(np.finfo(self.dtype).tiny)
+        if SPREAD_MULTIPLE * whole <= FLOOR_ULP * tiny:  # the floor keeps it from being decided
+            return "underflow"
+        for source, share in MAIN_SHARES.items():
+            if self.spread_by_source[source][name][i] >= share * whole:
+                return source
+        return "underflow"
+
+    def at_scale(self, scale: Blocks) -> Tolerance:
+        """The same roundings, on a scale that is known better: that of the exact answer.
+
+        Args:
+            scale: the magnitude of every block's largest entry.
+
+        Returns:
+            The tolerance with these scales, in the quantities that have one. A block whose exact numbers are all 0, as
+            that of a bias before a normalization, is decided where rounding moves it by far less than other blocks are
+            large: what is not 0 there is wrong.
+        """
+        tolerance = limits_from(self.dtype, self.scale | scale, self.spread_by_source, self.overflows, self.entries)
+        largest = max((float(of_block.max(initial=0)) for of_block in scale.values()), default=0.0)
+        for name, of_block in scale.items():
+            allowed = ALLOWED_OF_ZEROS * tolerance.allowed[name]
+            is_zero = (of_block <= ZERO_SHARE * allowed) & (allowed <= MAX_ZERO_TOLERANCE * largest)
+            tolerance.allowed[name] = np.where(is_zero, allowed, tolerance.allowed[name])
+            tolerance.undecidable[name] &= ~is_zero
+        return tolerance
+
+
+def limits_from(
+    dtype: np.dtype, scale: Blocks, by_source: dict[Cause, Blocks], overflows: bool, entries: Entries | None
+) -> Tolerance:
+    """The tolerance that follows from spreads.
+
+    Args:
+        dtype: of the problem.
+        scale: the magnitude of every block's largest entry.
+        by_source: how far every block moved, by what moved it.
+        overflows: whether a number came near the dtype's largest.
+        entries: how far every entry moved, if there are kinks.
+
+    Returns:
+        The limit of every block, and whether it can be decided.
+    """
+    with np.errstate(all="ignore"):
+        spread = {name: np.maximum.reduce([blocks[name] for blocks in by_source.values()]) for name in scale}
+        allowed = {name: _limit(spread[name], scale[name], dtype) for name in scale}
+        dominated = {name: _is_dominated(allowed[name], scale[name]) for name in scale}
+        # a block that is exactly zero, whatever is rounded, is decided
+        undecidable = {name: dominated[name] & ~((scale[name] == 0) & (spread[name] == 0)) for name in scale}
+    return Tolerance(dtype, scale, spread, allowed, undecidable, overflows, by_source, entries)
+
+
+def _limit(spread: np.ndarray, scale: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    return SPREAD_MULTIPLE * spread + FLOOR_ULP * (units_in_the_last_place(scale, dtype) + np.finfo(dtype).tiny)
+
+
+def _is_dominated(allowed: np.ndarray, scale: np.ndarray) -> np.ndarray:
+    """Negated, so that a NaN dominates."""
+    return ~(allowed <= MAX_RELATIVE_TOLERANCE * scale)
+
+
+def units_in_the_last_place(scale: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    """One ulp of each number: the distance to the next larger one of the dtype, as float64.
+
+    Example:
+        >>> units_in_the_last_place(np.array([1.0, 4.0]), np.dtype("float32"))
+        array([1.19209290e-07, 4.76837158e-07])
+    """
+    with np.errstate(all="ignore"):
+        return np.spacing(scale.astype(dtype)).astype("float64")
