@@ -18,11 +18,13 @@ from ...backends.errors import first_line
 
 LOOPS = (ast.While, ast.For, ast.AsyncFor)
 DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom)
-NOTES = "__gradparity_notes__"  # a name in the module
+PREFIX = "_gradparity_"
+NOTES = "__gradparity_notes__"  # names in the module
+SOURCE = "__gradparity_source__"
 
 
 def module_from_file(path: Path) -> ModuleType:
-    """The module in a file.
+    """The module in a file. It is loaded once, as an import does: two functions of a file share its classes.
 
     Args:
         path: the file.
@@ -35,7 +37,11 @@ def module_from_file(path: Path) -> ModuleType:
     """
     if not path.is_file():
         raise RequestError(f"{path}: no such file")
-    name = f"_gradparity_{path.stem}"  # a file may be called like a module that is in use
+    name = f"{PREFIX}{path.stem}"  # a file may be called like a module that is in use
+    source = path.read_bytes()
+    known = sys.modules.get(name)
+    if known is not None and (known.__file__, getattr(known, SOURCE, None)) == (str(path), source):
+        return known
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec
     assert spec.loader
@@ -43,7 +49,7 @@ def module_from_file(path: Path) -> ModuleType:
     sys.modules[name] = module  # as an import would, for dataclasses and the like in it
     try:
         with _beside(path):
-            tree = ast.parse(path.read_bytes(), str(path))
+            tree = ast.parse(source, str(path))
             is_script = any(isinstance(statement, LOOPS) for statement in tree.body)
             if not is_script:
                 try:
@@ -55,6 +61,7 @@ def module_from_file(path: Path) -> ModuleType:
     except BaseException:
         del sys.modules[name]
         raise
+    setattr(module, SOURCE, source)
     return module
 
 
@@ -66,12 +73,20 @@ def notes_of(module: ModuleType) -> tuple[str, ...]:
 
 @contextmanager
 def _beside(path: Path) -> Iterator[None]:
-    """While it is entered, modules beside a file are found, as `python FILE.py` finds them."""
+    """While it is entered, modules beside a file are found, as `python FILE.py` does; those in use are shared."""
     sys.path.insert(0, str(path.parent))
+    in_use = {}
+    for name, module in list(sys.modules.items()):
+        if name.startswith(PREFIX) and Path(str(module.__file__)).parent == path.parent:
+            in_use[name.removeprefix(PREFIX)] = module
+    shared = {name: module for name, module in in_use.items() if name not in sys.modules}
+    sys.modules.update(shared)
     try:
         yield
     finally:
         sys.path.remove(str(path.parent))
+        for name in shared:
+            sys.modules.pop(name, None)
 
 
 def _run_script(tree: ast.Module, module: ModuleType, path: Path) -> tuple[str, ...]:

@@ -49,6 +49,19 @@ def test_a_definition_or_a_module_that_fails_is_an_error_and_leaves_nothing(load
     assert "_gradparity_broken" not in sys.modules
 
 
+def test_two_functions_of_a_file_share_its_classes_also_one_that_imports_it(load, tmp_path):
+    cells = load("class Params: pass\ndef loss(): return Params\n", "cells_of_mine.py")
+    assert module_from_file(tmp_path / "cells_of_mine.py") is cells
+    draws = load("from cells_of_mine import Params\n", "draws_of_mine.py")
+    assert draws.Params is cells.Params
+    assert "cells_of_mine" not in sys.modules
+
+
+def test_a_file_that_was_written_anew_is_loaded_anew(load):
+    assert load("value = 1\n").value == 1
+    assert load("value = 2\n").value == 2
+
+
 def test_a_file_that_is_not_there_is_refused(tmp_path):
     with pytest.raises(RequestError, match="no such file"):
         module_from_file(tmp_path / "none.py")
