@@ -14,6 +14,8 @@ from sampling import case
 
 pytestmark = pytest.mark.docs
 ROOT = Path(__file__).parent.parent
+PAGE = (ROOT / "docs" / "add-a-cell.md").read_text()
+ALONE = "mgu_gradients.py"
 FLOORS = ("manual", "backends", "compare")
 BLOCK = re.compile(r"^```python\n# (\S+?)(?:, (before|after|instead of): (.*?))?\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
@@ -24,7 +26,8 @@ def house(tmp_path_factory):
     root = tmp_path_factory.mktemp("house") / "gradparity"
     for floor in FLOORS:
         shutil.copytree(ROOT / floor, root / floor, ignore=shutil.ignore_patterns("__pycache__"))
-    blocks = BLOCK.findall((ROOT / "docs" / "add-a-cell.md").read_text())
+    first, *blocks = BLOCK.findall(PAGE)
+    assert first[0] == ALONE
     assert len(blocks) == 13
     for name, how, anchor, code in blocks:
         path = root / name
@@ -42,6 +45,29 @@ def house(tmp_path_factory):
 def run(house, *arguments):
     environment = {**os.environ, "PYTHONPATH": str(house)}
     return subprocess.run([sys.executable, *arguments], env=environment, capture_output=True, text=True)
+
+
+def alone(folder, change=("", "")):
+    """What the command says of the derivation that needs no line in the project."""
+    (code,) = (code for name, _, _, code in BLOCK.findall(PAGE) if name == ALONE)
+    assert change[0] in code
+    (folder / ALONE).write_text(code.replace(*change, 1) if change[0] else code)
+    command = ["-m", "gradparity.compare", "check", f"{ALONE}:gradients", "--of", f"{ALONE}:forward"]
+    return subprocess.run([sys.executable, *command], cwd=folder, capture_output=True, text=True)
+
+
+def test_a_derivation_of_the_cell_is_judged_by_a_forward_pass_alone(tmp_path):
+    done = alone(tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.rstrip().endswith(
+        "gradients is right on the loss that forward returns, 10 problems (certified)."
+    )
+
+
+def test_a_mistake_in_that_derivation_is_found(tmp_path):
+    done = alone(tmp_path, ("dh * (1 - f) + from_product * f", "dh * (1 - f) + from_product"))
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "tape, torch and jax are right (certified)" in done.stdout
 
 
 def test_the_cell_of_the_page_is_compared_and_agrees(house):

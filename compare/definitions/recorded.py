@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ...backends import Evaluation, Problem
-from ...backends.models.traced import Decision, Operation, Traced
+from ...backends.models.traced import Decision, Operand, Operation, Traced
 from ...backends.tracing import replay
 from ...backends.tracing.decisions import margins
 from ...backends.tracing.trace import arguments_of
@@ -40,6 +40,22 @@ def differentiate_recorded(problem: Problem, numbers: Numbers) -> Evaluation:
 
         carried_out = enclosed(model, rows)
     return Evaluation(carried_out.loss, carried_out.gradients(), None)
+
+
+def outputs_of(model: Traced, outputs: Sequence[Operand], numbers: Floats) -> list[np.ndarray]:
+    """Arrays that a recorded program computed, in numbers that may round at random.
+
+    Args:
+        model: the program, at its own arguments.
+        outputs: of it.
+        numbers: what is computed with.
+
+    Returns:
+        The arrays; the leading axes are those of the numbers.
+    """
+    carried_out = replay.Replay(model, _RecordedFloats(numbers, model.operations))
+    carried_out.forward({dtype: values.copy() for dtype, values in model.fixed.items()})
+    return [np.asarray(carried_out.take(output)) for output in outputs]
 
 
 class _RecordedFloats(replay.Floats):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from ...backends import Backend, RequestError, load_backends
@@ -243,9 +244,10 @@ def _asked(
     backends: dict[str, Backend] = {own.name: derivation, **engines}
 
     def ask(problem: Any) -> Comparison:
+        spread = partial(own.rounding, setting)
         if certify is None:
-            return compare_certified_if_possible(problem, backends)
-        return compare(problem, backends, certify=certify)
+            return compare_certified_if_possible(problem, backends, own_spread=spread)
+        return compare(problem, backends, certify=certify, own_spread=spread)
 
     return asked_twice(derivation, recorded.problem, setting.name, ask, is_ordinary=not setting.change)
 

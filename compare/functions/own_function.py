@@ -17,6 +17,7 @@ from ...backends.tracing.trace import call, changes_of
 from ..check.user_function import Derivation
 from .calls import Function, arguments_for, name_of
 from .matching import is_named_after, match
+from .own_rounding import own_rounding
 from .recorded_loss import RecordedLoss, TracedLoss
 from .returned import Returned, in_numpy, mapped, read_returned
 
@@ -158,6 +159,23 @@ class OwnFunction:
         loss = recorded.loss if returned.loss is None else float(returned.loss.reshape(()))
         return Evaluation(loss, gradients, None)
 
+    def rounding(self, setting: Setting) -> dict[str, float]:
+        """How far rounding in its own formulas moves what it returns at a setting that was recorded.
+
+        Returns:
+            By the quantity, such as `dW`; nothing if that cannot be measured.
+        """
+        recorded = self._recorded[setting]
+        needs_loss = self._definition is None
+
+        def read(value: Any) -> dict[str, Any]:
+            returned = read_returned(value, self._returns, needs_loss=needs_loss)
+            gradients = {f"d{name}": returned.gradients[one] for name, one in recorded.returned_as.items()}
+            return gradients if returned.loss is None else {"loss": returned.loss} | gradients
+
+        with self._called_with(setting) as given:
+            return own_rounding(self._function, given, read, recorded.problem.dtype)
+
     @contextmanager
     def _called_with(self, setting: Setting) -> Iterator[Mapping[str, Any]]:
         """The arguments of a setting. Given ones are afterwards as they were."""
@@ -218,6 +236,9 @@ class AnyFunction(Protocol):
 
     def answer(self, setting: Setting) -> Evaluation:
         """See `OwnFunction.answer`."""
+
+    def rounding(self, setting: Setting) -> Mapping[str, float]:
+        """See `OwnFunction.rounding`."""
 
 
 class AskedFunction(Derivation):

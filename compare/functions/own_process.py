@@ -24,7 +24,7 @@ from .own_function import OwnFunction, Recorded, Setting
 
 
 class OwnRequests:
-    """What is asked of a function: `load` it, `record` it at a setting, or give its `answer` there."""
+    """What is asked of a function: `load` it, `record` it at a setting, or give its `answer` or `rounding` there."""
 
     def __init__(self) -> None:
         self._own: OwnFunction | None = None
@@ -37,6 +37,8 @@ class OwnRequests:
         try:
             if header["do"] == "record":
                 return sent(self._own.record(setting))
+            if header["do"] == "rounding":
+                return {"rounding": self._own.rounding(setting)}, []
             return encoded(self._own.answer(setting), [])
         except DerivationError as error:
             return {"failed": str(error)}, []

@@ -99,6 +99,14 @@ class SeparateFunction(SeparateProcess):
         except (LookupError, TypeError, ValueError):
             self.die("its process sent something that is no answer")
 
+    def rounding(self, setting: Setting) -> Mapping[str, float]:
+        """See `OwnFunction.rounding`."""
+        header, _ = self._asked({"do": "rounding", "setting": asdict(setting)})
+        try:
+            return {str(name): float(spread) for name, spread in header["rounding"].items()}
+        except (AttributeError, LookupError, TypeError, ValueError):
+            self.die("its process sent something that is no measurement")
+
     def _asked(self, request: dict[str, Any]) -> tuple[dict[str, Any], list[Any]]:
         """Asks, after loading anew where the process has died."""
         if not self.is_running:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -70,6 +70,7 @@ def compare(
     trace: bool = True,
     training: Training | None = None,
     certify: bool = False,
+    own_spread: Callable[[], Mapping[str, float]] | None = None,
     progress: ShareProgress = lambda part: None,
 ) -> Comparison:
     """Asks every backend for the loss and the gradients of a problem, and judges the answers.
@@ -82,6 +83,8 @@ def compare(
         trace: whether the adjoints of every step are asked for and compared too.
         training: let every backend learn by the gradients that it computes, and compare the trajectories instead.
         certify: enclose the exact answer by ball arithmetic, and measure every backend against it.
+        own_spread: by quantity, how far rounding moves it in the formulas of a backend of one's own; it is asked, and
+            allowed for, where an answer is wrong without it.
         progress: is called now and then with the share of the work that is done, from 0 to 1.
 
     Returns:
@@ -118,9 +121,9 @@ def compare(
     certificate = None
     if certify:
         certificate = certify_problem(problem, training, lambda share: progress(share * certificate_cost / work))
-    tolerance = measure_tolerance(problem, training, lambda probes: progress((certificate_cost + probes) / work))
-    if certificate:
-        tolerance = tolerance.at_scale({name: certificate.scale(name) for name in certificate.exact})
+    measured = measure_tolerance(problem, training, lambda probes: progress((certificate_cost + probes) / work))
+    scales = {name: certificate.scale(name) for name in certificate.exact} if certificate else {}
+    tolerance = measured.at_scale(scales)
     gathered = gather(
         problem,
         asked,
@@ -131,6 +134,8 @@ def compare(
         progress=lambda backends: progress((certificate_cost + NUMBER_OF_PROBES + backends) / work),
     )
     comparison = judge(problem, gathered, tolerance, certificate, training)
+    if own_spread and any(block.verdict == "disagree" for block in comparison.blocks) and (spread := own_spread()):
+        comparison = judge(problem, gathered, measured.widened(spread).at_scale(scales), certificate, training)
     # `gather` asks manual or tape where one alone can answer
     references = [name for name in gathered.answers if name not in asked or is_reference(asked[name])]
     return replace(comparison, without_reference=not references and certificate is None)
@@ -141,6 +146,7 @@ def compare_certified_if_possible(
     backends: BackendSelection = None,
     *,
     training: Training | None = None,
+    own_spread: Callable[[], Mapping[str, float]] | None = None,
     progress: ShareProgress = lambda share: None,
 ) -> Comparison:
     """Compares with a certificate if there can be one; if not, without, and `uncertified` says why.
@@ -149,6 +155,7 @@ def compare_certified_if_possible(
         problem: as for `compare`.
         backends: as for `compare`.
         training: as for `compare`.
+        own_spread: as for `compare`.
         progress: as for `compare`.
 
     Returns:
@@ -160,9 +167,9 @@ def compare_certified_if_possible(
     """
     asked = asked_backends(problem, backends)
     try:
-        return compare(problem, asked, training=training, certify=True, progress=progress)
+        return compare(problem, asked, training=training, certify=True, own_spread=own_spread, progress=progress)
     except (MissingFrameworkError, BrokenBackendError, UncertifiableError) as error:
-        comparison = compare(problem, asked, training=training, progress=progress)
+        comparison = compare(problem, asked, training=training, own_spread=own_spread, progress=progress)
         return replace(comparison, uncertified=str(error))
 
 

@@ -25,9 +25,10 @@ CAUSES = {  # of what cannot be decided, by the reason
     "kink": "{kink}, so that correct programs may take either side,",
     "underflow": "what is flushed to zero, or lost in another order, below the normal range of {dtype}",
     "cancellation": "cancellation in another way to write the same formula, as some frameworks write it,",
+    "own formulas": "rounding in its own formulas",
 }
 REMEDIES = {"rounding": "smaller weights or fewer steps", "kink": "other numbers", "cancellation": "other numbers"}
-REMEDIES |= {"underflow": "numbers of another size"}
+REMEDIES |= {"underflow": "numbers of another size", "own formulas": "another way to write them"}
 FLOAT32_IN_FLOAT64 = 2.0**29  # a unit in the last place of float32, in those of float64
 
 

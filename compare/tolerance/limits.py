@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 import numpy as np
 
-Cause = Literal["rounding", "kink", "underflow", "cancellation"]
+Cause = Literal["rounding", "kink", "underflow", "cancellation", "own formulas"]
 Reason = Literal["", Cause]
 Blocks = dict[str, np.ndarray]
 
@@ -21,6 +22,7 @@ MAIN_SHARES: dict[Cause, float] = {
     "kink": 0.5,
     "rounding": 0.1,
     "cancellation": 0.1,
+    "own formulas": 0.1,
 }  # of a spread that is its reason
 MAX_SHARE_OF_RANGE = 2.0**-8  # of the dtype's largest number; beyond it another order of operations may overflow
 
@@ -105,8 +107,8 @@ class Tolerance:
 
         Returns:
             `kink` if a relu takes one side or the other, `underflow` if numbers below the normal range are flushed or
-            lost in another order, `cancellation` if another way to write a formula loses what this one keeps, else
-            `rounding`.
+            lost in another order, `cancellation` if another way to write a formula loses what this one keeps, `own
+            formulas` if a function that is judged writes one like that, else `rounding`.
         """
         if not self.undecidable[name][i]:
             return ""
@@ -118,6 +120,24 @@ class Tolerance:
             if self.spread_by_source[source][name][i] >= share * whole:
                 return source
         return "underflow"
+
+    def widened(self, spread: Mapping[str, float]) -> Tolerance:
+        """With what rounding does in the formulas of a function that is judged.
+
+        Args:
+            spread: by quantity, how far it moves what the function answers.
+
+        Returns:
+            The tolerance that allows for it, too.
+        """
+        own = {name: np.full_like(scale, spread.get(name, 0.0)) for name, scale in self.scale.items()}
+        entries = self.entries
+        if entries is not None:
+            entries = entries._replace(
+                rounded={name: np.maximum(moved, spread.get(name, 0.0)) for name, moved in entries.rounded.items()}
+            )
+        by_source = self.spread_by_source | {"own formulas": own}
+        return limits_from(self.dtype, self.scale, by_source, self.overflows, entries)
 
     def at_scale(self, scale: Blocks) -> Tolerance:
         """The same roundings, on a scale that is known better: that of the exact answer.

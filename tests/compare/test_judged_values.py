@@ -32,7 +32,9 @@ def limits(name="dW", *, allowed=(6 * ULP,), scale=None, undecidable=None, overf
     allowed = np.array(allowed)
     scale = np.full(allowed.shape, 4.0) if scale is None else np.array(scale)
     undecidable = np.zeros(allowed.shape, bool) if undecidable is None else np.array(undecidable)
-    spreads = {source: {name: np.zeros_like(allowed)} for source in ("kink", "underflow", "cancellation")}
+    spreads = {
+        source: {name: np.zeros_like(allowed)} for source in ("kink", "underflow", "cancellation", "own formulas")
+    }
     spreads["rounding"] = {name: allowed / 16}
     return Tolerance(
         np.dtype(dtype), {name: scale}, {name: allowed / 16}, {name: allowed}, {name: undecidable}, overflows, spreads

@@ -1,0 +1,67 @@
+"""How far rounding moves what a function returns, in its own formulas.
+
+`f * (1 - f)` is the derivative of a sigmoid, and loses all digits where f is close to 1. Who writes it is not wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from ...backends.tracing.array import as_recorded
+from ...backends.tracing.trace import trace
+from ..answers import Quantity, QuantityName
+from ..answers.blocks import whole
+from ..definitions import Floats
+from ..definitions.recorded import outputs_of
+from ..tolerance import measure_definition
+from .calls import Function
+
+MOST_OPERATIONS = 20_000  # of a program whose roundings are measured
+PROBES = 2  # of each writing
+
+
+def own_rounding(
+    function: Function, arguments: Mapping[str, Any], read: Callable[[Any], Mapping[str, Any]], dtype: np.dtype
+) -> dict[str, float]:
+    """Measures how far rounding moves each array that a function returns.
+
+    Args:
+        function: in NumPy.
+        arguments: by the names of its parameters.
+        read: takes the arrays out of what it returns, by any names.
+        dtype: of its numbers.
+
+    Returns:
+        By these names, how far the entry is moved that is moved the furthest; nothing of a function that cannot be
+        recorded, or does too much.
+
+    Example:
+        >>> def nearly_one(w):
+        ...     return 1 - 1 / (1 + np.exp(-w))
+        >>> spread = own_rounding(nearly_one, {"w": np.array([30.0])}, lambda y: {"y": y}, np.dtype("float64"))
+        >>> 1e-17 < spread["y"] < 1e-14, nearly_one(np.array([30.0])) < 1e-12
+        (True, array([ True]))
+    """
+    try:
+        traced = trace(function, arguments)
+        returned = {name: as_recorded(array) for name, array in read(traced.returned).items()}
+    except Exception:  # it computes in something else, or does what cannot be followed
+        return {}
+    model = traced.model(0.0, {})
+    if len(model.operations) > MOST_OPERATIONS:
+        return {}
+    outputs = {name: traced.recording.operand(array.numbers, array.origin) for name, array in returned.items()}
+
+    def computed(floats: Floats) -> list[dict[str, Quantity]]:
+        arrays = outputs_of(model, list(outputs.values()), floats)
+        return [
+            {name: whole(QuantityName(name), array[place]) for name, array in zip(outputs, arrays, strict=True)}
+            for place in np.ndindex(floats.leading)
+        ]
+
+    measured = measure_definition(dtype, computed, probes=PROBES)
+    spreads = [spread for source, spread in measured.spread_by_source.items() if source != "kink"]
+    return {name: float(max(spread[name].max() for spread in spreads)) for name in outputs}

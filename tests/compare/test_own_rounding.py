@@ -1,0 +1,54 @@
+"""What rounding does in a function's own formulas is no mistake, and hides none that is larger."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from gradparity.compare import check_gradients
+from gradparity.compare.check.wording import summary
+from gradparity.compare.functions.own_function import OwnFunction
+from gradparity.compare.functions.own_rounding import own_rounding
+
+SATURATED = np.array([20.0, 21.0, 22.5])
+
+
+def sigmoids(a, error=0.0):
+    """Its derivative loses half of its digits where y is close to 1."""
+    y = 1 / (1 + np.exp(-a))
+    return y.sum(), {"a": y * (1 - y) * (1 + error)}
+
+
+def judged(a, error=0.0, **options):
+    return check_gradients(sigmoids, a, error, ordinary_only=True, **options)
+
+
+@pytest.mark.parametrize("certify", [None, False])
+def test_digits_that_its_own_formula_loses_are_no_mistake(certify, monkeypatch):
+    assert judged(SATURATED, certify=certify).verdict == "agree"
+    monkeypatch.setattr(OwnFunction, "rounding", lambda self, setting: {})
+    assert judged(SATURATED, certify=certify).verdict == "disagree"
+
+
+def test_they_are_none_beside_another_definition_either():
+    check = check_gradients(sigmoids, SATURATED, ordinary_only=True, of=lambda a: (1 / (1 + np.exp(-a))).sum())
+    assert check.verdict == "agree"
+
+
+@pytest.mark.parametrize("error", [1e-3, -1e-5])
+def test_a_mistake_that_is_larger_is_found(error):
+    assert judged(SATURATED, error).verdict == "disagree"
+
+
+def test_a_formula_that_loses_all_digits_cannot_be_decided_and_is_said_to_be_the_reason():
+    check = judged(np.array([40.0, 41.0]))
+    assert check.verdict == "undecidable"
+    assert "It may be no error: rounding in its own formulas moves it by " in summary(check)
+
+
+def test_the_roundings_of_what_cannot_be_recorded_are_not_known():
+    def read(value):
+        return {"y": value}
+
+    assert own_rounding(lambda w: np.fft.rfft(w).real, {"w": SATURATED}, read, np.dtype("float64")) == {}
+    assert own_rounding(lambda w: w.tolist()[9], {"w": SATURATED}, read, np.dtype("float64")) == {}
+    assert own_rounding(lambda w: 1 - w, {"w": SATURATED}, read, np.dtype("float64"))["y"] > 0
