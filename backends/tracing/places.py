@@ -20,10 +20,12 @@ class Place:
     Attributes:
         code: the function's code.
         instruction: the index of its instruction that is carried out.
+        called_from: the place in the author's code that called the function; None if it is the outermost.
     """
 
     code: CodeType
     instruction: int
+    called_from: Place | None = None
 
     @property
     def span(self) -> tuple[int, int, int, int] | None:
@@ -61,11 +63,15 @@ def current_place() -> Place | None:
         True
     """
     frame: FrameType | None = sys._getframe(1)
+    frames = []
     while frame is not None:
         if _is_authors(frame.f_code.co_filename):
-            return Place(frame.f_code, frame.f_lasti)
+            frames.append(frame)
         frame = frame.f_back
-    return None
+    place = None
+    for one in reversed(frames):
+        place = Place(one.f_code, one.f_lasti, place)
+    return place
 
 
 def place_of(error: BaseException) -> Place | None:

@@ -1,0 +1,145 @@
+"""What the loss's own way back gives at every place: the values that somebody's way back should have."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ...backends.tracing.places import Place
+from .written_program import WrittenProgram
+
+Order = tuple[int, ...]  # which step of the loss each run of an expression belongs to
+
+
+class Derivative(NamedTuple):
+    """The derivative of the loss with respect to an expression of it, or its part that comes through one.
+
+    Attributes:
+        place: of the expression; None of an argument.
+        operand: the number of the operand that it is the derivative with respect to, as far as it comes through this
+            expression; None of the whole derivative with respect to the expression's result.
+        path: of an argument, how it is reached; else empty.
+        values: (runs, …), in the order of the run.
+    """
+
+    place: Place | None
+    operand: int | None
+    path: str
+    values: np.ndarray
+
+
+class Candidate(NamedTuple):
+    """What an expression of the way back may have to be.
+
+    Attributes:
+        derivative: of the loss.
+        order: which of its runs stands beside each run of the expression; -1 for none, where 0 is expected.
+        is_transposed: whether each is to be transposed.
+        values: (runs, …), in the order of the expression's runs.
+    """
+
+    derivative: Derivative
+    order: Order
+    is_transposed: bool
+    values: np.ndarray
+
+
+def derivatives(program: WrittenProgram) -> list[Derivative]:
+    """All derivatives that a way back may compute, those of whole results first.
+
+    Args:
+        program: with the loss.
+
+    Returns:
+        They, of the expressions whose runs have one shape.
+    """
+    found: dict[tuple[Any, ...], list[np.ndarray]] = defaultdict(list)
+    for number in program.of_loss:
+        operation = program.operation(number)
+        found[operation.place, operation.primitive, None].append(program.result(number, program.adjoints))
+        for operand, part in program.parts(number):
+            found[operation.place, operation.primitive, operand].append(part)
+    listed = [
+        Derivative(place, operand, "", np.stack(values))
+        for (place, _, operand), values in found.items()
+        if len({value.shape for value in values}) == 1
+    ]
+    for path, argument in program.arguments.items():
+        listed.append(Derivative(None, None, path, program.adjoints[argument.values.dtype][argument.origin][None]))
+    return [one for one in sorted(listed, key=lambda one: one.operand is not None) if one.values.any()]
+
+
+def candidates(
+    all_of_them: Collection[Derivative], shape: tuple[int, ...], runs: int, orders: Collection[Order]
+) -> Iterator[Candidate]:
+    """The derivatives that an expression may have to be, by its shape and the number of its runs.
+
+    Args:
+        all_of_them: of the loss.
+        shape: of the expression's result.
+        runs: how often it was carried out.
+        orders: of so many runs, which are tried.
+
+    Yields:
+        Each set of values once.
+    """
+    seen: set[bytes] = set()
+    for derivative in all_of_them:
+        for is_transposed, values in _fitted(derivative.values, shape):
+            for order in _orders(len(values), runs, orders):
+                padded = np.concatenate([values, np.zeros((1, *shape))])  # -1 is the last one
+                aligned = padded[list(order)]
+                key = np.round(aligned / (np.abs(aligned).max() or 1.0), 10).tobytes()
+                if key not in seen:
+                    seen.add(key)
+                    yield Candidate(derivative, order, is_transposed, aligned)
+
+
+def usual_orders(runs: int) -> tuple[Order, ...]:
+    """Against the order of time, and along it."""
+    forward = tuple(range(runs))
+    return (forward[::-1], forward) if runs > 1 else (forward,)
+
+
+def all_orders(runs: int) -> tuple[Order, ...]:
+    """Those of two loops within each other, too, each along its own order or against it.
+
+    Example:
+        >>> len(all_orders(2)), (1, 0, 3, 2) in all_orders(4)
+        (2, True)
+    """
+    orders = dict.fromkeys(usual_orders(runs))
+    for outer in range(2, runs):
+        if runs % outer == 0:
+            table = np.arange(runs).reshape(outer, -1)
+            for one in (table, table[:, ::-1], table[::-1], table[::-1, ::-1]):
+                orders |= dict.fromkeys((tuple(one.reshape(-1).tolist()), tuple(one.T.reshape(-1).tolist())))
+    return tuple(orders)
+
+
+def _orders(available: int, runs: int, orders: Collection[Order]) -> Iterator[Order]:
+    """The orders, also where the way back has one run more or less than the loss has."""
+    if available == runs:
+        yield from orders
+    elif available == runs + 1:
+        for order in usual_orders(available):
+            yield order[:-1]
+            yield order[1:]
+    elif available == runs - 1:
+        for order in usual_orders(available):
+            yield (*order, -1)
+            yield (-1, *order)
+
+
+def _fitted(values: np.ndarray, shape: tuple[int, ...]) -> Iterator[tuple[bool, np.ndarray]]:
+    """Values in a shape, where they differ from it by axes of length 1 or by a transposition."""
+    own = values.shape[1:]
+    if own == shape:
+        yield False, values
+    elif [size for size in own if size != 1] == [size for size in shape if size != 1]:
+        yield False, values.reshape(-1, *shape)
+    if len(own) == 2 and own[::-1] == shape and min(own) > 1:
+        yield True, values.swapaxes(1, 2)

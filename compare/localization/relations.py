@@ -1,0 +1,180 @@
+"""What stands at a wrong expression beside what should: in the words of the program that it is in.
+
+Each relation is computed on all runs of the expression before it is said.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from ...backends.tracing.primitives import PRIMITIVES
+from ...backends.tracing.replay import Floats
+from .derivatives import Derivative, candidates
+from .search import Finding, is_near
+from .source_text import expression, operand, variable
+from .written_program import WrittenProgram
+
+SIMPLE_FACTORS = (-1.0, 2.0, 0.5)
+SHAPES_OF_FACTORS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "{0}": lambda v: v,
+    "(1 - {0})": lambda v: 1 - v,
+    "{0} * (1 - {0})": lambda v: v * (1 - v),
+    "(1 - {0}**2)": lambda v: 1 - v * v,
+    "({0} > 0)": lambda v: np.where(v > 0, 1.0, 0.0),
+}
+MOST_VALUES = 60
+
+
+class Value(NamedTuple):
+    """Something that the loss's part of the program has at every step.
+
+    Attributes:
+        words: what it is called there.
+        values: (runs, …), beside the runs of a wrong expression.
+    """
+
+    words: str
+    values: np.ndarray
+
+
+def relation(program: WrittenProgram, finding: Finding, all_of_them: list[Derivative]) -> str:
+    """What tells a wrong value from the right one.
+
+    Args:
+        program: the run.
+        finding: the wrong expression.
+        all_of_them: the derivatives of the loss.
+
+    Returns:
+        Such as "it lacks the factor `f`"; empty if there is nothing as simple.
+    """
+    given, right, dtype = finding.given, finding.expected.values, finding.written.dtype
+
+    def same(one: np.ndarray, other: np.ndarray) -> bool:
+        return is_near(one, other, dtype)
+
+    if not given.any():
+        return "it is 0"
+    if words := _scaled(given, right, same):
+        return words
+    if given.ndim == 3 and given.shape[1] == given.shape[2] and same(given.swapaxes(1, 2), right):
+        return "it is transposed"
+    with np.errstate(all="ignore"):
+        for words in (
+            *_missing_part(finding, all_of_them, same),
+            *_other_operand(program, finding, same),
+            *_factors(program, finding, same),
+        ):
+            return words
+    return ""
+
+
+Same = Callable[[np.ndarray, np.ndarray], bool]
+
+
+def _scaled(given: np.ndarray, right: np.ndarray, same: Same) -> str:
+    size = float((given * given).sum())
+    factor = float((given * right).sum()) / size
+    if not factor or not same(factor * given, right):
+        return ""
+    if abs(factor + 1) < 1e-9:
+        return "it has the wrong sign"
+    return f"it is to be multiplied by {factor:.6g}"
+
+
+def _missing_part(finding: Finding, all_of_them: list[Derivative], same: Same) -> Iterator[str]:
+    """A path of the derivative that is left out, or is there too often."""
+    written, order = finding.written, finding.expected.order
+    orders = [order, (-1, *order[:-1]), (*order[1:], -1)]
+    parts = list(candidates(all_of_them, written.shape, len(order), orders))
+    parts += [one for late in orders[1:] for one in candidates(all_of_them, written.shape, len(order), [late])]
+    for part in parts:
+        for sign, words in ((1, "it lacks"), (-1, "it has, once too often,")):
+            if part.derivative.place and same(finding.given + sign * part.values, finding.expected.values):
+                yield f"{words} what comes back through {_through(part.derivative)}"
+
+
+def _through(derivative: Derivative) -> str:
+    assert derivative.place
+    return f"{expression(derivative.place)}, line {derivative.place.line}"
+
+
+def _other_operand(program: WrittenProgram, finding: Finding, same: Same) -> Iterator[str]:
+    """Another value in the place of an operand."""
+    numbers, place = finding.written.numbers, finding.written.place
+    taken = [program.operands(number) for number in numbers]
+    operation = program.operation(numbers[0])
+    if place is None or len({len(one) for one in taken}) > 1:
+        return
+    compute, parameters = PRIMITIVES[operation.primitive].compute, operation.parameters
+    for index in range(len(taken[0])):
+        own = operand(place, index)
+        shapes = {one[index].shape for one in taken}
+        if len(shapes) > 1 or not own:
+            continue
+        for value in _values(program, finding, shapes.pop()):
+            results = [
+                compute(Floats(), *one[:index], other, *one[index + 1 :], **parameters)
+                for one, other in zip(taken, value.values, strict=True)
+            ]
+            if same(np.stack(results), finding.expected.values):
+                yield f"in the place of {own} belongs {value.words}"
+
+
+def _factors(program: WrittenProgram, finding: Finding, same: Same) -> Iterator[str]:
+    """A factor that is left out, or there too often, or another one."""
+    given, right = finding.given, finding.expected.values
+    found = []
+    for value in _values(program, finding, finding.written.shape):
+        for text, shaped in SHAPES_OF_FACTORS.items():
+            factor = shaped(value.values)
+            if np.ptp(factor) > 0:
+                found.append((text.format(value.words.split("`")[1]), value.words.partition("`, ")[2], factor))
+    for text, line, factor in found:
+        if same(given * factor, right):
+            yield f"it lacks the factor `{text}`, {line}"
+        if same(right * factor, given):
+            yield f"the factor `{text}`, {line}, is too much"
+    for text, line, factor in found:
+        for other, other_line, wrong in found:
+            if same(given * factor, right * wrong):
+                yield f"the factor is `{other}`, {other_line}, and should be `{text}`, {line}"
+
+
+def _values(program: WrittenProgram, finding: Finding, shape: tuple[int, ...]) -> list[Value]:
+    """What the loss's part has: the operands and the results of its expressions, at the step of each run."""
+    seen: set[bytes] = set()
+    found: list[Value] = []
+    for derivative, words in _of_loss(program):
+        for candidate in candidates([derivative], shape, len(finding.given), [finding.expected.order]):
+            key = np.round(candidate.values, 10).tobytes()
+            if key not in seen and len(found) < MOST_VALUES:
+                seen.add(key)
+                found.append(Value(words, candidate.values))
+    return found
+
+
+def _of_loss(program: WrittenProgram) -> Iterator[tuple[Derivative, str]]:
+    """The values of the loss's part, shaped like its derivatives, with their words; those with a name first."""
+    groups: dict[tuple[object, ...], list[np.ndarray]] = {}
+    for number in program.of_loss:
+        operation = program.operation(number)
+        if operation.place is None:
+            continue
+        groups.setdefault((operation.place, None), []).append(program.result(number, program.values))
+        for index, taken in enumerate(program.operands(number)):
+            groups.setdefault((operation.place, index), []).append(taken)
+    listed = []
+    for (place, index), values in groups.items():
+        if len({value.shape for value in values}) > 1:
+            continue
+        name = variable(place) if index is None else operand(place, index).strip("`")  # type: ignore[arg-type]
+        words = name or (expression(place).strip("`") if index is None else "")  # type: ignore[arg-type]
+        if words:
+            text = f"`{words}`, line {place.line}"  # type: ignore[attr-defined]
+            listed.append((not name.isidentifier(), Derivative(place, index, "", np.stack(values)), text))  # type: ignore[arg-type]
+    for _, derivative, text in sorted(listed, key=lambda one: one[0]):
+        yield derivative, text

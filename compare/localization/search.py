@@ -1,0 +1,249 @@
+"""Which expressions of the way back have to be other than they are, so that what is returned is right.
+
+A value of the way back is put in the place of another one, and what follows from it is computed again: an experiment,
+and no likeness. The first run of an expression is tried first, since what is wrong in it is no consequence of what was
+wrong a step before. What is found stays in place, and the search goes on for what is still wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from ...backends.tracing.replay import Rows
+from ..jobs import StageProgress
+from .derivatives import Candidate, Derivative, Order, all_orders, candidates, derivatives, usual_orders
+from .written_program import Written, WrittenProgram
+
+MOST_FINDINGS = 6
+MOST_OPERATIONS = 3000
+MOST_BESIDE = 64  # runs beside each other
+NEAR = {np.dtype("float64"): 1e-9, np.dtype("float32"): 1e-4}  # of the largest number of an array
+
+
+@dataclass(frozen=True, eq=False)
+class Finding:
+    """An expression of the way back that should have another value.
+
+    Attributes:
+        written: the expression.
+        expected: what it should be.
+        given: (runs, …), what it is, after what was found before has been put right.
+        repairs: the names of the returned arrays that get right, or nearer to it, by this one.
+    """
+
+    written: Written
+    expected: Candidate
+    given: np.ndarray
+    repairs: tuple[str, ...]
+
+    @property
+    def differs(self) -> tuple[bool, ...]:
+        """Whether it is wrong, by the run."""
+        return tuple(
+            not is_near(one, other, self.written.dtype)
+            for one, other in zip(self.given, self.expected.values, strict=True)
+        )
+
+
+class Search(NamedTuple):
+    """What was found.
+
+    Attributes:
+        findings: in the order in which they were found; with all of them put right, the arrays that are not in `left`
+            are right.
+        left: the names of the returned arrays that are wrong then.
+        derivatives: of the loss, by which it was told.
+    """
+
+    findings: tuple[Finding, ...]
+    left: tuple[str, ...]
+    derivatives: tuple[Derivative, ...] = ()
+
+
+def search(program: WrittenProgram, progress: StageProgress = lambda stage: None) -> Search:
+    """Looks for the expressions of the way back that are wrong.
+
+    Args:
+        program: whose returned gradients are not all right.
+        progress: is called with what is being done.
+
+    Returns:
+        They, and which arrays they do not put right.
+    """
+    return _Searcher(program, progress).found()
+
+
+class _Checkpoint(NamedTuple):
+    """Where a returned array is made of parts, one for each step: a sum of these is the array."""
+
+    written: Written
+    expected: Candidate
+
+
+class _Searcher:
+    def __init__(self, program: WrittenProgram, progress: StageProgress) -> None:
+        self._program, self._progress = program, progress
+        self._derivatives = derivatives(program)
+        self._repaired: dict[int, np.ndarray] = {}
+        self._orders: dict[int, tuple[Order, ...]] = {}
+        self._candidates = {written: self._candidates_of(written) for written in program.way_back}
+        self._checkpoints = self._find_checkpoints()
+
+    def found(self) -> Search:
+        findings: list[Finding] = []
+        while len(findings) < MOST_FINDINGS:
+            rows, _ = self._run({}, 1)
+            right = self._right(rows, (1,))
+            if all(units.all() for units in right.values()):
+                break
+            self._progress(f"looking for the line: {len(findings) + 1}")
+            best = self._best(rows, right)
+            if best is None:
+                break
+            written, expected, repairs = best
+            given = self._results(written, rows, (1,))[0]
+            findings.append(Finding(written, expected, given, repairs))
+            self._repaired |= dict(zip(written.numbers, expected.values, strict=True))
+        rows, _ = self._run({}, 1)
+        returned = self._program.returned(rows, (1,))
+        left = [
+            name
+            for name, array in returned.items()
+            if not is_near(array[0], self._program.right[name], self._program.outputs[name].dtype)
+        ]
+        return Search(tuple(findings), tuple(left), tuple(self._derivatives))
+
+    def _candidates_of(self, written: Written) -> list[Candidate]:
+        runs = len(written.numbers)
+        if runs not in self._orders:
+            self._orders[runs] = self._seen_orders(runs)
+        return list(candidates(self._derivatives, written.shape, runs, self._orders[runs]))
+
+    def _seen_orders(self, runs: int) -> tuple[Order, ...]:
+        """The usual orders of so many runs, and those in which some expression has the values that it should have."""
+        orders = dict.fromkeys(usual_orders(runs))
+        others = [order for order in all_orders(runs) if order not in orders]
+        for written in self._program.way_back if others else ():
+            if len(written.numbers) != runs:
+                continue
+            given = self._results(written, self._program.values, ())
+            for candidate in candidates(self._derivatives, written.shape, runs, others):
+                if is_near(given, candidate.values, written.dtype):
+                    orders[candidate.order] = None
+        return tuple(orders)
+
+    def _run(self, results: dict[int, np.ndarray], width: int) -> tuple[Rows, tuple[int, ...]]:
+        repaired = {number: np.broadcast_to(value, (width, *value.shape)) for number, value in self._repaired.items()}
+        return self._program.run({**repaired, **results}, width)
+
+    def _results(self, written: Written, rows: Rows, leading: tuple[int, ...]) -> np.ndarray:
+        """(…, runs, …), what an expression gives."""
+        results = [self._program.result(number, rows, leading) for number in written.numbers]
+        return np.stack(results, axis=len(leading))
+
+    def _find_checkpoints(self) -> dict[str, _Checkpoint]:
+        """By the returned array, the expression whose runs are added up to it."""
+        found: dict[str, tuple[tuple[object, ...], _Checkpoint]] = {}
+        program = self._program
+        for written in program.way_back:
+            tried = self._candidates[written]
+            if len(written.numbers) < 2 or not tried:
+                continue
+            given = self._results(written, program.values, ())
+            for first in range(0, len(tried), MOST_BESIDE - 1):
+                some = tried[first : first + MOST_BESIDE - 1]
+                beside = np.stack([np.zeros_like(given), *(one.values for one in some)])
+                results = dict(zip(written.numbers, beside.swapaxes(0, 1), strict=True))
+                returned = program.with_results(results, len(beside))
+                for name, array in returned.items():
+                    if array[0].any():  # something else is added to it
+                        continue
+                    dtype = program.outputs[name].dtype
+                    for candidate, made in zip(some, array[1:], strict=True):
+                        if not is_near(made, program.right[name], dtype):
+                            continue
+                        equal = sum(
+                            is_near(one, other, dtype) for one, other in zip(given, candidate.values, strict=True)
+                        )
+                        is_reversed = candidate.order == usual_orders(len(given))[0]
+                        rank = (len(given), equal, is_reversed, not candidate.is_transposed)
+                        if name not in found or rank > found[name][0]:
+                            found[name] = rank, _Checkpoint(written, candidate)
+        return {name: checkpoint for name, (_, checkpoint) in found.items()}
+
+    def _right(self, rows: Rows, leading: tuple[int, ...]) -> dict[str, np.ndarray]:
+        """By the returned array, (…, steps, entries), which numbers are right; of one step where it is not known."""
+        returned = self._program.returned(rows, leading)
+        right = {}
+        for name, array in returned.items():
+            checkpoint = self._checkpoints.get(name)
+            if checkpoint is None:
+                given, expected = np.expand_dims(array, len(leading)), self._program.right[name][None]
+            else:
+                given, expected = self._results(checkpoint.written, rows, leading), checkpoint.expected.values
+            largest = np.abs(expected).max(initial=0.0) or 1.0
+            is_right = np.abs(given - expected) <= NEAR[self._program.outputs[name].dtype] * largest
+            right[name] = is_right.reshape((*leading, len(expected), -1))
+        return right
+
+    def _best(self, rows: Rows, right: dict[str, np.ndarray]) -> tuple[Written, Candidate, tuple[str, ...]] | None:
+        """The expression that puts the most arrays right where they are wrong first, the earliest of equal ones."""
+        first = {name: int(np.argmin(units[0].all(axis=1))) for name, units in right.items() if not units.all()}
+        steps = {name: step for name, step in first.items() if right[name].shape[1] > 1}
+        earliest = min(steps.values(), default=0)
+        at = {name: step for name, step in first.items() if name not in steps or step == earliest}
+        best: tuple[tuple[int, ...], Written, Candidate, tuple[str, ...]] | None = None
+        for written in self._program.way_back:
+            if any(number in self._repaired for number in written.numbers):
+                continue
+            given = self._results(written, rows, (1,))[0]
+            wrong = [one for one in self._candidates[written] if not is_near(given, one.values, written.dtype)]
+            for candidate in self._screened(written, wrong, given, at, right, earliest):
+                results = {number: value[None] for number, value in zip(written.numbers, candidate.values, strict=True)}
+                repaired = self._right(*self._run(results, 1))
+                if any((right[name] & ~repaired[name]).any() for name in right):
+                    continue
+                gained = {name: int((~right[name][0, s] & repaired[name][0, s]).sum()) for name, s in at.items()}
+                repairs = tuple(name for name, number in gained.items() if number)
+                total = sum(int((~right[name] & repaired[name]).sum()) for name in right)
+                score = (len(repairs), sum(gained.values()), total, -written.numbers[0])
+                if repairs and (best is None or score > best[0]):
+                    best = score, written, candidate, repairs
+        return best and best[1:]
+
+    def _screened(
+        self,
+        written: Written,
+        tried: Sequence[Candidate],
+        given: np.ndarray,
+        at: dict[str, int],
+        right: dict[str, np.ndarray],
+        step: int,
+    ) -> list[Candidate]:
+        """Those that put something right if one run alone is changed: the one that stands at the first wrong step."""
+        run = min(step, len(written.numbers) - 1)
+        passed: list[Candidate] = []
+        distinct: dict[bytes, list[Candidate]] = {}
+        for candidate in tried:
+            if not is_near(given[run], candidate.values[run], written.dtype):
+                key = np.round(candidate.values[run] / (np.abs(candidate.values[run]).max() or 1.0), 10).tobytes()
+                distinct.setdefault(key, []).append(candidate)
+        groups = list(distinct.values())
+        for start in range(0, len(groups), MOST_BESIDE):
+            some = groups[start : start + MOST_BESIDE]
+            beside = np.stack([group[0].values[run] for group in some])
+            repaired = self._right(*self._run({written.numbers[run]: beside}, len(some)))
+            for place, group in enumerate(some):
+                if any((~right[name][0, s] & repaired[name][place, s]).any() for name, s in at.items()):
+                    passed += group
+        return passed
+
+
+def is_near(one: np.ndarray, other: np.ndarray, dtype: np.dtype) -> bool:
+    """Whether two arrays are the same, up to what is far below a mistake and far above rounding."""
+    largest = max(np.abs(other).max(initial=0.0), np.abs(one).max(initial=0.0))
+    return bool((np.abs(one - other) <= NEAR[dtype] * largest).all())

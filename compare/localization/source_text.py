@@ -1,0 +1,146 @@
+"""A place in somebody's source, in the words that stand there: an expression, an operand, what it is assigned to."""
+
+from __future__ import annotations
+
+import ast
+import linecache
+from functools import lru_cache
+from pathlib import Path
+
+from ...backends.errors import printable
+from ...backends.tracing.places import Place
+
+MOST_LETTERS = 80
+RETURNED = "return"  # in the place of a variable: what a function returns
+Span = tuple[int, int, int, int]
+
+
+def where(place: Place) -> str:
+    """Such as `cell.py:12, in backward`."""
+    return printable(f"{Path(place.code.co_filename).name}:{place.line}, in {place.code.co_name}")
+
+
+def expression(place: Place) -> str:
+    """The expression, in backquotes.
+
+    Example:
+        >>> from gradparity.backends.tracing.places import current_place
+        >>> expression(current_place())[-1]
+        '`'
+    """
+    return _quoted(_source(place, place.span) if place.span else place.expression)
+
+
+def operand(place: Place, number: int) -> str:
+    """An operand of the expression, in backquotes; empty if the text does not tell which it is."""
+    node = _node(place)
+    parts: list[ast.expr] = []
+    if isinstance(node, ast.BinOp):
+        parts = [node.left, node.right]
+    elif isinstance(node, ast.AugAssign):
+        parts = [node.target, node.value]
+    elif isinstance(node, ast.UnaryOp):
+        parts = [node.operand]
+    elif isinstance(node, ast.Call):
+        is_method = isinstance(node.func, ast.Attribute) and not node.args
+        parts = [node.func.value] if is_method else list(node.args)  # type: ignore[attr-defined]
+    return _quoted(ast.unparse(parts[number])) if number < len(parts) else ""
+
+
+def variable(place: Place) -> str:
+    """What the whole expression is assigned to, such as `da`; empty if it is a part of another one.
+
+    What a helper function returns is what its caller assigns it to.
+    """
+    node = _node(place)
+    if isinstance(node, ast.AugAssign):
+        return ast.unparse(node.target)
+    targets = _targets(place.code.co_filename)
+    span = place.span or (0, 0, 0, 0)
+    if targets.get(span) == RETURNED:
+        return variable(place.called_from) if place.called_from else ""
+    return printable(targets.get(span, ""))
+
+
+def argument_of_caller(place: Place, name: str) -> str:
+    """What the caller passes for a parameter, in backquotes; empty if that cannot be told."""
+    names = place.code.co_varnames[: place.code.co_argcount]
+    if place.called_from is None or name not in names:
+        return ""
+    return operand(place.called_from, names.index(name))
+
+
+def underlined(place: Place) -> list[str]:
+    """The line of the place, and below it a mark under the expression."""
+    text = linecache.getline(place.code.co_filename, place.line).rstrip("\n")
+    span = place.span
+    if not text.strip() or span is None:
+        return []
+    indent = len(text) - len(text.lstrip())
+    start = len(text.encode()[: span[2]].decode(errors="replace"))
+    stop = len(text.encode()[: span[3]].decode(errors="replace")) if span[1] == span[0] else len(text)
+    return [printable(text[indent:], limit=len(text)), " " * (start - indent) + "^" * max(stop - start, 1)]
+
+
+def _quoted(text: str) -> str:
+    text = " ".join(text.split())
+    return f"`{printable(text if len(text) <= MOST_LETTERS else text[: MOST_LETTERS - 1] + '…')}`"
+
+
+def _source(place: Place, span: Span) -> str:
+    first, last, start, end = span
+    lines = [linecache.getline(place.code.co_filename, number).encode() for number in range(first, last + 1)]
+    if not lines:
+        return ""
+    lines[-1] = lines[-1][:end]
+    lines[0] = lines[0][start:]
+    return b"".join(lines).decode(errors="replace")
+
+
+@lru_cache(maxsize=1024)
+def _node(place: Place) -> ast.AST | None:
+    """The expression, or the augmented assignment, that stands at a place."""
+    if place.span is None:
+        return None
+    text = " ".join(line.strip() for line in _source(place, place.span).splitlines())
+    try:
+        return ast.parse(text, mode="eval").body
+    except SyntaxError:
+        pass
+    try:
+        return ast.parse(text).body[0]
+    except (SyntaxError, IndexError):
+        return None
+
+
+@lru_cache(maxsize=64)
+def _targets(file: str) -> dict[Span, str]:
+    """By the span of the right-hand side, what it is assigned to."""
+    try:
+        tree = ast.parse("".join(linecache.getlines(file)))
+    except (SyntaxError, ValueError):
+        return {}
+    found: dict[Span, str] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Assign):
+            _pair(node.targets[0], node.value, found)
+        elif isinstance(node, ast.AnnAssign) and node.value:
+            _pair(node.target, node.value, found)
+        elif isinstance(node, ast.Return) and node.value:
+            found[_span(node.value)] = RETURNED
+        elif isinstance(node, ast.Lambda):
+            found[_span(node.body)] = RETURNED
+    return found
+
+
+def _pair(target: ast.expr, value: ast.expr, found: dict[Span, str]) -> None:
+    """`a, b = x, y` is two assignments."""
+    if isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple) and len(target.elts) == len(value.elts):
+        for one, other in zip(target.elts, value.elts, strict=True):
+            _pair(one, other, found)
+    else:
+        found[_span(value)] = ast.unparse(target)
+
+
+def _span(node: ast.expr) -> Span:
+    return node.lineno, node.end_lineno or node.lineno, node.col_offset, node.end_col_offset or node.col_offset

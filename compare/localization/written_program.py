@@ -1,0 +1,234 @@
+"""A function's whole run: its loss, the way back that its author wrote, and what it returned.
+
+The loss and the way back are parts of one recording. The loss's part says what every derivative is; the other part is
+what its author computed in their place.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ...backends.models.traced import Operand, Operation, Traced
+from ...backends.tracing.array import as_recorded
+from ...backends.tracing.places import Place
+from ...backends.tracing.primitives import PRIMITIVES
+from ...backends.tracing.pruning import entries_behind
+from ...backends.tracing.replay import Floats, Replay, Rows
+from ...backends.tracing.trace import Argument, trace
+
+Values = Mapping[int, np.ndarray]  # by the number of an operation, its result
+
+
+class Written(NamedTuple):
+    """An expression of the way back, and the operations that it became.
+
+    Attributes:
+        place: where it stands.
+        primitive: of the operations.
+        shape: of each result.
+        dtype: of them.
+        numbers: of the operations, from 0, in the order of the run.
+    """
+
+    place: Place | None
+    primitive: str
+    shape: tuple[int, ...]
+    dtype: np.dtype
+    numbers: tuple[int, ...]
+
+
+class WrittenProgram:
+    """A function's whole run, which can be carried out again with other values for some of its results.
+
+    Attributes:
+        code: of the function; None if it has none of its own.
+        model: the run; its loss is the one that the function returned.
+        outputs: by name, the gradients that the function returned.
+        right: by the same names, what they should be.
+        arguments: by path, the arrays that the function could reach.
+        values: of every entry.
+        adjoints: the derivative of the loss with respect to every entry.
+
+    Example:
+        >>> def twice(w):
+        ...     return (w * w).sum(), {"w": 3 * w}
+        >>> program = WrittenProgram(twice, {"w": np.array([1.0, 2.0])}, lambda value: value, {"w": "w"})
+        >>> program.right["w"].tolist(), [written.primitive for written in program.way_back]
+        ([2.0, 4.0], ['multiply'])
+        >>> (number,) = program.way_back[0].numbers
+        >>> program.with_results({number: np.array([[2.0, 4.0]])}, 1)["w"].tolist()
+        [[2.0, 4.0]]
+    """
+
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        arguments: Mapping[str, Any],
+        read: Callable[[Any], tuple[Any, Mapping[str, Any]]],
+        paths: Mapping[str, str],
+        floats: Iterable[str] = (),
+    ) -> None:
+        """Runs the function once.
+
+        Args:
+            function: in NumPy.
+            arguments: by the names of its parameters.
+            read: takes the loss and the gradients, by name, out of what it returns.
+            paths: by these names, the array that each is the gradient with respect to.
+            floats: the paths of numbers of Python's that are differentiated by.
+        """
+        traced = trace(function, arguments, list(floats))
+        loss, gradients = read(traced.returned)
+        self.code = getattr(getattr(function, "__func__", function), "__code__", None)
+        self.model: Traced = traced.model(loss, {})
+        self.arguments: Mapping[str, Argument] = traced.arguments
+        replay = Replay(self.model)
+        with np.errstate(all="ignore"):
+            replay.forward({dtype: values.copy() for dtype, values in self.model.fixed.items()})
+            self.adjoints: Rows = replay.backward(self.model.loss)
+        self.values: Rows = replay.rows
+        self._replay = replay
+        self.outputs: dict[str, Operand] = {}
+        self.right: dict[str, np.ndarray] = {}
+        for name, path in paths.items():
+            returned, argument = as_recorded(gradients[name]), traced.arguments[path]
+            self.outputs[name] = traced.recording.operand(returned.numbers, returned.origin)
+            self.right[name] = self.adjoints[argument.values.dtype][argument.origin]
+
+    def result(self, number: int, rows: Rows, leading: tuple[int, ...] = ()) -> np.ndarray:
+        """The result of an operation, or its derivative, out of rows."""
+        operation = self.model.operations[number]
+        row = rows[operation.dtype][..., operation.start : operation.stop]
+        return np.asarray(row).reshape((*leading, *operation.shape))
+
+    def parts(self, number: int) -> list[tuple[int, np.ndarray]]:
+        """What an operation of the loss gives to the derivatives of its operands, by the operand's number."""
+        operation = self.model.operations[number]
+        g, y = self.result(number, self.adjoints), self.result(number, self.values)
+        operands = [self._replay.take(operand) for operand in operation.operands]
+        found = []
+        for index, (operand, rule) in enumerate(
+            zip(operation.operands, PRIMITIVES[operation.primitive].rules, strict=True)
+        ):
+            if rule is not None and operand.origin.any():
+                with np.errstate(all="ignore"):
+                    part = rule(Floats(), g, y, *operands, **operation.parameters)
+                    found.append((index, _summed(part, operand.shape)))
+        return found
+
+    def operands(self, number: int) -> list[np.ndarray]:
+        """The numbers that an operation took."""
+        return [np.asarray(self._replay.take(operand)) for operand in self.model.operations[number].operands]
+
+    @cached_property
+    def of_loss(self) -> tuple[int, ...]:
+        """The numbers of the operations that the loss depends on."""
+        behind = entries_behind(self.model, self.model.loss)
+        operations = enumerate(self.model.operations)
+        return tuple(number for number, one in operations if behind[one.dtype][one.start : one.stop].any())
+
+    @cached_property
+    def way_back(self) -> tuple[Written, ...]:
+        """What the returned gradients depend on, and the loss does not, by the expression."""
+        of_loss = set(self.of_loss)
+        groups: dict[tuple[Any, ...], list[int]] = defaultdict(list)
+        for number in sorted(self._needed - of_loss):
+            one = self.model.operations[number]
+            groups[one.place, one.primitive, one.shape, one.dtype].append(number)
+        return tuple(Written(*key, tuple(numbers)) for key, numbers in groups.items())
+
+    def run(self, results: Values, width: int) -> tuple[Rows, tuple[int, ...]]:
+        """Carries the way back out again, `width` times beside each other, with other results of some operations.
+
+        Args:
+            results: (width, …), by the number of the operation.
+            width: how many times.
+
+        Returns:
+            The rows of all entries, and their leading axes.
+        """
+        functions = _Beside(width)
+        replay = Replay(self.model, functions)
+        replay.rows = {dtype: np.broadcast_to(row, (width, len(row))).copy() for dtype, row in self.values.items()}
+        pending, done = list(results), set()
+        heapq.heapify(pending)
+        while pending:
+            number = heapq.heappop(pending)
+            if number in done:
+                continue
+            done.add(number)
+            operation = self.model.operations[number]
+            if number in results:
+                result: Any = results[number]
+            else:
+                functions.operation = number + 1
+                operands = [replay.take(operand) for operand in operation.operands]
+                with np.errstate(all="ignore"):
+                    result = PRIMITIVES[operation.primitive].compute(functions, *operands, **operation.parameters)
+            replay.rows[operation.dtype][:, operation.start : operation.stop] = np.reshape(result, (width, -1))
+            for follower in self._followers[number]:
+                heapq.heappush(pending, follower)
+        return replay.rows, (width,)
+
+    def returned(self, rows: Rows, leading: tuple[int, ...] = ()) -> dict[str, np.ndarray]:
+        """The gradients that the function returns, out of rows."""
+        replay = Replay(self.model, _Beside(*leading))
+        replay.rows = rows
+        return {name: np.asarray(replay.take(output)) for name, output in self.outputs.items()}
+
+    def with_results(self, results: Values, width: int) -> dict[str, np.ndarray]:
+        """The gradients that are returned with other results of some operations, (width, …) each."""
+        return self.returned(*self.run(results, width))
+
+    @cached_property
+    def _needed(self) -> set[int]:
+        marks = {dtype: np.zeros(size, bool) for dtype, size in self.model.sizes.items()}
+        for output in self.outputs.values():
+            marks[output.dtype][output.origin.reshape(-1)] = True
+        needed = set()
+        for number in reversed(range(len(self.model.operations))):
+            operation = self.model.operations[number]
+            if marks[operation.dtype][operation.start : operation.stop].any():
+                needed.add(number)
+                for operand in operation.operands:
+                    marks[operand.dtype][operand.origin.reshape(-1)] = True
+        return needed
+
+    @cached_property
+    def _followers(self) -> dict[int, list[int]]:
+        """By the number of an operation, those of the way back that take its result."""
+        makers = {dtype: np.full(size, -1) for dtype, size in self.model.sizes.items()}
+        for number, operation in enumerate(self.model.operations):
+            makers[operation.dtype][operation.start : operation.stop] = number
+        followers: dict[int, list[int]] = defaultdict(list)
+        for number in sorted(self._needed):
+            operands: tuple[Operand, ...] = self.model.operations[number].operands
+            made = {int(one) for operand in operands for one in np.unique(makers[operand.dtype][operand.origin])}
+            for maker in made - {-1}:
+                followers[maker].append(number)
+        return followers
+
+    def operation(self, number: int) -> Operation:
+        """One of the run."""
+        return self.model.operations[number]
+
+
+class _Beside(Floats):
+    """Floating-point numbers of runs beside each other."""
+
+    def __init__(self, *leading: int) -> None:
+        self.leading = leading
+
+
+def _summed(part: Any, shape: tuple[int, ...]) -> np.ndarray:
+    """A derivative, summed over the axes along which its operand was broadcast."""
+    part = np.asarray(part)
+    part = part.sum(axis=tuple(range(part.ndim - len(shape)))) if part.ndim > len(shape) else part
+    axes = tuple(axis for axis, size in enumerate(shape) if size == 1 and part.shape[axis] != 1)
+    return np.broadcast_to(part.sum(axis=axes, keepdims=True) if axes else part, shape)
