@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ...backends.tracing.places import Place
+from .source_text import variable
 from .written_program import WrittenProgram
 
 Order = tuple[int, ...]  # which step of the loss each run of an expression belongs to
@@ -59,7 +60,8 @@ def derivatives(program: WrittenProgram) -> list[Derivative]:
     found: dict[tuple[Any, ...], list[np.ndarray]] = defaultdict(list)
     for number in program.of_loss:
         operation = program.operation(number)
-        found[operation.place, operation.primitive, None].append(program.result(number, program.adjoints))
+        if number != program.of_loss[-1]:  # dL/dL is 1
+            found[operation.place, operation.primitive, None].append(program.result(number, program.adjoints))
         for operand, part in program.parts(number):
             found[operation.place, operation.primitive, operand].append(part)
     listed = [
@@ -69,7 +71,15 @@ def derivatives(program: WrittenProgram) -> list[Derivative]:
     ]
     for path, argument in program.arguments.items():
         listed.append(Derivative(None, None, path, program.adjoints[argument.values.dtype][argument.origin][None]))
-    return [one for one in sorted(listed, key=lambda one: one.operand is not None) if one.values.any()]
+    # of equal ones the first is kept: what has a name, then what is carried out last, which is the whole of a formula
+    numbered = list(enumerate(one for one in listed if one.values.any()))
+    return [one for _, one in sorted(numbered, key=lambda pair: (_rank(pair[1]), -pair[0]))]
+
+
+def _rank(derivative: Derivative) -> int:
+    if derivative.place is None or derivative.operand is not None:
+        return 2
+    return 0 if variable(derivative.place)[0] else 1
 
 
 def candidates(
@@ -124,10 +134,10 @@ def _orders(available: int, runs: int, orders: Collection[Order]) -> Iterator[Or
     """The orders, also where the way back has one run more or less than the loss has."""
     if available == runs:
         yield from orders
-    elif available == runs + 1:
+    elif available > runs > 1:  # the first or the last steps are left out
         for order in usual_orders(available):
-            yield order[:-1]
-            yield order[1:]
+            yield order[:runs]
+            yield order[-runs:]
     elif available == runs - 1:
         for order in usual_orders(available):
             yield (*order, -1)

@@ -5,15 +5,15 @@ Each relation is computed on all runs of the expression before it is said.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import NamedTuple
 
 import numpy as np
 
 from ...backends.tracing.primitives import PRIMITIVES
-from ...backends.tracing.replay import Floats
+from ...backends.tracing.replay import Floats, Rows
 from .derivatives import Derivative, candidates
-from .search import Finding, is_near
+from .search import Finding, Search, is_near
 from .source_text import expression, operand, variable
 from .written_program import WrittenProgram
 
@@ -24,8 +24,12 @@ SHAPES_OF_FACTORS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "{0} * (1 - {0})": lambda v: v * (1 - v),
     "(1 - {0}**2)": lambda v: 1 - v * v,
     "({0} > 0)": lambda v: np.where(v > 0, 1.0, 0.0),
+    "(1 - np.tanh({0})**2)": lambda v: 1 - np.tanh(v) ** 2,
+    "sigmoid({0})": lambda v: 1 / (1 + np.exp(-v)),
+    "sigmoid({0}) * (1 - sigmoid({0}))": lambda v: np.exp(-v) / (1 + np.exp(-v)) ** 2,
 }
 MOST_VALUES = 60
+SAMPLES = 16  # numbers by which pairs of factors are told apart before they are compared as a whole
 
 
 class Value(NamedTuple):
@@ -40,18 +44,18 @@ class Value(NamedTuple):
     values: np.ndarray
 
 
-def relation(program: WrittenProgram, finding: Finding, all_of_them: list[Derivative]) -> str:
+def relation(found: Search, finding: Finding) -> str:
     """What tells a wrong value from the right one.
 
     Args:
-        program: the run.
-        finding: the wrong expression.
-        all_of_them: the derivatives of the loss.
+        found: what is wrong.
+        finding: one of it.
 
     Returns:
         Such as "it lacks the factor `f`"; empty if there is nothing as simple.
     """
     given, right, dtype = finding.given, finding.expected.values, finding.written.dtype
+    program = found.program
 
     def same(one: np.ndarray, other: np.ndarray) -> bool:
         return is_near(one, other, dtype)
@@ -64,9 +68,9 @@ def relation(program: WrittenProgram, finding: Finding, all_of_them: list[Deriva
         return "it is transposed"
     with np.errstate(all="ignore"):
         for words in (
-            *_missing_part(finding, all_of_them, same),
-            *_other_operand(program, finding, same),
+            *_other_operand(program, found.rows, finding, same),
             *_factors(program, finding, same),
+            *_missing_part(finding, found.derivatives, same),
         ):
             return words
     return ""
@@ -85,7 +89,7 @@ def _scaled(given: np.ndarray, right: np.ndarray, same: Same) -> str:
     return f"it is to be multiplied by {factor:.6g}"
 
 
-def _missing_part(finding: Finding, all_of_them: list[Derivative], same: Same) -> Iterator[str]:
+def _missing_part(finding: Finding, all_of_them: Collection[Derivative], same: Same) -> Iterator[str]:
     """A path of the derivative that is left out, or is there too often."""
     written, order = finding.written, finding.expected.order
     orders = [order, (-1, *order[:-1]), (*order[1:], -1)]
@@ -102,10 +106,10 @@ def _through(derivative: Derivative) -> str:
     return f"{expression(derivative.place)}, line {derivative.place.line}"
 
 
-def _other_operand(program: WrittenProgram, finding: Finding, same: Same) -> Iterator[str]:
+def _other_operand(program: WrittenProgram, rows: Rows, finding: Finding, same: Same) -> Iterator[str]:
     """Another value in the place of an operand."""
     numbers, place = finding.written.numbers, finding.written.place
-    taken = [program.operands(number) for number in numbers]
+    taken = [program.operands(number, rows) for number in numbers]
     operation = program.operation(numbers[0])
     if place is None or len({len(one) for one in taken}) > 1:
         return
@@ -138,10 +142,17 @@ def _factors(program: WrittenProgram, finding: Finding, same: Same) -> Iterator[
             yield f"it lacks the factor `{text}`, {line}"
         if same(right * factor, given):
             yield f"the factor `{text}`, {line}, is too much"
-    for text, line, factor in found:
-        for other, other_line, wrong in found:
-            if same(given * factor, right * wrong):
-                yield f"the factor is `{other}`, {other_line}, and should be `{text}`, {line}"
+    if not found:
+        return
+    places = np.random.default_rng(0).integers(0, given.size, SAMPLES)
+    table = np.stack([factor.reshape(-1)[places] for _, _, factor in found])
+    have, want = table * given.reshape(-1)[places], table * right.reshape(-1)[places]
+    close = np.abs(have[:, None] - want[None]) <= 1e-6 * np.abs(want).max(initial=0.0)
+    pairs = zip(*np.nonzero(close.all(axis=2)), strict=True)
+    for one, two in sorted(pairs, key=lambda pair: len(found[pair[0]][0]) + len(found[pair[1]][0])):
+        (text, line, factor), (other, other_line, wrong) = found[one], found[two]
+        if one != two and same(given * factor, right * wrong):
+            yield f"the factor is `{other}`, {other_line}, and should be `{text}`, {line}"
 
 
 def _values(program: WrittenProgram, finding: Finding, shape: tuple[int, ...]) -> list[Value]:
@@ -171,10 +182,10 @@ def _of_loss(program: WrittenProgram) -> Iterator[tuple[Derivative, str]]:
     for (place, index), values in groups.items():
         if len({value.shape for value in values}) > 1:
             continue
-        name = variable(place) if index is None else operand(place, index).strip("`")  # type: ignore[arg-type]
+        name, at = variable(place) if index is None else (operand(place, index).strip("`"), place)  # type: ignore[arg-type]
         words = name or (expression(place).strip("`") if index is None else "")  # type: ignore[arg-type]
         if words:
-            text = f"`{words}`, line {place.line}"  # type: ignore[attr-defined]
+            text = f"`{words}`, line {at.line}"  # type: ignore[attr-defined]
             listed.append((not name.isidentifier(), Derivative(place, index, "", np.stack(values)), text))  # type: ignore[arg-type]
     for _, derivative, text in sorted(listed, key=lambda one: one[0]):
         yield derivative, text

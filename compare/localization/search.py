@@ -8,11 +8,12 @@ wrong a step before. What is found stays in place, and the search goes on for wh
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
 
+from ...backends.tracing.places import Place
 from ...backends.tracing.replay import Rows
 from ..jobs import StageProgress
 from .derivatives import Candidate, Derivative, Order, all_orders, candidates, derivatives, usual_orders
@@ -31,7 +32,7 @@ class Finding:
     Attributes:
         written: the expression.
         expected: what it should be.
-        given: (runs, …), what it is, after what was found before has been put right.
+        given: (runs, …), what each is where everything that was found before it, in the run, is put right.
         repairs: the names of the returned arrays that get right, or nearer to it, by this one.
     """
 
@@ -57,11 +58,17 @@ class Search(NamedTuple):
             are right.
         left: the names of the returned arrays that are wrong then.
         derivatives: of the loss, by which it was told.
+        rows: of all entries, with everything put right; one leading axis of length 1.
+        program: that was searched: without what is done in the end.
+        afterwards: the expressions by which all gradients are changed in the end, the last one first.
     """
 
     findings: tuple[Finding, ...]
     left: tuple[str, ...]
-    derivatives: tuple[Derivative, ...] = ()
+    derivatives: tuple[Derivative, ...]
+    rows: Rows
+    program: WrittenProgram
+    afterwards: tuple[Place, ...] = ()
 
 
 def search(program: WrittenProgram, progress: StageProgress = lambda stage: None) -> Search:
@@ -74,7 +81,13 @@ def search(program: WrittenProgram, progress: StageProgress = lambda stage: None
     Returns:
         They, and which arrays they do not put right.
     """
-    return _Searcher(program, progress).found()
+    afterwards: list[Place] = []
+    inner = program
+    while before := inner.before_last():
+        inner = before[0]
+        afterwards.append(before[1])
+    found = _Searcher(inner, progress).found()
+    return found._replace(afterwards=tuple(afterwards))
 
 
 class _Checkpoint(NamedTuple):
@@ -110,12 +123,19 @@ class _Searcher:
             self._repaired |= dict(zip(written.numbers, expected.values, strict=True))
         rows, _ = self._run({}, 1)
         returned = self._program.returned(rows, (1,))
+        findings = [self._alone(finding) for finding in findings]
         left = [
             name
             for name, array in returned.items()
             if not is_near(array[0], self._program.right[name], self._program.outputs[name].dtype)
         ]
-        return Search(tuple(findings), tuple(left), tuple(self._derivatives))
+        return Search(tuple(findings), tuple(left), tuple(self._derivatives), rows, self._program)
+
+    def _alone(self, finding: Finding) -> Finding:
+        """The same with what each run of the expression gives where everything before it is right."""
+        rows, _ = self._run({}, 1)
+        given = [self._program.computed(number, rows) for number in finding.written.numbers]
+        return replace(finding, given=np.stack(given))
 
     def _candidates_of(self, written: Written) -> list[Candidate]:
         runs = len(written.numbers)

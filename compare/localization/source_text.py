@@ -47,19 +47,19 @@ def operand(place: Place, number: int) -> str:
     return _quoted(ast.unparse(parts[number])) if number < len(parts) else ""
 
 
-def variable(place: Place) -> str:
-    """What the whole expression is assigned to, such as `da`; empty if it is a part of another one.
+def variable(place: Place) -> tuple[str, Place]:
+    """What the whole expression is assigned to, such as `da`, and where; empty if it is a part of another one.
 
     What a helper function returns is what its caller assigns it to.
     """
     node = _node(place)
     if isinstance(node, ast.AugAssign):
-        return ast.unparse(node.target)
+        return printable(ast.unparse(node.target)), place
     targets = _targets(place.code.co_filename)
     span = place.span or (0, 0, 0, 0)
     if targets.get(span) == RETURNED:
-        return variable(place.called_from) if place.called_from else ""
-    return printable(targets.get(span, ""))
+        return variable(place.called_from) if place.called_from else ("", place)
+    return printable(targets.get(span, "")), place
 
 
 def argument_of_caller(place: Place, name: str) -> str:

@@ -9,31 +9,27 @@ from .derivatives import Derivative
 from .relations import relation
 from .search import Search
 from .source_text import argument_of_caller, expression, operand, underlined, variable, where
-from .written_program import WrittenProgram
 
 
-def in_words(program: WrittenProgram, found: Search) -> list[str]:
+def in_words(found: Search) -> list[str]:
     """A text for each finding, of several lines.
 
     Args:
-        program: the run.
-        found: what is wrong in it.
+        found: what is wrong.
 
     Returns:
         The texts, in the order in which the findings were found.
     """
     texts = []
-    repaired: list[str] = []
     for finding in found.findings:
         place = finding.written.place
         if place is None:
             continue
         lines = [where(place), *(f"    {line}" for line in underlined(place))]
-        should = f"should be {_derivative(finding.expected.derivative, program.code)}{_when(finding.differs)}"
-        told = relation(program, finding, list(found.derivatives))
-        lines.append(f"  {variable(place) or expression(place)} {should}" + (f": {told}." if told else "."))
+        should = f"should be {_derivative(finding.expected.derivative, found.program.code)}{_when(finding.differs)}"
+        told = relation(found, finding)
+        lines.append(f"  {variable(place)[0] or expression(place)} {should}" + (f": {told}." if told else "."))
         texts.append("\n".join(lines))
-        repaired += finding.repairs
     return texts
 
 
@@ -54,9 +50,8 @@ def _derivative(derivative: Derivative, code: CodeType | None) -> str:
         return f"dL/d({derivative.path})"
     place, taken = derivative.place, ""
     if derivative.operand is None:
-        taken = variable(place) or expression(place).strip("`")
-        at = place if place.code is code or not place.called_from else place.called_from
-        return f"dL/d({taken}), line {at.line}"
+        name, at = variable(place)
+        return f"dL/d({name or expression(place).strip('`')}), line {at.line}"
     taken = operand(place, derivative.operand).strip("`")
     while place.code is not code and place.called_from and taken:
         passed = argument_of_caller(place, taken).strip("`")

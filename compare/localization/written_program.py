@@ -9,6 +9,7 @@ from __future__ import annotations
 import heapq
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
+from copy import copy
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -22,6 +23,7 @@ from ...backends.tracing.pruning import entries_behind
 from ...backends.tracing.replay import Floats, Replay, Rows
 from ...backends.tracing.trace import Argument, trace
 
+IN_PLACE_OF = ("multiply", "divide", "maximum", "minimum", "add", "subtract")  # what a gradient is changed by
 Values = Mapping[int, np.ndarray]  # by the number of an operation, its result
 
 
@@ -122,9 +124,50 @@ class WrittenProgram:
                     found.append((index, _summed(part, operand.shape)))
         return found
 
-    def operands(self, number: int) -> list[np.ndarray]:
-        """The numbers that an operation took."""
-        return [np.asarray(self._replay.take(operand)) for operand in self.model.operations[number].operands]
+    def operands(self, number: int, rows: Rows | None = None) -> list[np.ndarray]:
+        """The numbers that an operation takes: as in the run, or out of rows with one leading axis of length 1."""
+        operation = self.model.operations[number]
+        if rows is None:
+            return [np.asarray(self._replay.take(operand)) for operand in operation.operands]
+        replay = Replay(self.model, _Beside(1))
+        replay.rows = rows
+        return [np.asarray(replay.take(operand))[0] for operand in operation.operands]
+
+    def before_last(self) -> tuple[WrittenProgram, Place] | None:
+        """The program without what it does to all gradients in the end, such as a clip; and where it does that.
+
+        Returns:
+            The program, whose outputs are what these are made of; None if there is no one expression that all go
+            through.
+        """
+        places, before = set(), {}
+        for name, output in self.outputs.items():
+            number = self._maker_of(output)
+            if number is None or number in self.of_loss:
+                return None
+            operation = self.model.operations[number]
+            places.add(operation.place)
+            inner = [one for one in operation.operands if one.shape == output.shape and one.origin.all()]
+            if operation.primitive not in IN_PLACE_OF or len(inner) != 1:
+                return None
+            before[name] = inner[0]
+        place = places.pop() if len(places) == 1 else None
+        if place is None or len(self.outputs) < 2:
+            return None
+        program = copy(self)
+        program.outputs = before
+        for cached in ("way_back", "_needed", "_followers"):
+            program.__dict__.pop(cached, None)
+        return program, place
+
+    def _maker_of(self, output: Operand) -> int | None:
+        """The operation whose whole result an output is; None if it is put together."""
+        if output.start is None:
+            return None
+        for number, operation in enumerate(self.model.operations):
+            if operation.dtype == output.dtype and operation.start == output.start:
+                return number if operation.shape == output.shape else None
+        return None
 
     @cached_property
     def of_loss(self) -> tuple[int, ...]:
@@ -175,6 +218,17 @@ class WrittenProgram:
             for follower in self._followers[number]:
                 heapq.heappush(pending, follower)
         return replay.rows, (width,)
+
+    def computed(self, number: int, rows: Rows) -> np.ndarray:
+        """What an operation gives of the values in rows, with one leading axis of length 1."""
+        operation, functions = self.model.operations[number], _Beside(1)
+        replay = Replay(self.model, functions)
+        replay.rows = rows
+        operands = [replay.take(operand) for operand in operation.operands]
+        functions.operation = number + 1
+        with np.errstate(all="ignore"):
+            result = PRIMITIVES[operation.primitive].compute(functions, *operands, **operation.parameters)
+        return np.asarray(result).reshape(operation.shape)
 
     def returned(self, rows: Rows, leading: tuple[int, ...] = ()) -> dict[str, np.ndarray]:
         """The gradients that the function returns, out of rows."""
