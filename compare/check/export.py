@@ -37,6 +37,7 @@ def check_json(check: Check) -> str:
             "report": report(check).splitlines(),
             "output": check.output,
             "notes": list(check.notes),
+            "localization": asdict(check.localization),
             "sizes": dict(check.sizes),
             "mistakes": [asdict(suspect) for suspect in check.diagnosis.suspects],
             "mistakes_partly": [asdict(suspect) for suspect in check.diagnosis.partly],

@@ -11,6 +11,7 @@ import numpy as np
 from ...backends import Evaluation
 from ..answers import Quantity, quantities
 from ..diagnosis.submission import quantity_names
+from ..localization import Localization
 from ..mistakes import Diagnosis
 from ..referee import Comparison, Verdict
 from .shrinking import Sizes, SmallProblems
@@ -54,6 +55,7 @@ class Check:
         output: what it printed, if it ran in a process of its own.
         notes: what is to be said beside the verdict.
         is_catalogued: whether the mistakes of the catalogue were looked for, which are those of the networks.
+        localization: where the way back of a function of one's own is wrong, in its source.
 
     Examples:
         >>> import numpy as np
@@ -80,6 +82,7 @@ class Check:
     output: str = ""
     notes: tuple[str, ...] = ()
     is_catalogued: bool = True
+    localization: Localization = field(default_factory=Localization)
 
     @property
     def comparisons(self) -> tuple[Comparison, ...]:

@@ -111,7 +111,9 @@ def _listed(names: Iterable[str]) -> str:
 
 def summary(check: Check, *, next_step: str = KEEP_IN_PYTHON) -> str:
     """The whole judgement in words: what is not right, what was asked, what else is to be said, and the conclusion."""
-    parts = [report(check, next_step=next_step), asked_text(check), notes_text(check), conclusion(check, check.rows())]
+    rows = check.rows()
+    parts = [report(check, next_step=next_step), asked_text(check), notes_text(check), str(check.localization)]
+    parts.append(conclusion(check, rows))
     return "\n\n".join(part for part in parts if part)
 
 

@@ -16,6 +16,7 @@ from ..check.results import Asked, Check
 from ..check.shrinking import SmallProblems
 from ..check.wording import summary
 from ..jobs import StageProgress
+from ..localization import Localization
 from ..referee import Comparison, DisagreementError, compare, compare_certified_if_possible, findings
 from .calls import Function, loss_by_cotangent, name_of, named_arguments
 from .likeness import likenesses
@@ -109,6 +110,7 @@ def check_own(
     sizes: Mapping[str, int] | None = None,
     certify: bool | None = None,
     ordinary_only: bool = False,
+    localize: bool = True,
     progress: StageProgress = lambda stage: None,
 ) -> Check:
     """Asks a function at every setting, and then at the first one with special numbers.
@@ -120,6 +122,7 @@ def check_own(
         sizes: with which the arguments are drawn, and which may be made smaller.
         certify: as for `check_gradients`.
         ordinary_only: as for `check_gradients`.
+        localize: whether the lines that are wrong are looked for.
         progress: as for `check_gradients`.
 
     Returns:
@@ -165,7 +168,20 @@ def check_own(
     if wrong and sizes:
         progress("looking for the smallest arguments on which it is wrong")
         small = smallest_arguments(own, wrong, sizes)
-    check = Check(own.name, loss, tuple(asked), small=small, output=own.output, notes=tuple(notes), is_catalogued=False)
+    localization = Localization()
+    if wrong and localize:
+        progress("looking for the line")
+        localization = own.locate(wrong)
+    check = Check(
+        own.name,
+        loss,
+        tuple(asked),
+        small=small,
+        output=own.output,
+        notes=tuple(notes),
+        is_catalogued=False,
+        localization=localization,
+    )
     return replace(check, notes=(*likenesses(check.comparisons, own.name), *check.notes))
 
 

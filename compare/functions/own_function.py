@@ -9,19 +9,22 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from ...backends import Evaluation, Problem
+from ...backends import Evaluation, Problem, get_backend
 from ...backends.errors import DerivationError, describe_error
 from ...backends.models.traced import ENTRY_DTYPES
 from ...backends.tracing.exchange import exchanged
+from ...backends.tracing.recorder import NotRecordableError
 from ...backends.tracing.trace import call, changes_of
 from ..check.user_function import Derivation
+from ..localization import MOST_OPERATIONS, Localization, WrittenProgram, in_words, search
 from .calls import Function, arguments_for, name_of
 from .matching import is_named_after, match
 from .own_rounding import own_rounding
-from .recorded_loss import RecordedLoss, TracedLoss
+from .recorded_loss import RecordedLoss, TracedLoss, float_paths
 from .returned import Returned, in_numpy, mapped, read_returned
 
 MOST_PATHS = 6  # in a note
+SAME_LOSS = 1e-4  # by which the gradients of two losses may differ that are one in two writings
 
 
 @dataclass(frozen=True)
@@ -159,6 +162,34 @@ class OwnFunction:
         loss = recorded.loss if returned.loss is None else float(returned.loss.reshape(()))
         return Evaluation(loss, gradients, None)
 
+    def locate(self, setting: Setting) -> Localization:
+        """Where its way back is wrong, at a setting that was recorded.
+
+        Returns:
+            The places; none where it cannot be recorded, does too much, or its own loss is not the right one.
+        """
+        recorded = self._recorded[setting]
+        right = get_backend("tape").evaluate(recorded.problem).gradients
+        names = {f"d{name}": name for name in recorded.paths}
+
+        def read(value: Any) -> tuple[Any, dict[str, Any]]:
+            returned = read_returned(value, self._returns)
+            return returned.loss, {one: returned.gradients[recorded.returned_as[name]] for one, name in names.items()}
+
+        paths = {one: recorded.paths[name] for one, name in names.items()}
+        with self._called_with(setting) as given:
+            floats = [path for path in float_paths(given) if path in paths.values()]
+            try:
+                program = WrittenProgram(self._function, given, read, paths, floats)
+            except (DerivationError, NotRecordableError, LookupError):
+                return Localization()
+        of_own_loss = all(
+            np.allclose(program.right[one], right[name], rtol=SAME_LOSS, atol=SAME_LOSS) for one, name in names.items()
+        )
+        if not of_own_loss or len(program.model.operations) > MOST_OPERATIONS:
+            return Localization()
+        return in_words(search(program), program)
+
     def rounding(self, setting: Setting) -> dict[str, float]:
         """How far rounding in its own formulas moves what it returns at a setting that was recorded.
 
@@ -236,6 +267,9 @@ class AnyFunction(Protocol):
 
     def answer(self, setting: Setting) -> Evaluation:
         """See `OwnFunction.answer`."""
+
+    def locate(self, setting: Setting) -> Localization:
+        """See `OwnFunction.locate`."""
 
     def rounding(self, setting: Setting) -> Mapping[str, float]:
         """See `OwnFunction.rounding`."""

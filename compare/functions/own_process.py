@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from .own_function import OwnFunction, Recorded, Setting
 
 
 class OwnRequests:
-    """What is asked of a function: `load` it, `record` it at a setting, or give its `answer` or `rounding` there."""
+    """What is asked of a function: to `load` it; at a setting to `record` it, its `answer`, its `rounding`, `locate`."""
 
     def __init__(self) -> None:
         self._own: OwnFunction | None = None
@@ -37,6 +38,8 @@ class OwnRequests:
         try:
             if header["do"] == "record":
                 return sent(self._own.record(setting))
+            if header["do"] == "locate":
+                return asdict(self._own.locate(setting)), []
             if header["do"] == "rounding":
                 return {"rounding": self._own.rounding(setting)}, []
             return encoded(self._own.answer(setting), [])

@@ -69,7 +69,7 @@ class TracedLoss:
             DerivationError: the loss is not finite.
         """
         self._program, self._arguments, self._loss_in = program, arguments, loss_in
-        self._floats = _floats(arguments)
+        self._floats = float_paths(arguments)
         self._trace = _trace(program, arguments, [])
         value = self._value()
         if not np.isfinite(value):
@@ -132,7 +132,7 @@ def _trace(program: Function, arguments: Mapping[str, Any], floats: Sequence[str
         raise NotRecordableError(message) from error
 
 
-def _floats(arguments: Mapping[str, Any]) -> list[str]:
+def float_paths(arguments: Mapping[str, Any]) -> list[str]:
     """How the floats of Python's among the arguments are reached."""
     found: list[str] = []
 

@@ -13,6 +13,7 @@ from ..check.separate_derivation import decoded
 from ..check.separate_process import TIMEOUT, SeparateProcess
 from ..check.user_function import arguments_of
 from ..jobs import StageProgress
+from ..localization import Localization, localization_from
 from .checking import AS_GIVEN, ITS_OWN_LOSS, check_own
 from .own_function import Recorded, Setting
 from .own_process import received
@@ -98,6 +99,14 @@ class SeparateFunction(SeparateProcess):
             return decoded(header, arrays)
         except (LookupError, TypeError, ValueError):
             self.die("its process sent something that is no answer")
+
+    def locate(self, setting: Setting) -> Localization:
+        """See `OwnFunction.locate`."""
+        header, _ = self._asked({"do": "locate", "setting": asdict(setting)})
+        try:
+            return localization_from(header)
+        except (AttributeError, LookupError, TypeError, ValueError):
+            self.die("its process sent something that is no place")
 
     def rounding(self, setting: Setting) -> Mapping[str, float]:
         """See `OwnFunction.rounding`."""

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ...backends.tracing.places import Place
 from ...backends.tracing.primitives import PRIMITIVES
 from ...backends.tracing.replay import Floats, Rows
 from .derivatives import Derivative, candidates
@@ -170,7 +171,7 @@ def _values(program: WrittenProgram, finding: Finding, shape: tuple[int, ...]) -
 
 def _of_loss(program: WrittenProgram) -> Iterator[tuple[Derivative, str]]:
     """The values of the loss's part, shaped like its derivatives, with their words; those with a name first."""
-    groups: dict[tuple[object, ...], list[np.ndarray]] = {}
+    groups: dict[tuple[Place, int | None], list[np.ndarray]] = {}
     for number in program.of_loss:
         operation = program.operation(number)
         if operation.place is None:
@@ -179,13 +180,13 @@ def _of_loss(program: WrittenProgram) -> Iterator[tuple[Derivative, str]]:
         for index, taken in enumerate(program.operands(number)):
             groups.setdefault((operation.place, index), []).append(taken)
     listed = []
-    for (place, index), values in groups.items():
+    for (place, number_of), values in groups.items():
         if len({value.shape for value in values}) > 1:
             continue
-        name, at = variable(place) if index is None else (operand(place, index).strip("`"), place)  # type: ignore[arg-type]
-        words = name or (expression(place).strip("`") if index is None else "")  # type: ignore[arg-type]
+        name, at = variable(place) if number_of is None else (operand(place, number_of).strip("`"), place)
+        words = name or (expression(place).strip("`") if number_of is None else "")
         if words:
-            text = f"`{words}`, line {at.line}"  # type: ignore[attr-defined]
-            listed.append((not name.isidentifier(), Derivative(place, index, "", np.stack(values)), text))  # type: ignore[arg-type]
+            text = f"`{words}`, line {at.line}"
+            listed.append((not name.isidentifier(), Derivative(place, number_of, "", np.stack(values)), text))
     for _, derivative, text in sorted(listed, key=lambda one: one[0]):
         yield derivative, text

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import linecache
 from functools import lru_cache
-from pathlib import Path
 
 from ...backends.errors import printable
 from ...backends.tracing.places import Place
@@ -13,11 +12,6 @@ from ...backends.tracing.places import Place
 MOST_LETTERS = 80
 RETURNED = "return"  # in the place of a variable: what a function returns
 Span = tuple[int, int, int, int]
-
-
-def where(place: Place) -> str:
-    """Such as `cell.py:12, in backward`."""
-    return printable(f"{Path(place.code.co_filename).name}:{place.line}, in {place.code.co_name}")
 
 
 def expression(place: Place) -> str:

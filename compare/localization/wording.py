@@ -2,46 +2,151 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from types import CodeType
+from typing import Any
 
+import numpy as np
+
+from ...backends.errors import printable
+from ...backends.tracing.places import Place
 from .derivatives import Derivative
 from .relations import relation
-from .search import Search
-from .source_text import argument_of_caller, expression, operand, underlined, variable, where
+from .search import Finding, Search
+from .source_text import argument_of_caller, expression, operand, underlined, variable
+from .written_program import WrittenProgram
+
+BY_EXPERIMENT = "Where the way back is wrong, told by putting the right value there and computing what follows from it:"
 
 
-def in_words(found: Search) -> list[str]:
-    """A text for each finding, of several lines.
+@dataclass(frozen=True)
+class Located:
+    """An expression of somebody's source that is wrong.
+
+    Attributes:
+        file: its name, without the folder.
+        function: in which it stands.
+        line: from 1.
+        source: the line, and a line with marks below the expression; empty if the source cannot be read.
+        says: what it should be, and what tells it from that.
+        repairs: the gradients that get right, or nearer to it, with the right value there.
+    """
+
+    file: str
+    function: str
+    line: int
+    source: tuple[str, ...]
+    says: str
+    repairs: tuple[str, ...]
+
+    def __str__(self) -> str:
+        lines = [f"{self.file}:{self.line}, in {self.function}", *(f"    {line}" for line in self.source)]
+        return "\n".join([*lines, f"  {self.says}"])
+
+
+@dataclass(frozen=True)
+class Localization:
+    """Where a way back is wrong.
+
+    Attributes:
+        located: the expressions, in the order in which they were found.
+        shown: what the experiment has shown, in a sentence; empty if there is nothing.
+    """
+
+    located: tuple[Located, ...] = ()
+    shown: str = ""
+
+    def __str__(self) -> str:
+        if not self.located:
+            return self.shown
+        return "\n".join([BY_EXPERIMENT, *map(str, self.located), self.shown])
+
+
+def localization_from(values: Mapping[str, Any]) -> Localization:
+    """A localization out of the plain values of `dataclasses.asdict`."""
+    located = [
+        Located(
+            str(one["file"]),
+            str(one["function"]),
+            int(one["line"]),
+            tuple(map(str, one["source"])),
+            str(one["says"]),
+            tuple(map(str, one["repairs"])),
+        )
+        for one in values["located"]
+    ]
+    return Localization(tuple(located), str(values["shown"]))
+
+
+def in_words(found: Search, program: WrittenProgram) -> Localization:
+    """What was found, to be shown.
 
     Args:
         found: what is wrong.
+        program: the whole of it, with what is done in the end.
 
     Returns:
-        The texts, in the order in which the findings were found.
+        The places, with their words.
     """
-    texts = []
-    for finding in found.findings:
-        place = finding.written.place
-        if place is None:
-            continue
-        lines = [where(place), *(f"    {line}" for line in underlined(place))]
-        should = f"should be {_derivative(finding.expected.derivative, found.program.code)}{_when(finding.differs)}"
-        told = relation(found, finding)
-        lines.append(f"  {variable(place)[0] or expression(place)} {should}" + (f": {told}." if told else "."))
-        texts.append("\n".join(lines))
-    return texts
+    located = [_located(found, finding) for finding in found.findings if finding.written.place]
+    for place in reversed(found.afterwards):
+        says = f"this changes all gradients in the end{_how(found, program)}"
+        located.append(_at(place, says, tuple(program.outputs)))
+    return Localization(tuple(located), _shown(found) if located else "")
 
 
-def proof(found: Search) -> str:
+def _located(found: Search, finding: Finding) -> Located:
+    place = finding.written.place
+    assert place
+    should = f"should be {_derivative(finding.expected.derivative, found.program.code)}{_when(finding.differs)}"
+    told = relation(found, finding)
+    says = f"{variable(place)[0] or expression(place)} {should}" + (f": {told}." if told else ".")
+    return _at(place, says, finding.repairs)
+
+
+def _at(place: Place, says: str, repairs: tuple[str, ...]) -> Located:
+    file, function = Path(place.code.co_filename).name, place.code.co_name
+    return Located(printable(file), printable(function), place.line, tuple(underlined(place)), says, repairs)
+
+
+def _shown(found: Search) -> str:
     """What the experiment has shown."""
+    names = dict.fromkeys(name for one in found.findings for name in one.repairs if name not in found.left)
+    end = f"; {', '.join(found.left)} {'is' if len(found.left) == 1 else 'are'} still wrong" if found.left else ""
     if not found.findings:
-        return ""
-    names = ", ".join(dict.fromkeys(name for one in found.findings for name in one.repairs if name not in found.left))
+        return f"All the rest is right{end}." if not found.left else f"Before that, {', '.join(found.left)} are wrong."
     many = "these values" if len(found.findings) > 1 else "this value"
+    before = ", before what is done in the end," if found.afterwards else ""
     if not names:
-        return f"With {many} put there, more of it is right, but no array is as a whole."
-    return f"With {many} put there, the way back as it stands gives the right {names}."
+        return f"With {many} put there, more of it is right{before} but nothing as a whole{end}."
+    return f"With {many} put there, the way back as it stands gives the right {', '.join(names)}{before}{end}."
+
+
+def _how(found: Search, program: WrittenProgram) -> str:
+    """What is done to all gradients in the end, if it is one factor or one bound."""
+    pairs = [
+        (inner, outer)
+        for inner, outer in zip(_arrays(found.program), _arrays(program), strict=True)
+        if inner.any() and inner.dtype == outer.dtype
+    ]
+    if not pairs:
+        return "."
+    sizes = sum(float((inner * inner).sum()) for inner, _ in pairs)
+    factor = sum(float((inner * outer).sum()) for inner, outer in pairs) / sizes
+    if all(np.allclose(factor * inner, outer, rtol=1e-9, atol=0) for inner, outer in pairs):
+        return f": it multiplies them by {factor:.6g}."
+    bound = max(float(np.abs(outer).max()) for _, outer in pairs)
+    if all(np.array_equal(np.clip(inner, -bound, bound), outer) for inner, outer in pairs):
+        return f": it clips them at ±{bound:.6g}."
+    return "."
+
+
+def _arrays(program: WrittenProgram) -> list[np.ndarray]:
+    """What a program returns as it stands."""
+    returned = program.returned({dtype: row[None] for dtype, row in program.values.items()}, (1,))
+    return [array[0] for array in returned.values()]
 
 
 def _derivative(derivative: Derivative, code: CodeType | None) -> str:

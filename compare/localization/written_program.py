@@ -180,11 +180,11 @@ class WrittenProgram:
     def way_back(self) -> tuple[Written, ...]:
         """What the returned gradients depend on, and the loss does not, by the expression."""
         of_loss = set(self.of_loss)
-        groups: dict[tuple[Any, ...], list[int]] = defaultdict(list)
+        groups: dict[Written, list[int]] = defaultdict(list)
         for number in sorted(self._needed - of_loss):
             one = self.model.operations[number]
-            groups[one.place, one.primitive, one.shape, one.dtype].append(number)
-        return tuple(Written(*key, tuple(numbers)) for key, numbers in groups.items())
+            groups[Written(one.place, one.primitive, one.shape, one.dtype, ())].append(number)
+        return tuple(written._replace(numbers=tuple(numbers)) for written, numbers in groups.items())
 
     def run(self, results: Values, width: int) -> tuple[Rows, tuple[int, ...]]:
         """Carries the way back out again, `width` times beside each other, with other results of some operations.
