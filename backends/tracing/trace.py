@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import first_line
+from ..errors import describe_error, first_line
 from ..models.traced import ENTRY_DTYPES, Entry, Traced
 from ..problems import Problem
 from . import array_methods, entrywise, movement, orders, parts, products, reductions  # noqa: F401 # these teach NumPy
@@ -128,6 +128,33 @@ def trace(function: Callable[..., Any], arguments: Mapping[str, Any], floats: Co
     found = exchange.found
     known = {path: Argument(array, found.origins[path]) for path, array in found.arrays.items()}
     return Trace(getattr(function, "__qualname__", "function"), recording, known, returned)
+
+
+def traced_call(function: Callable[..., Any], arguments: Mapping[str, Any], floats: Collection[str] = ()) -> Trace:
+    """The same as `trace`, of a function that is known to run: what it raises while it is recorded is a refusal.
+
+    Args:
+        function: as for `trace`.
+        arguments: as for `trace`.
+        floats: as for `trace`.
+
+    Returns:
+        The call.
+
+    Raises:
+        NotRecordableError: it does something that cannot be followed.
+
+    Example:
+        >>> traced_call(lambda w: w * 2, {"w": np.ones(2)}).returned.numbers
+        array([2., 2.])
+    """
+    try:
+        return trace(function, arguments, floats)
+    except NotRecordableError:
+        raise
+    except Exception as error:
+        name = getattr(function, "__name__", "the function")
+        raise NotRecordableError(f"{name} runs, but not while it is recorded: {describe_error(error)}") from error
 
 
 def call(

@@ -25,7 +25,7 @@ from .own_function import OwnFunction, Recorded, Setting
 
 
 class OwnRequests:
-    """What is asked of a function: to `load` it; at a setting to `record` it, its `answer`, its `rounding`, `locate`."""
+    """What is asked of a function: `load`; and at a setting `record`, `answer`, `rounding` and `locate`."""
 
     def __init__(self) -> None:
         self._own: OwnFunction | None = None

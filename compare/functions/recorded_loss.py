@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ...backends import Problem
-from ...backends.errors import DerivationError, describe_error
+from ...backends.errors import DerivationError
 from ...backends.tracing.array import as_recorded
 from ...backends.tracing.pruning import needed_arguments, pruned
-from ...backends.tracing.recorder import NotRecordableError
-from ...backends.tracing.trace import Trace, trace
+from ...backends.tracing.trace import traced_call
 from ...backends.tracing.verification import verify
 from .calls import Function, name_of
 from .matching import last_name
@@ -70,7 +69,7 @@ class TracedLoss:
         """
         self._program, self._arguments, self._loss_in = program, arguments, loss_in
         self._floats = float_paths(arguments)
-        self._trace = _trace(program, arguments, [])
+        self._trace = traced_call(program, arguments, [])
         value = self._value()
         if not np.isfinite(value):
             raise DerivationError(f"the loss of {name_of(program)} is {value}, which has no gradient")
@@ -94,7 +93,7 @@ class TracedLoss:
             NotRecordableError: the recording has lost something.
         """
         if floats := [path for path in paths.values() if path in self._floats]:
-            self._trace = _trace(self._program, self._arguments, floats)
+            self._trace = traced_call(self._program, self._arguments, floats)
         traced = self._trace
         names = _names(paths)
         model = traced.model(self._loss(), {names[key]: path for key, path in paths.items()})
@@ -120,16 +119,6 @@ def root(path: str) -> str:
         ('params', 'self')
     """
     return path.split("[")[0].split(".")[0]
-
-
-def _trace(program: Function, arguments: Mapping[str, Any], floats: Sequence[str]) -> Trace:
-    try:
-        return trace(program, arguments, floats)
-    except NotRecordableError:
-        raise
-    except Exception as error:
-        message = f"{name_of(program)} runs, but not while it is recorded: {describe_error(error)}"
-        raise NotRecordableError(message) from error
 
 
 def float_paths(arguments: Mapping[str, Any]) -> list[str]:

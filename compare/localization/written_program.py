@@ -21,7 +21,7 @@ from ...backends.tracing.places import Place
 from ...backends.tracing.primitives import PRIMITIVES
 from ...backends.tracing.pruning import entries_behind
 from ...backends.tracing.replay import Floats, Replay, Rows
-from ...backends.tracing.trace import Argument, trace
+from ...backends.tracing.trace import Argument, traced_call
 
 IN_PLACE_OF = ("multiply", "divide", "maximum", "minimum", "add", "subtract")  # what a gradient is changed by
 Values = Mapping[int, np.ndarray]  # by the number of an operation, its result
@@ -84,12 +84,15 @@ class WrittenProgram:
             read: takes the loss and the gradients, by name, out of what it returns.
             paths: by these names, the array that each is the gradient with respect to.
             floats: the paths of numbers of Python's that are differentiated by.
+
+        Raises:
+            NotRecordableError: the function does something that cannot be followed.
         """
-        traced = trace(function, arguments, list(floats))
-        loss, gradients = read(traced.returned)
+        run = traced_call(function, arguments, list(floats))
+        loss, gradients = read(run.returned)
         self.code = getattr(getattr(function, "__func__", function), "__code__", None)
-        self.model: Traced = traced.model(loss, {})
-        self.arguments: Mapping[str, Argument] = traced.arguments
+        self.model: Traced = run.model(loss, {})
+        self.arguments: Mapping[str, Argument] = run.arguments
         replay = Replay(self.model)
         with np.errstate(all="ignore"):
             replay.forward({dtype: values.copy() for dtype, values in self.model.fixed.items()})
@@ -99,8 +102,8 @@ class WrittenProgram:
         self.outputs: dict[str, Operand] = {}
         self.right: dict[str, np.ndarray] = {}
         for name, path in paths.items():
-            returned, argument = as_recorded(gradients[name]), traced.arguments[path]
-            self.outputs[name] = traced.recording.operand(returned.numbers, returned.origin)
+            returned, argument = as_recorded(gradients[name]), run.arguments[path]
+            self.outputs[name] = run.recording.operand(returned.numbers, returned.origin)
             self.right[name] = self.adjoints[argument.values.dtype][argument.origin]
 
     def result(self, number: int, rows: Rows, leading: tuple[int, ...] = ()) -> np.ndarray:
