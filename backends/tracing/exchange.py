@@ -47,6 +47,7 @@ class Exchange:
     Attributes:
         found: the arrays.
         snapshots: of all that was found, as it was.
+        aliases: by another way to what was found, the first one.
     """
 
     def __init__(
@@ -69,6 +70,8 @@ class Exchange:
         self._floats = frozenset(floats)
         self._alive: list[Any] = []  # so that no identity is given twice
         self._namespaces: set[int] = set()
+        self._paths: dict[int, PATH] = {}  # by the identity of what was visited, how it was reached first
+        self.aliases: dict[PATH, PATH] = {}
 
     def visit(self, value: Any, path: PATH) -> Any:
         """What stands for a value; containers and objects are changed in place."""
@@ -77,8 +80,12 @@ class Exchange:
         if isinstance(value, ATOMS):
             return value
         if id(value) in self._known:
+            first = self._paths.get(id(value), path)
+            if first != path:
+                self.aliases.setdefault(path, first)
             return self._known[id(value)]
         self._alive.append(value)
+        self._paths[id(value)] = path
         self._known[id(value)] = value  # of what leads back to itself
         made = self._known[id(value)] = self._visited(value, path)
         return made

@@ -18,7 +18,7 @@ from .array_methods import as_float
 from .keywords import bound
 from .movement import to_dtype
 from .parts import MADE_OF_PARTS
-from .recorder import IMPLEMENTED, refused
+from .recorder import IMPLEMENTED, note, refused
 from .scipy_special import erf, of_scipy
 
 MATH: dict[str, Callable[..., Any]] = {  # by the name in `math`, what computes the same in NumPy
@@ -114,6 +114,9 @@ UFUNC_METHODS = {  # by the name, what may be given by position after the array,
 }
 
 
+DRAWN_BY = {"choice": ("p", 3), "multinomial": ("pvals", 1), "binomial": ("p", 1)}  # by the draw, its probabilities
+
+
 class StandInModule(ModuleType):
     """A module that hands on NumPy's, with recorded results."""
 
@@ -147,10 +150,10 @@ def stand_in(value: Any) -> Any:
         made = MADE_OF_PARTS.get(value)
         if made is not None:
             return made
-    if isinstance(value, np.ufunc) or (isinstance(value, FunctionType) or type(value).__name__ in FUNCTIONS_OF_C):
-        module = getattr(value, "__module__", None) or ""
-        if isinstance(value, np.ufunc) or _is_own(module) or _is_random(value):
-            return _function(value)
+    if isinstance(value, np.ufunc) or _is_random(value):
+        return _function(value)
+    if isinstance(value, FunctionType) or type(value).__name__ in FUNCTIONS_OF_C:
+        return _function(value) if _is_own(getattr(value, "__module__", None) or "") else None
     if value is np.r_ or value is np.c_:
         return _Joiner(0 if value is np.r_ else -1)
     return None
@@ -165,6 +168,18 @@ def _is_own(name: str) -> bool:
 
 def _is_random(value: Any) -> bool:
     return isinstance(getattr(value, "__self__", None), np.random.RandomState)
+
+
+def _with_plain_probabilities(draw: str, arguments: list[Any], options: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+    """The arguments of a draw of whole numbers, which moves in steps: no derivative goes through its probabilities."""
+    name, position = DRAWN_BY.get(draw, ("", len(arguments)))
+    given = arguments[position] if position < len(arguments) else options.get(name)
+    if given is None or not is_recorded(given):
+        return arguments, options
+    note(f"what is drawn depends on recorded numbers by np.random.{draw}: no derivative goes through it")
+    if position < len(arguments):
+        return [*arguments[:position], plain(given), *arguments[position + 1 :]], options
+    return arguments, options | {name: plain(given)}
 
 
 @cache
@@ -201,6 +216,8 @@ class _StandInFunction:
             arguments, options = bound(self._function, implementation, arguments, options)
             result = implementation(*arguments, **options)
             return result if out is None else written(out, result)
+        if _is_random(self._function):
+            arguments, options = _with_plain_probabilities(self.__name__, list(arguments), options)
         arguments = tuple(one.stands_for if isinstance(one, _Kind) else one for one in arguments)
         return boxed(self._function(*arguments, **options))
 

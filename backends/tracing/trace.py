@@ -45,12 +45,14 @@ class Trace:
         recording: what it did.
         arguments: by how each is reached, such as `params['W']` or `self.W`, the arrays that it could reach.
         returned: what it returned, with recorded arrays in it.
+        aliases: by another way to an array, or to what holds arrays, the first one.
     """
 
     function: str
     recording: Recording
     arguments: dict[str, Argument]
     returned: Any
+    aliases: Mapping[str, str]
 
     def rows(self, values: Mapping[str, np.ndarray] | None = None) -> dict[np.dtype, np.ndarray]:
         """The values of the arguments' entries, by dtype.
@@ -127,7 +129,7 @@ def trace(function: Callable[..., Any], arguments: Mapping[str, Any], floats: Co
             raise NotRecordableError(f"{place_of(error)}: it takes no recorded arrays: {first_line(error)}") from error
     found = exchange.found
     known = {path: Argument(array, found.origins[path]) for path, array in found.arrays.items()}
-    return Trace(getattr(function, "__qualname__", "function"), recording, known, returned)
+    return Trace(getattr(function, "__qualname__", "function"), recording, known, returned, exchange.aliases)
 
 
 def traced_call(function: Callable[..., Any], arguments: Mapping[str, Any], floats: Collection[str] = ()) -> Trace:

@@ -290,9 +290,14 @@ def _engines(operations: int, *, all_of_them: bool) -> tuple[dict[str, Backend],
 
 def _matched(recorded: Recorded) -> Iterator[str]:
     """Which gradient was taken for that of which array, where that is not plain."""
-    for name, path in recorded.paths.items():
-        returned = recorded.returned_as[name]
-        if returned not in (path, name):
-            yield f"{returned} is the gradient with respect to {path}"
+    told = [
+        (recorded.returned_as[name], path)
+        for name, path in recorded.paths.items()
+        if recorded.returned_as[name] not in (path, name)
+    ]
+    if told:
+        (one, path), *others = told
+        rest = "".join(f", {other} with respect to {way}" for other, way in others)
+        yield f"{one} is the gradient with respect to {path}{rest}"
     if not recorded.gives_loss:
         yield "it returns no loss: that of the definition stands in its place"

@@ -22,6 +22,7 @@ def match(
     *,
     arguments: Sequence[str] = (),
     needed: Collection[str] | None = None,
+    aliases: Mapping[str, str] | None = None,
 ) -> dict[str, str]:
     """Finds for each gradient the array that it is the derivative with respect to.
 
@@ -36,6 +37,7 @@ def match(
         wrt: for some gradients, the name or the path of the array.
         arguments: the paths of the arrays among the arguments, in order.
         needed: the paths of the arrays on which the loss depends; None means all.
+        aliases: by another way to an array, or to what holds arrays, the first one.
 
     Returns:
         By the gradient's name, the array's path.
@@ -50,28 +52,36 @@ def match(
         {'[0]': 'w', '[1]': 'x'}
     """
     needed = shapes.keys() if needed is None else needed
+    ways = dict(zip(shapes, shapes, strict=True)) | {
+        way: first for way, first in (aliases or {}).items() if first in shapes
+    }
     found: dict[str, str] = {}
     for name, target in (wrt or {}).items():
         if name not in gradients:
             raise DerivationError(f"wrt names {name!r}, which is not returned: expected one of {', '.join(gradients)}")
-        found[name] = path_of(target, shapes)
+        found[name] = path_of(first_path(target, aliases or {}), shapes)
     left = {name: shape for name, shape in gradients.items() if name not in found}
     in_a_row = {name: shape for name, shape in left.items() if IN_A_ROW.fullmatch(name)}
     for name, shape in left.items():
         if name == ALONE:
             found[name] = _alone(shape, shapes, arguments, needed)
         elif name not in in_a_row:
-            found[name] = _by_name(name, shape, shapes, (arguments, needed), found.values())
+            found[name] = _by_name(name, shape, shapes, ways, (arguments, needed), found.values())
     if in_a_row:
         found |= _in_order(in_a_row, shapes, [path for path in shapes if path in needed], arguments, found.values())
     return {name: found[name] for name in gradients}
 
 
 def _by_name(
-    name: str, shape: Shape, shapes: Mapping[str, Shape], preferred: Sequence[Collection[str]], taken: Collection[str]
+    name: str,
+    shape: Shape,
+    shapes: Mapping[str, Shape],
+    ways: Mapping[str, str],
+    preferred: Sequence[Collection[str]],
+    taken: Collection[str],
 ) -> str:
     """The array of a gradient's name. What is preferred decides among several, and then the shape."""
-    fitting = [path for path in shapes if is_named_after(name, path)]
+    fitting = list(dict.fromkeys(path for way, path in ways.items() if is_named_after(name, way)))
     for better in (*preferred, [path for path in shapes if path not in taken and shapes[path] == shape]):
         fitting = [path for path in fitting if path in better] or fitting
     if len(fitting) != 1:
@@ -130,6 +140,24 @@ def last_name(path: str) -> str:
     """
     parts = re.findall(r"\['([^']*)'\]|([A-Za-z_]\w*(?:\[\d+\])*)", path)
     return next((one or other for one, other in reversed(parts)), path)
+
+
+def first_path(target: str, aliases: Mapping[str, str]) -> str:
+    """A path as it was found first, where it leads through something that is reached in several ways.
+
+    Example:
+        >>> first_path("self.params['W']", {"self.params['W']": "self.layers[0].W"})
+        'self.layers[0].W'
+        >>> first_path("net.first.W", {"net.first": "net.layers[0]"})
+        'net.layers[0].W'
+    """
+    for _ in range(len(aliases)):
+        ends = [end for end in range(len(target), 0, -1) if end == len(target) or target[end] in ".["]
+        end = next((end for end in ends if target[:end] in aliases), 0)
+        if not end:
+            break
+        target = aliases[target[:end]] + target[end:]
+    return target
 
 
 def path_of(target: str, arguments: Mapping[str, Shape]) -> str:

@@ -132,7 +132,14 @@ class OwnFunction:
             traced = TracedLoss(*self._defining(given), self._loss)
             _require_floats(returned, given, self._wrt or {})
             shapes = {name: array.shape for name, array in returned.gradients.items()}
-            paths = match(shapes, traced.shapes, self._wrt, arguments=traced.arguments, needed=traced.needed)
+            paths = match(
+                shapes,
+                traced.shapes,
+                self._wrt,
+                arguments=traced.arguments,
+                needed=traced.needed,
+                aliases=traced.aliases,
+            )
             recording = traced.as_problem(paths)
         names = recording.names
         recorded = Recorded(

@@ -44,6 +44,7 @@ class TracedLoss:
             each is reached, such as `params['W']` or `self.W`.
         needed: the paths of those on which the loss depends; a float is taken for one.
         arguments: the paths of the arrays among the arguments.
+        aliases: by another way to an array, or to what holds arrays, the first one.
 
     Example:
         >>> def loss(w, x, scale):
@@ -79,6 +80,7 @@ class TracedLoss:
         loss = self._trace.model(self._loss(), {})
         self.needed = [*needed_arguments(loss, origins), *self._floats]
         self.arguments = [path for path in self.shapes if root(path) in arguments]
+        self.aliases = self._trace.aliases
 
     def as_problem(self, paths: Mapping[str, str]) -> RecordedLoss:
         """The loss, differentiated by some arrays, after making sure that the recording can be trusted.

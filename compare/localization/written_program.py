@@ -150,7 +150,7 @@ class WrittenProgram:
                 return None
             operation = self.model.operations[number]
             places.add(operation.place)
-            inner = [one for one in operation.operands if one.shape == output.shape and one.origin.all()]
+            inner = [one for one in operation.operands if one.shape == output.shape and one.origin.any()]
             if operation.primitive not in IN_PLACE_OF or len(inner) != 1:
                 return None
             before[name] = inner[0]
