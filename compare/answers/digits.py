@@ -31,6 +31,18 @@ def digits_apart(one: np.ndarray, other: np.ndarray, allowed: float) -> int:
     return MOST_DIGITS if pairs else FEWEST_DIGITS
 
 
+def written_factor(factor: float) -> str:
+    """A factor, so that one close to 1 is told from it.
+
+    Example:
+        >>> written_factor(0.25), written_factor(1 + 2.0**-24)
+        ('0.25', '1 + 6e-08')
+    """
+    if 0 < abs(factor - 1) < 1e-5:
+        return f"1 {'+' if factor > 1 else '-'} {abs(factor - 1):.1g}"
+    return f"{factor:.6g}"
+
+
 def written(array: np.ndarray, digits: int = FEWEST_DIGITS) -> str:
     """An array on one line, with so many significant digits; if they are more than 6, zeros at the end are shown.
 

@@ -140,7 +140,7 @@ def check_own(
         recorded = own.record(setting)
         engines, missing = _engines(len(recorded.problem.model.operations), all_of_them=not asked)  # type: ignore[union-attr]
         asked.append(_asked(own, setting, recorded, engines, certify))
-        notes |= dict.fromkeys([*_matched(recorded), *recorded.notes, *missing])
+        notes |= dict.fromkeys([*_matched(recorded), *recorded.notes, *missing, *_own_rounding(own.name, asked[-1])])
         if asked[-1].verdict == "not reproducible":
             break
     assert recorded
@@ -158,6 +158,8 @@ def check_own(
         except (DerivationError, NotRecordableError, RequestError) as error:
             notes |= {f"not asked with {setting.name}: {first_line(error).partition(': ')[2]}": None}
             continue
+        if not any(earlier.comparison.within_own_rounding for earlier in asked):
+            notes |= dict.fromkeys(_own_rounding(own.name, one))
         if one.verdict == "undecidable":
             why = findings(one.comparison)[0].removesuffix(".")
             notes |= {f"with {setting.name} not everything can be decided: {why}": None}
@@ -286,6 +288,18 @@ def _engines(operations: int, *, all_of_them: bool) -> tuple[dict[str, Backend],
         left_out = [f"JAX was not asked: {operations} operations, and it compiles at most {MOST_FOR_JAX} here"]
     engines, missing = load_backends(names)
     return engines, [*missing, *left_out]
+
+
+def _own_rounding(name: str, asked: Asked) -> Iterator[str]:
+    """What is right up to the function's own rounding alone, which is more than that of another way to write it."""
+    labels = asked.comparison.within_own_rounding
+    blocks = [block for block in asked.comparison.blocks if block.label in labels and block.scale]
+    if blocks:
+        largest = max(block.spread / block.scale for block in blocks)
+        yield (
+            f"{', '.join(labels)}: right up to rounding in the formulas of {name}, which loses digits: by up to "
+            f"{largest:.1e} of the largest entry; another way to write them does not ({asked.name})"
+        )
 
 
 def _matched(recorded: Recorded) -> Iterator[str]:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ...backends import Evaluation
+from ..answers.digits import written_factor
 from ..referee import Comparison
 
 FEW = 3  # entries, below which a likeness is a coincidence
@@ -55,7 +56,7 @@ def _factor(asked: Sequence[Pairs]) -> list[str]:
     """One factor of all gradients, always the same."""
     factor, size = _fitted([pair for pairs in asked for pair in pairs])
     fits = all(_near(factor * right, given, limit) for pairs in asked for given, right, limit in pairs)
-    return [f"a factor of {factor:.6g} in all gradients"] if fits and size >= FEW and factor else []
+    return [f"a factor of {written_factor(factor)} in all gradients"] if fits and size >= FEW and factor else []
 
 
 def _norm(asked: Sequence[Pairs]) -> list[str]:

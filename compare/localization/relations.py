@@ -13,6 +13,7 @@ import numpy as np
 from ...backends.tracing.places import Place
 from ...backends.tracing.primitives import PRIMITIVES
 from ...backends.tracing.replay import Floats, Rows
+from ..answers.digits import written_factor
 from .derivatives import Derivative, candidates
 from .search import Finding, Search, is_near
 from .source_text import expression, operand, variable
@@ -55,11 +56,11 @@ def relation(found: Search, finding: Finding) -> str:
     Returns:
         Such as "it lacks the factor `f`"; empty if there is nothing as simple.
     """
-    given, right, dtype = finding.given, finding.expected.values, finding.written.dtype
+    given, right = finding.given, finding.expected.values
     program = found.program
 
     def same(one: np.ndarray, other: np.ndarray) -> bool:
-        return is_near(one, other, dtype)
+        return is_near(one, other, finding.tolerance)
 
     if not given.any():
         return "it is 0"
@@ -87,7 +88,7 @@ def _scaled(given: np.ndarray, right: np.ndarray, same: Same) -> str:
         return ""
     if abs(factor + 1) < 1e-9:
         return "it has the wrong sign"
-    return f"it is to be multiplied by {factor:.6g}"
+    return f"it is to be multiplied by {written_factor(factor)}"
 
 
 def _missing_part(finding: Finding, all_of_them: Collection[Derivative], same: Same) -> Iterator[str]:

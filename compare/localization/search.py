@@ -22,7 +22,6 @@ from .written_program import Written, WrittenProgram
 MOST_FINDINGS = 6
 MOST_OPERATIONS = 3000
 MOST_BESIDE = 64  # runs beside each other
-NEAR = {np.dtype("float64"): 1e-9, np.dtype("float32"): 1e-4}  # of the largest number of an array
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,19 +33,20 @@ class Finding:
         expected: what it should be.
         given: (runs, …), what each is where everything that was found before it, in the run, is put right.
         repairs: the names of the returned arrays that get right, or nearer to it, by this one.
+        tolerance: by which part of the largest number two values may differ that are the same.
     """
 
     written: Written
     expected: Candidate
     given: np.ndarray
     repairs: tuple[str, ...]
+    tolerance: float
 
     @property
     def differs(self) -> tuple[bool, ...]:
         """Whether it is wrong, by the run."""
         return tuple(
-            not is_near(one, other, self.written.dtype)
-            for one, other in zip(self.given, self.expected.values, strict=True)
+            not is_near(one, other, self.tolerance) for one, other in zip(self.given, self.expected.values, strict=True)
         )
 
 
@@ -100,6 +100,7 @@ class _Checkpoint(NamedTuple):
 class _Searcher:
     def __init__(self, program: WrittenProgram, progress: StageProgress) -> None:
         self._program, self._progress = program, progress
+        self._tolerance = program.tolerance
         self._derivatives = derivatives(program)
         self._repaired: dict[int, np.ndarray] = {}
         self._orders: dict[int, tuple[Order, ...]] = {}
@@ -119,7 +120,7 @@ class _Searcher:
                 break
             written, expected, repairs = best
             given = self._results(written, rows, (1,))[0]
-            findings.append(Finding(written, expected, given, repairs))
+            findings.append(Finding(written, expected, given, repairs, self._tolerance))
             self._repaired |= dict(zip(written.numbers, expected.values, strict=True))
         rows, _ = self._run({}, 1)
         returned = self._program.returned(rows, (1,))
@@ -127,7 +128,7 @@ class _Searcher:
         left = [
             name
             for name, array in returned.items()
-            if not is_near(array[0], self._program.right[name], self._program.outputs[name].dtype)
+            if not is_near(array[0], self._program.right[name], self._tolerance)
         ]
         return Search(tuple(findings), tuple(left), tuple(self._derivatives), rows, self._program)
 
@@ -152,7 +153,7 @@ class _Searcher:
                 continue
             given = self._results(written, self._program.values, ())
             for candidate in candidates(self._derivatives, written.shape, runs, others):
-                if is_near(given, candidate.values, written.dtype):
+                if is_near(given, candidate.values, self._tolerance):
                     orders[candidate.order] = None
         return tuple(orders)
 
@@ -182,13 +183,11 @@ class _Searcher:
                 for name, array in returned.items():
                     if array[0].any():  # something else is added to it
                         continue
-                    dtype = program.outputs[name].dtype
                     for candidate, made in zip(some, array[1:], strict=True):
-                        if not is_near(made, program.right[name], dtype):
+                        if not is_near(made, program.right[name], self._tolerance):
                             continue
-                        equal = sum(
-                            is_near(one, other, dtype) for one, other in zip(given, candidate.values, strict=True)
-                        )
+                        pairs = zip(given, candidate.values, strict=True)
+                        equal = sum(is_near(one, other, self._tolerance) for one, other in pairs)
                         is_reversed = candidate.order == usual_orders(len(given))[0]
                         rank = (len(given), equal, is_reversed, not candidate.is_transposed)
                         if name not in found or rank > found[name][0]:
@@ -206,7 +205,7 @@ class _Searcher:
             else:
                 given, expected = self._results(checkpoint.written, rows, leading), checkpoint.expected.values
             largest = np.abs(expected).max(initial=0.0) or 1.0
-            is_right = np.abs(given - expected) <= NEAR[self._program.outputs[name].dtype] * largest
+            is_right = np.abs(given - expected) <= self._tolerance * largest
             right[name] = is_right.reshape((*leading, len(expected), -1))
         return right
 
@@ -221,7 +220,7 @@ class _Searcher:
             if any(number in self._repaired for number in written.numbers):
                 continue
             given = self._results(written, rows, (1,))[0]
-            wrong = [one for one in self._candidates[written] if not is_near(given, one.values, written.dtype)]
+            wrong = [one for one in self._candidates[written] if not is_near(given, one.values, self._tolerance)]
             for candidate in self._screened(written, wrong, given, at, right, earliest):
                 results = {number: value[None] for number, value in zip(written.numbers, candidate.values, strict=True)}
                 repaired = self._right(*self._run(results, 1))
@@ -249,7 +248,7 @@ class _Searcher:
         passed: list[Candidate] = []
         distinct: dict[bytes, list[Candidate]] = {}
         for candidate in tried:
-            if not is_near(given[run], candidate.values[run], written.dtype):
+            if not is_near(given[run], candidate.values[run], self._tolerance):
                 key = np.round(candidate.values[run] / (np.abs(candidate.values[run]).max() or 1.0), 10).tobytes()
                 distinct.setdefault(key, []).append(candidate)
         groups = list(distinct.values())
@@ -263,7 +262,7 @@ class _Searcher:
         return passed
 
 
-def is_near(one: np.ndarray, other: np.ndarray, dtype: np.dtype) -> bool:
+def is_near(one: np.ndarray, other: np.ndarray, tolerance: float) -> bool:
     """Whether two arrays are the same, up to what is far below a mistake and far above rounding."""
     largest = max(np.abs(other).max(initial=0.0), np.abs(one).max(initial=0.0))
-    return bool((np.abs(one - other) <= NEAR[dtype] * largest).all())
+    return bool((np.abs(one - other) <= tolerance * largest).all())

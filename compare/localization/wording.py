@@ -12,6 +12,7 @@ import numpy as np
 
 from ...backends.errors import printable
 from ...backends.tracing.places import Place
+from ..answers.digits import written_factor
 from .derivatives import Derivative
 from .relations import relation
 from .search import Finding, Search
@@ -90,18 +91,21 @@ def in_words(found: Search, program: WrittenProgram) -> Localization:
     Returns:
         The places, with their words.
     """
-    located = [_located(found, finding) for finding in found.findings if finding.written.place]
+    told = [(finding, relation(found, finding)) for finding in found.findings if finding.written.place]
+    # that what is returned should be what it should be is no news
+    located = [_located(found, one, words) for one, words in told if words or one.expected.derivative.place]
+    is_whole = len(located) == len(found.findings)
+    shown = _shown(found, len(located)) if is_whole and (located or found.afterwards) else ""
     for place in reversed(found.afterwards):
         says = f"this changes all gradients in the end{_how(found, program)}"
         located.append(_at(place, says, tuple(program.outputs)))
-    return Localization(tuple(located), _shown(found) if located else "")
+    return Localization(tuple(located), shown)
 
 
-def _located(found: Search, finding: Finding) -> Located:
+def _located(found: Search, finding: Finding, told: str) -> Located:
     place = finding.written.place
     assert place
     should = f"should be {_derivative(finding.expected.derivative, found.program.code)}{_when(finding.differs)}"
-    told = relation(found, finding)
     says = f"{variable(place)[0] or expression(place)} {should}" + (f": {told}." if told else ".")
     return _at(place, says, finding.repairs)
 
@@ -111,17 +115,21 @@ def _at(place: Place, says: str, repairs: tuple[str, ...]) -> Located:
     return Located(printable(file), printable(function), place.line, tuple(underlined(place)), says, repairs)
 
 
-def _shown(found: Search) -> str:
-    """What the experiment has shown."""
+def _shown(found: Search, told: int) -> str:
+    """What the experiment has shown, with as many values put right."""
     names = dict.fromkeys(name for one in found.findings for name in one.repairs if name not in found.left)
     end = f"; {', '.join(found.left)} {'is' if len(found.left) == 1 else 'are'} still wrong" if found.left else ""
-    if not found.findings:
-        return f"All the rest is right{end}." if not found.left else f"Before that, {', '.join(found.left)} are wrong."
-    many = "these values" if len(found.findings) > 1 else "this value"
+    if not told:
+        return (
+            f"Before that, {', '.join(found.left)} {'is' if len(found.left) == 1 else 'are'} wrong."
+            if found.left
+            else ""
+        )
+    many = "these values" if told > 1 else "this value"
     before = ", before what is done in the end," if found.afterwards else ""
     if not names:
-        return f"With {many} put there, more of it is right{before} but nothing as a whole{end}."
-    return f"With {many} put there, the way back as it stands gives the right {', '.join(names)}{before}{end}."
+        return f"With {many} put there, more is right{before or ','} but no array as a whole{end}."
+    return f"With {many} put there, the way back as it stands gives{before} the right {', '.join(names)}{end}."
 
 
 def _how(found: Search, program: WrittenProgram) -> str:
@@ -136,7 +144,7 @@ def _how(found: Search, program: WrittenProgram) -> str:
     sizes = sum(float((inner * inner).sum()) for inner, _ in pairs)
     factor = sum(float((inner * outer).sum()) for inner, outer in pairs) / sizes
     if all(np.allclose(factor * inner, outer, rtol=1e-9, atol=0) for inner, outer in pairs):
-        return f": it multiplies them by {factor:.6g}."
+        return f": it multiplies them by {written_factor(factor)}."
     bound = max(float(np.abs(outer).max()) for _, outer in pairs)
     if all(np.array_equal(np.clip(inner, -bound, bound), outer) for inner, outer in pairs):
         return f": it clips them at ±{bound:.6g}."

@@ -24,6 +24,7 @@ from ...backends.tracing.replay import Floats, Replay, Rows
 from ...backends.tracing.trace import Argument, traced_call
 
 IN_PLACE_OF = ("multiply", "divide", "maximum", "minimum", "add", "subtract")  # what a gradient is changed by
+NEAR = {np.dtype("float64"): 1e-9, np.dtype("float32"): 1e-4}
 Values = Mapping[int, np.ndarray]  # by the number of an operation, its result
 
 
@@ -171,6 +172,11 @@ class WrittenProgram:
             if operation.dtype == output.dtype and operation.start == output.start:
                 return number if operation.shape == output.shape else None
         return None
+
+    @property
+    def tolerance(self) -> float:
+        """By which part of the largest number two values may differ that are the same: far above all roundings."""
+        return NEAR[np.dtype("float32" if self.model.sizes[np.dtype("float32")] > 1 else "float64")]
 
     @cached_property
     def of_loss(self) -> tuple[int, ...]:

@@ -135,7 +135,10 @@ def compare(
     )
     comparison = judge(problem, gathered, tolerance, certificate, training)
     if own_spread and any(block.verdict == "disagree" for block in comparison.blocks) and (spread := own_spread()):
+        before = {block.label for block in comparison.blocks if block.verdict == "disagree"}
         comparison = judge(problem, gathered, measured.widened(spread).at_scale(scales), certificate, training)
+        saved = [block.label for block in comparison.blocks if block.verdict == "agree" and block.label in before]
+        comparison = replace(comparison, within_own_rounding=tuple(saved))
     # `gather` asks manual or tape where one alone can answer
     references = [name for name in gathered.answers if name not in asked or is_reference(asked[name])]
     return replace(comparison, without_reference=not references and certificate is None)

@@ -62,6 +62,8 @@ class Comparison:
         diagnoses: by backend, which mistakes give its wrong gradients; None where nobody looked for them.
         without_reference: whether those who answered are all the user's, so that they were compared with each other
             only: neither with a backend of gradparity nor with the exact answer.
+        within_own_rounding: the blocks that are right up to rounding in the formulas of the function that was judged,
+            and would be wrong without it.
 
     Examples:
         >>> from gradparity.compare import SYSTEMS, compare
@@ -85,6 +87,7 @@ class Comparison:
     uncertified: str = ""
     diagnoses: Mapping[str, Diagnosis] | None = None
     without_reference: bool = False
+    within_own_rounding: tuple[str, ...] = ()
 
     @property
     def reservation(self) -> str:

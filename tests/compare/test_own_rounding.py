@@ -24,7 +24,11 @@ def judged(a, error=0.0, **options):
 
 @pytest.mark.parametrize("certify", [None, False])
 def test_digits_that_its_own_formula_loses_are_no_mistake(certify, monkeypatch):
-    assert judged(SATURATED, certify=certify).verdict == "agree"
+    check = judged(SATURATED, certify=certify)
+    assert (check.verdict, check.comparisons[0].within_own_rounding) == ("agree", ("da",))
+    (note,) = check.notes
+    assert note.startswith("da: right up to rounding in the formulas of sigmoids, which loses digits: by up to ")
+    assert judged(SATURATED / 20, certify=certify).notes == ()
     monkeypatch.setattr(OwnFunction, "rounding", lambda self, setting: {})
     assert judged(SATURATED, certify=certify).verdict == "disagree"
 
