@@ -116,6 +116,7 @@ class Replay:
         self._model = model
         self._functions: Any = functions or Floats()
         self._taken: dict[int, Any] = {}  # constants of operands, as numbers of this kind
+        self._of_arguments: dict[int, Any] = {}  # operands that no operation makes, such as a matrix at every step
 
     def forward(self, arguments: Mapping[np.dtype, np.ndarray]) -> None:
         """Computes every entry.
@@ -150,7 +151,14 @@ class Replay:
 
     def take(self, operand: Operand) -> Any:
         """The numbers of an operand."""
-        row = self.rows[operand.dtype]
+        if operand.ready == 0 and id(operand) in self._of_arguments:
+            return self._of_arguments[id(operand)]
+        numbers = self._taken_from(self.rows[operand.dtype], operand)
+        if operand.ready == 0:
+            self._of_arguments[id(operand)] = numbers
+        return numbers
+
+    def _taken_from(self, row: Any, operand: Operand) -> Any:
         if operand.start is not None:
             values = row[..., operand.start : operand.start + operand.origin.size]
         else:

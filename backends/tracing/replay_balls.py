@@ -16,6 +16,7 @@ from ..models.traced import Decision, Traced
 from .decisions import margins
 from .replay import Replay
 
+MOST_MATRICES = 64  # that are kept
 _AROUND_HALF = arb(0.5, 0.5)  # contains every number from 0 to 1
 
 
@@ -78,6 +79,10 @@ class Balls:
     """Balls of the precision that is set in flint's context, and their functions."""
 
     leading: tuple[int, ...] = ()
+
+    def __init__(self) -> None:
+        self._matrices: dict[Any, tuple[Any, Any]] = {}  # by the place in memory, an array, which stays, and its matrix
+
     leaf = staticmethod(_of_one(lambda number: arb(float(number))))
     constants = leaf
 
@@ -140,7 +145,18 @@ class Balls:
         return np.cumsum(x, axis=axis, dtype=object)
 
     def matmul(self, one: Any, other: Any) -> Any:
+        if one.ndim == other.ndim == 2:
+            return _array(self._matrix(one) * self._matrix(other))
         return _stacked(lambda a, b: _array(_matrix(a) * _matrix(b)), one, other)
+
+    def _matrix(self, array: Any) -> Any:
+        """The matrix of an array, which is made once of one that is taken again and again, such as a weight."""
+        key = array.__array_interface__["data"][0], array.strides, array.shape
+        if key not in self._matrices:
+            if len(self._matrices) >= MOST_MATRICES:
+                self._matrices.clear()
+            self._matrices[key] = array, _matrix(array)
+        return self._matrices[key][1]
 
     def inverse(self, a: Any) -> Any:
         return _stacked(lambda one: _array(_matrix(one).inv()), a)

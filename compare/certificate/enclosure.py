@@ -12,7 +12,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import reduce
-from math import prod
+from math import ceil, prod
 
 import numpy as np
 
@@ -27,6 +27,7 @@ FIRST_BITS = 128
 MAX_BITS = 1 << 15
 MAX_RADIUS = 2.0**-10  # of a ball, in units of eps times the block's largest entry
 MAX_SECONDS = 300.0
+SPARE_BITS = 16  # beyond those that were missing: radii do not shrink by exactly one half a bit
 FIRST_PASS_SHARE = 0.9  # of the progress, for the first precision: it is enough for most problems
 SECONDS_PER_PRODUCT = 4e-7  # of two balls at the first precision, all overhead included; a rough measurement
 
@@ -130,10 +131,12 @@ def certify(
                 raise UncertifiableError(str(error)) from error
             except UndecidedError as error:
                 exact, undecided = {}, error
-            if exact and _narrow(exact, problem.dtype):
-                return Certificate(exact, bits)
-        bits, left = 2 * bits, left * (1 - FIRST_PASS_SHARE)
-        seconds = 3 * (time.monotonic() - started)  # of twice as many bits
+            missing = _missing_bits(exact, problem.dtype) if exact else np.inf
+        if not missing:
+            return Certificate(exact, bits)
+        more = 2 * bits if missing > bits else 64 * ceil((bits + missing + SPARE_BITS) / 64)
+        seconds = 3 * (time.monotonic() - started) * more / (2 * bits)
+        bits, left = more, left * (1 - FIRST_PASS_SHARE)
     if undecided is not None:
         raise UncertifiableError(f"{undecided}, at no precision up to {MAX_BITS} bits")
     raise UncertifiableError(f"no precision up to {MAX_BITS} bits is enough for this problem")
@@ -188,21 +191,25 @@ def _enclose_trajectory(problem: Problem, training: Training, progress: SharePro
     return training_quantities(follow(start, training, evaluate, descend))
 
 
-def _narrow(exact: dict[str, Quantity], dtype: np.dtype) -> bool:
-    """Whether every ball is far narrower than a unit in the last place of its block's largest entry.
+def _missing_bits(exact: dict[str, Quantity], dtype: np.dtype) -> float:
+    """How many bits more it takes until every ball is far narrower than a unit in the last place of its block.
 
-    It is told in balls: of a block near the dtype's smallest number, that width is no float.
+    0 if every one is. It is told in balls: of a block near the dtype's smallest number, that width is no float.
     """
     from flint import arb
 
     tiny = arb(float(np.finfo(dtype).tiny))
     part = arb(MAX_RADIUS * float(np.finfo(dtype).eps))
+    missing = 0.0
     for quantity in exact.values():
         for block in quantity.blocks:
             scale = reduce(arb.max, (arb(ball.abs_lower()) for ball in block), tiny)
-            if not all(ball.is_finite() and arb(ball.rad()) <= part * scale for ball in block):
-                return False
-    return True
+            widest = reduce(arb.max, (arb(ball.rad()) for ball in block))
+            if not all(ball.is_finite() for ball in block):
+                return np.inf
+            if not widest <= part * scale:
+                missing = max(missing, 1.0, float((widest / (part * scale)).log() / arb(2).log()))
+    return missing
 
 
 def _upper(ball: object) -> float:

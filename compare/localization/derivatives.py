@@ -24,12 +24,19 @@ class Derivative(NamedTuple):
             expression; None of the whole derivative with respect to the expression's result.
         path: of an argument, how it is reached; else empty.
         values: (runs, …), in the order of the run.
+        without: the expression whose part is left out, as what comes from a later step does without the step's own.
     """
 
     place: Place | None
     operand: int | None
     path: str
     values: np.ndarray
+    without: Place | None = None
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it is all of the derivative with respect to a result."""
+        return self.place is not None and self.operand is None and self.without is None
 
 
 class Candidate(NamedTuple):
@@ -69,6 +76,7 @@ def derivatives(program: WrittenProgram) -> list[Derivative]:
         for (place, _, operand), values in found.items()
         if len({value.shape for value in values}) == 1
     ]
+    listed += _without_one_part(program)
     for path, argument in program.arguments.items():
         listed.append(Derivative(None, None, path, program.adjoints[argument.values.dtype][argument.origin][None]))
     # of equal ones the first is kept: what has a name, then what is carried out last, which is the whole of a formula
@@ -76,7 +84,33 @@ def derivatives(program: WrittenProgram) -> list[Derivative]:
     return [one for _, one in sorted(numbered, key=lambda pair: (_rank(pair[1]), -pair[0]))]
 
 
+def _without_one_part(program: WrittenProgram) -> Iterator[Derivative]:
+    """Of a result that several expressions take, its derivative apart from what comes back through one of them."""
+    operations = {number: program.operation(number) for number in program.of_loss}
+    makers = {(one.dtype, one.start): number for number, one in operations.items()}
+    parts: dict[tuple[Place | None, str, Place | None], dict[int, np.ndarray]] = defaultdict(dict)
+    takers: dict[int, set[Place | None]] = defaultdict(set)
+    for number, operation in operations.items():
+        for index, part in program.parts(number):
+            taken = operation.operands[index]
+            maker = None if taken.start is None else makers.get((taken.dtype, taken.start))
+            if maker is not None and operations[maker].shape == taken.shape:
+                made = operations[maker]
+                of_maker = parts[made.place, made.primitive, operation.place]
+                of_maker[maker] = of_maker.get(maker, 0.0) + part
+                takers[maker].add(operation.place)
+    for (place, primitive, without), of_makers in parts.items():
+        numbers = [n for n, one in operations.items() if (one.place, one.primitive) == (place, primitive)]
+        if max(len(takers[number]) for number in numbers) < 2:
+            continue
+        whole = [program.result(number, program.adjoints) - of_makers.get(number, 0.0) for number in numbers]
+        if len({value.shape for value in whole}) == 1:
+            yield Derivative(place, None, "", np.stack(whole), without)
+
+
 def _rank(derivative: Derivative) -> int:
+    if derivative.without:
+        return 3
     if derivative.place is None or derivative.operand is not None:
         return 2
     return 0 if variable(derivative.place)[0] else 1
@@ -99,7 +133,7 @@ def candidates(
     seen: set[bytes] = set()
     for derivative in all_of_them:
         for is_transposed, values in _fitted(derivative.values, shape):
-            for order in _orders(len(values), runs, orders):
+            for order in _orders(len(values), runs, orders, is_carried=derivative.without is not None):
                 padded = np.concatenate([values, np.zeros((1, *shape))])  # -1 is the last one
                 aligned = padded[list(order)]
                 key = np.round(aligned / (np.abs(aligned).max() or 1.0), 10).tobytes()
@@ -130,10 +164,15 @@ def all_orders(runs: int) -> tuple[Order, ...]:
     return tuple(orders)
 
 
-def _orders(available: int, runs: int, orders: Collection[Order]) -> Iterator[Order]:
-    """The orders, also where the way back has one run more or less than the loss has."""
+def _orders(available: int, runs: int, orders: Collection[Order], *, is_carried: bool) -> Iterator[Order]:
+    """The orders, also where the way back has one run more or less than the loss has.
+
+    What is carried from step to step is that of the step before: in the last run that of none.
+    """
     if available == runs:
         yield from orders
+        if is_carried:
+            yield from ((*order[1:], -1) for order in usual_orders(runs))
     elif available > runs > 1:  # the first or the last steps are left out
         for order in usual_orders(available):
             yield order[:runs]

@@ -134,8 +134,9 @@ def _factors(program: WrittenProgram, finding: Finding, same: Same) -> Iterator[
     """A factor that is left out, or there too often, or another one."""
     given, right = finding.given, finding.expected.values
     found = []
-    for value in _values(program, finding, finding.written.shape):
-        for text, shaped in SHAPES_OF_FACTORS.items():
+    values = [one for one in _values(program, finding, finding.written.shape) if one.words.startswith("`")]
+    for text, shaped in SHAPES_OF_FACTORS.items():
+        for value in values:
             factor = shaped(value.values)
             if np.ptp(factor) > 0:
                 found.append((text.format(value.words.split("`")[1]), value.words.partition("`, ")[2], factor))
@@ -166,7 +167,7 @@ def _values(program: WrittenProgram, finding: Finding, shape: tuple[int, ...]) -
             key = np.round(candidate.values, 10).tobytes()
             if key not in seen and len(found) < MOST_VALUES:
                 seen.add(key)
-                found.append(Value(words, candidate.values))
+                found.append(Value(f"the transpose of {words}" if candidate.is_transposed else words, candidate.values))
     return found
 
 
@@ -188,6 +189,7 @@ def _of_loss(program: WrittenProgram) -> Iterator[tuple[Derivative, str]]:
         words = name or (expression(place).strip("`") if number_of is None else "")
         if words:
             text = f"`{words}`, line {at.line}"
-            listed.append((not name.isidentifier(), Derivative(place, number_of, "", np.stack(values)), text))
+            rank = (not name.isidentifier(), len(words))
+            listed.append((rank, Derivative(place, number_of, "", np.stack(values)), text))
     for _, derivative, text in sorted(listed, key=lambda one: one[0]):
         yield derivative, text

@@ -85,7 +85,7 @@ def search(program: WrittenProgram, progress: StageProgress = lambda stage: None
     inner = program
     while before := inner.before_last():
         inner = before[0]
-        afterwards.append(before[1])
+        afterwards += [] if before[1] in afterwards else [before[1]]  # a clip is several operations
     found = _Searcher(inner, progress).found()
     return found._replace(afterwards=tuple(afterwards))
 
@@ -189,7 +189,8 @@ class _Searcher:
                         pairs = zip(given, candidate.values, strict=True)
                         equal = sum(is_near(one, other, self._tolerance) for one, other in pairs)
                         is_reversed = candidate.order == usual_orders(len(given))[0]
-                        rank = (len(given), equal, is_reversed, not candidate.is_transposed)
+                        last = written.numbers[0]  # what comes before it puts the array right, too
+                        rank = (len(given), last, equal, is_reversed, not candidate.is_transposed)
                         if name not in found or rank > found[name][0]:
                             found[name] = rank, _Checkpoint(written, candidate)
         return {name: checkpoint for name, (_, checkpoint) in found.items()}
@@ -210,7 +211,11 @@ class _Searcher:
         return right
 
     def _best(self, rows: Rows, right: dict[str, np.ndarray]) -> tuple[Written, Candidate, tuple[str, ...]] | None:
-        """The expression that puts the most arrays right where they are wrong first, the earliest of equal ones."""
+        """The expression that puts the most right where it is wrong first.
+
+        Of equal ones it is one whose value is not the whole derivative of something else, and then the one that goes
+        wrong the earliest.
+        """
         first = {name: int(np.argmin(units[0].all(axis=1))) for name, units in right.items() if not units.all()}
         steps = {name: step for name, step in first.items() if right[name].shape[1] > 1}
         earliest = min(steps.values(), default=0)
@@ -229,7 +234,13 @@ class _Searcher:
                 gained = {name: int((~right[name][0, s] & repaired[name][0, s]).sum()) for name, s in at.items()}
                 repairs = tuple(name for name, number in gained.items() if number)
                 total = sum(int((~right[name] & repaired[name]).sum()) for name in right)
-                score = (len(repairs), sum(gained.values()), total, -written.numbers[0])
+                pairs = zip(given, candidate.values, strict=True)
+                run = next(run for run, (one, two) in enumerate(pairs) if not is_near(one, two, self._tolerance))
+                is_whole = any(
+                    one.derivative.is_whole and is_near(given[run], one.values[run], self._tolerance)
+                    for one in self._candidates[written]
+                )
+                score = (len(repairs), sum(gained.values()), total, not is_whole, -written.numbers[run])
                 if repairs and (best is None or score > best[0]):
                     best = score, written, candidate, repairs
         return best and best[1:]
@@ -243,23 +254,29 @@ class _Searcher:
         right: dict[str, np.ndarray],
         step: int,
     ) -> list[Candidate]:
-        """Those that put something right if one run alone is changed: the one that stands at the first wrong step."""
-        run = min(step, len(written.numbers) - 1)
-        passed: list[Candidate] = []
-        distinct: dict[bytes, list[Candidate]] = {}
+        """Those that put something right if one run alone is changed: that of the first wrong step, or the one before.
+
+        What is carried from step to step is computed a run before it is used.
+        """
+        runs = {min(step, len(written.numbers) - 1), min(max(step - 1, 0), len(written.numbers) - 1)}
+        distinct: dict[tuple[int, bytes], list[Candidate]] = {}
         for candidate in tried:
-            if not is_near(given[run], candidate.values[run], self._tolerance):
-                key = np.round(candidate.values[run] / (np.abs(candidate.values[run]).max() or 1.0), 10).tobytes()
-                distinct.setdefault(key, []).append(candidate)
-        groups = list(distinct.values())
-        for start in range(0, len(groups), MOST_BESIDE):
-            some = groups[start : start + MOST_BESIDE]
-            beside = np.stack([group[0].values[run] for group in some])
-            repaired = self._right(*self._run({written.numbers[run]: beside}, len(some)))
-            for place, group in enumerate(some):
-                if any((~right[name][0, s] & repaired[name][place, s]).any() for name, s in at.items()):
-                    passed += group
-        return passed
+            for run in runs:
+                values = candidate.values[run]
+                if not is_near(given[run], values, self._tolerance):
+                    key = np.round(values / (np.abs(values).max() or 1.0), 10).tobytes()
+                    distinct.setdefault((run, key), []).append(candidate)
+        passed: dict[int, Candidate] = {}
+        for run in runs:
+            groups = [group for (of_run, _), group in distinct.items() if of_run == run]
+            for start in range(0, len(groups), MOST_BESIDE):
+                some = groups[start : start + MOST_BESIDE]
+                beside = np.stack([group[0].values[run] for group in some])
+                repaired = self._right(*self._run({written.numbers[run]: beside}, len(some)))
+                for place, group in enumerate(some):
+                    if any((~right[name][0, s] & repaired[name][place, s]).any() for name, s in at.items()):
+                        passed |= {id(one): one for one in group}
+        return list(passed.values())
 
 
 def is_near(one: np.ndarray, other: np.ndarray, tolerance: float) -> bool:

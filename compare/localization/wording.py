@@ -164,7 +164,10 @@ def _derivative(derivative: Derivative, code: CodeType | None) -> str:
     place, taken = derivative.place, ""
     if derivative.operand is None:
         name, at = variable(place)
-        return f"dL/d({name or expression(place).strip('`')}), line {at.line}"
+        apart = ""
+        if without := derivative.without:
+            apart = f", apart from what comes back through {expression(without)}, line {without.line}"
+        return f"dL/d({name or expression(place).strip('`')}), line {at.line}{apart}"
     taken = operand(place, derivative.operand).strip("`")
     while place.code is not code and place.called_from and taken:
         passed = argument_of_caller(place, taken).strip("`")

@@ -23,7 +23,7 @@ from ...backends.tracing.pruning import entries_behind
 from ...backends.tracing.replay import Floats, Replay, Rows
 from ...backends.tracing.trace import Argument, traced_call
 
-IN_PLACE_OF = ("multiply", "divide", "maximum", "minimum", "add", "subtract")  # what a gradient is changed by
+CHANGES = ("multiply", "divide", "maximum", "negative", "add", "subtract")  # what all gradients may go through
 NEAR = {np.dtype("float64"): 1e-9, np.dtype("float32"): 1e-4}
 Values = Mapping[int, np.ndarray]  # by the number of an operation, its result
 
@@ -152,7 +152,7 @@ class WrittenProgram:
             operation = self.model.operations[number]
             places.add(operation.place)
             inner = [one for one in operation.operands if one.shape == output.shape and one.origin.any()]
-            if operation.primitive not in IN_PLACE_OF or len(inner) != 1:
+            if operation.primitive not in CHANGES or len(inner) != 1:
                 return None
             before[name] = inner[0]
         place = places.pop() if len(places) == 1 else None

@@ -15,7 +15,7 @@ from gradparity.compare.certificate import enclosure
 from gradparity.compare.certificate.enclosure import (
     Certificate,
     UncertifiableError,
-    _narrow,
+    _missing_bits,
     _upper,
     certify,
     number_of_products,
@@ -84,7 +84,7 @@ def test_an_upper_bound_is_no_smaller_than_the_ball_and_zero_stays_zero():
 
 
 def narrow(*balls, dtype="float64"):
-    return _narrow({"dh_t": quantity(list(balls))}, np.dtype(dtype))
+    return not _missing_bits({"dh_t": quantity(list(balls))}, np.dtype(dtype))
 
 
 @pytest.mark.parametrize(("dtype", "eps"), [("float64", EPS), ("float32", 2.0**-23)])
@@ -105,9 +105,9 @@ def test_an_exact_zero_and_what_lies_far_below_the_smallest_number_is_narrow():
 
 def test_every_block_of_every_quantity_is_to_be_narrow_and_finite():
     wide = arb(1, 0.5)
-    assert not _narrow({"dh_t": quantity([arb(1)], [wide])}, np.dtype("f8"))
-    assert not _narrow({"dh_t": quantity([wide], [arb(1)])}, np.dtype("f8"))
-    assert not _narrow({"a": quantity([arb(1)]), "b": quantity([wide])}, np.dtype("f8"))
+    assert _missing_bits({"dh_t": quantity([arb(1)], [wide])}, np.dtype("f8"))
+    assert _missing_bits({"dh_t": quantity([wide], [arb(1)])}, np.dtype("f8"))
+    assert _missing_bits({"a": quantity([arb(1)]), "b": quantity([wide])}, np.dtype("f8"))
     assert not narrow(arb(1), arb("nan"))
     assert not narrow(arb("inf"), arb(1))
     assert narrow(arb(1), arb(2))
@@ -118,15 +118,15 @@ def test_every_block_of_every_quantity_is_to_be_narrow_and_finite():
 
 @pytest.fixture
 def passes(monkeypatch):
-    """The precisions that were tried; it is narrow enough at the one that is set."""
+    """The precisions that were tried; it is narrow enough at the one that is set, and says so or not."""
     tried = []
 
-    def narrow(exact, dtype):
+    def missing(exact, dtype):
         tried.append(ctx.prec)
-        return ctx.prec >= passes.enough
+        return (passes.enough - ctx.prec if passes.says else np.inf) if ctx.prec < passes.enough else 0.0
 
-    passes = type("Passes", (), {"tried": tried, "enough": 128})()
-    monkeypatch.setattr(enclosure, "_narrow", narrow)
+    passes = type("Passes", (), {"tried": tried, "enough": 128, "says": False})()
+    monkeypatch.setattr(enclosure, "_missing_bits", missing)
     return passes
 
 
@@ -135,6 +135,21 @@ def test_the_precision_begins_at_128_bits_and_doubles_until_it_is_enough(passes,
     passes.enough = enough
     assert certify(PROBLEM).bits == tried[-1]
     assert passes.tried == tried
+
+
+@pytest.mark.parametrize(("enough", "tried"), [(129, [128, 192]), (177, [128, 256]), (300, [128, 256, 320])])
+def test_what_is_known_to_be_missing_is_added(passes, enough, tried):
+    passes.enough, passes.says = enough, True
+    assert certify(PROBLEM).bits == tried[-1]
+    assert passes.tried == tried
+
+
+def test_so_many_bits_are_missing_as_a_ball_is_too_wide():
+    eps = arb(EPS) / 1024
+    assert _missing_bits({"dh_t": quantity([arb(1), eps * arb(0, 1000)])}, np.dtype("f8")) == pytest.approx(
+        9.966, abs=1e-3
+    )
+    assert _missing_bits({"dh_t": quantity([arb(1), arb("nan")])}, np.dtype("f8")) == np.inf
 
 
 def test_beyond_32768_bits_no_precision_is_tried(passes):
