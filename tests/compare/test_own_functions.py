@@ -358,37 +358,6 @@ def test_a_loss_that_cannot_be_followed_is_refused_with_its_place():
         check_gradients(lambda w: (np.fft.rfft(w).real.sum(), {"w": w}), W1)
 
 
-class TwoWays:
-    """One array under two names."""
-
-    def __init__(self):
-        self.layers = [{"W": np.ones(2)}]
-        self.params = {"W1": self.layers[0]["W"]}
-
-    def both(self, x):
-        y = self.layers[0]["W"] @ x
-        return y * y, {"W1": 2 * y * x}
-
-
-@pytest.mark.parametrize("wrt", [None, {"W1": "self.params['W1']"}, {"W1": "self.layers[0]['W']"}])
-def test_an_array_has_all_the_names_by_which_it_is_reached(wrt):
-    assert check_gradients(TwoWays().both, np.array([1.0, 3.0]), wrt=wrt).verdict == "agree"
-
-
-def test_whole_numbers_are_drawn_by_probabilities_that_are_recorded_and_it_is_said():
-    def sampled(w, p):
-        chosen = np.random.choice(3, p=p / p.sum())  # noqa: NPY002 # as many people write it
-        return (w[chosen] ** 2).sum(), {"w": 2 * w * (np.arange(3) == chosen)}
-
-    check = check_gradients(sampled, np.ones(3), np.array([0.0, 1.0, 0.0]), wrt={"w": "w"}, ordinary_only=True)
-    assert check.verdict == "agree"
-    assert any(
-        "drawn depends on recorded numbers by np.random.choice: no derivative goes" in one for one in check.notes
-    )
-    with pytest.raises(NotRecordableError, match=r"np.random.normal\(w\)"):
-        check_gradients(lambda w: (np.random.normal(w).sum(), {"w": w}), np.ones(3))  # noqa: NPY002
-
-
 # The right gradient
 
 
