@@ -223,18 +223,18 @@ def enclosed(model: Traced, rows: Any) -> Replay:
 
 def _make_sure(decision: Decision, balls: list[Any]) -> None:
     """Checks one decision, with what is certain of its balls."""
-    known = margins(decision, balls)
+    known, place = margins(decision, balls), decision.place or "outside of the author's own code"
     if known is None:
         name = getattr(decision.function, "__name__", decision.function)
-        raise OtherBranchError(f"{decision.place}: a decision by {name} cannot be enclosed")
+        raise OtherBranchError(f"{place}: a decision by {name} cannot be enclosed")
     signs = [_certain_sign(ball) for ball in np.ravel(known.values)]
     of_arguments = [sign for sign, matters in zip(signs, np.ravel(known.matters), strict=True) if matters]
     if decision.is_fragile and 0 in of_arguments:
-        raise OtherBranchError(f"{decision.place}: this lies exactly between two branches")
+        raise OtherBranchError(f"{place}: this lies exactly between two branches")
     if None in signs:
-        raise UndecidedError(f"{decision.place}: which branch the program takes cannot be told")
+        raise UndecidedError(f"{place}: which branch the program takes cannot be told")
     if not known.agree(np.array(signs, dtype=int).reshape(np.shape(known.values))):
-        raise OtherBranchError(f"{decision.place}: in exact arithmetic the program takes another branch here")
+        raise OtherBranchError(f"{place}: in exact arithmetic the program takes another branch here")
 
 
 def _certain_sign(ball: Any) -> int | None:

@@ -110,7 +110,6 @@ def check_own(
     sizes: Mapping[str, int] | None = None,
     certify: bool | None = None,
     ordinary_only: bool = False,
-    localize: bool = True,
     progress: StageProgress = lambda stage: None,
 ) -> Check:
     """Asks a function at every setting, and then at the first one with special numbers.
@@ -122,7 +121,6 @@ def check_own(
         sizes: with which the arguments are drawn, and which may be made smaller.
         certify: as for `check_gradients`.
         ordinary_only: as for `check_gradients`.
-        localize: whether the lines that are wrong are looked for.
         progress: as for `check_gradients`.
 
     Returns:
@@ -171,7 +169,7 @@ def check_own(
         progress("looking for the smallest arguments on which it is wrong")
         small = smallest_arguments(own, wrong, sizes)
     localization = Localization()
-    if wrong and localize:
+    if wrong:
         progress("looking for the line")
         localization = own.locate(wrong)
     check = Check(
@@ -298,7 +296,7 @@ def _own_rounding(name: str, asked: Asked) -> Iterator[str]:
         largest = max(block.spread / block.scale for block in blocks)
         yield (
             f"{', '.join(labels)}: right up to rounding in the formulas of {name}, which loses digits: by up to "
-            f"{largest:.1e} of the largest entry; another way to write them does not ({asked.name})"
+            f"{largest:.1e} of the largest entry, where gradparity's own rules lose fewer ({asked.name})"
         )
 
 

@@ -54,6 +54,16 @@ class Candidate(NamedTuple):
     is_transposed: bool
     values: np.ndarray
 
+    @property
+    def left_out(self) -> tuple[int, ...]:
+        """The runs of the loss's expression, from 0, beside which none of the expression stands."""
+        return tuple(run for run in range(len(self.derivative.values)) if run not in self.order)
+
+    def sum_left_out(self) -> np.ndarray:
+        """What these would add up to, in the shape of the expression."""
+        missing = self.derivative.values[list(self.left_out)].sum(axis=0)
+        return (missing.T if self.is_transposed else missing).reshape(self.values.shape[1:])
+
 
 def derivatives(program: WrittenProgram) -> list[Derivative]:
     """All derivatives that a way back may compute, those of whole results first.

@@ -50,16 +50,31 @@ class Finding:
         )
 
 
+class Stopped(NamedTuple):
+    """A returned array to which an expression adds a part for every step but some.
+
+    Attributes:
+        name: of the array.
+        written: the expression.
+        expected: its parts; `left_out` says which are missing.
+    """
+
+    name: str
+    written: Written
+    expected: Candidate
+
+
 class Search(NamedTuple):
     """What was found.
 
     Attributes:
         findings: in the order in which they were found; with all of them put right, the arrays that are not in `left`
             are right.
-        left: the names of the returned arrays that are wrong then.
+        left: the names of the returned arrays that are wrong then, but those in `stopped`.
         derivatives: of the loss, by which it was told.
         rows: of all entries, with everything put right; one leading axis of length 1.
         program: that was searched: without what is done in the end.
+        stopped: the arrays to which nothing is added for some steps.
         afterwards: the expressions by which all gradients are changed in the end, the last one first.
     """
 
@@ -68,6 +83,7 @@ class Search(NamedTuple):
     derivatives: tuple[Derivative, ...]
     rows: Rows
     program: WrittenProgram
+    stopped: tuple[Stopped, ...] = ()
     afterwards: tuple[Place, ...] = ()
 
 
@@ -125,12 +141,25 @@ class _Searcher:
         rows, _ = self._run({}, 1)
         returned = self._program.returned(rows, (1,))
         findings = [self._alone(finding) for finding in findings]
-        left = [
-            name
+        wrong = {
+            name: array[0]
             for name, array in returned.items()
             if not is_near(array[0], self._program.right[name], self._tolerance)
-        ]
-        return Search(tuple(findings), tuple(left), tuple(self._derivatives), rows, self._program)
+        }
+        stopped = {name: one for name, array in wrong.items() if (one := self._stopped(name, array))}
+        left = tuple(name for name in wrong if name not in stopped)
+        stops = tuple(stopped.values())
+        return Search(tuple(findings), left, tuple(self._derivatives), rows, self._program, stops)
+
+    def _stopped(self, name: str, array: np.ndarray) -> Stopped | None:
+        """If an array is right but for the parts of some steps, to which no run adds."""
+        checkpoint = self._checkpoints.get(name)
+        if checkpoint is None or not checkpoint.expected.left_out:
+            return None
+        parts = checkpoint.expected.sum_left_out()
+        if parts.shape != array.shape or not is_near(array + parts, self._program.right[name], self._tolerance):
+            return None
+        return Stopped(name, checkpoint.written, checkpoint.expected)
 
     def _alone(self, finding: Finding) -> Finding:
         """The same with what each run of the expression gives where everything before it is right."""
@@ -184,7 +213,11 @@ class _Searcher:
                     if array[0].any():  # something else is added to it
                         continue
                     for candidate, made in zip(some, array[1:], strict=True):
-                        if not is_near(made, program.right[name], self._tolerance):
+                        if not is_near(made, program.right[name], self._tolerance) and not (
+                            candidate.left_out
+                            and made.shape == written.shape
+                            and is_near(made + candidate.sum_left_out(), program.right[name], self._tolerance)
+                        ):
                             continue
                         pairs = zip(given, candidate.values, strict=True)
                         equal = sum(is_near(one, other, self._tolerance) for one, other in pairs)

@@ -15,11 +15,11 @@ from ...backends.tracing.places import Place
 from ..answers.digits import written_factor
 from .derivatives import Derivative
 from .relations import relation
-from .search import Finding, Search
+from .search import Finding, Search, Stopped
 from .source_text import argument_of_caller, expression, operand, underlined, variable
 from .written_program import WrittenProgram
 
-BY_EXPERIMENT = "Where the way back is wrong, told by putting the right value there and computing what follows from it:"
+BY_EXPERIMENT = "Where the way back is wrong, told by experiments on its recording:"
 
 
 @dataclass(frozen=True)
@@ -95,11 +95,33 @@ def in_words(found: Search, program: WrittenProgram) -> Localization:
     # that what is returned should be what it should be is no news
     located = [_located(found, one, words) for one, words in told if words or one.expected.derivative.place]
     is_whole = len(located) == len(found.findings)
-    shown = _shown(found, len(located)) if is_whole and (located or found.afterwards) else ""
+    located += _stopped(found)
+    shown = _shown(found, len(found.findings)) if is_whole and (found.findings or found.afterwards) else ""
     for place in reversed(found.afterwards):
         says = f"this changes all gradients in the end{_how(found, program)}"
         located.append(_at(place, says, tuple(program.outputs)))
     return Localization(tuple(located), shown)
+
+
+def _stopped(found: Search) -> list[Located]:
+    """Where a sum over the steps leaves some out, once for all arrays that the same steps are missing of."""
+    by_steps: dict[tuple[int, ...], list[Stopped]] = {}
+    for one in found.stopped:
+        by_steps.setdefault(one.expected.left_out, []).append(one)
+    located = []
+    for missing, stopped in by_steps.items():
+        written, expected = stopped[0].written, stopped[0].expected
+        if written.place is None:
+            continue
+        total = len(expected.derivative.values)
+        which = ", ".join(str(step + 1) for step in missing)
+        parts = f"the part of step {which} is" if len(missing) == 1 else f"the parts of the steps {which} are"
+        says = (
+            f"{expression(written.place)} is carried out {len(written.numbers)} times, and {total} steps of the loss "
+            f"have a part in the sum: {parts} missing."
+        )
+        located.append(_at(written.place, says, tuple(one.name for one in stopped)))
+    return located
 
 
 def _located(found: Search, finding: Finding, told: str) -> Located:

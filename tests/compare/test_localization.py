@@ -106,6 +106,19 @@ def test_several_slips_are_found_one_by_one(tmp_path):
     assert "still wrong" not in check.localization.shown
 
 
+def test_steps_to_which_no_run_of_a_loop_adds_are_said(tmp_path):
+    check, _ = located(
+        tmp_path, ("in reversed(range(len(x))):\n        d", "in reversed(range(1, len(x))):\n        d")
+    )
+    assert check.verdict == "disagree"
+    assert check.localization.located
+    for found in check.localization.located:
+        assert found.says.endswith(
+            "times, and 4 steps of the loss have a part in the sum: the part of step 1 is missing."
+        )
+    assert {name for found in check.localization.located for name in found.repairs} == {"dU", "dW", "dV", "dUf", "dWf"}
+
+
 def test_what_is_done_to_all_gradients_in_the_end_is_said_beside_a_slip(tmp_path):
     clip = ("    return loss, d\n", "    return loss, {name: np.clip(one, -0.5, 0.5) for name, one in d.items()}\n")
     check, (line, end) = located(tmp_path, SLIPS["a sign"][0], clip)
