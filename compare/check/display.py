@@ -56,7 +56,7 @@ def show_check(check: Check, case: Path | None, on: Console) -> None:
         say(on, small_problem_text(check.smallest, check.name))
     elif check.small.tried and check.is_catalogued:
         say(on, f"\n{none_of_the_small_text(check.small)}")
-    if check.localization.located:
+    if check.localization:
         heading, _, rest = str(check.localization).partition("\n")
         say(on, f"\n{heading}", style="bold")
         say(on, rest)

@@ -25,6 +25,7 @@ class Derivative(NamedTuple):
         path: of an argument, how it is reached; else empty.
         values: (runs, …), in the order of the run.
         without: the expression whose part is left out, as what comes from a later step does without the step's own.
+        is_sum: whether it is the sum of the steps' parts so far, and no single one.
     """
 
     place: Place | None
@@ -32,6 +33,7 @@ class Derivative(NamedTuple):
     path: str
     values: np.ndarray
     without: Place | None = None
+    is_sum: bool = False
 
     @property
     def is_whole(self) -> bool:
@@ -72,20 +74,17 @@ def derivatives(program: WrittenProgram) -> list[Derivative]:
         program: with the loss.
 
     Returns:
-        They, of the expressions whose runs have one shape.
+        They, apart for each shape that the runs of an expression have.
     """
     found: dict[tuple[Any, ...], list[np.ndarray]] = defaultdict(list)
     for number in program.of_loss:
         operation = program.operation(number)
         if number != program.of_loss[-1]:  # dL/dL is 1
-            found[operation.place, operation.primitive, None].append(program.result(number, program.adjoints))
+            key = operation.place, operation.primitive, None, operation.shape
+            found[key].append(program.result(number, program.adjoints))
         for operand, part in program.parts(number):
-            found[operation.place, operation.primitive, operand].append(part)
-    listed = [
-        Derivative(place, operand, "", np.stack(values))
-        for (place, _, operand), values in found.items()
-        if len({value.shape for value in values}) == 1
-    ]
+            found[operation.place, operation.primitive, operand, part.shape].append(part)
+    listed = [Derivative(place, operand, "", np.stack(values)) for (place, _, operand, _), values in found.items()]
     listed += _without_one_part(program)
     for path, argument in program.arguments.items():
         listed.append(Derivative(None, None, path, program.adjoints[argument.values.dtype][argument.origin][None]))
@@ -113,9 +112,12 @@ def _without_one_part(program: WrittenProgram) -> Iterator[Derivative]:
         numbers = [n for n, one in operations.items() if (one.place, one.primitive) == (place, primitive)]
         if max(len(takers[number]) for number in numbers) < 2:
             continue
-        whole = [program.result(number, program.adjoints) - of_makers.get(number, 0.0) for number in numbers]
-        if len({value.shape for value in whole}) == 1:
-            yield Derivative(place, None, "", np.stack(whole), without)
+        by_shape: dict[tuple[int, ...], list[np.ndarray]] = defaultdict(list)
+        for number in numbers:
+            rest = program.result(number, program.adjoints) - of_makers.get(number, 0.0)
+            by_shape[rest.shape].append(rest)
+        for values in by_shape.values():
+            yield Derivative(place, None, "", np.stack(values), without)
 
 
 def _rank(derivative: Derivative) -> int:
@@ -142,7 +144,7 @@ def candidates(
     """
     seen: set[bytes] = set()
     for derivative in all_of_them:
-        for is_transposed, values in _fitted(derivative.values, shape):
+        for is_transposed, values in fitted(derivative.values, shape):
             for order in _orders(len(values), runs, orders, is_carried=derivative.without is not None):
                 padded = np.concatenate([values, np.zeros((1, *shape))])  # -1 is the last one
                 aligned = padded[list(order)]
@@ -150,6 +152,12 @@ def candidates(
                 if key not in seen:
                     seen.add(key)
                     yield Candidate(derivative, order, is_transposed, aligned)
+
+
+def sum_so_far(candidate: Candidate) -> Candidate:
+    """What an array that parts are added to has after each of them."""
+    summed = candidate.derivative._replace(is_sum=True)
+    return candidate._replace(derivative=summed, values=np.cumsum(candidate.values, axis=0))
 
 
 def usual_orders(runs: int) -> tuple[Order, ...]:
@@ -193,8 +201,16 @@ def _orders(available: int, runs: int, orders: Collection[Order], *, is_carried:
             yield (-1, *order)
 
 
-def _fitted(values: np.ndarray, shape: tuple[int, ...]) -> Iterator[tuple[bool, np.ndarray]]:
-    """Values in a shape, where they differ from it by axes of length 1 or by a transposition."""
+def fitted(values: np.ndarray, shape: tuple[int, ...]) -> Iterator[tuple[bool, np.ndarray]]:
+    """Values in a shape, where they differ from it by axes of length 1 or by a transposition.
+
+    Args:
+        values: (runs, …).
+        shape: of one.
+
+    Yields:
+        Whether each is transposed, and the values.
+    """
     own = values.shape[1:]
     if own == shape:
         yield False, values

@@ -64,6 +64,8 @@ def relation(found: Search, finding: Finding) -> str:
 
     if not given.any():
         return "it is 0"
+    if finding.expected.derivative.is_sum and same(given, np.diff(right, axis=0, prepend=0 * right[:1])):
+        return "each run replaces what the runs before have given, and should be added to it"
     if words := _scaled(given, right, same):
         return words
     if given.ndim == 3 and given.shape[1] == given.shape[2] and same(given.swapaxes(1, 2), right):
@@ -173,18 +175,16 @@ def _values(program: WrittenProgram, finding: Finding, shape: tuple[int, ...]) -
 
 def _of_loss(program: WrittenProgram) -> Iterator[tuple[Derivative, str]]:
     """The values of the loss's part, shaped like its derivatives, with their words; those with a name first."""
-    groups: dict[tuple[Place, int | None], list[np.ndarray]] = {}
+    groups: dict[tuple[Place, int | None, tuple[int, ...]], list[np.ndarray]] = {}
     for number in program.of_loss:
         operation = program.operation(number)
         if operation.place is None:
             continue
-        groups.setdefault((operation.place, None), []).append(program.result(number, program.values))
+        groups.setdefault((operation.place, None, operation.shape), []).append(program.result(number, program.values))
         for index, taken in enumerate(program.operands(number)):
-            groups.setdefault((operation.place, index), []).append(taken)
+            groups.setdefault((operation.place, index, taken.shape), []).append(taken)
     listed = []
-    for (place, number_of), values in groups.items():
-        if len({value.shape for value in values}) > 1:
-            continue
+    for (place, number_of, _), values in groups.items():
         name, at = variable(place) if number_of is None else (operand(place, number_of).strip("`"), place)
         words = name or (expression(place).strip("`") if number_of is None else "")
         if words:

@@ -16,11 +16,13 @@ import numpy as np
 from ...backends.tracing.places import Place
 from ...backends.tracing.replay import Rows
 from ..jobs import StageProgress
-from .derivatives import Candidate, Derivative, Order, all_orders, candidates, derivatives, usual_orders
+from .derivatives import Candidate, Derivative, Order, all_orders, candidates, derivatives, sum_so_far, usual_orders
+from .right_inputs import RightInputs
 from .written_program import Written, WrittenProgram
 
 MOST_FINDINGS = 6
 MOST_OPERATIONS = 3000
+MOST_OUTER = 8  # runs of a loop around that of the steps
 MOST_BESIDE = 64  # runs beside each other
 
 
@@ -34,6 +36,8 @@ class Finding:
         given: (runs, …), what each is where everything that was found before it, in the run, is put right.
         repairs: the names of the returned arrays that get right, or nearer to it, by this one.
         tolerance: by which part of the largest number two values may differ that are the same.
+        is_entered_rightly: whether what goes into it is right where it is wrong first.
+        knows_steps: whether it is sure which step of the loss each run belongs to.
     """
 
     written: Written
@@ -41,6 +45,8 @@ class Finding:
     given: np.ndarray
     repairs: tuple[str, ...]
     tolerance: float
+    is_entered_rightly: bool
+    knows_steps: bool
 
     @property
     def differs(self) -> tuple[bool, ...]:
@@ -102,8 +108,20 @@ def search(program: WrittenProgram, progress: StageProgress = lambda stage: None
     while before := inner.before_last():
         inner = before[0]
         afterwards += [] if before[1] in afterwards else [before[1]]  # a clip is several operations
-    found = _Searcher(inner, progress).found()
+    found = _Searcher(inner, 1, progress).found()
+    for outer in _outer_loops(inner):
+        if not found.left and len(found.findings) == 1:
+            break
+        other = _Searcher(inner, outer, progress).found()
+        if not other.left and len(other.findings) == 1:  # another order that needs more is no evidence for itself
+            found = other
     return found._replace(afterwards=tuple(afterwards))
+
+
+def _outer_loops(program: WrittenProgram) -> list[int]:
+    """How often a loop around that of the steps may be run, such as one over samples."""
+    runs = max((len(written.numbers) for written in program.way_back), default=1)
+    return [outer for outer in range(2, min(runs, MOST_OUTER + 1)) if runs % outer == 0]
 
 
 class _Checkpoint(NamedTuple):
@@ -113,13 +131,22 @@ class _Checkpoint(NamedTuple):
     expected: Candidate
 
 
+class _Found(NamedTuple):
+    written: Written
+    expected: Candidate
+    repairs: tuple[str, ...]
+    is_entered_rightly: bool
+
+
 class _Searcher:
-    def __init__(self, program: WrittenProgram, progress: StageProgress) -> None:
-        self._program, self._progress = program, progress
+    def __init__(self, program: WrittenProgram, outer: int, progress: StageProgress) -> None:
+        self._program, self._outer, self._progress = program, outer, progress
         self._tolerance = program.tolerance
         self._derivatives = derivatives(program)
+        self._inputs = RightInputs(program, self._derivatives)
         self._repaired: dict[int, np.ndarray] = {}
         self._orders: dict[int, tuple[Order, ...]] = {}
+        self._confirmed: dict[Order, None] = {}  # in which some expression has the values that it should have
         self._candidates = {written: self._candidates_of(written) for written in program.way_back}
         self._checkpoints = self._find_checkpoints()
 
@@ -134,9 +161,10 @@ class _Searcher:
             best = self._best(rows, right)
             if best is None:
                 break
-            written, expected, repairs = best
+            written, expected, repairs, is_entered_rightly = best
             given = self._results(written, rows, (1,))[0]
-            findings.append(Finding(written, expected, given, repairs, self._tolerance))
+            known = expected.order in self._confirmed or len(expected.order) == 1
+            findings.append(Finding(written, expected, given, repairs, self._tolerance, is_entered_rightly, known))
             self._repaired |= dict(zip(written.numbers, expected.values, strict=True))
         rows, _ = self._run({}, 1)
         returned = self._program.returned(rows, (1,))
@@ -171,20 +199,28 @@ class _Searcher:
         runs = len(written.numbers)
         if runs not in self._orders:
             self._orders[runs] = self._seen_orders(runs)
-        return list(candidates(self._derivatives, written.shape, runs, self._orders[runs]))
+        found = list(candidates(self._derivatives, written.shape, runs, self._orders[runs]))
+        if runs > 1 and any(output.shape == written.shape for output in self._program.outputs.values()):
+            preferred = self._preferred(runs)
+            found += [sum_so_far(one) for one in found if one.order == preferred and one.derivative.operand is not None]
+        return found
+
+    def _preferred(self, runs: int) -> Order:
+        """Against the order of time, within each run of the outer loop."""
+        outer = self._outer if runs % self._outer == 0 else 1
+        return tuple(np.arange(runs).reshape(outer, -1)[:, ::-1].reshape(-1).tolist())
 
     def _seen_orders(self, runs: int) -> tuple[Order, ...]:
         """The usual orders of so many runs, and those in which some expression has the values that it should have."""
-        orders = dict.fromkeys(usual_orders(runs))
-        others = [order for order in all_orders(runs) if order not in orders]
-        for written in self._program.way_back if others else ():
+        for written in self._program.way_back:
             if len(written.numbers) != runs:
                 continue
             given = self._results(written, self._program.values, ())
-            for candidate in candidates(self._derivatives, written.shape, runs, others):
+            for candidate in candidates(self._derivatives, written.shape, runs, all_orders(runs)):
                 if is_near(given, candidate.values, self._tolerance):
-                    orders[candidate.order] = None
-        return tuple(orders)
+                    self._confirmed[candidate.order] = None
+        seen = [order for order in self._confirmed if len(order) == runs]
+        return tuple(dict.fromkeys((self._preferred(runs), *usual_orders(runs), *seen)))
 
     def _run(self, results: dict[int, np.ndarray], width: int) -> tuple[Rows, tuple[int, ...]]:
         repaired = {number: np.broadcast_to(value, (width, *value.shape)) for number, value in self._repaired.items()}
@@ -200,7 +236,7 @@ class _Searcher:
         found: dict[str, tuple[tuple[object, ...], _Checkpoint]] = {}
         program = self._program
         for written in program.way_back:
-            tried = self._candidates[written]
+            tried = [one for one in self._candidates[written] if not one.derivative.is_sum]
             if len(written.numbers) < 2 or not tried:
                 continue
             given = self._results(written, program.values, ())
@@ -221,7 +257,7 @@ class _Searcher:
                             continue
                         pairs = zip(given, candidate.values, strict=True)
                         equal = sum(is_near(one, other, self._tolerance) for one, other in pairs)
-                        is_reversed = candidate.order == usual_orders(len(given))[0]
+                        is_reversed = candidate.order == self._preferred(len(given))
                         last = written.numbers[0]  # what comes before it puts the array right, too
                         rank = (len(given), last, equal, is_reversed, not candidate.is_transposed)
                         if name not in found or rank > found[name][0]:
@@ -243,8 +279,8 @@ class _Searcher:
             right[name] = is_right.reshape((*leading, len(expected), -1))
         return right
 
-    def _best(self, rows: Rows, right: dict[str, np.ndarray]) -> tuple[Written, Candidate, tuple[str, ...]] | None:
-        """The expression that puts the most right where it is wrong first.
+    def _best(self, rows: Rows, right: dict[str, np.ndarray]) -> _Found | None:
+        """The expression that puts the most right where it is wrong first, if one can be of those with right inputs.
 
         Of equal ones it is one whose value is not the whole derivative of something else, and then the one that goes
         wrong the earliest.
@@ -253,7 +289,7 @@ class _Searcher:
         steps = {name: step for name, step in first.items() if right[name].shape[1] > 1}
         earliest = min(steps.values(), default=0)
         at = {name: step for name, step in first.items() if name not in steps or step == earliest}
-        best: tuple[tuple[int, ...], Written, Candidate, tuple[str, ...]] | None = None
+        best: tuple[tuple[int, ...], _Found] | None = None
         for written in self._program.way_back:
             if any(number in self._repaired for number in written.numbers):
                 continue
@@ -273,10 +309,11 @@ class _Searcher:
                     one.derivative.is_whole and is_near(given[run], one.values[run], self._tolerance)
                     for one in self._candidates[written]
                 )
-                score = (len(repairs), sum(gained.values()), total, not is_whole, -written.numbers[run])
+                entered = self._inputs.go_into(written, run, rows)
+                score = (entered, len(repairs), sum(gained.values()), total, not is_whole, -written.numbers[run])
                 if repairs and (best is None or score > best[0]):
-                    best = score, written, candidate, repairs
-        return best and best[1:]
+                    best = score, _Found(written, candidate, repairs, entered)
+        return best and best[1]
 
     def _screened(
         self,
@@ -291,7 +328,10 @@ class _Searcher:
 
         What is carried from step to step is computed a run before it is used.
         """
-        runs = {min(step, len(written.numbers) - 1), min(max(step - 1, 0), len(written.numbers) - 1)}
+        last = len(written.numbers) - 1
+        runs = {min(step, last), min(max(step - 1, 0), last)}
+        if any(name not in self._checkpoints for name in at):
+            runs.add(last)
         distinct: dict[tuple[int, bytes], list[Candidate]] = {}
         for candidate in tried:
             for run in runs:

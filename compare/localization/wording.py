@@ -60,9 +60,10 @@ class Localization:
     shown: str = ""
 
     def __str__(self) -> str:
-        if not self.located:
-            return self.shown
-        return "\n".join([BY_EXPERIMENT, *map(str, self.located), self.shown])
+        return "\n".join([BY_EXPERIMENT, *map(str, self.located), self.shown]) if self else ""
+
+    def __bool__(self) -> bool:
+        return bool(self.located or self.shown)
 
 
 def localization_from(values: Mapping[str, Any]) -> Localization:
@@ -92,14 +93,20 @@ def in_words(found: Search, program: WrittenProgram) -> Localization:
         The places, with their words.
     """
     told = [(finding, relation(found, finding)) for finding in found.findings if finding.written.place]
-    # that what is returned should be what it should be is no news
-    located = [_located(found, one, words) for one, words in told if words or one.expected.derivative.place]
+    # where wrong numbers go in, it is no news that what is returned should be right
+    located = [
+        _located(found, one, words) for one, words in told if one.expected.derivative.place or one.is_entered_rightly
+    ]
     is_whole = len(located) == len(found.findings)
     located += _stopped(found)
     shown = _shown(found, len(found.findings)) if is_whole and (found.findings or found.afterwards) else ""
     for place in reversed(found.afterwards):
         says = f"this changes all gradients in the end{_how(found, program)}"
         located.append(_at(place, says, tuple(program.outputs)))
+    zeros = [name for name in found.left if not found.program.makers_of(found.program.outputs[name])]
+    if zeros:
+        nothing = "is never computed" if len(zeros) == 1 else "are never computed"
+        shown = f"{shown} {', '.join(zeros)} {nothing}: what is returned depends on no argument.".strip()
     return Localization(tuple(located), shown)
 
 
@@ -197,7 +204,8 @@ def _derivative(derivative: Derivative, code: CodeType | None) -> str:
             break
         place, taken = place.called_from, passed
     through = f"as it comes back through {expression(place)}, line {place.line}"
-    return f"dL/d({taken}) {through}" if taken else f"the derivative {through}"
+    sum_of = "the sum so far of " if derivative.is_sum else ""
+    return f"{sum_of}dL/d({taken}) {through}" if taken else f"{sum_of}the derivative {through}"
 
 
 def _when(differs: Sequence[bool]) -> str:

@@ -133,9 +133,25 @@ class WrittenProgram:
         operation = self.model.operations[number]
         if rows is None:
             return [np.asarray(self._replay.take(operand)) for operand in operation.operands]
+        return [self.taken(operand, rows) for operand in operation.operands]
+
+    def taken(self, operand: Operand, rows: Rows) -> np.ndarray:
+        """The numbers of an operand out of rows with one leading axis of length 1."""
         replay = Replay(self.model, _Beside(1))
         replay.rows = rows
-        return [np.asarray(replay.take(operand))[0] for operand in operation.operands]
+        return np.asarray(replay.take(operand))[0]
+
+    def makers_of(self, operand: Operand) -> list[int]:
+        """The numbers of the operations whose results an operand holds."""
+        return [int(one) for one in np.unique(self._makers[operand.dtype][operand.origin]) if one >= 0]
+
+    @cached_property
+    def _makers(self) -> dict[np.dtype, np.ndarray]:
+        """By the number of an entry, that of the operation that makes it; -1 of an argument's."""
+        makers = {dtype: np.full(size, -1) for dtype, size in self.model.sizes.items()}
+        for number, operation in enumerate(self.model.operations):
+            makers[operation.dtype][operation.start : operation.stop] = number
+        return makers
 
     def before_last(self) -> tuple[WrittenProgram, Place] | None:
         """The program without what it does to all gradients in the end, such as a clip; and where it does that.
@@ -266,14 +282,10 @@ class WrittenProgram:
     @cached_property
     def _followers(self) -> dict[int, list[int]]:
         """By the number of an operation, those of the way back that take its result."""
-        makers = {dtype: np.full(size, -1) for dtype, size in self.model.sizes.items()}
-        for number, operation in enumerate(self.model.operations):
-            makers[operation.dtype][operation.start : operation.stop] = number
         followers: dict[int, list[int]] = defaultdict(list)
         for number in sorted(self._needed):
             operands: tuple[Operand, ...] = self.model.operations[number].operands
-            made = {int(one) for operand in operands for one in np.unique(makers[operand.dtype][operand.origin])}
-            for maker in made - {-1}:
+            for maker in {maker for operand in operands for maker in self.makers_of(operand)}:
                 followers[maker].append(number)
         return followers
 

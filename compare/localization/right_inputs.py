@@ -1,0 +1,77 @@
+"""Whether what goes into an expression is right: a fault is where right inputs give a wrong result."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+
+import numpy as np
+
+from ...backends.models.traced import Operand
+from ...backends.tracing.replay import Rows
+from .derivatives import Derivative, fitted
+from .written_program import Written, WrittenProgram
+
+MOST_STEPS = 20  # from an expression to what goes into its line
+
+
+class RightInputs:
+    """Knows the right values of a way back, of whatever shape.
+
+    What goes into an expression is right if it is a number of the loss's part, or computed of such alone, or one of the
+    loss's derivatives, or a sum of their parts so far. An intermediate result of the same line is looked through.
+    """
+
+    def __init__(self, program: WrittenProgram, derivatives: Sequence[Derivative]) -> None:
+        self._program, self._derivatives = program, derivatives
+        self._known: dict[tuple[int, ...], np.ndarray] = {}
+
+    def go_into(self, written: Written, run: int, rows: Rows) -> bool:
+        """Whether all that goes into a run of an expression is right.
+
+        Args:
+            written: the expression.
+            run: the number of the run.
+            rows: the values of all entries, with one leading axis of length 1.
+        """
+        line = written.place and (written.place.code, written.place.line)
+        operands = self._program.operation(written.numbers[run]).operands
+        return all(self._is_right(operand, rows, line, MOST_STEPS) for operand in operands)
+
+    def _is_right(self, operand: Operand, rows: Rows, line: object, steps: int) -> bool:
+        makers = [number for number in self._program.makers_of(operand) if number not in self._of_forward]
+        if not makers:
+            return True
+        values = self._program.taken(operand, rows)
+        known = self._of_shape(values.shape)
+        near = np.abs(known - values.reshape(1, -1)).max(axis=1, initial=0.0)
+        if (near <= self._program.tolerance * np.abs(values).max(initial=0.0)).any():
+            return True
+        operations = [self._program.operation(number) for number in makers]
+        same_line = all(one.place and (one.place.code, one.place.line) == line for one in operations)
+        return (
+            steps > 0
+            and same_line
+            and all(self._is_right(of, rows, line, steps - 1) for one in operations for of in one.operands)
+        )
+
+    @cached_property
+    def _of_forward(self) -> set[int]:
+        """The numbers of the operations of the way back that take nothing but what the loss's part has."""
+        found: set[int] = set(self._program.of_loss)
+        for number in sorted(one for written in self._program.way_back for one in written.numbers):
+            operands = self._program.operation(number).operands
+            if all(maker in found for operand in operands for maker in self._program.makers_of(operand)):
+                found.add(number)
+        return found
+
+    def _of_shape(self, shape: tuple[int, ...]) -> np.ndarray:
+        """The derivatives, and the sums of them along and against the order of time, that have a shape, in rows."""
+        if shape not in self._known:
+            rows = [np.zeros((0, int(np.prod(shape))))]
+            for derivative in self._derivatives:
+                for _, values in fitted(derivative.values, shape):
+                    flat = values.reshape(len(values), -1)
+                    rows += [flat, np.cumsum(flat, axis=0), np.cumsum(flat[::-1], axis=0)]
+            self._known[shape] = np.concatenate(rows)
+        return self._known[shape]
