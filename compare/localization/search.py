@@ -8,7 +8,7 @@ wrong a step before. What is found stays in place, and the search goes on for wh
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -108,11 +108,12 @@ def search(program: WrittenProgram, progress: StageProgress = lambda stage: None
     while before := inner.before_last():
         inner = before[0]
         afterwards += [] if before[1] in afterwards else [before[1]]  # a clip is several operations
-    found = _Searcher(inner, 1, progress).found()
+    of_loss = derivatives(inner)
+    found = _Searcher(inner, of_loss, 1, progress).found()
     for outer in _outer_loops(inner):
         if not found.left and len(found.findings) == 1:
             break
-        other = _Searcher(inner, outer, progress).found()
+        other = _Searcher(inner, of_loss, outer, progress).found()
         if not other.left and len(other.findings) == 1:  # another order that needs more is no evidence for itself
             found = other
     return found._replace(afterwards=tuple(afterwards))
@@ -139,10 +140,12 @@ class _Found(NamedTuple):
 
 
 class _Searcher:
-    def __init__(self, program: WrittenProgram, outer: int, progress: StageProgress) -> None:
+    def __init__(
+        self, program: WrittenProgram, of_loss: Sequence[Derivative], outer: int, progress: StageProgress
+    ) -> None:
         self._program, self._outer, self._progress = program, outer, progress
         self._tolerance = program.tolerance
-        self._derivatives = derivatives(program)
+        self._derivatives = of_loss
         self._inputs = RightInputs(program, self._derivatives)
         self._repaired: dict[int, np.ndarray] = {}
         self._orders: dict[int, tuple[Order, ...]] = {}
@@ -151,24 +154,21 @@ class _Searcher:
         self._checkpoints = self._find_checkpoints()
 
     def found(self) -> Search:
-        findings: list[Finding] = []
-        while len(findings) < MOST_FINDINGS:
+        found: list[_Found] = []
+        while len(found) < MOST_FINDINGS:
             rows, _ = self._run({}, 1)
             right = self._right(rows, (1,))
             if all(units.all() for units in right.values()):
                 break
-            self._progress(f"looking for the line: {len(findings) + 1}")
+            self._progress(f"looking for the line: {len(found) + 1}")
             best = self._best(rows, right)
             if best is None:
                 break
-            written, expected, repairs, is_entered_rightly = best
-            given = self._results(written, rows, (1,))[0]
-            known = expected.order in self._confirmed or len(expected.order) == 1
-            findings.append(Finding(written, expected, given, repairs, self._tolerance, is_entered_rightly, known))
-            self._repaired |= dict(zip(written.numbers, expected.values, strict=True))
+            found.append(best)
+            self._repaired |= dict(zip(best.written.numbers, best.expected.values, strict=True))
         rows, _ = self._run({}, 1)
         returned = self._program.returned(rows, (1,))
-        findings = [self._alone(finding) for finding in findings]
+        findings = [self._finding(one, rows) for one in found]
         wrong = {
             name: array[0]
             for name, array in returned.items()
@@ -189,11 +189,13 @@ class _Searcher:
             return None
         return Stopped(name, checkpoint.written, checkpoint.expected)
 
-    def _alone(self, finding: Finding) -> Finding:
-        """The same with what each run of the expression gives where everything before it is right."""
-        rows, _ = self._run({}, 1)
-        given = [self._program.computed(number, rows) for number in finding.written.numbers]
-        return replace(finding, given=np.stack(given))
+    def _finding(self, found: _Found, rows: Rows) -> Finding:
+        """With what each run of the expression gives where everything before it is right, as it is in the rows."""
+        given = np.stack([self._program.computed(number, rows) for number in found.written.numbers])
+        known = found.expected.order in self._confirmed or len(found.expected.order) == 1
+        return Finding(
+            found.written, found.expected, given, found.repairs, self._tolerance, found.is_entered_rightly, known
+        )
 
     def _candidates_of(self, written: Written) -> list[Candidate]:
         runs = len(written.numbers)
