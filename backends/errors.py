@@ -7,10 +7,12 @@ import sysconfig
 import traceback
 from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
+from functools import cache
 from pathlib import Path
 
 FLOORS = tuple(str(Path(__file__).parent.parent / floor) + os.sep for floor in ("manual", "backends", "compare"))
 LIBRARIES = tuple(sysconfig.get_path(name) + os.sep for name in ("stdlib", "purelib", "platlib"))
+INSTALLED = ("site-packages", "dist-packages")  # folders of libraries, also a user's and those of another environment
 TYPED_IN = ("<stdin", "<ipython", "<python-input")  # what Python calls the file of a line that was typed in
 MOST_CAUSES = 3
 
@@ -157,9 +159,12 @@ def author_lines(error: BaseException) -> list[str]:
     return places
 
 
+@cache
 def is_authors(filename: str) -> bool:
     """Whether a file is neither of gradparity, nor of an installed package, nor of Python's library."""
-    return filename.startswith(TYPED_IN) or not filename.startswith((*FLOORS, *LIBRARIES, "<"))
+    if filename.startswith(TYPED_IN):
+        return True
+    return not filename.startswith((*FLOORS, *LIBRARIES, "<")) and not {*INSTALLED} & {*Path(filename).parts}
 
 
 def show_frame(frame: traceback.FrameSummary) -> str:

@@ -14,6 +14,7 @@ import numpy as np
 from ..errors import describe_error, first_line
 from ..models.traced import ENTRY_DTYPES, Entry, Traced
 from ..problems import Problem
+from ..quiet_numpy import without_warnings
 from . import array_methods, entrywise, movement, orders, parts, products, reductions  # noqa: F401 # these teach NumPy
 from .array import RecordedArray, as_recorded
 from .copies import kept
@@ -205,7 +206,8 @@ def changes_of(function: Callable[..., Any], arguments: Mapping[str, Any]) -> li
 def _called(function: Callable[..., Any], arguments: Mapping[str, Any]) -> Any:
     """By position as far as the parameters go, since some have no names; those after a `*` by name."""
     positional = [value for name, value in arguments.items() if not name.startswith("**")]
-    return function(*positional, **{name[2:]: value for name, value in arguments.items() if name.startswith("**")})
+    with without_warnings():
+        return function(*positional, **{name[2:]: value for name, value in arguments.items() if name.startswith("**")})
 
 
 def arguments_of(problem: Problem) -> dict[np.dtype, np.ndarray]:

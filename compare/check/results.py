@@ -191,12 +191,17 @@ def wrong_places(comparisons: Iterable[Comparison], name: str, quantity: str) ->
     blocks: dict[str, bool] = {}
     rows: set[int] = set()
     height = 0
+    is_known = True
     for comparison in comparisons:
         parts = [block for block in comparison.blocks if block.name == quantity and name in block.distance_ulp]
         for block in parts:
             blocks[block.label] = blocks.get(block.label, False) or block.is_wrong(name)
         if len(parts) == 1 and parts[0].is_wrong(name):
-            answered, right = wrong_quantities(comparison, name)[quantity]
+            values = wrong_quantities(comparison, name).get(quantity)
+            if values is None:  # the others' was refused, and it is the certificate that finds the error
+                is_known = False
+                continue
+            answered, right = values
             difference = np.abs(np.atleast_1d(answered.values.astype("f8") - right.values))
             difference.reshape(-1)[list(parts[0].choices)] = 0
             height = len(difference)
@@ -206,7 +211,7 @@ def wrong_places(comparisons: Iterable[Comparison], name: str, quantity: str) ->
     if len(blocks) > 1:
         return "everywhere" if len(wrong) == len(blocks) else ", ".join(wrong)
     if not rows:  # it is the certificate that finds an error, of one entry or more
-        return "" if height > 1 else "everywhere"
+        return "" if height > 1 or not is_known else "everywhere"
     if len(rows) == height:
         return "everywhere"
     return f"row{'s' if len(rows) > 1 else ''} {', '.join(map(str, sorted(rows)))}"

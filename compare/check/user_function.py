@@ -22,6 +22,7 @@ import numpy as np
 
 from ...backends import Evaluation, Model, OrderedSystem, Problem, RequestError
 from ...backends.errors import DerivationError, UnknownNameError, describe_error, located, unknown_name
+from ...backends.quiet_numpy import without_warnings
 from ..systems import System
 from .loading import module_from_file
 
@@ -86,16 +87,11 @@ def call_function(function: Function, arguments: Sequence[Any], *, trace: bool) 
         DerivationError: it raised, or returned something of another form.
     """
     try:
-        with np.errstate(**_warnings_ignored()):
+        with without_warnings():
             returned = function(*arguments)
     except (Exception, SystemExit) as error:
         raise DerivationError(f"it raised {describe_error(error)}") from error
     return _evaluation(returned, trace=trace)
-
-
-def _warnings_ignored() -> dict[str, Any]:
-    """NumPy's settings, but no warnings: that a right sigmoid overflows is no mistake. What raises still does."""
-    return {kind: "ignore" if mode == "warn" else mode for kind, mode in np.geterr().items()}
 
 
 def _evaluation(returned: object, *, trace: bool) -> Evaluation:

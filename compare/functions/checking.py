@@ -159,8 +159,7 @@ def check_own(
         if not any(earlier.comparison.within_own_rounding for earlier in asked):
             notes |= dict.fromkeys(_own_rounding(own.name, one))
         if one.verdict == "undecidable":
-            why = findings(one.comparison)[0].removesuffix(".")
-            notes |= {f"with {setting.name} not everything can be decided: {why}": None}
+            notes |= {f"with {setting.name} not everything can be decided: {_why_undecided(own.name, one)}": None}
         else:
             asked.append(one)
     wrong = next((setting for setting, one in zip(settings, asked, strict=False) if one.verdict == "disagree"), None)
@@ -286,6 +285,16 @@ def _engines(operations: int, *, all_of_them: bool) -> tuple[dict[str, Backend],
         left_out = [f"JAX was not asked: {operations} operations, and it compiles at most {MOST_FOR_JAX} here"]
     engines, missing = load_backends(names)
     return engines, [*missing, *left_out]
+
+
+def _why_undecided(name: str, asked: Asked) -> str:
+    """What keeps a function from being judged at a setting, in words; the engines' failures are not its own."""
+    comparison = asked.comparison
+    of_function = replace(comparison, verdict="undecidable", failures=tuple(comparison.failures_of(name)))
+    why, *_ = findings(of_function)
+    if of_function.failures:
+        return f"{why.removesuffix('.').removeprefix(f'{name}: non-finite: ')}, and so is that of every engine"
+    return why.removesuffix(".")
 
 
 def _own_rounding(name: str, asked: Asked) -> Iterator[str]:

@@ -56,8 +56,8 @@ class BlockResult:
         distance_ulp: by backend, its distance from the median of all, in units in the last place (ulp) of `scale`.
         likely_cause: the simple mistake that turns one of the two answers into the other; or empty.
         reason: what keeps rounding's part from being told from an error: `rounding` itself, a `kink`, `underflow`,
-            `cancellation` in another way to write a formula, or `own formulas` of a function; empty where it can be
-            told.
+            `overflow` on the way back, `cancellation` in another way to write a formula, or `own formulas` of a
+            function; empty where it can be told.
         truth: with a certificate, how far each backend is from the exact answer.
         choices: the numbers of the entries that are a choice at a kink; the others were judged without them.
 

@@ -26,9 +26,11 @@ CAUSES = {  # of what cannot be decided, by the reason
     "underflow": "what is flushed to zero, or lost in another order, below the normal range of {dtype}",
     "cancellation": "cancellation in another way to write the same formula, as some frameworks write it,",
     "own formulas": "rounding in its own formulas",
+    "overflow": "a number of the way back beyond the range of {dtype}",
 }
 REMEDIES = {"rounding": "smaller weights or fewer steps", "kink": "other numbers", "cancellation": "other numbers"}
 REMEDIES |= {"underflow": "numbers of another size", "own formulas": "another way to write them"}
+REMEDIES |= {"overflow": "smaller numbers"}
 FLOAT32_IN_FLOAT64 = 2.0**29  # a unit in the last place of float32, in those of float64
 
 

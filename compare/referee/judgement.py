@@ -154,8 +154,9 @@ def _judged_by_certificate(
     """The same blocks, decided by every backend's true error.
 
     An error that rounding does not explain is wrong, also beside entries that are a choice at a kink. Where rounding
-    may explain anything, an error that is a small part of the block becomes an agreement nevertheless, and only a
-    larger one leaves the block undecidable.
+    may explain anything, or where the way back leaves the dtype's range, so that nobody knows what rounding does, an
+    error that is a small part of the block becomes an agreement nevertheless, and only a larger one leaves the block
+    undecidable.
     """
     errors = {
         name: {
@@ -181,8 +182,9 @@ def _judged_by_certificate(
             entries = {backend: np.where(choice.entries, 0.0, bounds) for backend, bounds in entries.items()}
             allowed = choice.allowed
         error = {backend: float(bounds.max()) for backend, bounds in entries.items()}
-        wrong = tuple(backend for backend, reached in error.items() if not reached <= allowed)
         small = max(MAX_RELATIVE_TOLERANCE * scale, FLOOR_ULP * (ulp + float(np.finfo(tolerance.dtype).tiny)))
+        is_measured = np.isfinite(allowed)
+        wrong = tuple(backend for backend, reached in error.items() if is_measured and not reached <= allowed)
         rounding_dominated = not beside and (tolerance.overflows or tolerance.undecidable[block.name][i])
         beyond_limit = tuple(
             backend for backend, reached in error.items() if rounding_dominated and not reached <= small
@@ -194,7 +196,7 @@ def _judged_by_certificate(
         elif wrong:
             verdict = "disagree"
         truth = Truth(scale, error, in_ulp, wrong, bool(rounding_dominated), beyond_limit)
-        decided.append(replace(block, verdict=verdict, truth=truth, allowed=allowed))
+        decided.append(replace(block, verdict=verdict, truth=truth, allowed=allowed if is_measured else small))
     return tuple(decided)
 
 

@@ -130,10 +130,18 @@ class Comparison:
         answered = {*self.answers, *(failure.backend for failure in self.failures)}
         if backend not in answered:
             raise unknown_name("backend of this comparison", backend, sorted(answered))
-        if self.failures_of(backend) or self.has_wrong_numbers(backend):
+        failures = self.failures_of(backend)
+        if self.has_wrong_numbers(backend) or not all(map(self._is_shared, failures)):
             return "disagree"
+        if failures:
+            return "undecidable"
         verdicts = {block.verdict for block in self.blocks if backend in block.distance_ulp}
         return "undecidable" if self.overflows or "undecidable" in verdicts else "agree"
+
+    def _is_shared(self, failure: Failure) -> bool:
+        """Whether a number that is not finite is so for everybody who was asked, as its way back overflows."""
+        of_it = {other.backend for other in self.failures if (other.kind, other.name) == ("non-finite", failure.name)}
+        return failure.kind == "non-finite" and len(of_it) > 1 and of_it >= {*self.answers}
 
     def failures_of(self, backend: str) -> list[Failure]:
         """Why a backend's answer, or parts of it, were refused."""

@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 Cause = Literal["rounding", "kink", "underflow", "cancellation", "own formulas"]
-Reason = Literal["", Cause]
+Reason = Literal["", Cause, "overflow"]
 Blocks = dict[str, np.ndarray]
 
 SPREAD_MULTIPLE = 8.0  # of the spread that two correct answers may differ by
@@ -107,12 +107,15 @@ class Tolerance:
 
         Returns:
             `kink` if a relu takes one side or the other, `underflow` if numbers below the normal range are flushed or
-            lost in another order, `cancellation` if another way to write a formula loses what this one keeps, `own
-            formulas` if a function that is judged writes one like that, else `rounding`.
+            lost in another order, `overflow` if the way back goes beyond the dtype's range, `cancellation` if another
+            way to write a formula loses what this one keeps, `own formulas` if a function that is judged writes one
+            like that, else `rounding`.
         """
         if not self.undecidable[name][i]:
             return ""
         whole = float(self.spread[name][i])
+        if not np.isfinite(whole):  # at a border, a kink has no size
+            return "kink" if np.isinf(self.spread_by_source["kink"][name][i]) else "overflow"
         tiny = float(np.finfo(self.dtype).tiny)
         if SPREAD_MULTIPLE * whole <= FLOOR_ULP * tiny:  # the floor keeps it from being decided
             return "underflow"
