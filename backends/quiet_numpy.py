@@ -8,7 +8,7 @@ import numpy as np
 
 
 def without_warnings() -> Any:
-    """NumPy's settings as they are, but no warnings: that a right sigmoid overflows is no mistake. What raises still does.
+    """NumPy's settings without the warnings: that a right sigmoid overflows is no mistake. What raises still does.
 
     Returns:
         A context manager.

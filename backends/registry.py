@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterable, Mapping, Sequence
+import random
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
+
+import numpy as np
 
 from .errors import BrokenBackendError, MissingFrameworkError, RequestError, located, unknown_name
 from .frameworks import require
@@ -133,10 +137,11 @@ def get_backend(name: str) -> Backend:
         raise RequestError(f"backend = {name!r}, expected a name")
     if name in BACKENDS:
         reference = BACKENDS[name]
-        if reference.framework:
-            extra = reference.extra or reference.framework
-            require(reference.framework, needed_by=f"backend {name!r}", extra=extra, package=reference.package)
-        return _load(name, reference.target)
+        with _random_states_kept():
+            if reference.framework:
+                extra = reference.extra or reference.framework
+                require(reference.framework, needed_by=f"backend {name!r}", extra=extra, package=reference.package)
+            return _load(name, reference.target)
     if name in _entry_points():
         return _load(name, _entry_points()[name].value)
     if ":" in name:
@@ -239,6 +244,17 @@ def _load(name: str, target: str) -> Backend:
         public = [public_name for public_name in vars(module) if not public_name.startswith("_")]
         raise RequestError(f"backend {name!r}: {unknown_name(f'name in {module_name}', attribute, public)}")
     return as_backend(name, getattr(module, attribute))
+
+
+@contextmanager
+def _random_states_kept() -> Iterator[None]:
+    """A framework may draw while it is imported, as JAX does: a person's function has to draw the same after it."""
+    python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002 # a person may draw from these
+    try:
+        yield
+    finally:
+        random.setstate(python)
+        np.random.set_state(numpy)  # noqa: NPY002 # likewise
 
 
 def resolve(backends: BackendSelection) -> dict[str, Backend]:

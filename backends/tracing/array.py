@@ -6,7 +6,7 @@ written through a view, an alias or a transpose is written to both.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ import numpy as np
 from ..models.traced import CONSTANT, ENTRY_DTYPES, Decision, Operand
 from .keywords import bound
 from .places import current_place
-from .recorder import IMPLEMENTED, active, name_of, note, refused
+from .recorder import IMPLEMENTED, active, name_of, note, refused, written_as
 
 PROBED = ("__array", "__buffer__")  # what NumPy asks any object for, to find out whether it is an array
 
@@ -118,13 +118,17 @@ class RecordedArray:
         return hash(self.value)
 
     def __repr__(self) -> str:
-        return repr(self.value)
+        return self._as_text(repr)
 
     def __str__(self) -> str:
-        return str(self.value)
+        return self._as_text(str)
 
     def __format__(self, specification: str) -> str:
-        return format(self.value, specification)
+        return self._as_text(lambda value: format(value, specification))
+
+    def _as_text(self, function: Callable[[Any], str]) -> str:
+        text = function(self.value)
+        return text if self.is_constant else written_as(text)
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray:
         if self.is_constant:

@@ -12,7 +12,7 @@ import random
 from argparse import Namespace
 from collections import ChainMap, OrderedDict, UserDict, UserList, deque
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import cached_property, lru_cache, partial
 from pathlib import Path
 from types import (
@@ -29,16 +29,29 @@ from typing import Any
 import numpy as np
 
 from ..errors import is_authors
+from ..quiet_numpy import without_warnings
 from .found_arrays import PATH, FoundArrays
-from .holders import attributes_of, cached, floats_in, is_authors_class, is_used_up, lists_in, slots_of
+from .holders import (
+    attributes_of,
+    cached,
+    floats_in,
+    is_authors_class,
+    is_authors_function,
+    is_used_up,
+    lists_in,
+    slots_of,
+)
+from .imports import Imports
 from .recorder import NotRecordableError
 from .recording import Recording
 from .snapshots import RandomSource, Snapshots
-from .stand_ins import FLOAT, stand_in
+from .stand_ins import BUILTIN_CLASSES, stand_in
 
 ATOMS = (type(None), bool, int, complex, str, bytes, range, slice, type(...), np.dtype, np.integer, np.bool_, Path)
 HOLDERS = (SimpleNamespace, Namespace, UserDict, UserList, ChainMap)  # of Python's library, with attributes
 CACHED = type(lru_cache(abs))
+HIDDEN = ("__builtins__", "__loader__", "__spec__", *BUILTIN_CLASSES)  # names of a module that are not looked at
+LEADS_ELSEWHERE = (ModuleType, FunctionType, type)  # to other modules: a module's own arrays have its short names
 
 
 class Exchange:
@@ -68,6 +81,7 @@ class Exchange:
         self.found = FoundArrays(self.snapshots, recording, values or {})
         self._recording = recording
         self._floats = frozenset(floats)
+        self._imports = Imports(self._imported)
         self._alive: list[Any] = []  # so that no identity is given twice
         self._namespaces: set[int] = set()
         self._paths: dict[int, PATH] = {}  # by the identity of what was visited, how it was reached first
@@ -77,7 +91,7 @@ class Exchange:
         """What stands for a value; containers and objects are changed in place."""
         if isinstance(value, (float, np.floating)):
             return self.found.number(value, path) if path in self._floats else value
-        if isinstance(value, ATOMS):
+        if isinstance(value, ATOMS) or value is vars(builtins):
             return value
         if id(value) in self._known:
             first = self._paths.get(id(value), path)
@@ -95,9 +109,12 @@ class Exchange:
         named = isinstance(function, (FunctionType, MethodType, BuiltinFunctionType, partial, type))
         self.visit(function, "" if named else "self")
 
-    def knows_namespace(self, namespace: Mapping[str, Any] | None) -> bool:
-        """Whether a module's names have been exchanged."""
-        return id(namespace) in self._namespaces
+    def imports_followed(self) -> AbstractContextManager[None]:
+        """While it is entered, what a module that was exchanged imports is exchanged, too."""
+        return self._imports.followed()
+
+    def _imported(self, module: ModuleType, name: str, by: Mapping[str, Any]) -> Any:
+        return self.visit(module, name) if id(by) in self._namespaces else module
 
     def _visited(self, value: Any, path: PATH) -> Any:
         match value:
@@ -130,7 +147,7 @@ class Exchange:
         return value
 
     def _object(self, value: Any, path: PATH) -> Any:
-        other = None if self._recording is None else stand_in(value)
+        other = self._imports.stand_in(value) or (None if self._recording is None else stand_in(value))
         if other is not None:
             return other
         match value:
@@ -178,11 +195,11 @@ class Exchange:
         outer, self.found.module = self.found.module, str(names.get("__name__", "")).removeprefix("_gradparity_")
         self._namespaces.add(id(names))
         self.snapshots.of_dict(names, str)
-        if self._recording is not None and "float" not in names:
-            names["float"] = FLOAT
-        for name, one in list(names.items()):
-            if name not in ("__builtins__", "__loader__", "__spec__", "float") and not is_used_up(one):
-                self._exchange_item(names, name, one, str(name))
+        if self._recording is not None:
+            names |= {name: made for name, made in BUILTIN_CLASSES.items() if name not in names}
+        held = {name: one for name, one in names.items() if name not in HIDDEN and not is_used_up(one)}
+        for name, one in sorted(held.items(), key=lambda item: isinstance(item[1], LEADS_ELSEWHERE)):
+            self._exchange_item(names, name, one, str(name))
         self.found.module = outer
 
     def _dict(self, names: dict[Any, Any], path: PATH) -> None:
@@ -216,7 +233,7 @@ class Exchange:
             self._instance(items, path)
 
     def _function(self, function: FunctionType, path: PATH) -> None:
-        if not is_authors(function.__code__.co_filename):
+        if not is_authors_function(function):
             return
         self.namespace(function.__globals__)
         for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
@@ -302,7 +319,7 @@ def exchanged(
     floats: Collection[PATH] = (),
     values: Mapping[PATH, np.ndarray] | None = None,
 ) -> Iterator[Any]:
-    """While it is entered, everything that the function can reach is exchanged, or only remembered.
+    """While it is entered, all that the function can reach is exchanged, or only remembered, and NumPy does not warn.
 
     Args:
         function: what will be called.
@@ -315,19 +332,13 @@ def exchanged(
         The `Exchange`, and the arguments to call with.
     """
     exchange = Exchange(recording, floats, values)
-    original = builtins.__import__
-
-    def importing(name: str, globals: Any = None, *rest: Any, **options: Any) -> Any:
-        module = original(name, globals, *rest, **options)
-        return exchange.visit(module, name) if exchange.knows_namespace(globals) else module
-
     with ExitStack() as stack:
+        stack.enter_context(without_warnings())
         stack.callback(exchange.snapshots.put_back)
         exchange.snapshots.of_settings()
         exchange.visit(np.random.mtrand._rand, "np.random")
         exchange.visit(random._inst, "random")
         given = {name: exchange.visit(value, name) for name, value in arguments.items()}
         exchange.called(function)
-        stack.callback(setattr, builtins, "__import__", original)
-        builtins.__import__ = importing
+        stack.enter_context(exchange.imports_followed())
         yield exchange, given

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from functools import lru_cache, wraps
+from types import FunctionType
 from typing import Any
 
 import numpy as np
@@ -111,6 +112,23 @@ def is_authors_class(kind: type) -> bool:
     """
     module = sys.modules.get(kind.__module__)
     return kind.__module__ == "__main__" or is_authors(getattr(module, "__file__", None) or "<")
+
+
+def is_authors_function(function: FunctionType) -> bool:
+    """Whether a function is neither Python's nor an installed library's; of one without a file its module says it.
+
+    Example:
+        >>> made = {}
+        >>> exec("def loss(w): return w @ w", made)
+        >>> is_authors_function(made["loss"]), is_authors_function(np.zeros_like.__wrapped__)
+        (True, False)
+    """
+    file = function.__code__.co_filename
+    if not file.startswith("<") or file.startswith("<frozen"):
+        return is_authors(file)
+    names = function.__globals__
+    module = sys.modules.get(names.get("__name__", ""))
+    return is_authors(names.get("__file__") or getattr(module, "__file__", None) or "")
 
 
 def slots_of(value: Any) -> list[str]:

@@ -13,6 +13,7 @@ from .recorder import name_of, refused
 
 # They change how NumPy computes, or what kind of array comes out, and no number.
 WITHOUT_EFFECT = ("order", "casting", "subok", "optimize", "kind", "copy", "stable", "like", "device")
+BY_POSITION = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
 OTHERS = "others"  # in the place of the name of what takes all other keywords: an implementation that uses them
 
 
@@ -23,7 +24,7 @@ def bound(
 
     Args:
         function: NumPy's.
-        implementation: what stands for it: it takes the same arguments in the same order.
+        implementation: what stands for it: it takes the same arguments in the same order, some by position alone.
         arguments: those given by position.
         options: those given by name.
 
@@ -37,16 +38,23 @@ def bound(
         >>> bound(np.sum, lambda array, axis=None: None, (), {"a": 1, "axis": 0})
         ((1,), {'axis': 0})
     """
-    names, defaults = _parameters(function)
-    known, _ = _parameters(implementation)
-    positional = list(arguments)
-    left = dict(options)
-    for name in names[len(arguments) :]:
-        if name not in left or name in known:
+    parameters = _parameters(function)
+    if not parameters:
+        return arguments, options
+    taken = _parameters(implementation)
+    known = {one.name for one in taken if one.kind is not Parameter.POSITIONAL_ONLY}
+    places = sum(one.kind in BY_POSITION for one in taken)
+    if any(one.kind is Parameter.VAR_POSITIONAL for one in taken):
+        places = max(places, len(parameters), len(arguments))
+    positional = list(arguments[:places])
+    left = {one.name: value for one, value in zip(parameters[places:], arguments[places:], strict=False)} | options
+    for one in parameters[len(positional) : places]:
+        if one.kind not in BY_POSITION or one.name not in left or one.name in known:
             break
-        positional.append(left.pop(name))
+        positional.append(left.pop(one.name))
+    defaults = {one.name: one.default for one in parameters}
     for name in list(left):
-        if name in known or not names or OTHERS in known:
+        if name in known or OTHERS in known:
             continue
         if name in WITHOUT_EFFECT or left[name] is np._NoValue or (name in defaults and left[name] is defaults[name]):
             del left[name]
@@ -56,12 +64,11 @@ def bound(
 
 
 @lru_cache(maxsize=1024)
-def _parameters(function: Any) -> tuple[tuple[str, ...], dict[str, Any]]:
-    """The names of the parameters, and the defaults; none of a function that has no signature."""
+def _parameters(function: Any) -> tuple[Parameter, ...]:
+    """The parameters; none of a function that has no signature."""
     try:
         parameters = signature(function).parameters.values()
     except (TypeError, ValueError):
-        return (), {}
-    named = [one for one in parameters if one.kind is not Parameter.VAR_POSITIONAL and one.name != "_"]
-    named = [one.replace(name=OTHERS) if one.kind is Parameter.VAR_KEYWORD else one for one in named]
-    return tuple(one.name for one in named), {one.name: one.default for one in named}
+        return ()
+    named = [one for one in parameters if one.name != "_"]
+    return tuple(one.replace(name=OTHERS) if one.kind is Parameter.VAR_KEYWORD else one for one in named)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from inspect import signature
+from inspect import Parameter, signature
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,7 @@ OF_ONE = (
     *(np.extract, np.permute_dims, np.matrix_transpose, np.linalg.matrix_transpose, np.linalg.diagonal),
     *(np.array_split, np.split, np.hsplit, np.vsplit, np.dsplit, np.unstack, np.lib.stride_tricks.sliding_window_view),
 )
+WITH_CONDITION = (np.extract, np.compress)  # before the array
 OF_MANY = (np.concatenate, np.stack, np.hstack, np.vstack, np.dstack, np.column_stack)  # of a list of arrays
 PADDING = ("constant", "edge", "reflect", "symmetric", "wrap")
 
@@ -56,7 +57,7 @@ def to_dtype(array: RecordedArray, dtype: Any) -> RecordedArray:
 
 def _move_one(function: Callable[..., Any]) -> Callable[..., Any]:
     def implementation(array: Any, *arguments: Any, **options: Any) -> Any:
-        if function in (np.extract, np.compress):  # whose array is the second argument
+        if function in WITH_CONDITION:
             condition, (array, *rest) = plain(array), arguments
             source = as_recorded(array)
             return paired(
@@ -68,7 +69,13 @@ def _move_one(function: Callable[..., Any]) -> Callable[..., Any]:
         return paired(function(source.numbers, *values, **settings), function(source.origin, *values, **settings))
 
     with suppress(ValueError):  # some say nothing of their parameters
-        implementation.__signature__ = signature(function)  # type: ignore[attr-defined] # all are handed on
+        given = signature(function)
+        arrays = list(given.parameters)[: 2 if function in WITH_CONDITION else 1]
+        taken = [
+            one.replace(kind=Parameter.POSITIONAL_ONLY) if one.name in arrays else one
+            for one in given.parameters.values()
+        ]
+        implementation.__signature__ = given.replace(parameters=taken)  # type: ignore[attr-defined] # handed on
     return implementation
 
 

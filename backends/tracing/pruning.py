@@ -14,7 +14,7 @@ Marks = dict[np.dtype, np.ndarray]  # by dtype, of every entry
 
 
 def pruned(model: Traced, fragile: Collection[int] | None = None, irrelevant: Collection[int] = ()) -> Traced:
-    """A recording without the operations that the loss does not depend on.
+    """A recording without the operations that the loss does not depend on, and without arrays that nothing takes.
 
     Args:
         model: as it was recorded.
@@ -57,7 +57,7 @@ def pruned(model: Traced, fragile: Collection[int] | None = None, irrelevant: Co
         operations=tuple(replace(one, operands=renumbered(one.operands)) for one in kept),
         decisions=tuple(replace(one, operands=renumbered(one.operands)) for one in decisions),
     )
-    return without_gaps(left)
+    return without_gaps(_without_idle_arguments(left))
 
 
 def is_same_program(one: Traced, other: Traced) -> bool:
@@ -127,6 +127,25 @@ def entries_behind(model: Traced, entry: Entry) -> Marks:
     for row in marks.values():
         row[CONSTANT] = False
     return marks
+
+
+def _without_idle_arguments(model: Traced) -> Traced:
+    """The same without the arrays that nothing takes, such as a large table beside the function."""
+    taken = {dtype: np.zeros(size, bool) for dtype, size in model.sizes.items()}
+    operands = (one.operands for steps in (model.operations, model.decisions) for one in steps)
+    for operand in (operand for some in operands for operand in some):
+        taken[operand.dtype][operand.origin] = True
+    for name, origin in model.differentiated.items():
+        taken[model.dtypes[name]][origin] = True
+    taken[model.loss.dtype][model.loss.number] = True
+    kept = [block for block in model.arguments if taken[block.dtype][block.start : block.stop].any()]
+    fixed = {
+        dtype: np.concatenate(
+            [values[:0], *(values[one.start - 1 : one.stop - 1] for one in kept if one.dtype == dtype)]
+        )
+        for dtype, values in model.fixed.items()
+    }
+    return replace(model, arguments=tuple(kept), fixed=fixed)
 
 
 def _computed(model: Traced, is_kept: list[bool]) -> Marks:

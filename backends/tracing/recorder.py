@@ -58,6 +58,21 @@ def note(what: str) -> None:
     active().notes.setdefault(f"{place}: {what}" if place else what)
 
 
+def written_as(text: str) -> str:
+    """The text of recorded numbers, whose place is remembered if something is recorded: to print them is no loss."""
+    recording = _ACTIVE.get(None)
+    if recording is not None:
+        recording.texts.setdefault(text, str(current_place()))
+    return text
+
+
+def read_from(text: Any) -> None:
+    """Remembers where a text becomes a number, if it is that of a recorded one."""
+    recording = _ACTIVE.get(None)
+    if recording is not None and isinstance(text, str) and text.strip() in recording.texts:
+        recording.read.append(str(current_place()))
+
+
 def implements(*functions: Any) -> Callable[[Implementation], Implementation]:
     """Says that a function stands for these of NumPy where an argument is recorded."""
 

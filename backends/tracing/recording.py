@@ -23,6 +23,8 @@ class Recording:
         decisions: likewise.
         sizes: by the dtype, how many entries there are, and `CONSTANT`.
         notes: what is to be said, without repetition, such as that a number left the recording.
+        texts: by the text, where recorded numbers became text, which matters only if something is lost.
+        read: where such a text became a number again.
         arguments: where the entries of the arguments lie.
     """
 
@@ -30,6 +32,8 @@ class Recording:
     decisions: list[Decision] = field(default_factory=list)
     sizes: dict[np.dtype, int] = field(default_factory=lambda: dict.fromkeys(ENTRY_DTYPES, 1))
     notes: dict[str, None] = field(default_factory=dict)
+    texts: dict[str, str] = field(default_factory=dict)
+    read: list[str] = field(default_factory=list)
     arguments: list[Block] = field(default_factory=list)
     _operands: dict[tuple[Any, ...], Operand] = field(default_factory=dict)
     _starts: dict[np.dtype, list[int]] = field(default_factory=lambda: {dtype: [] for dtype in ENTRY_DTYPES})

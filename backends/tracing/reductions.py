@@ -33,12 +33,14 @@ for _of_shapes in PLAIN:
 
 
 def _decided(function: Any, arguments: Any, options: Any) -> Any:
-    """The arrays come first, and what follows them is how they are asked."""
-    arrays = [one for one in arguments if isinstance(one, (RecordedArray, list, np.ndarray, float))]
+    """The arrays come first, all up to the last recorded one and more; what follows them is how they are asked."""
+    count = max((number for number, one in enumerate(arguments, 1) if is_recorded(one)), default=0)
+    while count < len(arguments) and isinstance(arguments[count], (list, np.ndarray, float)):
+        count += 1
     names = list(signature(function).parameters)
-    named = dict(zip(names[len(arrays) :], arguments[len(arrays) :], strict=False))
+    named = dict(zip(names[count:], arguments[count:], strict=False))
     named |= {name: plain(option) for name, option in options.items() if name != "out"}
-    return decide(function, *arrays, **named)
+    return decide(function, *arguments[:count], **named)
 
 
 def negative_axes(axis: Any, ndim: int) -> tuple[int, ...]:

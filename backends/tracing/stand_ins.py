@@ -1,4 +1,4 @@
-"""What a program finds in the place of `numpy`, `math`, `scipy.special` and `float` while it is recorded.
+"""What a program finds in the place of `numpy`, `math`, `scipy.special`, `float` and `type` while it is recorded.
 
 NumPy asks a recorded argument how it wants to be computed with. What has no such argument, as `np.zeros(shape)`, is why
 a program has to find another module under the name: what it makes there is recorded from the beginning.
@@ -13,12 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from .array import RecordedArray, as_recorded, boxed, is_recorded, plain, written
+from .array import PlainArray, RecordedArray, as_recorded, boxed, is_recorded, plain, written
 from .array_methods import as_float
 from .keywords import bound
 from .movement import to_dtype
 from .parts import MADE_OF_PARTS
-from .recorder import IMPLEMENTED, note, refused
+from .recorder import IMPLEMENTED, note, read_from, refused
 from .scipy_special import erf, of_scipy
 
 MATH: dict[str, Callable[..., Any]] = {  # by the name in `math`, what computes the same in NumPy
@@ -67,6 +67,8 @@ class _Kind(type):
     def __call__(cls, *arguments: Any, **options: Any) -> Any:
         if any(map(is_recorded, arguments)):
             return cls.convert(*arguments, **options)
+        for one in arguments:
+            read_from(one)
         return boxed(cls.stands_for(*arguments, **options))
 
     def __eq__(cls, other: Any) -> bool:
@@ -105,6 +107,28 @@ CLASSES = {
     np.inexact: _kind(np.inexact, lambda array: array.is_scalar, lambda value: value),
     np.ndarray: _kind(np.ndarray, lambda array: not array.is_scalar, _refuse_class),
 }
+
+
+class _OfType(type):
+    """The class of what stands for `type`."""
+
+    def __call__(cls, *arguments: Any, **options: Any) -> Any:
+        if cls is not TYPE or len(arguments) != 1:  # it makes a class
+            return super().__call__(*arguments, **options)
+        (value,) = arguments
+        kind: Any = type(value.value if isinstance(value, RecordedArray) else value)
+        kind = np.ndarray if kind is PlainArray else cls if kind in (type, _Kind) else kind
+        return CLASSES.get(kind, kind)
+
+    def __instancecheck__(cls, instance: Any) -> bool:
+        return isinstance(instance, type) if cls is TYPE else super().__instancecheck__(instance)
+
+
+class TYPE(type, metaclass=_OfType):
+    """Stands for `type`: of a recorded array it gives the class that the program finds under NumPy's name."""
+
+
+BUILTIN_CLASSES = {"float": FLOAT, "type": TYPE}  # by the name by which a module finds it among what Python has
 UFUNC_METHODS = {  # by the name, what may be given by position after the array, apart from what is always so given
     "reduce": ("axis", "dtype", "out", "keepdims", "initial", "where"),
     "accumulate": ("axis", "dtype", "out"),

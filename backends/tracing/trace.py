@@ -14,7 +14,6 @@ import numpy as np
 from ..errors import describe_error, first_line
 from ..models.traced import ENTRY_DTYPES, Entry, Traced
 from ..problems import Problem
-from ..quiet_numpy import without_warnings
 from . import array_methods, entrywise, movement, orders, parts, products, reductions  # noqa: F401 # these teach NumPy
 from .array import RecordedArray, as_recorded
 from .copies import kept
@@ -45,7 +44,7 @@ class Trace:
         function: the function's name.
         recording: what it did.
         arguments: by how each is reached, such as `params['W']` or `self.W`, the arrays that it could reach.
-        returned: what it returned, with recorded arrays in it.
+        returned: what it returned, with recorded arrays in it; copies of the containers, which it may hold itself.
         aliases: by another way to an array, or to what holds arrays, the first one.
     """
 
@@ -123,7 +122,7 @@ def trace(function: Callable[..., Any], arguments: Mapping[str, Any], floats: Co
     recording = Recording()
     with exchanged(function, arguments, recording, floats) as (exchange, given), recording_into(recording):
         try:
-            returned = _called(function, given)
+            returned = kept(_called(function, given))
         except Exception as error:
             if RecordedArray.__name__ not in str(error):
                 raise
@@ -206,8 +205,7 @@ def changes_of(function: Callable[..., Any], arguments: Mapping[str, Any]) -> li
 def _called(function: Callable[..., Any], arguments: Mapping[str, Any]) -> Any:
     """By position as far as the parameters go, since some have no names; those after a `*` by name."""
     positional = [value for name, value in arguments.items() if not name.startswith("**")]
-    with without_warnings():
-        return function(*positional, **{name[2:]: value for name, value in arguments.items() if name.startswith("**")})
+    return function(*positional, **{name[2:]: value for name, value in arguments.items() if name.startswith("**")})
 
 
 def arguments_of(problem: Problem) -> dict[np.dtype, np.ndarray]:

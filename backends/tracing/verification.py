@@ -223,6 +223,12 @@ def _lost_beside(traced: Trace, model: Traced, here: Numbers, program: _Program,
 
 
 def _lost(traced: Trace, where: str, replay: Replay | None, plain: float) -> str:
-    hint = next((f" ({note})" for note in traced.recording.notes if "plain" in note), "")
+    recording = traced.recording
+    hints = [
+        *(note for note in recording.notes if "plain" in note),
+        *(f"{place}: a recorded number is read from text here" for place in recording.read),
+        *(f"{place}: recorded numbers become text here" for place in recording.texts.values()),
+    ]
+    hint = f" ({hints[0]})" if hints else ""
     value = float("nan") if replay is None else float(replay.loss)
     return f"the recording has lost something: {where} it gives {value!r}, and the function {plain!r}{hint}"

@@ -208,7 +208,13 @@ def _ambiguous(name: str, shape: Shape, fitting: Sequence[str], shapes: Mapping[
     if len(fitting) > 1:
         return f"{what}, and may belong to {' or '.join(fitting[:MOST_SHOWN])}: say which by wrt={{{name!r}: …}}"
     of_shape = [path for path, other in shapes.items() if other == shape]
+    of_shape.sort(key=lambda path: len(_words(path) & _words(name)), reverse=True)
     shown = of_shape or [f"{path} {other}" for path, other in shapes.items()]
     more = f" and {len(shown) - MOST_SHOWN} more" if len(shown) > MOST_SHOWN else ""
     which = f"{'; of that shape are' if of_shape else '; there are'} {', '.join(shown[:MOST_SHOWN])}{more}"
     return f"{what}, and no array has its name: say to which it belongs by wrt={{{name!r}: …}}{which if shown else ''}"
+
+
+def _words(name: str) -> set[str]:
+    """The words of a name or a path, such as `norm1` and `gamma` of `model.norm1.gamma`."""
+    return set(re.findall(r"[a-z]+\d*", name.lower()))

@@ -1,7 +1,9 @@
+import random
 import subprocess
 import sys
 from importlib.metadata import EntryPoint
 
+import numpy as np
 import pytest
 from faults import Faulty, nothing
 from gradparity.backends import (
@@ -40,6 +42,19 @@ except Exception as error:
     print(type(error).__name__, error, sep=": ")
 """
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
+
+
+def test_a_framework_that_draws_while_it_is_imported_moves_no_source_of_random_numbers(tmp_path):
+    (tmp_path / "torch.py").write_text("import random, numpy; random.random(); numpy.random.rand(); raise OSError")
+    preparation = f"""
+sys.path.insert(0, {str(tmp_path)!r})
+import atexit, random, numpy
+random.seed(0); numpy.random.seed(0)
+atexit.register(lambda: print(random.random(), numpy.random.rand()))
+"""
+    random.seed(0)
+    expected = f"{random.random()} {np.random.RandomState(0).rand()}"  # what `np.random.seed` seeds
+    assert in_a_fresh_process(preparation).splitlines()[1] == expected
 
 
 def test_a_missing_framework_is_explained_with_the_command_that_installs_it():

@@ -84,6 +84,22 @@ def test_what_was_left_out_of_a_recording_takes_no_room():
     assert sum(smaller.sizes.values()) < sum(model.sizes.values())
 
 
+def test_an_array_that_nothing_takes_takes_no_room_and_the_others_keep_their_numbers():
+    def read(table, w, single, x):
+        return (w * x).sum() + x[0], (table, single)
+
+    given = {"table": np.arange(50.0), "w": np.ones(3), "single": np.ones(7, "f4"), "x": np.array([2.0, 3.0, 4.0])}
+    traced = trace(read, given)
+    model = traced.model(traced.returned[0], {"w": "w"})
+    smaller = pruned(model)
+    assert [block.stop - block.start for block in smaller.arguments] == [3, 3]
+    assert smaller.fixed[np.dtype("float64")].tolist() == [1.0, 1.0, 1.0, 2.0, 3.0, 4.0]
+    assert sum(smaller.sizes.values()) == sum(block.stop - block.start for block in smaller.blocks) + 2
+    for engine in ENGINES:
+        answer = get_backend(engine).evaluate(Problem(smaller, {"w": given["w"]}))
+        assert (float(answer.loss), answer.gradients["w"].tolist()) == (11.0, [2.0, 3.0, 4.0])
+
+
 def test_places_are_kept_without_a_line_of_the_program():
     (place,) = (one.place for one in PROBLEM.model.operations if one.primitive == "tanh")
     (saved,) = (one.place for one in traced_from(VALUES, ARRAYS).operations if one.primitive == "tanh")

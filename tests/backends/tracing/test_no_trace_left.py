@@ -274,3 +274,9 @@ def test_a_source_that_has_no_state_is_passed_over():
 def test_what_a_call_would_use_up_is_refused(make):
     with pytest.raises(NotRecordableError, match=r"steps is a .*, which a call uses up"):
         call(lambda w, steps: sum(steps) + w, {"w": 1.0, "steps": make()})
+
+
+def test_what_python_itself_holds_is_no_part_of_a_namespace_that_a_program_made():
+    made = {}
+    exec("def loss(w): return w @ w", made)
+    assert changes_of(lambda w: made["loss"](w), {"w": np.ones(2)}) == []

@@ -346,6 +346,26 @@ def test_a_function_is_recorded_bit_for_bit(function):
     assert np.isclose(found, expected, rtol=2e-3 if function in SINGLE else 1e-6, atol=1e-7)
 
 
+ANSWERS = [  # plain ones, with the recorded array at any position
+    "np.isclose(x[0], 1, atol=1e-9, rtol=0)",
+    "np.isclose(2, x[0])",
+    "np.allclose(0, x)",
+    "np.allclose(a=0, b=x, atol=9)",
+    "np.array_equiv(1, x)",
+    "np.digitize(1, x)",
+    "np.searchsorted(x, 2, sorter=[1, 0], side='right')",
+    "np.searchsorted([1, 2, 3], x, 'right')",
+    "np.argsort(x, -1, 'stable')",
+]
+
+
+@pytest.mark.parametrize("asked", ANSWERS)
+def test_what_is_asked_about_recorded_numbers_is_answered_as_numpy_does(asked):
+    function = eval(f"lambda x: {asked}")
+    for x in (np.array([1.0, 2.5]), np.array([0.0, 0.5])):
+        np.testing.assert_array_equal(trace(function, {"x": x}).returned, function(x))
+
+
 # Faults in the recorder are found
 
 

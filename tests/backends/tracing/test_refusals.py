@@ -185,6 +185,21 @@ def test_what_cannot_be_followed_is_refused_with_its_place(function):
 
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("function", THROUGH_TEXT, ids=text_of)
-def test_numbers_that_go_through_text_are_missed_close_by(function):
-    with pytest.raises(NotRecordableError, match="the recording has lost something: close to its arguments"):
+def test_numbers_that_go_through_text_are_missed_close_by_and_where_is_said(function):
+    lost = "the recording has lost something: close to its arguments"
+    with pytest.raises(NotRecordableError, match=rf"{lost}.*\(test_refusals\.py:\d+, in <lambda>: .*text here\)"):
         judged(function)
+
+
+def test_numbers_that_are_printed_are_not_named_where_another_text_is_read():
+    def printing(w, x):
+        print(x, f"{x[1]:.2f}")
+        return float(str(x[0])) * x[1]
+
+    with pytest.raises(NotRecordableError, match=r"float\(str\(x\[0\]\)\): a recorded number is read from text"):
+        judged(printing)
+
+
+def test_an_option_that_is_given_by_position_is_named():
+    with pytest.raises(NotRecordableError, match=r"np\.linalg\.pinv with rcond= cannot be followed"):
+        judged(lambda w, x: np.linalg.pinv(np.outer(x, x), 1e-10).sum())
