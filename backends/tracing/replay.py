@@ -131,10 +131,14 @@ class Replay:
                 row[..., 1 : 1 + len(values)] = self._functions.leaf(values)
             self.rows[dtype] = row
         for number, operation in enumerate(self._model.operations, 1):
-            operands = [self.take(operand) for operand in operation.operands]
-            self._functions.operation = number
-            result = PRIMITIVES[operation.primitive].compute(self._functions, *operands, **operation.parameters)
-            self.rows[operation.dtype][..., operation.start : operation.stop] = self._flat(result)
+            self.rows[operation.dtype][..., operation.start : operation.stop] = self._flat(self.computed(number))
+
+    def computed(self, number: int) -> Any:
+        """What an operation, counted from 1, gives of the values in the rows."""
+        operation = self._model.operations[number - 1]
+        operands = [self.take(operand) for operand in operation.operands]
+        self._functions.operation = number
+        return PRIMITIVES[operation.primitive].compute(self._functions, *operands, **operation.parameters)
 
     def value(self, entry: Entry) -> Any:
         """The value of an entry."""
@@ -205,7 +209,8 @@ class Replay:
             result = slice(operation.start, operation.stop)
             shape = (*functions.leading, *operation.shape)
             g, y = (rows[operation.dtype][..., result].reshape(shape) for rows in (adjoints, self.rows))
-            for operand, part in self._parts(operation, g, y):
+            for index, part in self.parts(operation, g, y):
+                operand = operation.operands[index]
                 if id(operand) in pending:
                     pending[id(operand)] = pending[id(operand)] + part
                 else:
@@ -214,14 +219,24 @@ class Replay:
         pass_on(0)
         return adjoints
 
-    def _parts(self, operation: Operation, g: Any, y: Any) -> list[tuple[Operand, Any]]:
-        """The derivative with respect to each operand that depends on an argument."""
+    def parts(self, operation: Operation, g: Any, y: Any) -> list[tuple[int, Any]]:
+        """The derivative with respect to each operand that depends on an argument, by the operand's number.
+
+        Args:
+            operation: of the program.
+            g: the derivative with respect to its result.
+            y: the result.
+
+        Returns:
+            The derivatives, which may still be broadcast to the operands' shapes.
+        """
         operands = [self.take(operand) for operand in operation.operands]
+        rules = PRIMITIVES[operation.primitive].rules
         parts = []
-        for operand, rule in zip(operation.operands, PRIMITIVES[operation.primitive].rules, strict=True):
+        for index, (operand, rule) in enumerate(zip(operation.operands, rules, strict=True)):
             if rule is not None and operand.origin.any():
                 part = rule(self._functions, g, y, *operands, **operation.parameters)
-                parts.append((operand, self._summed(part, operand.shape)))
+                parts.append((index, self._summed(part, operand.shape)))
         return parts
 
     def _flat(self, values: Any) -> Any:

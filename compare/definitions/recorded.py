@@ -54,7 +54,7 @@ def outputs_of(model: Traced, outputs: Sequence[Operand], numbers: Floats) -> li
         The arrays; the leading axes are those of the numbers.
     """
     carried_out = replay.Replay(model, _RecordedFloats(numbers, model.operations))
-    carried_out.forward({dtype: values.copy() for dtype, values in model.fixed.items()})
+    carried_out.forward(model.fixed)
     return [np.asarray(carried_out.take(output)) for output in outputs]
 
 

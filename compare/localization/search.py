@@ -8,7 +8,7 @@ wrong a step before. What is found stays in place, and the search goes on for wh
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -22,7 +22,6 @@ from .derivatives import (
     Order,
     all_orders,
     candidates,
-    derivatives,
     fingerprint,
     last_in_first_out,
     sum_so_far,
@@ -123,14 +122,17 @@ class Searcher:
 
     Args:
         program: whose returned gradients are not all right.
+        of_loss: the derivatives of its loss.
         outer: how often such a loop is run.
         progress: is called with what is being done.
     """
 
-    def __init__(self, program: WrittenProgram, outer: int, progress: StageProgress) -> None:
+    def __init__(
+        self, program: WrittenProgram, of_loss: Sequence[Derivative], outer: int, progress: StageProgress
+    ) -> None:
         self._program, self._outer, self._progress = program, outer, progress
         self._tolerance = program.tolerance
-        self._derivatives = derivatives(program)
+        self._derivatives = of_loss
         self._inputs = RightInputs(program, self._derivatives)
         self._repaired: dict[int, np.ndarray] = {}
         self._orders: dict[int, tuple[Order, ...]] = {}
@@ -140,23 +142,20 @@ class Searcher:
 
     def found(self) -> Search:
         """The expressions, and which arrays they do not put right."""
-        findings: list[Finding] = []
-        while len(findings) < MOST_FINDINGS:
+        found: list[_Found] = []
+        while len(found) < MOST_FINDINGS:
             rows, _ = self._run({}, 1)
             right = self._right(rows, (1,))
             if all(units.all() for units in right.values()):
                 break
-            self._progress(f"looking for the line: {len(findings) + 1}")
+            self._progress(f"looking for the line: {len(found) + 1}")
             best = self._best(rows, right)
             if best is None:
                 break
-            written, expected, repairs, is_entered_rightly = best
-            given = self._results(written, rows, (1,))[0]
-            known = expected.order in self._confirmed or len(expected.order) == 1
-            findings.append(Finding(written, expected, given, repairs, self._tolerance, is_entered_rightly, known))
-            self._repaired |= dict(zip(written.numbers, expected.values, strict=True))
+            found.append(best)
+            self._repaired |= dict(zip(best.written.numbers, best.expected.values, strict=True))
         rows, _ = self._run({}, 1)
-        findings = [self._alone(finding) for finding in findings]
+        findings = [self._finding(one, rows) for one in found]
         wrong = {
             name: array[0]
             for name, array in self._program.returned(rows, (1,)).items()
@@ -170,18 +169,17 @@ class Searcher:
     def _stopped(self, name: str, array: np.ndarray) -> Stopped | None:
         """If an array is right but for the parts of some steps, to which no run adds."""
         checkpoint = self._checkpoints.get(name)
-        if checkpoint is None or not checkpoint.expected.left_out:
-            return None
-        parts = checkpoint.expected.sum_left_out()
-        if parts.shape != array.shape or not is_near(array + parts, self._program.right[name], self._tolerance):
+        if checkpoint is None or not self._adds_up(name, checkpoint.expected, array):
             return None
         return Stopped(name, checkpoint.written, checkpoint.expected)
 
-    def _alone(self, finding: Finding) -> Finding:
-        """The same with what each run of the expression gives where everything before it is right."""
-        rows, _ = self._run({}, 1)
-        given = [self._program.computed(number, rows) for number in finding.written.numbers]
-        return replace(finding, given=np.stack(given))
+    def _finding(self, found: _Found, rows: Rows) -> Finding:
+        """With what each run of the expression gives where everything before it is right, as it is in the rows."""
+        given = np.stack([self._program.computed(number, rows) for number in found.written.numbers])
+        known = found.expected.order in self._confirmed or len(found.expected.order) == 1
+        return Finding(
+            found.written, found.expected, given, found.repairs, self._tolerance, found.is_entered_rightly, known
+        )
 
     def _candidates_of(self, written: Written) -> list[Candidate]:
         runs = len(written.numbers)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from ...backends.tracing.places import Place
 from ..jobs import StageProgress
+from .derivatives import Derivative, derivatives
 from .pieces import in_pieces
 from .search import Search, Searcher
 from .written_program import WrittenProgram
@@ -28,12 +30,13 @@ def search(program: WrittenProgram, progress: StageProgress = lambda stage: None
     while before := inner.before_last():
         inner = before[0]
         afterwards += [] if before[1] in afterwards else [before[1]]  # a clip is several operations
-    found = _in_pieces(inner, progress) or Searcher(inner, 1, progress).found()
+    of_loss = derivatives(inner)
+    found = _in_pieces(inner, of_loss, progress) or Searcher(inner, of_loss, 1, progress).found()
     for outer in _outer_loops(inner):
         is_whole = not found.left and len(found.findings) == 1
         if is_whole or found.stopped or _knows_steps(found):
             break
-        other = Searcher(inner, outer, progress).found()
+        other = Searcher(inner, of_loss, outer, progress).found()
         if not other.left and len(other.findings) == 1:  # another order that needs more is no evidence for itself
             found = other
     return found._replace(afterwards=tuple(afterwards))
@@ -47,12 +50,12 @@ def _knows_steps(found: Search) -> bool:
     )
 
 
-def _in_pieces(program: WrittenProgram, progress: StageProgress) -> Search | None:
+def _in_pieces(program: WrittenProgram, of_loss: Sequence[Derivative], progress: StageProgress) -> Search | None:
     """The search by what returned arrays are put together of, if that puts all of it right."""
     taken_apart = in_pieces(program)
     if taken_apart is None:
         return None
-    found = Searcher(taken_apart[0], 1, progress).found()
+    found = Searcher(taken_apart[0], of_loss, 1, progress).found()
     if found.left or found.stopped:
         return None
     names = taken_apart[1]

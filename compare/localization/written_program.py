@@ -18,7 +18,6 @@ import numpy as np
 from ...backends.models.traced import Operand, Operation, Traced
 from ...backends.tracing.array import as_recorded
 from ...backends.tracing.places import Place
-from ...backends.tracing.primitives import PRIMITIVES
 from ...backends.tracing.pruning import entries_behind
 from ...backends.tracing.replay import Floats, Replay, Rows
 from ...backends.tracing.trace import Argument, traced_call
@@ -97,7 +96,7 @@ class WrittenProgram:
         self.arguments: Mapping[str, Argument] = run.arguments
         replay = Replay(self.model)
         with np.errstate(all="ignore"):
-            replay.forward({dtype: values.copy() for dtype, values in self.model.fixed.items()})
+            replay.forward(self.model.fixed)
             self.adjoints: Rows = replay.backward(self.model.loss)
         self.values: Rows = replay.rows
         self._replay = replay
@@ -119,16 +118,9 @@ class WrittenProgram:
         """What an operation of the loss gives to the derivatives of its operands, by the operand's number."""
         operation = self.model.operations[number]
         g, y = self.result(number, self.adjoints), self.result(number, self.values)
-        operands = [self._replay.take(operand) for operand in operation.operands]
-        found = []
-        for index, (operand, rule) in enumerate(
-            zip(operation.operands, PRIMITIVES[operation.primitive].rules, strict=True)
-        ):
-            if rule is not None and operand.origin.any():
-                with np.errstate(all="ignore"):
-                    part = rule(Floats(), g, y, *operands, **operation.parameters)
-                    found.append((index, _summed(part, operand.shape)))
-        return found
+        with np.errstate(all="ignore"):
+            parts = self._replay.parts(operation, g, y)
+        return [(index, np.broadcast_to(part, operation.operands[index].shape)) for index, part in parts]
 
     def operands(self, number: int, rows: Rows | None = None) -> list[np.ndarray]:
         """The numbers that an operation takes: as in the run, or out of rows with one leading axis of length 1."""
@@ -227,12 +219,12 @@ class WrittenProgram:
 
     def maker_of(self, output: Operand) -> int | None:
         """The operation whose whole result an output is; None if it is put together."""
-        if output.start is None:
+        makers = self.makers_of(output)
+        if len(makers) != 1:
             return None
-        for number, operation in enumerate(self.model.operations):
-            if operation.dtype == output.dtype and operation.start == output.start:
-                return number if operation.shape == output.shape else None
-        return None
+        operation = self.model.operations[makers[0]]
+        is_whole = (operation.start, operation.shape) == (output.start, output.shape)
+        return makers[0] if is_whole else None
 
     @property
     def tolerance(self) -> float:
@@ -266,8 +258,7 @@ class WrittenProgram:
         Returns:
             The rows of all entries, and their leading axes.
         """
-        functions = _Beside(width)
-        replay = Replay(self.model, functions)
+        replay = Replay(self.model, _Beside(width))
         replay.rows = {dtype: np.broadcast_to(row, (width, len(row))).copy() for dtype, row in self.values.items()}
         pending, done = list(results), set()
         heapq.heapify(pending)
@@ -277,13 +268,8 @@ class WrittenProgram:
                 continue
             done.add(number)
             operation = self.model.operations[number]
-            if number in results:
-                result: Any = results[number]
-            else:
-                functions.operation = number + 1
-                operands = [replay.take(operand) for operand in operation.operands]
-                with np.errstate(all="ignore"):
-                    result = PRIMITIVES[operation.primitive].compute(functions, *operands, **operation.parameters)
+            with np.errstate(all="ignore"):
+                result = results[number] if number in results else replay.computed(number + 1)
             replay.rows[operation.dtype][:, operation.start : operation.stop] = np.reshape(result, (width, -1))
             for follower in self._followers[number]:
                 heapq.heappush(pending, follower)
@@ -291,14 +277,10 @@ class WrittenProgram:
 
     def computed(self, number: int, rows: Rows) -> np.ndarray:
         """What an operation gives of the values in rows, with one leading axis of length 1."""
-        operation, functions = self.model.operations[number], _Beside(1)
-        replay = Replay(self.model, functions)
+        replay = Replay(self.model, _Beside(1))
         replay.rows = rows
-        operands = [replay.take(operand) for operand in operation.operands]
-        functions.operation = number + 1
         with np.errstate(all="ignore"):
-            result = PRIMITIVES[operation.primitive].compute(functions, *operands, **operation.parameters)
-        return np.asarray(result).reshape(operation.shape)
+            return np.asarray(replay.computed(number + 1)).reshape(self.model.operations[number].shape)
 
     def returned(self, rows: Rows, leading: tuple[int, ...] = ()) -> dict[str, np.ndarray]:
         """The gradients that the function returns, out of rows."""
@@ -344,11 +326,3 @@ class _Beside(Floats):
 
     def __init__(self, *leading: int) -> None:
         self.leading = leading
-
-
-def _summed(part: Any, shape: tuple[int, ...]) -> np.ndarray:
-    """A derivative, summed over the axes along which its operand was broadcast."""
-    part = np.asarray(part)
-    part = part.sum(axis=tuple(range(part.ndim - len(shape)))) if part.ndim > len(shape) else part
-    axes = tuple(axis for axis, size in enumerate(shape) if size == 1 and part.shape[axis] != 1)
-    return np.broadcast_to(part.sum(axis=axes, keepdims=True) if axes else part, shape)
