@@ -1,6 +1,7 @@
 """Fault localization: which expression of a way back is wrong, told by experiments on the recorded run."""
 
-from .search import MOST_OPERATIONS, search
+from .search import MOST_OPERATIONS
+from .whole import search
 from .wording import Localization, Located, in_words, localization_from
 from .written_program import WrittenProgram
 

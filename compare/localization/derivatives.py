@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -26,6 +26,7 @@ class Derivative(NamedTuple):
         values: (runs, …), in the order of the run.
         without: the expression whose part is left out, as what comes from a later step does without the step's own.
         is_sum: whether it is the sum of the steps' parts so far, and no single one.
+        numbers: of the operations that it is of, by the run; none of an argument.
     """
 
     place: Place | None
@@ -34,6 +35,7 @@ class Derivative(NamedTuple):
     values: np.ndarray
     without: Place | None = None
     is_sum: bool = False
+    numbers: tuple[int, ...] = ()
 
     @property
     def is_whole(self) -> bool:
@@ -76,15 +78,18 @@ def derivatives(program: WrittenProgram) -> list[Derivative]:
     Returns:
         They, apart for each shape that the runs of an expression have.
     """
-    found: dict[tuple[Any, ...], list[np.ndarray]] = defaultdict(list)
+    found: dict[tuple[Any, ...], dict[int, np.ndarray]] = defaultdict(dict)
     for number in program.of_loss:
         operation = program.operation(number)
         if number != program.of_loss[-1]:  # dL/dL is 1
             key = operation.place, operation.primitive, None, operation.shape
-            found[key].append(program.result(number, program.adjoints))
+            found[key][number] = program.result(number, program.adjoints)
         for operand, part in program.parts(number):
-            found[operation.place, operation.primitive, operand, part.shape].append(part)
-    listed = [Derivative(place, operand, "", np.stack(values)) for (place, _, operand, _), values in found.items()]
+            found[operation.place, operation.primitive, operand, part.shape][number] = part
+    listed = [
+        Derivative(place, operand, "", np.stack([*values.values()]), numbers=tuple(values))
+        for (place, _, operand, _), values in found.items()
+    ]
     listed += _without_one_part(program)
     for path, argument in program.arguments.items():
         listed.append(Derivative(None, None, path, program.adjoints[argument.values.dtype][argument.origin][None]))
@@ -112,12 +117,12 @@ def _without_one_part(program: WrittenProgram) -> Iterator[Derivative]:
         numbers = [n for n, one in operations.items() if (one.place, one.primitive) == (place, primitive)]
         if max(len(takers[number]) for number in numbers) < 2:
             continue
-        by_shape: dict[tuple[int, ...], list[np.ndarray]] = defaultdict(list)
+        by_shape: dict[tuple[int, ...], dict[int, np.ndarray]] = defaultdict(dict)
         for number in numbers:
             rest = program.result(number, program.adjoints) - of_makers.get(number, 0.0)
-            by_shape[rest.shape].append(rest)
+            by_shape[rest.shape][number] = rest
         for values in by_shape.values():
-            yield Derivative(place, None, "", np.stack(values), without)
+            yield Derivative(place, None, "", np.stack([*values.values()]), without, numbers=tuple(values))
 
 
 def _rank(derivative: Derivative) -> int:
@@ -129,7 +134,11 @@ def _rank(derivative: Derivative) -> int:
 
 
 def candidates(
-    all_of_them: Collection[Derivative], shape: tuple[int, ...], runs: int, orders: Collection[Order]
+    all_of_them: Collection[Derivative],
+    shape: tuple[int, ...],
+    runs: int,
+    orders: Collection[Order],
+    numbers: Sequence[int] = (),
 ) -> Iterator[Candidate]:
     """The derivatives that an expression may have to be, by its shape and the number of its runs.
 
@@ -138,20 +147,33 @@ def candidates(
         shape: of the expression's result.
         runs: how often it was carried out.
         orders: of so many runs, which are tried.
+        numbers: of its operations; then the order in which they follow those of the loss is tried, too.
 
     Yields:
         Each set of values once.
     """
     seen: set[bytes] = set()
     for derivative in all_of_them:
+        backward = last_in_first_out(derivative.numbers, numbers)
+        tried = dict.fromkeys((backward, *orders)) if backward else orders
         for is_transposed, values in fitted(derivative.values, shape):
-            for order in _orders(len(values), runs, orders, is_carried=derivative.without is not None):
+            for order in _orders(len(values), runs, tried, is_carried=derivative.without is not None):
                 padded = np.concatenate([values, np.zeros((1, *shape))])  # -1 is the last one
                 aligned = padded[list(order)]
-                key = np.round(aligned / (np.abs(aligned).max() or 1.0), 10).tobytes()
+                key = fingerprint(aligned)
                 if key not in seen:
                     seen.add(key)
                     yield Candidate(derivative, order, is_transposed, aligned)
+
+
+def fingerprint(values: np.ndarray) -> bytes:
+    """What is the same of arrays that are the same up to rounding.
+
+    Args:
+        values: (…).
+    """
+    largest = float(np.abs(values).max(initial=0.0)) or 1.0
+    return f"{largest:.9e}".encode() + np.round(values / largest, 10).tobytes()
 
 
 def sum_so_far(candidate: Candidate) -> Candidate:
@@ -164,6 +186,37 @@ def usual_orders(runs: int) -> tuple[Order, ...]:
     """Against the order of time, and along it."""
     forward = tuple(range(runs))
     return (forward[::-1], forward) if runs > 1 else (forward,)
+
+
+def last_in_first_out(forward: Sequence[int], back: Sequence[int]) -> Order | None:
+    """The order in which each run of the way back takes the last run of the loss that none has taken.
+
+    So the steps of each sample are gone back where the next one begins only then.
+
+    Args:
+        forward: the numbers of the loss's operations.
+        back: those of as many of the way back.
+
+    Returns:
+        The order; None if there is none.
+
+    Example:
+        >>> last_in_first_out([0, 1, 4, 5, 6], [2, 3, 7, 8, 9])
+        (1, 0, 4, 3, 2)
+    """
+    if len(forward) != len(back):
+        return None
+    waiting: list[int] = []
+    order = []
+    begun = 0
+    for number in back:
+        while begun < len(forward) and forward[begun] < number:
+            waiting.append(begun)
+            begun += 1
+        if not waiting:
+            return None
+        order.append(waiting.pop())
+    return tuple(order)
 
 
 def all_orders(runs: int) -> tuple[Order, ...]:
@@ -195,7 +248,7 @@ def _orders(available: int, runs: int, orders: Collection[Order], *, is_carried:
         for order in usual_orders(available):
             yield order[:runs]
             yield order[-runs:]
-    elif available == runs - 1:
+    elif available == runs - 1 > 1:
         for order in usual_orders(available):
             yield (*order, -1)
             yield (-1, *order)

@@ -18,8 +18,9 @@ MOST_STEPS = 20  # from an expression to what goes into its line
 class RightInputs:
     """Knows the right values of a way back, of whatever shape.
 
-    What goes into an expression is right if it is a number of the loss's part, or computed of such alone, or one of the
-    loss's derivatives, or a sum of their parts so far. An intermediate result of the same line is looked through.
+    What goes into an expression is right if it is a number of the loss's part, or computed on one line of such alone,
+    or one of the loss's derivatives, or a sum of their parts so far. An intermediate result of the same line is looked
+    through.
     """
 
     def __init__(self, program: WrittenProgram, derivatives: Sequence[Derivative]) -> None:
@@ -34,7 +35,7 @@ class RightInputs:
             run: the number of the run.
             rows: the values of all entries, with one leading axis of length 1.
         """
-        line = written.place and (written.place.code, written.place.line)
+        line = self._line(written.numbers[run])
         operands = self._program.operation(written.numbers[run]).operands
         return all(self._is_right(operand, rows, line, MOST_STEPS) for operand in operands)
 
@@ -48,20 +49,26 @@ class RightInputs:
         if (near <= self._program.tolerance * np.abs(values).max(initial=0.0)).any():
             return True
         operations = [self._program.operation(number) for number in makers]
-        same_line = all(one.place and (one.place.code, one.place.line) == line for one in operations)
         return (
             steps > 0
-            and same_line
+            and line is not None
+            and all(self._line(number) == line for number in makers)
             and all(self._is_right(of, rows, line, steps - 1) for one in operations for of in one.operands)
         )
 
+    def _line(self, number: int) -> object:
+        place = self._program.operation(number).place
+        return place and (place.code, place.line, place.called_from)
+
     @cached_property
     def _of_forward(self) -> set[int]:
-        """The numbers of the operations of the way back that take nothing but what the loss's part has."""
-        found: set[int] = set(self._program.of_loss)
+        """The numbers of the operations of the loss's part, and of those that a line makes of its results alone."""
+        of_loss = set(self._program.of_loss)
+        found = set(of_loss)
         for number in sorted(one for written in self._program.way_back for one in written.numbers):
-            operands = self._program.operation(number).operands
-            if all(maker in found for operand in operands for maker in self._program.makers_of(operand)):
+            makers = {one for of in self._program.operation(number).operands for one in self._program.makers_of(of)}
+            line = self._line(number)
+            if all(one in of_loss or (one in found and line and self._line(one) == line) for one in makers):
                 found.add(number)
         return found
 

@@ -16,13 +16,23 @@ import numpy as np
 from ...backends.tracing.places import Place
 from ...backends.tracing.replay import Rows
 from ..jobs import StageProgress
-from .derivatives import Candidate, Derivative, Order, all_orders, candidates, derivatives, sum_so_far, usual_orders
+from .derivatives import (
+    Candidate,
+    Derivative,
+    Order,
+    all_orders,
+    candidates,
+    fingerprint,
+    last_in_first_out,
+    sum_so_far,
+    usual_orders,
+)
+from .parts import parts, returned
 from .right_inputs import RightInputs
 from .written_program import Written, WrittenProgram
 
 MOST_FINDINGS = 6
 MOST_OPERATIONS = 3000
-MOST_OUTER = 8  # runs of a loop around that of the steps
 MOST_BESIDE = 64  # runs beside each other
 
 
@@ -93,38 +103,6 @@ class Search(NamedTuple):
     afterwards: tuple[Place, ...] = ()
 
 
-def search(program: WrittenProgram, progress: StageProgress = lambda stage: None) -> Search:
-    """Looks for the expressions of the way back that are wrong.
-
-    Args:
-        program: whose returned gradients are not all right.
-        progress: is called with what is being done.
-
-    Returns:
-        They, and which arrays they do not put right.
-    """
-    afterwards: list[Place] = []
-    inner = program
-    while before := inner.before_last():
-        inner = before[0]
-        afterwards += [] if before[1] in afterwards else [before[1]]  # a clip is several operations
-    of_loss = derivatives(inner)
-    found = _Searcher(inner, of_loss, 1, progress).found()
-    for outer in _outer_loops(inner):
-        if not found.left and len(found.findings) == 1:
-            break
-        other = _Searcher(inner, of_loss, outer, progress).found()
-        if not other.left and len(other.findings) == 1:  # another order that needs more is no evidence for itself
-            found = other
-    return found._replace(afterwards=tuple(afterwards))
-
-
-def _outer_loops(program: WrittenProgram) -> list[int]:
-    """How often a loop around that of the steps may be run, such as one over samples."""
-    runs = max((len(written.numbers) for written in program.way_back), default=1)
-    return [outer for outer in range(2, min(runs, MOST_OUTER + 1)) if runs % outer == 0]
-
-
 class _Checkpoint(NamedTuple):
     """Where a returned array is made of parts, one for each step: a sum of these is the array."""
 
@@ -139,7 +117,16 @@ class _Found(NamedTuple):
     is_entered_rightly: bool
 
 
-class _Searcher:
+class Searcher:
+    """Looks for the wrong expressions of one program, with loops of one number of runs around that of the steps.
+
+    Args:
+        program: whose returned gradients are not all right.
+        of_loss: the derivatives of its loss.
+        outer: how often such a loop is run.
+        progress: is called with what is being done.
+    """
+
     def __init__(
         self, program: WrittenProgram, of_loss: Sequence[Derivative], outer: int, progress: StageProgress
     ) -> None:
@@ -154,6 +141,7 @@ class _Searcher:
         self._checkpoints = self._find_checkpoints()
 
     def found(self) -> Search:
+        """The expressions, and which arrays they do not put right."""
         found: list[_Found] = []
         while len(found) < MOST_FINDINGS:
             rows, _ = self._run({}, 1)
@@ -167,11 +155,10 @@ class _Searcher:
             found.append(best)
             self._repaired |= dict(zip(best.written.numbers, best.expected.values, strict=True))
         rows, _ = self._run({}, 1)
-        returned = self._program.returned(rows, (1,))
         findings = [self._finding(one, rows) for one in found]
         wrong = {
             name: array[0]
-            for name, array in returned.items()
+            for name, array in self._program.returned(rows, (1,)).items()
             if not is_near(array[0], self._program.right[name], self._tolerance)
         }
         stopped = {name: one for name, array in wrong.items() if (one := self._stopped(name, array))}
@@ -182,10 +169,7 @@ class _Searcher:
     def _stopped(self, name: str, array: np.ndarray) -> Stopped | None:
         """If an array is right but for the parts of some steps, to which no run adds."""
         checkpoint = self._checkpoints.get(name)
-        if checkpoint is None or not checkpoint.expected.left_out:
-            return None
-        parts = checkpoint.expected.sum_left_out()
-        if parts.shape != array.shape or not is_near(array + parts, self._program.right[name], self._tolerance):
+        if checkpoint is None or not self._adds_up(name, checkpoint.expected, array):
             return None
         return Stopped(name, checkpoint.written, checkpoint.expected)
 
@@ -201,11 +185,18 @@ class _Searcher:
         runs = len(written.numbers)
         if runs not in self._orders:
             self._orders[runs] = self._seen_orders(runs)
-        found = list(candidates(self._derivatives, written.shape, runs, self._orders[runs]))
+        found = list(candidates(self._derivatives, written.shape, runs, self._orders[runs], written.numbers))
+        found += returned(self._program, written, self._preferred(runs))
+        found += parts(self._program, written, self._derivatives, self._orders[runs])
         if runs > 1 and any(output.shape == written.shape for output in self._program.outputs.values()):
-            preferred = self._preferred(runs)
-            found += [sum_so_far(one) for one in found if one.order == preferred and one.derivative.operand is not None]
+            summed = [one for one in found if one.derivative.operand is not None and self._is_usual(written, one)]
+            found += map(sum_so_far, summed)
         return found
+
+    def _is_usual(self, written: Written, candidate: Candidate) -> bool:
+        """Whether the runs are in the order that is meant first: that of the recording, or of loops in loops."""
+        backward = last_in_first_out(candidate.derivative.numbers, written.numbers) if self._outer == 1 else None
+        return candidate.order == (backward or self._preferred(len(written.numbers)))
 
     def _preferred(self, runs: int) -> Order:
         """Against the order of time, within each run of the outer loop."""
@@ -218,7 +209,7 @@ class _Searcher:
             if len(written.numbers) != runs:
                 continue
             given = self._results(written, self._program.values, ())
-            for candidate in candidates(self._derivatives, written.shape, runs, all_orders(runs)):
+            for candidate in candidates(self._derivatives, written.shape, runs, all_orders(runs), written.numbers):
                 if is_near(given, candidate.values, self._tolerance):
                     self._confirmed[candidate.order] = None
         seen = [order for order in self._confirmed if len(order) == runs]
@@ -246,31 +237,52 @@ class _Searcher:
                 some = tried[first : first + MOST_BESIDE - 1]
                 beside = np.stack([np.zeros_like(given), *(one.values for one in some)])
                 results = dict(zip(written.numbers, beside.swapaxes(0, 1), strict=True))
-                returned = program.with_results(results, len(beside))
-                for name, array in returned.items():
+                made = program.with_results(results, len(beside))
+                harmless = [
+                    all(
+                        is_near(made[name][place], program.right[name], self._tolerance)
+                        for name in program.returned_right
+                    )
+                    for place in range(1, len(beside))
+                ]
+                for name, array in made.items():
                     if array[0].any():  # something else is added to it
                         continue
-                    for candidate, made in zip(some, array[1:], strict=True):
-                        if not is_near(made, program.right[name], self._tolerance) and not (
-                            candidate.left_out
-                            and made.shape == written.shape
-                            and is_near(made + candidate.sum_left_out(), program.right[name], self._tolerance)
-                        ):
+                    for candidate, total, is_harmless in zip(some, array[1:], harmless, strict=True):
+                        if not (is_harmless and self._adds_up(name, candidate, total)):
+                            continue
+                        if not self._is_summed(name, written, candidate, total):
                             continue
                         pairs = zip(given, candidate.values, strict=True)
                         equal = sum(is_near(one, other, self._tolerance) for one, other in pairs)
-                        is_reversed = candidate.order == self._preferred(len(given))
+                        is_usual = self._is_usual(written, candidate)
                         last = written.numbers[0]  # what comes before it puts the array right, too
-                        rank = (len(given), last, equal, is_reversed, not candidate.is_transposed)
+                        rank = (len(given), last, equal, is_usual, not candidate.is_transposed)
                         if name not in found or rank > found[name][0]:
                             found[name] = rank, _Checkpoint(written, candidate)
         return {name: checkpoint for name, (_, checkpoint) in found.items()}
 
+    def _adds_up(self, name: str, candidate: Candidate, made: np.ndarray) -> bool:
+        """Whether parts have made a returned array, or would with those that are left out."""
+        right = self._program.right[name]
+        if is_near(made, right, self._tolerance):
+            return True
+        parts = candidate.sum_left_out() if candidate.left_out else None
+        return parts is not None and parts.shape == made.shape and is_near(made + parts, right, self._tolerance)
+
+    def _is_summed(self, name: str, written: Written, candidate: Candidate, total: np.ndarray) -> bool:
+        """Whether an array is made of all parts, of which none is but a step on the way to another one."""
+        values = candidate.values
+        without = np.repeat(values[:, None], len(values), axis=1)
+        without[np.arange(len(values)), np.arange(len(values))] = 0.0
+        made = self._program.with_results(dict(zip(written.numbers, without, strict=True)), len(values))[name]
+        pairs = zip(made, values, strict=True)
+        return not any(is_near(one, total, self._tolerance) for one, part in pairs if part.any())
+
     def _right(self, rows: Rows, leading: tuple[int, ...]) -> dict[str, np.ndarray]:
         """By the returned array, (…, steps, entries), which numbers are right; of one step where it is not known."""
-        returned = self._program.returned(rows, leading)
         right = {}
-        for name, array in returned.items():
+        for name, array in self._program.returned(rows, leading).items():
             checkpoint = self._checkpoints.get(name)
             if checkpoint is None:
                 given, expected = np.expand_dims(array, len(leading)), self._program.right[name][None]
@@ -282,10 +294,11 @@ class _Searcher:
         return right
 
     def _best(self, rows: Rows, right: dict[str, np.ndarray]) -> _Found | None:
-        """The expression that puts the most right where it is wrong first, if one can be of those with right inputs.
+        """The expression that puts the most arrays right where they are wrong first.
 
-        Of equal ones it is one whose value is not the whole derivative of something else, and then the one that goes
-        wrong the earliest.
+        Of equal ones it is one whose value is not the right one of something else, then one that right values go into,
+        then one that puts the most numbers right, then that of the line that goes wrong the earliest, of which the
+        whole is meant where a part of it is right for itself.
         """
         first = {name: int(np.argmin(units[0].all(axis=1))) for name, units in right.items() if not units.all()}
         steps = {name: step for name, step in first.items() if right[name].shape[1] > 1}
@@ -307,15 +320,40 @@ class _Searcher:
                 total = sum(int((~right[name] & repaired[name]).sum()) for name in right)
                 pairs = zip(given, candidate.values, strict=True)
                 run = next(run for run, (one, two) in enumerate(pairs) if not is_near(one, two, self._tolerance))
-                is_whole = any(
-                    one.derivative.is_whole and is_near(given[run], one.values[run], self._tolerance)
-                    for one in self._candidates[written]
-                )
+                is_other = self._is_right_elsewhere(written, given[run], run)
                 entered = self._inputs.go_into(written, run, rows)
-                score = (entered, len(repairs), sum(gained.values()), total, not is_whole, -written.numbers[run])
+                score = (
+                    len(repairs),
+                    is_other < 2,
+                    entered,
+                    sum(gained.values()),
+                    total,
+                    -self._begins(written, run),
+                    -is_other,
+                    written.numbers[run] if is_other else -written.numbers[run],
+                )
                 if repairs and (best is None or score > best[0]):
                     best = score, _Found(written, candidate, repairs, entered)
         return best and best[1]
+
+    def _begins(self, written: Written, run: int) -> int:
+        """The number of the first operation of an expression's line, in one of its runs."""
+        line = written.place and (written.place.code, written.place.line)
+        return min(
+            other.numbers[run]
+            for other in self._program.way_back
+            if len(other.numbers) == len(written.numbers)
+            and (other is written or (other.place and (other.place.code, other.place.line) == line))
+        )
+
+    def _is_right_elsewhere(self, written: Written, given: np.ndarray, run: int) -> int:
+        """2 of a value that is the whole derivative of something, 1 of a part of one, else 0."""
+        ranks = (
+            2 if one.derivative.is_whole else 1
+            for one in self._candidates[written]
+            if one.derivative.place and not one.derivative.is_sum and is_near(given, one.values[run], self._tolerance)
+        )
+        return max(ranks, default=0)
 
     def _screened(
         self,
@@ -339,8 +377,7 @@ class _Searcher:
             for run in runs:
                 values = candidate.values[run]
                 if not is_near(given[run], values, self._tolerance):
-                    key = np.round(values / (np.abs(values).max() or 1.0), 10).tobytes()
-                    distinct.setdefault((run, key), []).append(candidate)
+                    distinct.setdefault((run, fingerprint(values)), []).append(candidate)
         passed: dict[int, Candidate] = {}
         for run in runs:
             groups = [group for (of_run, _), group in distinct.items() if of_run == run]

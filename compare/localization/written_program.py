@@ -52,6 +52,7 @@ class WrittenProgram:
         code: of the function; None if it has none of its own.
         model: the run; its loss is the one that the function returned.
         outputs: by name, the gradients that the function returned.
+        paths: by the same names, the array that each is the gradient with respect to.
         right: by the same names, what they should be.
         arguments: by path, the arrays that the function could reach.
         values: of every entry.
@@ -99,6 +100,7 @@ class WrittenProgram:
             self.adjoints: Rows = replay.backward(self.model.loss)
         self.values: Rows = replay.rows
         self._replay = replay
+        self.paths = dict(paths)
         self.outputs: dict[str, Operand] = {}
         self.right: dict[str, np.ndarray] = {}
         for name, path in paths.items():
@@ -133,6 +135,15 @@ class WrittenProgram:
         replay.rows = rows
         return np.asarray(replay.take(operand))[0]
 
+    def takers_of(self, number: int) -> list[tuple[Operation, int]]:
+        """The operations of the way back that take an operation's result, or a part of it, and as which operand."""
+        return [
+            (self.model.operations[follower], index)
+            for follower in self._followers[number]
+            for index, operand in enumerate(self.model.operations[follower].operands)
+            if number in self.makers_of(operand)
+        ]
+
     def makers_of(self, operand: Operand) -> list[int]:
         """The numbers of the operations whose results an operand holds."""
         return [int(one) for one in np.unique(self._makers[operand.dtype][operand.origin]) if one >= 0]
@@ -150,11 +161,12 @@ class WrittenProgram:
 
         Returns:
             The program, whose outputs are what these are made of; None if there is no one expression that all go
-            through.
+            through, or it belongs there: what is right goes wrong without it, or nothing gets right and the loss ends
+            in the same way.
         """
         places, before = set(), {}
         for name, output in self.outputs.items():
-            number = self._maker_of(output)
+            number = self.maker_of(output)
             if number is None or number in self.of_loss:
                 return None
             operation = self.model.operations[number]
@@ -166,13 +178,46 @@ class WrittenProgram:
         place = places.pop() if len(places) == 1 else None
         if place is None or len(self.outputs) < 2:
             return None
-        program = copy(self)
-        program.outputs = before
-        for cached in ("way_back", "_needed", "_followers"):
-            program.__dict__.pop(cached, None)
-        return program, place
+        program = self.with_outputs(before, self.right)
+        loses, gains = self.returned_right - program.returned_right, program.returned_right - self.returned_right
+        return None if loses or (not gains and self._ends_like_loss()) else (program, place)
 
-    def _maker_of(self, output: Operand) -> int | None:
+    def with_outputs(self, outputs: dict[str, Operand], right: dict[str, np.ndarray]) -> WrittenProgram:
+        """The same run with other arrays in the place of what is returned, and what these should be."""
+        program = copy(self)
+        program.outputs, program.right = outputs, right
+        for cached in ("way_back", "_needed", "_followers", "returned_right"):
+            program.__dict__.pop(cached, None)
+        return program
+
+    def _ends_like_loss(self) -> bool:
+        """Whether the loss and a gradient end in the same way, such as with a division by the number of samples."""
+        loss = self.model.operations[self.of_loss[-1]]
+        ends = [loss, *(self.model.operations[self.makers_of(output)[0]] for output in self.outputs.values())]
+        constants = [
+            [
+                np.unique(one.constants).tolist()
+                for one in end.operands
+                if one.constants is not None and not one.origin.any()
+            ]
+            for end in ends
+        ]
+        pairs = zip(ends[1:], constants[1:], strict=True)
+        return bool(constants[0]) and any(
+            end.primitive == loss.primitive and other == constants[0] for end, other in pairs
+        )
+
+    @cached_property
+    def returned_right(self) -> frozenset[str]:
+        """The names of the gradients that are right as they are returned."""
+        returned = self.returned({dtype: row[None] for dtype, row in self.values.items()}, (1,))
+        return frozenset(
+            name
+            for name, array in returned.items()
+            if (np.abs(array[0] - self.right[name]) <= self.tolerance * np.abs(self.right[name]).max(initial=0.0)).all()
+        )
+
+    def maker_of(self, output: Operand) -> int | None:
         """The operation whose whole result an output is; None if it is put together."""
         makers = self.makers_of(output)
         if len(makers) != 1:

@@ -1,0 +1,71 @@
+"""The whole search: what is done to all gradients in the end is set apart, and flat buffers are taken apart."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from ...backends.tracing.places import Place
+from ..jobs import StageProgress
+from .derivatives import Derivative, derivatives
+from .pieces import in_pieces
+from .search import Search, Searcher
+from .written_program import WrittenProgram
+
+MOST_OUTER = 8  # runs of a loop around that of the steps
+
+
+def search(program: WrittenProgram, progress: StageProgress = lambda stage: None) -> Search:
+    """Looks for the expressions of the way back that are wrong.
+
+    Args:
+        program: whose returned gradients are not all right.
+        progress: is called with what is being done.
+
+    Returns:
+        They, and which arrays they do not put right.
+    """
+    afterwards: list[Place] = []
+    inner = program
+    while before := inner.before_last():
+        inner = before[0]
+        afterwards += [] if before[1] in afterwards else [before[1]]  # a clip is several operations
+    of_loss = derivatives(inner)
+    found = _in_pieces(inner, of_loss, progress) or Searcher(inner, of_loss, 1, progress).found()
+    for outer in _outer_loops(inner):
+        is_whole = not found.left and len(found.findings) == 1
+        if is_whole or found.stopped or _knows_steps(found):
+            break
+        other = Searcher(inner, of_loss, outer, progress).found()
+        if not other.left and len(other.findings) == 1:  # another order that needs more is no evidence for itself
+            found = other
+    return found._replace(afterwards=tuple(afterwards))
+
+
+def _knows_steps(found: Search) -> bool:
+    """Whether a finding tells the order of its runs: the sum of parts is right in any order, two arrays are not."""
+    return any(
+        one.knows_steps or (len(one.expected.order) > 1 and len(set(one.repairs) - set(found.left)) > 1)
+        for one in found.findings
+    )
+
+
+def _in_pieces(program: WrittenProgram, of_loss: Sequence[Derivative], progress: StageProgress) -> Search | None:
+    """The search by what returned arrays are put together of, if that puts all of it right."""
+    taken_apart = in_pieces(program)
+    if taken_apart is None:
+        return None
+    found = Searcher(taken_apart[0], of_loss, 1, progress).found()
+    if found.left or found.stopped:
+        return None
+    names = taken_apart[1]
+    findings = [
+        replace(one, repairs=tuple(dict.fromkeys(names[piece] for piece in one.repairs))) for one in found.findings
+    ]
+    return found._replace(findings=tuple(findings), program=program)
+
+
+def _outer_loops(program: WrittenProgram) -> list[int]:
+    """How often a loop around that of the steps may be run, such as one over samples."""
+    runs = max((len(written.numbers) for written in program.way_back), default=1)
+    return [outer for outer in range(2, min(runs, MOST_OUTER + 1)) if runs % outer == 0]
