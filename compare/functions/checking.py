@@ -40,6 +40,7 @@ def check_gradients(
     returns: Sequence[str] | None = None,
     certify: bool | None = None,
     ordinary_only: bool = False,
+    diagnosis: bool = True,
     progress: StageProgress = lambda stage: None,
     **options: Any,
 ) -> Check:
@@ -65,6 +66,7 @@ def check_gradients(
             called `_` is passed over.
         certify: whether the exact gradient is enclosed; None encloses it where that is possible.
         ordinary_only: ask it with the arguments as they are, and with no others.
+        diagnosis: whether the line is looked for, if it is wrong.
         progress: is called with what is being done.
         **options: keyword arguments of the function.
 
@@ -98,6 +100,7 @@ def check_gradients(
         loss=ITS_OWN_LOSS if of is None else f"the loss that {name_of(of)} returns",
         certify=certify,
         ordinary_only=ordinary_only,
+        diagnosis=diagnosis,
         progress=progress,
     )
 
@@ -110,6 +113,7 @@ def check_own(
     sizes: Mapping[str, int] | None = None,
     certify: bool | None = None,
     ordinary_only: bool = False,
+    diagnosis: bool = True,
     progress: StageProgress = lambda stage: None,
 ) -> Check:
     """Asks a function at every setting, and then at the first one with special numbers.
@@ -121,6 +125,7 @@ def check_own(
         sizes: with which the arguments are drawn, and which may be made smaller.
         certify: as for `check_gradients`.
         ordinary_only: as for `check_gradients`.
+        diagnosis: as for `check_gradients`.
         progress: as for `check_gradients`.
 
     Returns:
@@ -168,7 +173,7 @@ def check_own(
         progress("looking for the smallest arguments on which it is wrong")
         small = smallest_arguments(own, wrong, sizes)
     localization = Localization()
-    if wrong:
+    if wrong and diagnosis:
         progress("looking for the line")
         localization = own.locate(wrong)
     check = Check(
@@ -179,6 +184,7 @@ def check_own(
         output=own.output,
         notes=tuple(notes),
         is_catalogued=False,
+        is_diagnosed=diagnosis,
         localization=localization,
     )
     return replace(check, notes=(*likenesses(check.comparisons, own.name), *check.notes))
