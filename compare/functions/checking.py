@@ -24,6 +24,7 @@ from .own_function import CHANGES, AnyFunction, AskedFunction, OwnFunction, Reco
 
 MOST_FOR_JAX = 3000  # operations: JAX compiles them one by one
 MOST_FOR_SPECIAL = 5000  # operations: a program that has more is asked with ordinary numbers only
+MOST_ENTRIES = 100_000  # of a program that is enclosed with special numbers although no engine disagrees with it
 SMALL_SIZES = (1, 2, 3)
 MOST_ARRAYS = 8  # that are made large one by one
 AS_GIVEN = Setting("as given")
@@ -64,7 +65,8 @@ def check_gradients(
             are then arguments. The loss is the sum of the outputs times a cotangent that is drawn.
         returns: the names of all values if they are returned in a row, such as `("loss", "dWxh", "dWhh")`; what is
             called `_` is passed over.
-        certify: whether the exact gradient is enclosed; None encloses it where that is possible.
+        certify: whether the exact gradient is enclosed; None encloses it where that is possible, and for the special
+            numbers of a large program where it disagrees with the engines.
         ordinary_only: ask it with the arguments as they are, and with no others.
         diagnosis: whether the line is looked for, if it is wrong.
         progress: is called with what is being done.
@@ -267,6 +269,10 @@ def _asked(
     def ask(problem: Any) -> Comparison:
         spread = partial(own.rounding, setting)
         if certify is None:
+            if setting.change and sum(problem.model.sizes.values()) > MOST_ENTRIES:
+                comparison = compare(problem, backends, own_spread=spread)
+                if comparison.verdict_on(own.name) != "disagree":
+                    return comparison
             return compare_certified_if_possible(problem, backends, own_spread=spread)
         return compare(problem, backends, certify=certify, own_spread=spread)
 
