@@ -17,6 +17,7 @@ from ...backends.tracing.recorder import NotRecordableError
 from ...backends.tracing.trace import call, changes_of
 from ..check.user_function import Derivation
 from ..localization import MOST_OPERATIONS, Localization, WrittenProgram, in_words, search
+from ..localization.search import Search
 from .calls import Function, arguments_for, name_of
 from .matching import is_named_after, match
 from .own_rounding import own_rounding
@@ -173,7 +174,16 @@ class OwnFunction:
         """Where its way back is wrong, at a setting that was recorded.
 
         Returns:
-            The places; none where it cannot be recorded, does too much, or its own loss is not the right one.
+            The places; none where it cannot be searched.
+        """
+        searched = self.searched(setting)
+        return Localization() if searched is None else in_words(*searched)
+
+    def searched(self, setting: Setting) -> tuple[Search, WrittenProgram] | None:
+        """What is found in its way back, and its whole run, at a setting that was recorded.
+
+        Returns:
+            Both; None where it cannot be recorded, does too much, or its own loss is not the right one.
         """
         recorded = self._recorded[setting]
         right = get_backend("tape").evaluate(recorded.problem).gradients
@@ -189,13 +199,13 @@ class OwnFunction:
             try:
                 program = WrittenProgram(self._function, given, read, paths, floats)
             except (DerivationError, NotRecordableError, LookupError):
-                return Localization()
+                return None
         of_own_loss = all(
             np.allclose(program.right[one], right[name], rtol=SAME_LOSS, atol=SAME_LOSS) for one, name in names.items()
         )
         if not of_own_loss or len(program.model.operations) > MOST_OPERATIONS:
-            return Localization()
-        return in_words(search(program), program)
+            return None
+        return search(program), program
 
     def rounding(self, setting: Setting) -> dict[str, float]:
         """How far rounding in its own formulas moves what it returns at a setting that was recorded.
