@@ -67,7 +67,7 @@ def _own_programs(detection: Detection) -> list[str]:
     return [
         "## Programs of our own",
         "Programs in styles unlike each other (`compare/detection/own_programs`) are judged by the loss that they "
-        "return, beside the tape; gradparity says which line of the backward pass is wrong, and what should stand there.",
+        "return, beside the tape; gradparity says where the backward pass is wrong, and what should stand there.",
         own_conclusion(detection),
         markdown_table(OWN_HEADINGS, own_lines(detection)),
         *OWN_LEGEND,

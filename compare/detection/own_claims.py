@@ -90,7 +90,9 @@ def _is_made_of(expected: Candidate) -> bool:
 
 
 def _is_derivative(program: WrittenProgram, derivative: Derivative) -> bool:
-    """Whether the loss changes as a derivative says, where all its runs are moved in a direction at once."""
+    """Whether the loss changes as a derivative says, where what is on its line is moved in a direction, in all runs."""
+    if any(program.operation(number).place != derivative.place for number in derivative.numbers):
+        return False
     directions = np.random.default_rng(SEED).normal(size=derivative.values.shape)
     ahead, behind = (_loss_at(program, derivative, step * directions) for step in (STEP, -STEP))
     said = float((derivative.values * directions).sum())
