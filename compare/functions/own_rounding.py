@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ...backends.models.traced import ENTRY_DTYPES
 from ...backends.tracing.array import as_recorded
 from ...backends.tracing.trace import trace
 from ..answers import Quantity, QuantityName
@@ -53,7 +54,11 @@ def own_rounding(
     model = traced.model(0.0, {})
     if len(model.operations) > MOST_OPERATIONS:
         return {}
-    outputs = {name: traced.recording.operand(array.numbers, array.origin) for name, array in returned.items()}
+    outputs = {
+        name: traced.recording.operand(array.numbers, array.origin)
+        for name, array in returned.items()
+        if array.numbers.dtype in ENTRY_DTYPES  # whole numbers are not rounded
+    }
 
     def computed(floats: Floats) -> list[dict[str, Quantity]]:
         arrays = outputs_of(model, list(outputs.values()), floats)
