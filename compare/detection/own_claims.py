@@ -74,7 +74,7 @@ def _of_derivatives(found: Search) -> Iterator[str]:
         of = derivative.path or f"line {derivative.place.line if derivative.place else 0}"
         if not _is_made_of(expected):
             yield f"what should be a derivative with respect to {of} is none of its values"
-        elif not _is_derivative(found.program, derivative):
+        elif not is_derivative(found.program, derivative):
             yield f"what is said to be a derivative with respect to {of} is no slope of the loss"
 
 
@@ -89,8 +89,13 @@ def _is_made_of(expected: Candidate) -> bool:
     return is_near(parts, np.stack(turned), SAME)
 
 
-def _is_derivative(program: WrittenProgram, derivative: Derivative) -> bool:
-    """Whether the loss changes as a derivative says, where what is on its line is moved in a direction, in all runs."""
+def is_derivative(program: WrittenProgram, derivative: Derivative) -> bool:
+    """Whether the loss changes as a derivative says, where what is on its line is moved in a direction, in all runs.
+
+    Args:
+        program: the run.
+        derivative: what is said.
+    """
     if any(program.operation(number).place != derivative.place for number in derivative.numbers):
         return False
     directions = np.random.default_rng(SEED).normal(size=derivative.values.shape)
