@@ -44,7 +44,7 @@ OWN_LEGEND = (
 
 def show_detection(detection: Detection, on: Console) -> None:
     """The tables with their legends, what gradparity misses or does not name, and the conclusions."""
-    tables = []
+    tables: list[tuple[list[str], list[list[str]], tuple[str, ...]]] = []
     if detection.has_catalogue:
         tables.append((mistake_headings(detection), mistake_lines(detection), MISTAKE_LEGEND))
         tables.append((correct_headings(detection), correct_lines(detection), CORRECT_LEGEND))

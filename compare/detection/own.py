@@ -146,8 +146,7 @@ def _said_of_nothing(verdict: CheckResult, said: Localization) -> Iterator[str]:
 
 
 def _verdict(own: OwnFunction, recorded: Recorded) -> CheckResult:
-    backends = [AskedFunction(own, GIVEN), ENGINE]
-    compared = compare(recorded.problem, backends, own_spread=partial(own.rounding, GIVEN))
+    compared = compare(recorded.problem, [AskedFunction(own, GIVEN), ENGINE], own_spread=partial(own.rounding, GIVEN))
     verdict = compared.verdict_on(own.name)
     return CheckResult({"agree": "right", "disagree": "wrong", "undecidable": "undecided"}[verdict])  # type: ignore[arg-type]
 
