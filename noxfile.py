@@ -127,6 +127,13 @@ def plain(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def recording(session: nox.Session) -> None:
+    """How long recording, verifying, differentiating and enclosing one's own function take beside a plain run."""
+    session.install(*CONSTRAINED, "-e", ".[test]")
+    session.run("python", "tests/beside_plain_run.py")
+
+
+@nox.session(default=False)
 def mutants(session: nox.Session) -> None:
     """Changes the code in small ways, which the tests are to notice. `-- FILE…` tries all mutants of these files."""
     session.install(*CONSTRAINED, "-e", ".[test]", "cosmic-ray")

@@ -20,7 +20,10 @@ def case(*values: object, campaign: bool, id: str | None = None) -> Any:
     return pytest.param(*values, id=id, marks=[pytest.mark.campaign] if campaign else [])
 
 
-def chequered(*axes: Iterable[object]) -> list[Any]:
-    """All combinations. Every run shows the black squares of this chessboard, which are in every row and column."""
+def chequered(*axes: Iterable[object], every: int = 2) -> list[Any]:
+    """All combinations. Every run shows the black squares of this chessboard, which are in every row and column.
+
+    Of a larger number than 2 every run shows fewer: one in so many.
+    """
     squares = [zip(*square, strict=True) for square in product(*map(enumerate, axes))]
-    return [case(*values, campaign=sum(place) % 2 == 1) for place, values in squares]
+    return [case(*values, campaign=sum(place) % every != 0) for place, values in squares]

@@ -64,6 +64,7 @@ def test_a_derivation_of_the_cell_is_judged_by_a_forward_pass_alone(tmp_path):
     )
 
 
+@pytest.mark.campaign
 def test_a_mistake_in_that_derivation_is_found(tmp_path):
     done = alone(tmp_path, ("dh * (1 - f) + from_product * f", "dh * (1 - f) + from_product"))
     assert done.returncode == 1, done.stdout + done.stderr
@@ -122,6 +123,7 @@ def with_a_mistake(house, tmp_path, right, wrong):
     return done.stdout
 
 
+@pytest.mark.campaign
 def test_a_mistake_in_its_derivation_is_found(house, tmp_path):
     out = with_a_mistake(house, tmp_path, "dh * of_f + d_fh * of_f_through_n", "dh * of_f")
     assert re.search(r"^dU_f: manual is wrong at .*; torch is right \(certified\)", out, re.MULTILINE)

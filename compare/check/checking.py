@@ -8,9 +8,9 @@ from dataclasses import replace
 from ...backends import FeedForward, Problem, RequestError
 from ...backends.checks import require_dtype
 from ...backends.models import Traced
-from ..diagnosis import find_mistakes, wrong_values
+from ..diagnosis import Findings, find_mistakes, wrong_values
 from ..jobs import StageProgress
-from ..mistakes import values_of
+from ..mistakes import Diagnosis, values_of
 from ..referee import Comparison, compare, compare_certified_if_possible
 from ..systems import SEEDS, System, get_system
 from ..systems.sizes import resized, with_seq_len
@@ -36,6 +36,7 @@ def check_derivation(
     ordinary_only: bool = False,
     cases: Sequence[Problem] = (),
     certify: bool | None = None,
+    diagnosis: bool = True,
     name: str = "",
     progress: StageProgress = lambda stage: None,
 ) -> Check:
@@ -59,6 +60,7 @@ def check_derivation(
         cases: problems to ask in place of those of a system, and nothing else. They have one model.
         certify: measure it against the exact answer; None means if python-flint is installed and the problem is not
             too large.
+        diagnosis: whether the mistake is looked for, if it is wrong.
         name: under which it is shown; empty means the function's `__name__`.
         progress: is called with what is being done.
 
@@ -114,24 +116,29 @@ def check_derivation(
         if derivation.timed_out or asked[-1].verdict == "not reproducible":
             break
     not_asked = tuple(question.name for question in asked_for[len(asked) :])
-    check = Check(derivation.name, chosen.name, tuple(asked), not_asked)
+    check = Check(derivation.name, chosen.name, tuple(asked), not_asked, is_diagnosed=diagnosis)
     is_wrong = [one.comparison.has_wrong_numbers(derivation.name) for one in asked]
     if not_asked or not any(is_wrong):
         return replace(check, output=derivation.output)
     first = asked_for[is_wrong.index(True)]
-    progress("making every mistake of the catalogue, to see which gives these numbers")
     wrong = [one.comparison for one, wrong in zip(asked, is_wrong, strict=True) if wrong]
     ordinary = [one.comparison for one in asked if one.is_ordinary]
     # those that are right tell mistakes apart; special numbers are needed only where ordinary ones show nothing
     compared_with = ordinary if any(comparison in wrong for comparison in ordinary) else [wrong[0], ordinary[0]]
     answered = [comparison for comparison in compared_with if derivation.name in comparison.answers]
     answered.sort(key=lambda comparison: comparison not in wrong)  # a mistake shows on the wrong ones
-    findings = find_mistakes(
-        [(comparison.problem, values_of(comparison.answers[derivation.name])) for comparison in answered],  # type: ignore[arg-type]
-        wrong_values([comparison for comparison in answered if comparison in wrong], derivation.name),
-    )
+    findings = Findings(Diagnosis())
+    if diagnosis:
+        progress("making every mistake of the catalogue, to see which gives these numbers")
+        findings = find_mistakes(
+            [(comparison.problem, values_of(comparison.answers[derivation.name])) for comparison in answered],  # type: ignore[arg-type]
+            wrong_values([comparison for comparison in answered if comparison in wrong], derivation.name),
+        )
     progress("looking for the smallest problem on which it is wrong")
     small = find_smallest(first.those_like(small_problems(chosen, seeds[0], dtype)), ask, derivation.name, findings)
+    check = replace(check, small=small, diagnosis=findings.diagnosis, output=derivation.output)
+    if not diagnosis:
+        return check
     sizes_cut = on_smaller_sizes(
         first,
         lambda problem: ask(problem, False),
@@ -140,7 +147,7 @@ def check_derivation(
         dtype=dtype,
         hints=not findings.diagnosis.suspects and all(comparison in wrong for comparison in ordinary),
     )
-    return replace(check, small=small, cut=sizes_cut, diagnosis=findings.diagnosis, output=derivation.output)
+    return replace(check, cut=sizes_cut, output=derivation.output)
 
 
 def _chosen_system(system: str | System | None, sizes: Sequence[int] | None, seq_len: int | None) -> System:

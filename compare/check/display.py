@@ -60,7 +60,7 @@ def show_check(check: Check, case: Path | None, on: Console) -> None:
         heading, _, rest = str(check.localization).partition("\n")
         say(on, f"\n{heading}", style="bold")
         say(on, rest)
-    if check.small.tried and check.is_catalogued:
+    if check.small.tried and check.is_catalogued and check.is_diagnosed:
         heading, _, rest = describe_diagnosis(check.diagnosis).partition("\n")
         say(on, f"\n{heading}", style="bold")
         if rest:

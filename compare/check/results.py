@@ -55,6 +55,7 @@ class Check:
         output: what it printed, if it ran in a process of its own.
         notes: what is to be said beside the verdict.
         is_catalogued: whether the mistakes of the catalogue were looked for, which are those of the networks.
+        is_diagnosed: whether anything was looked for beside the verdict: the mistake, and its line.
         localization: where the way back of a function of one's own is wrong, in its source.
 
     Examples:
@@ -82,6 +83,7 @@ class Check:
     output: str = ""
     notes: tuple[str, ...] = ()
     is_catalogued: bool = True
+    is_diagnosed: bool = True
     localization: Localization = field(default_factory=Localization)
 
     @property

@@ -72,6 +72,9 @@ def check_command(
     ordinary_only: Annotated[
         bool, typer.Option("--ordinary-only", help="Ask no problems with special numbers or sizes.")
     ] = False,
+    no_diagnosis: Annotated[
+        bool, typer.Option("--no-diagnosis", help="Judge only: do not look for the mistake and its line.")
+    ] = False,
     case: Annotated[
         list[Path] | None, typer.Option(metavar="FILE.npz", help="A saved problem, in place of a system. Repeat.")
     ] = None,
@@ -126,6 +129,7 @@ def check_command(
                 seeds=seed or SEEDS,
                 dtype=require_dtype(dtype).name if dtype else "",
                 ordinary_only=ordinary_only,
+                diagnosis=not no_diagnosis,
                 timeout=timeout,
                 progress=status.update,
             )
@@ -144,6 +148,7 @@ def check_command(
                     seq_len=seq_len,
                     scale=scale,
                     ordinary_only=ordinary_only,
+                    diagnosis=not no_diagnosis,
                     cases=cases,
                     progress=status.update,
                 )

@@ -24,6 +24,7 @@ from .own_function import CHANGES, AnyFunction, AskedFunction, OwnFunction, Reco
 
 MOST_FOR_JAX = 3000  # operations: JAX compiles them one by one
 MOST_FOR_SPECIAL = 5000  # operations: a program that has more is asked with ordinary numbers only
+MOST_ENTRIES = 100_000  # of a program that is enclosed with special numbers although no engine disagrees with it
 SMALL_SIZES = (1, 2, 3)
 MOST_ARRAYS = 8  # that are made large one by one
 AS_GIVEN = Setting("as given")
@@ -40,6 +41,7 @@ def check_gradients(
     returns: Sequence[str] | None = None,
     certify: bool | None = None,
     ordinary_only: bool = False,
+    diagnosis: bool = True,
     progress: StageProgress = lambda stage: None,
     **options: Any,
 ) -> Check:
@@ -63,8 +65,10 @@ def check_gradients(
             are then arguments. The loss is the sum of the outputs times a cotangent that is drawn.
         returns: the names of all values if they are returned in a row, such as `("loss", "dWxh", "dWhh")`; what is
             called `_` is passed over.
-        certify: whether the exact gradient is enclosed; None encloses it where that is possible.
+        certify: whether the exact gradient is enclosed; None encloses it where that is possible, and for the special
+            numbers of a large program where it disagrees with the engines.
         ordinary_only: ask it with the arguments as they are, and with no others.
+        diagnosis: whether the line is looked for, if it is wrong.
         progress: is called with what is being done.
         **options: keyword arguments of the function.
 
@@ -98,6 +102,7 @@ def check_gradients(
         loss=ITS_OWN_LOSS if of is None else f"the loss that {name_of(of)} returns",
         certify=certify,
         ordinary_only=ordinary_only,
+        diagnosis=diagnosis,
         progress=progress,
     )
 
@@ -110,6 +115,7 @@ def check_own(
     sizes: Mapping[str, int] | None = None,
     certify: bool | None = None,
     ordinary_only: bool = False,
+    diagnosis: bool = True,
     progress: StageProgress = lambda stage: None,
 ) -> Check:
     """Asks a function at every setting, and then at the first one with special numbers.
@@ -121,6 +127,7 @@ def check_own(
         sizes: with which the arguments are drawn, and which may be made smaller.
         certify: as for `check_gradients`.
         ordinary_only: as for `check_gradients`.
+        diagnosis: as for `check_gradients`.
         progress: as for `check_gradients`.
 
     Returns:
@@ -168,7 +175,7 @@ def check_own(
         progress("looking for the smallest arguments on which it is wrong")
         small = smallest_arguments(own, wrong, sizes)
     localization = Localization()
-    if wrong:
+    if wrong and diagnosis:
         progress("looking for the line")
         localization = own.locate(wrong)
     check = Check(
@@ -179,6 +186,7 @@ def check_own(
         output=own.output,
         notes=tuple(notes),
         is_catalogued=False,
+        is_diagnosed=diagnosis,
         localization=localization,
     )
     return replace(check, notes=(*likenesses(check.comparisons, own.name), *check.notes))
@@ -261,6 +269,10 @@ def _asked(
     def ask(problem: Any) -> Comparison:
         spread = partial(own.rounding, setting)
         if certify is None:
+            if setting.change and sum(problem.model.sizes.values()) > MOST_ENTRIES:
+                comparison = compare(problem, backends, own_spread=spread)
+                if comparison.verdict_on(own.name) != "disagree":
+                    return comparison
             return compare_certified_if_possible(problem, backends, own_spread=spread)
         return compare(problem, backends, certify=certify, own_spread=spread)
 

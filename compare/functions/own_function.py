@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -12,6 +13,7 @@ import numpy as np
 from ...backends import Evaluation, Problem, get_backend
 from ...backends.errors import DerivationError, describe_error
 from ...backends.models.traced import ENTRY_DTYPES
+from ...backends.tracing.array import as_recorded
 from ...backends.tracing.exchange import exchanged
 from ...backends.tracing.recorder import NotRecordableError
 from ...backends.tracing.trace import call, changes_of
@@ -186,26 +188,29 @@ class OwnFunction:
             Both; None where it cannot be recorded, does too much, or its own loss is not the right one.
         """
         recorded = self._recorded[setting]
-        right = get_backend("tape").evaluate(recorded.problem).gradients
-        names = {f"d{name}": name for name in recorded.paths}
-
-        def read(value: Any) -> tuple[Any, dict[str, Any]]:
-            returned = read_returned(value, self._returns)
-            return returned.loss, {one: returned.gradients[recorded.returned_as[name]] for one, name in names.items()}
-
-        paths = {one: recorded.paths[name] for one, name in names.items()}
+        if not recorded.gives_loss:
+            return None
+        paths = {f"d{name}": path for name, path in recorded.paths.items()}
         with self._called_with(setting) as given:
             floats = [path for path in float_paths(given) if path in paths.values()]
             try:
+                read = partial(self._loss_and_gradients_in_floats, recorded)
                 program = WrittenProgram(self._function, given, read, paths, floats)
-            except (DerivationError, NotRecordableError, LookupError):
+            except (DerivationError, NotRecordableError):
                 return None
-        of_own_loss = all(
-            np.allclose(program.right[one], right[name], rtol=SAME_LOSS, atol=SAME_LOSS) for one, name in names.items()
-        )
-        if not of_own_loss or len(program.model.operations) > MOST_OPERATIONS:
+        if len(program.model.operations) > MOST_OPERATIONS or not self._is_of_right_loss(program, recorded):
             return None
         return search(program), program
+
+    def _is_of_right_loss(self, program: WrittenProgram, recorded: Recorded) -> bool:
+        """Whether its own loss, by which the experiments judge, is the right one."""
+        if self._definition is None:
+            return True
+        right = get_backend("tape").evaluate(recorded.problem).gradients
+        return all(
+            np.allclose(program.right[f"d{name}"], array, rtol=SAME_LOSS, atol=SAME_LOSS)
+            for name, array in right.items()
+        )
 
     def rounding(self, setting: Setting) -> dict[str, float]:
         """How far rounding in its own formulas moves what it returns at a setting that was recorded.
@@ -214,12 +219,10 @@ class OwnFunction:
             By the quantity, such as `dW`; nothing if that cannot be measured.
         """
         recorded = self._recorded[setting]
-        needs_loss = self._definition is None
 
         def read(value: Any) -> dict[str, Any]:
-            returned = read_returned(value, self._returns, needs_loss=needs_loss)
-            gradients = {f"d{name}": returned.gradients[one] for name, one in recorded.returned_as.items()}
-            return gradients if returned.loss is None else {"loss": returned.loss} | gradients
+            loss, gradients = self._loss_and_gradients(recorded, value)
+            return gradients if loss is None else {"loss": loss} | gradients
 
         with self._called_with(setting) as given:
             return own_rounding(self._function, given, read, recorded.problem.dtype)
@@ -256,6 +259,22 @@ class OwnFunction:
         if returned.loss is not None and returned.loss.size != 1:
             raise DerivationError(f"its loss has shape {returned.loss.shape}, expected one number")
         return returned
+
+    def _loss_and_gradients(self, recorded: Recorded, value: Any) -> tuple[Any, dict[str, Any]]:
+        """The loss, if there is one, and the gradients in what the function returned, by the quantities: `dW`, …."""
+        returned = read_returned(value, self._returns, needs_loss=self._definition is None)
+        if missing := [one for one in recorded.returned_as.values() if one not in returned.gradients]:
+            raise DerivationError(f"it returned no {missing[0]}, as it did when it was called first")
+        return returned.loss, {f"d{name}": returned.gradients[one] for name, one in recorded.returned_as.items()}
+
+    def _loss_and_gradients_in_floats(self, recorded: Recorded, value: Any) -> tuple[Any, dict[str, Any]]:
+        """The same, of a recorded run, whose gradients depend on no argument where they are whole numbers."""
+        loss, gradients = self._loss_and_gradients(recorded, value)
+        for name, gradient in gradients.items():
+            dtype = as_recorded(gradient).numbers.dtype
+            if dtype not in ENTRY_DTYPES:
+                raise DerivationError(f"{name} is of {dtype}")
+        return loss, gradients
 
     def _loss(self, value: Any) -> Any:
         """The loss in what the program that defines it returned."""

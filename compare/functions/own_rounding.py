@@ -10,9 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from ...backends.errors import DerivationError
 from ...backends.models.traced import ENTRY_DTYPES
 from ...backends.tracing.array import as_recorded
-from ...backends.tracing.trace import trace
+from ...backends.tracing.recorder import NotRecordableError
+from ...backends.tracing.trace import traced_call
 from ..answers import Quantity, QuantityName
 from ..answers.blocks import whole
 from ..definitions import Floats
@@ -47,9 +49,9 @@ def own_rounding(
         (True, array([ True]))
     """
     try:
-        traced = trace(function, arguments)
+        traced = traced_call(function, arguments)
         returned = {name: as_recorded(array) for name, array in read(traced.returned).items()}
-    except Exception:  # it computes in something else, or does what cannot be followed
+    except (DerivationError, NotRecordableError):  # it computes in something else, or does what cannot be followed
         return {}
     model = traced.model(0.0, {})
     if len(model.operations) > MOST_OPERATIONS:

@@ -128,6 +128,7 @@ def check_own_target(
     *,
     seeds: Sequence[int],
     ordinary_only: bool = False,
+    diagnosis: bool = True,
     progress: StageProgress = lambda stage: None,
     **options: Any,
 ) -> Check:
@@ -137,6 +138,7 @@ def check_own_target(
         target: where it is.
         seeds: from which its arguments are drawn, if a function draws them.
         ordinary_only: see `check_gradients`.
+        diagnosis: see `check_gradients`.
         progress: is called with what is being done.
         **options: see `SeparateFunction`.
 
@@ -155,6 +157,7 @@ def check_own_target(
                 loss=f"the loss that {own.definition} returns" if own.definition else ITS_OWN_LOSS,
                 sizes=own.sizes,
                 ordinary_only=ordinary_only,
+                diagnosis=diagnosis,
                 progress=progress,
             )
             return replace(check, notes=(*own.notes, *check.notes))
@@ -172,7 +175,8 @@ def with_own_loss(check: Check, target: str, *, timeout: float, progress: StageP
         progress: is called with what is being done.
 
     Returns:
-        The judgement, with a note that tells an error of the forward pass from one of the way back.
+        The judgement, with a note that tells an error of the forward pass from one of the way back, and with the line
+        of that where it was found.
     """
     if check.verdict != "disagree" or check.worst is None:
         return check
@@ -182,11 +186,19 @@ def with_own_loss(check: Check, target: str, *, timeout: float, progress: StageP
     is_loss_wrong = any(block.name == "loss" and block.is_wrong(check.name) for block in comparison.blocks)
     try:
         with SeparateFunction(target, problem=comparison.problem, timeout=timeout) as own:
-            alone = check_own(own, [AS_GIVEN], loss=ITS_OWN_LOSS, ordinary_only=True, progress=progress)
+            alone = check_own(
+                own,
+                [AS_GIVEN],
+                loss=ITS_OWN_LOSS,
+                ordinary_only=True,
+                diagnosis=check.is_diagnosed,
+                progress=progress,
+            )
     except (DerivationError, RequestError) as error:
         note = f"whether its gradients are those of the loss that it returns was not judged: {first_line(error)}"
         return replace(check, notes=(*check.notes, note))
-    return replace(check, notes=(*check.notes, _two_parts(alone.verdict, is_loss_wrong, check.system)))
+    notes = (*check.notes, _two_parts(alone.verdict, is_loss_wrong, check.system))
+    return replace(check, notes=notes, localization=alone.localization)
 
 
 def _two_parts(verdict: str, is_loss_wrong: bool, system: str) -> str:

@@ -394,4 +394,4 @@ class Searcher:
 def is_near(one: np.ndarray, other: np.ndarray, tolerance: float) -> bool:
     """Whether two arrays are the same, up to what is far below a mistake and far above rounding."""
     largest = max(np.abs(other).max(initial=0.0), np.abs(one).max(initial=0.0))
-    return bool((np.abs(one - other) <= tolerance * largest).all())
+    return bool(np.isfinite(largest) and (np.abs(one - other) <= tolerance * largest).all())

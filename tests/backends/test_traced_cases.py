@@ -182,7 +182,7 @@ def read(values, arrays):
 WRONG = (-1, 1, 12, 10**12, 10**30, 1.5, float("nan"), None, True, "tanh", "less", "\x1b[2J", [], [-1], [[[[]]]], {})
 
 
-@pytest.mark.parametrize("every", [case(1, campaign=True), 17])
+@pytest.mark.parametrize("every", [case(1, campaign=True), 71])
 def test_whatever_is_changed_in_the_values_is_refused_or_another_program(every):
     """Another program is refused by the fingerprint; here, where there is none, nothing fails in another way."""
     accepted = []
@@ -361,6 +361,7 @@ def test_the_values_are_json():
     assert json.loads(json.dumps(VALUES)) == VALUES
 
 
+@pytest.mark.campaign
 def test_a_long_program_is_saved_and_read_quickly_and_in_little_room():
     def walk(w, x):
         for _ in range(2000):

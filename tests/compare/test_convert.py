@@ -13,6 +13,7 @@ from gradparity.backends import RequestError
 from gradparity.backends.layouts import LAYOUTS
 from gradparity.backends.layouts.weight_files import read_weights, write_weights
 from gradparity.compare.layers.conversion import convert
+from sampling import case
 
 OTHERS = [library for library in LAYOUTS if library != "torch"]
 FORWARD_ONLY = "onnx"
@@ -39,7 +40,14 @@ def with_one_bias(weights):
 
 
 @pytest.mark.parametrize(
-    ("library", "options"), [(library, {}) for library in OTHERS] + [("equinox", STACK), ("onnx", STACK)]
+    ("library", "options"),
+    [
+        *(case(library, {}, campaign=library not in ("flax-nnx", "keras", "onnx"), id=library) for library in OTHERS),
+        *(
+            case(library, STACK, campaign=library == "equinox", id=f"{library} stack")
+            for library in ("equinox", "onnx")
+        ),
+    ],
 )
 def test_an_lstm_goes_to_every_library_and_comes_back(library, options):
     source = weights(**options)

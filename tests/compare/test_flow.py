@@ -12,6 +12,7 @@ from faults import Faulty, in_adjoints
 from gradparity.backends import Chunks, LastSteps, Problem, Recurrent, RequestError, Window, get_backend
 from gradparity.compare import SYSTEMS, System
 from gradparity.compare.flow.measurement import GradientFlow, measure_flow, remembering_bias
+from sampling import case
 from torch import nn
 
 MANUAL, TORCH = get_backend("manual"), get_backend("torch")
@@ -119,13 +120,13 @@ def test_the_other_truncations_stop_where_they_are_to(truncation, first):
     ("name", "scale", "character"),
     [
         ("elman-softmax", 0.5, "vanishes"),
-        ("elman-softmax", 1.0, "vanishes"),
-        ("elman-relu", 0.5, "vanishes"),
+        case("elman-softmax", 1.0, "vanishes", campaign=True),
+        case("elman-relu", 0.5, "vanishes", campaign=True),
         ("elman-relu", 1.5, "explodes"),
-        ("linear-mean", 3.0, "explodes"),
+        case("linear-mean", 3.0, "explodes", campaign=True),
         ("lstm", 0.5, "holds"),
-        ("lstm", 1.5, "holds"),
-        ("gru", 0.5, "holds"),
+        case("lstm", 1.5, "holds", campaign=True),
+        case("gru", 0.5, "holds", campaign=True),
         ("gru", 1.5, "holds"),
         ("elman-window", 1.0, "stops"),
     ],
@@ -162,7 +163,11 @@ def test_a_gradient_that_is_no_number_does_not_hold():
 
 
 @pytest.mark.parametrize(
-    ("name", "scale", "character"), [("elman-softmax", 0.5, "vanishes"), ("elman-relu", 100.0, "explodes")]
+    ("name", "scale", "character"),
+    [
+        case("elman-softmax", 0.5, "vanishes", campaign=True),
+        case("elman-relu", 100.0, "explodes", campaign=False),
+    ],
 )
 def test_a_norm_whose_square_is_beyond_float64_is_no_zero_and_no_infinity(name, scale, character):
     flow = measured(name, scale, seq_len=360 if scale < 1 else 120)

@@ -137,3 +137,16 @@ def test_nothing_is_said_of_a_right_program_nor_of_a_wrong_forward_pass(tmp_path
 
     check = check_gradients(other, np.ones(2), of=lambda w: (w * w * w).sum(), ordinary_only=True)
     assert (check.verdict, check.localization) == ("disagree", Localization())
+
+
+def test_nothing_is_said_to_belong_where_it_would_divide_by_zero():
+    def sigmoid_twice(w, x, y):
+        z = x @ w
+        p = 1 / (1 + np.exp(-z))
+        dz = (p - y) * p * (1 - p) / len(x)
+        return (np.logaddexp(0, z) - y * z).mean(), {"w": x.T @ dz}
+
+    x, y = np.random.default_rng(0).normal(size=(4, 3)), np.array([0.0, 1.0, 1.0, 0.0])
+    said = str(check_gradients(sigmoid_twice, np.ones(3), x, y).localization)
+    assert "belongs" not in said
+    assert "dz = (p - y) * p * (1 - p) / len(x)" in said

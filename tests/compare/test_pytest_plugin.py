@@ -10,6 +10,7 @@ import sys
 import gradparity.compare
 import pytest
 from projects import HIDES_JAX, failure_report, run_again, suggested_command
+from sampling import case
 
 pytest_plugins = ["pytester"]
 
@@ -114,14 +115,21 @@ def test_every_outcome_of_a_test_tells_what_there_is_to_know(project):
     assert run_again(project, command)[0] == 1
 
 
-def test_the_suite_is_found_however_it_is_named_and_doctests_are_kept_away(project):
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        case(("{path}", "-c", "tox.ini"), campaign=True, id="by its path"),
+        case(("--pyargs", "gradparity.compare.conformance", "--doctest-modules"), campaign=False, id="by its name"),
+    ],
+)
+def test_the_suite_is_found_however_it_is_named_and_doctests_are_kept_away(project, arguments):
     folder = os.path.dirname(gradparity.compare.__file__)
     path = os.path.relpath(os.path.join(folder, "conformance.py"), project.pytester.path)
     project.pytester.makeini("[pytest]")
-    for arguments in ([path, "-c", "tox.ini"], ["--pyargs", "gradparity.compare.conformance", "--doctest-modules"]):
-        result = project(*arguments, "--gradparity-backend", "mine:narrow")
-        result.assert_outcomes(failed=1, skipped=3)
-        result.stdout.fnmatch_lines(["*narrow: supports no system of the catalogue*"])
+    given = [argument.format(path=path) for argument in arguments]
+    result = project(*given, "--gradparity-backend", "mine:narrow")
+    result.assert_outcomes(failed=1, skipped=3)
+    result.stdout.fnmatch_lines(["*narrow: supports no system of the catalogue*"])
 
 
 def test_the_marker_and_the_options_are_checked_before_anything_runs(project):

@@ -16,6 +16,7 @@ from gradparity.backends.file_writing import write_whole
 from gradparity.compare import cli
 from gradparity.compare.jobs import open_journal
 from gradparity.compare.output import console
+from sampling import case
 
 FOREIGN = """
 from faults import Faulty, nothing
@@ -79,7 +80,7 @@ class Unwritable(io.StringIO):
         raise self.error
 
 
-@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EPIPE])
+@pytest.mark.parametrize("code", [case(errno.ENOSPC, campaign=False), case(errno.EPIPE, campaign=True)])
 @pytest.mark.parametrize(
     "arguments",
     [
