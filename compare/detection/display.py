@@ -30,7 +30,8 @@ OWN_HEADINGS = ["own program", "slips", "seen", *OUTCOMES, "placed", "false", "m
 OWN_LEGEND = (
     "A slip is an edit of the source text of the backward pass, which knows nothing of what a diagnosis changes; those "
     "are planted that make a gradient wrong, and nothing else. seen: gradparity calls it wrong.",
-    "named: one place is found, on the edited line, and with its value put there everything is right. among several: "
+    "named: one place is found, on the edited line, and with its value put there, or the steps that it lacks, "
+    "everything is right. among several: "
     "with the values of several places put there everything is right, and one of them is on the line. elsewhere: "
     "everything is right, and none is on the line. not named: something is still wrong, or nothing is said. placed: "
     "any place is on the line, whatever else is wrong. For a statement that is deleted, the lines that read its "

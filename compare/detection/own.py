@@ -24,7 +24,7 @@ from ..check.loading import module_from_file
 from ..functions.own_function import AskedFunction, OwnFunction, Recorded, Setting
 from ..functions.returned import read_returned
 from ..localization import Localization, in_words
-from ..localization.search import Search
+from ..localization.findings import Search
 from ..referee import compare
 from .checks import CheckResult
 from .own_claims import contradicted

@@ -19,7 +19,7 @@ from ...backends.tracing.recorder import NotRecordableError
 from ...backends.tracing.trace import call, changes_of
 from ..check.user_function import Derivation
 from ..localization import MOST_OPERATIONS, Localization, WrittenProgram, in_words, search
-from ..localization.search import Search
+from ..localization.findings import Search
 from .calls import Function, arguments_for, name_of
 from .matching import is_named_after, match
 from .own_rounding import own_rounding

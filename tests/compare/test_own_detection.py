@@ -20,7 +20,8 @@ from gradparity.compare.localization.derivatives import derivatives
 
 SIGN = ("rows", "dU += x[t].T @ da", "dU -= x[t].T @ da")
 ELSEWHERE = ("rows", "da = dh * (1 - h[t + 1] ** 2)", "da = dh")  # the factor is missing from dh as well
-UNSAID = ("rows", "range(T - 1, -1, -1)", "range(T - 1, 0, -1)")  # dh0 is that of step 1
+UNSAID = ("rows", "carry = da @ W.T", "pass")  # dh0 is never computed
+LEFT_OUT = ("rows", "range(T - 1, -1, -1)", "range(T - 1, 0, -1)")
 
 
 @pytest.fixture(scope="module")
@@ -95,11 +96,11 @@ def on_another_line(found, program):
 UNTRUE = {
     "a value that does not put it right": (
         lambda found, program: with_expected(found, lambda one: one._replace(values=2 * one.values)),
-        ["dU is said to be put right, and is wrong", "what should be a derivative with respect to line 18 is none"],
+        ["dU is said to be right, and is wrong", "what should be a derivative with respect to line 18 is none"],
     ),
     "a derivative that is none": (
         lambda found, program: with_expected(found, doubled),
-        ["dU is said to be put right, and is wrong", "with respect to line 18 is no slope of the loss"],
+        ["dU is said to be right, and is wrong", "with respect to line 18 is no slope of the loss"],
     ),
     "the derivative of another line": (on_another_line, ["is no slope of the loss"]),
     "what is right is still wrong": (
@@ -138,14 +139,66 @@ def kept(monkeypatch):
     return kept
 
 
-def test_a_part_that_is_said_to_be_missing_has_to_make_up_the_difference(kept):
-    assert ask(edited(*UNSAID)).contradicted == ()
+def test_what_an_array_is_said_to_lack_has_to_make_up_the_difference(kept):
+    assert ask(edited(*LEFT_OUT)).contradicted == ()
     found, program = kept[0]
-    assert {stop.name for stop in found.stopped} >= {"dU", "dW"}
-    changed = [stop._replace(expected=doubled(stop.expected)) for stop in found.stopped]
+    assert {stop.name for stop in found.stopped} == {"dU", "dW", "db", "dV", "dc"}
     right = {name: program.right[name] for name in program.outputs}
-    sentences = contradicted(found._replace(stopped=tuple(changed)), program, Localization(shown="so"), right)
-    assert "dU is said to be put right, and is wrong" in sentences
+    another = right | {"dU": 2 * right["dU"], "dh0": 2 * right["dh0"]}
+    sentences = contradicted(found, program, Localization(shown="so"), another)
+    assert sentences == ("the parts of some steps are said to be missing of dU, and it lacks something else",)
+    is_of_other_steps = replace_left_out(found)
+    sentences = contradicted(is_of_other_steps, program, Localization(shown="so"), right)
+    assert len(sentences) == len(found.stopped)
+
+
+def replace_left_out(found):
+    """The same, where other steps are said to be missing: the last in the place of the first."""
+    changed = [
+        stop._replace(expected=stop.expected._replace(order=tuple(step - 1 for step in stop.expected.order)))
+        for stop in found.stopped
+    ]
+    return found._replace(stopped=tuple(changed))
+
+
+def test_what_is_carried_to_missing_steps_only_has_to_be_wrong(kept):
+    ask(edited(*LEFT_OUT))
+    found, program = kept[0]
+    right = {name: program.right[name] for name in program.outputs}
+    as_returned = program.returned({dtype: row[None] for dtype, row in program.values.items()}, (1,))
+    sentences = contradicted(found, program, Localization(shown="so"), right | {"dh0": as_returned["dh0"][0]})
+    assert (found.carried_to_missing, sentences) == (("dh0",), ("dh0 is said to be still wrong, and is right",))
+
+
+def test_before_a_mean_the_gradients_are_those_of_the_sum_and_right_in_the_end(kept):
+    assert ask(edited("samples", "dstate = R.T @ dpre", "dstate = R @ dpre")).contradicted == ()
+    found, program = kept[0]
+    assert found.mean
+    right = {name: 2 * program.right[name] for name in program.outputs}
+    sentences = contradicted(found, program, Localization(shown="so"), right)
+    assert sentences == tuple(f"{name} is said to be right in the end, and is wrong" for name in right)
+
+
+def test_what_follows_from_missing_steps_is_put_right_as_well(kept):
+    assert ask(edited("columns", "reversed(range(len(inputs)))", "reversed(range(len(inputs) - 1))")).contradicted == ()
+    found, program = kept[0]
+    assert found.behind_missing
+    right = {name: program.right[name] for name in program.outputs}
+    sentences = contradicted(found._replace(behind_missing=()), program, Localization(shown="so"), right)
+    assert "the parts of some steps are said to be missing of dWxh, and it lacks something else" in sentences
+
+
+def test_what_the_last_run_returns_has_to_be_the_derivative_that_it_is_called(kept):
+    assert ask(edited("gru", "drh * r[t] + Ur.T @ dr", "drh * r[t] - Ur.T @ dr")).contradicted == ()
+    found, program = kept[0]
+    assert [one.expected.last for one in found.findings] == ["h0"]
+    changed = with_expected(found, lambda one: one._replace(values=np.concatenate([one.values[:-1], [[1, 2, 3, 4]]])))
+    right = {name: program.right[name] for name in program.outputs}
+    sentences = contradicted(changed, program, Localization(shown="so"), right)
+    assert [sentence.split(",")[0] for sentence in sentences] == [
+        "dh0 is said to be right",
+        "what should be a derivative with respect to line 24 is none of its values",
+    ]
 
 
 def test_every_derivative_that_may_be_named_is_held_against_a_slope(searched):
