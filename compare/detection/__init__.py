@@ -1,21 +1,28 @@
-"""The detection matrix: every mistake before five gradient checks, and how often these call wrong what is right."""
+"""The detection matrix: mistakes before five gradient checks, right gradients, and slips in programs of our own."""
 
 from .cases import CorrectCase, MistakeCase, correct_cases, mistake_cases
 from .checks import CHECKS
-from .results import PART_OF, CorrectResult, Detection, MistakeResult
+from .own import PROGRAMS, OwnCase, own_cases
+from .own_results import OwnResult
+from .results import OWN_CHECK, PART_OF, CorrectResult, Detection, MistakeResult
 from .run import choose_checks, detect, mistake_of
 
 __all__ = [
     "CHECKS",
+    "OWN_CHECK",
     "PART_OF",
+    "PROGRAMS",
     "CorrectCase",
     "CorrectResult",
     "Detection",
     "MistakeCase",
     "MistakeResult",
+    "OwnCase",
+    "OwnResult",
     "choose_checks",
     "correct_cases",
     "detect",
     "mistake_cases",
     "mistake_of",
+    "own_cases",
 ]

@@ -1,4 +1,4 @@
-"""What a person sees of the detection matrix on the terminal: two tables, exceptions, the conclusion."""
+"""What a person sees of the detection matrix on the terminal: its tables, exceptions, the conclusions."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from rich.console import Console
 
 from ..output import plain_table, say
 from .cases import SMALL
+from .own_results import OUTCOMES, OwnResult, own_rows
 from .results import OWN_CHECK, Detection, MistakeResult
 
 MAX_SUSPECTS = 3
@@ -25,14 +26,32 @@ CORRECT_LEGEND = (
     "The gradient of a truncated network is right and is not the slope of its loss, and a difference is no slope where "
     "the loss bends much within a step, or where float32 rounds it: there a check of slopes calls wrong what is right.",
 )
+OWN_HEADINGS = ["own program", "slips", "seen", *OUTCOMES, "placed", "false", "median s", "most s"]
+OWN_LEGEND = (
+    "A slip is an edit of the source text of the backward pass, which knows nothing of what a diagnosis changes; those "
+    "are planted that make a gradient wrong, and nothing else. seen: gradparity calls it wrong.",
+    "named: one place is found, on the edited line, and with its value put there, or the steps that it lacks, "
+    "everything is right. among several: "
+    "with the values of several places put there everything is right, and one of them is on the line. elsewhere: "
+    "everything is right, and none is on the line. not named: something is still wrong, or nothing is said. placed: "
+    "any place is on the line, whatever else is wrong. For a statement that is deleted, the lines that read its "
+    "variable count as well; for a step that is left out, those of the loop.",
+    "false: of the program with a slip, or without one, something is said that is not so when it is computed once "
+    "more. Computed are: what is right with the values put there, and what is still wrong, beside the program without "
+    "the slip; and that a value is the derivative that it is called, by a slope of the loss. What a value lacks, or "
+    "has too much, is not computed once more. The seconds are those of the search for the line.",
+)
 
 
 def show_detection(detection: Detection, on: Console) -> None:
-    """Both tables with their legends, what gradparity misses or does not name, and the conclusion."""
-    for headings, rows, legend in (
-        (mistake_headings(detection), mistake_lines(detection), MISTAKE_LEGEND),
-        (correct_headings(detection), correct_lines(detection), CORRECT_LEGEND),
-    ):
+    """The tables with their legends, what gradparity misses or does not name, and the conclusions."""
+    tables: list[tuple[list[str], list[list[str]], tuple[str, ...]]] = []
+    if detection.has_catalogue:
+        tables.append((mistake_headings(detection), mistake_lines(detection), MISTAKE_LEGEND))
+        tables.append((correct_headings(detection), correct_lines(detection), CORRECT_LEGEND))
+    if detection.own:
+        tables.append((OWN_HEADINGS, own_lines(detection), OWN_LEGEND))
+    for headings, rows, legend in tables:
         table = plain_table()
         table.add_column(headings[0], no_wrap=True)
         for heading in headings[1:]:
@@ -46,9 +65,11 @@ def show_detection(detection: Detection, on: Console) -> None:
         on.print()
     for note in detection.all_notes:
         say(on, f"note: {note}", style="dim")
-    for line in exception_lines(detection):
+    for line in (*exception_lines(detection), *own_exception_lines(detection)):
         say(on, line)
-    say(on, f"\n{detection_conclusion(detection)} ({detection.seconds:.0f} s)", style="bold")
+    conclusions = [detection_conclusion(detection)] if detection.has_catalogue else []
+    conclusions += [own_conclusion(detection)] if detection.own else []
+    say(on, f"\n{' '.join(conclusions)} ({detection.seconds:.0f} s)", style="bold")
 
 
 def mistake_headings(detection: Detection, first: str = "mistakes") -> list[str]:
@@ -118,4 +139,58 @@ def detection_conclusion(detection: Detection) -> str:
     return (
         f"Of {detection.mistakes} mistakes, planted {len(detection.planted)} times, and {len(detection.correct)} right "
         f"gradients: {'; '.join(parts)}."
+    )
+
+
+def own_lines(detection: Detection) -> list[list[str]]:
+    """The cells of the table of programs of our own: a line for each, and one for all."""
+    return [[_own_cell(value) for value in row.values()] for row in own_rows(detection.own)]
+
+
+def _own_cell(value: str | int | float | None) -> str:
+    if value is None:
+        return "–"
+    return f"{value:.2f}" if isinstance(value, float) else str(value)
+
+
+def own_exception_lines(detection: Detection, *, in_words: bool = True) -> list[str]:
+    """In which programs of our own gradparity is mistaken, and which slips it finds elsewhere or does not name.
+
+    Args:
+        detection: with these programs.
+        in_words: whether all that is said of a slip is shown, and not the lines alone.
+    """
+    lines = []
+    for result in detection.own_faults:
+        verdict, error = result.verdict
+        if result.kind and not result.is_seen:
+            lines.append(f"missed: {result.label}: {error or verdict}")
+        elif error:
+            lines.append(f"failed: {result.label}: {error}")
+        lines += [f"false: {result.label}: {sentence}" for sentence in result.contradicted]
+    for result in detection.own:
+        if result.is_seen and result.kind and result.outcome in ("elsewhere", "not named"):
+            lines.append(f"{result.outcome}: {result.label}: {_said(result, in_words=in_words)}")
+    return lines
+
+
+def _said(result: OwnResult, *, in_words: bool) -> str:
+    said = result.localization
+    if not said:
+        return "nothing is said"
+    if in_words:
+        return " ".join([*(f"line {one.line}: {one.says}" for one in said.located), said.shown]).strip()
+    lines = sorted({one.line for one in said.located})
+    return f"found on line{'s' * (len(lines) > 1)} {', '.join(map(str, lines))}" if lines else "no line is said"
+
+
+def own_conclusion(detection: Detection) -> str:
+    """How many slips in programs of our own are seen and found, and how often something is said that is not so."""
+    total = own_rows(detection.own)[-1]
+    programs = len({result.program for result in detection.own})
+    of_programs = "a program" if programs == 1 else f"{programs} programs"
+    return (
+        f"Of {total['slips']} slips in {of_programs} of our own, gradparity sees {total['seen']}, names "
+        f"{total['named']} as the mistake and {total['among several']} among several, places {total['placed']} on "
+        f"the line, and says of {total['false']} what is not so."
     )

@@ -9,6 +9,7 @@ from typing import Any
 
 from ..mistakes import CHANGED_ANSWERS, CHANGED_PROBLEMS, GRU, LSTM, MISTAKES, ORDERED, PLAIN, READOUTS, TIME
 from .checks import CheckResult
+from .own_results import OwnResult
 
 PARTS = {
     "plain cell": PLAIN,
@@ -82,6 +83,7 @@ class Detection:
         checks: the names of the checks.
         notes: on checks that are not installed.
         seconds: how long it took.
+        own: what gradparity says of slips in programs of our own.
     """
 
     planted: tuple[MistakeResult, ...]
@@ -89,6 +91,7 @@ class Detection:
     checks: tuple[str, ...]
     notes: tuple[str, ...]
     seconds: float
+    own: tuple[OwnResult, ...] = ()
 
     def rows(self, by: str = "part") -> list[dict[str, Any]]:
         """How much was planted, detected and named.
@@ -135,6 +138,11 @@ class Detection:
         return {"kind": kind, "correct": len(results), **verdicts}
 
     @property
+    def has_catalogue(self) -> bool:
+        """Whether anything but programs of our own was shown."""
+        return bool(self.planted or self.correct)
+
+    @property
     def mistakes(self) -> int:
         """How many mistakes were planted, each counted once."""
         return len({result.mistake for result in self.planted})
@@ -168,6 +176,11 @@ class Detection:
         """The right gradients that gradparity calls wrong, or fails on."""
         judged = [result for result in self.correct if OWN_CHECK in result.verdicts]
         return [result for result in judged if result.verdicts[OWN_CHECK].verdict in ("wrong", "failed")]
+
+    @property
+    def own_faults(self) -> list[OwnResult]:
+        """The programs of our own whose slip gradparity misses, or of which it says what is not so."""
+        return [result for result in self.own if result.is_fault]
 
     @property
     def failures(self) -> dict[str, str]:

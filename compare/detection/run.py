@@ -11,19 +11,21 @@ from ..jobs import CaseProgress
 from ..mistakes import MISTAKES, run
 from .cases import CorrectCase, MistakeCase, RightLoss
 from .checks import CHECKS, Program, diagnosis_of, require_check, run_check, torch_answer
+from .own import OwnCase, ask
+from .own_results import OwnResult
 from .results import OWN_CHECK, PART_OF, CorrectResult, Detection, MistakeResult
 
 
 def detect(
-    cases: Sequence[MistakeCase | CorrectCase],
+    cases: Sequence[MistakeCase | CorrectCase | OwnCase],
     checks: Sequence[str] = (),
     *,
     progress: CaseProgress = lambda label, done: None,
 ) -> Detection:
-    """Asks every check about mistakes, and about gradients that are right.
+    """Asks every check about mistakes, and about gradients that are right; gradparity, about programs of our own, too.
 
     Args:
-        cases: of `mistake_cases` and `correct_cases`.
+        cases: of `mistake_cases`, `correct_cases` and `own_cases`.
         checks: names of `CHECKS`; all that are installed if there are none.
         progress: is called with a case's label, and how many cases are done.
 
@@ -37,14 +39,18 @@ def detect(
     chosen, notes = choose_checks(checks)
     planted: list[MistakeResult] = []
     correct: list[CorrectResult] = []
+    own: list[OwnResult] = []
     for done, case in enumerate(cases):
         if isinstance(case, MistakeCase):
             progress(case.mistake.name, done)
             planted.append(_mistake_result(case, chosen))
-        else:
+        elif isinstance(case, CorrectCase):
             progress(case.kind, done)
             correct.append(_correct_result(case, chosen))
-    return Detection(tuple(planted), tuple(correct), chosen, notes, time.perf_counter() - started)
+        else:
+            progress(case.program, done)
+            own.append(ask(case))
+    return Detection(tuple(planted), tuple(correct), chosen, notes, time.perf_counter() - started, tuple(own))
 
 
 def choose_checks(names: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -13,11 +13,13 @@ import numpy as np
 from ...backends import Evaluation, Problem, get_backend
 from ...backends.errors import DerivationError, describe_error
 from ...backends.models.traced import ENTRY_DTYPES
+from ...backends.tracing.array import as_recorded
 from ...backends.tracing.exchange import exchanged
 from ...backends.tracing.recorder import NotRecordableError
 from ...backends.tracing.trace import call, changes_of
 from ..check.user_function import Derivation
 from ..localization import MOST_OPERATIONS, Localization, WrittenProgram, in_words, search
+from ..localization.findings import Search
 from .calls import Function, arguments_for, name_of
 from .matching import is_named_after, match
 from .own_rounding import own_rounding
@@ -174,22 +176,31 @@ class OwnFunction:
         """Where its way back is wrong, at a setting that was recorded.
 
         Returns:
-            The places; none where it cannot be recorded, does too much, or its own loss is not the right one.
+            The places; none where it cannot be searched.
+        """
+        searched = self.searched(setting)
+        return Localization() if searched is None else in_words(*searched)
+
+    def searched(self, setting: Setting) -> tuple[Search, WrittenProgram] | None:
+        """What is found in its way back, and its whole run, at a setting that was recorded.
+
+        Returns:
+            Both; None where it cannot be recorded, does too much, or its own loss is not the right one.
         """
         recorded = self._recorded[setting]
         if not recorded.gives_loss:
-            return Localization()
+            return None
         paths = {f"d{name}": path for name, path in recorded.paths.items()}
         with self._called_with(setting) as given:
             floats = [path for path in float_paths(given) if path in paths.values()]
             try:
-                read = partial(self._loss_and_gradients, recorded)
+                read = partial(self._loss_and_gradients_in_floats, recorded)
                 program = WrittenProgram(self._function, given, read, paths, floats)
             except (DerivationError, NotRecordableError):
-                return Localization()
+                return None
         if len(program.model.operations) > MOST_OPERATIONS or not self._is_of_right_loss(program, recorded):
-            return Localization()
-        return in_words(search(program), program)
+            return None
+        return search(program), program
 
     def _is_of_right_loss(self, program: WrittenProgram, recorded: Recorded) -> bool:
         """Whether its own loss, by which the experiments judge, is the right one."""
@@ -255,6 +266,15 @@ class OwnFunction:
         if missing := [one for one in recorded.returned_as.values() if one not in returned.gradients]:
             raise DerivationError(f"it returned no {missing[0]}, as it did when it was called first")
         return returned.loss, {f"d{name}": returned.gradients[one] for name, one in recorded.returned_as.items()}
+
+    def _loss_and_gradients_in_floats(self, recorded: Recorded, value: Any) -> tuple[Any, dict[str, Any]]:
+        """The same, of a recorded run, whose gradients depend on no argument where they are whole numbers."""
+        loss, gradients = self._loss_and_gradients(recorded, value)
+        for name, gradient in gradients.items():
+            dtype = as_recorded(gradient).numbers.dtype
+            if dtype not in ENTRY_DTYPES:
+                raise DerivationError(f"{name} is of {dtype}")
+        return loss, gradients
 
     def _loss(self, value: Any) -> Any:
         """The loss in what the program that defines it returned."""

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ...backends.errors import DerivationError
+from ...backends.models.traced import ENTRY_DTYPES
 from ...backends.tracing.array import as_recorded
 from ...backends.tracing.recorder import NotRecordableError
 from ...backends.tracing.trace import traced_call
@@ -55,7 +56,11 @@ def own_rounding(
     model = traced.model(0.0, {})
     if len(model.operations) > MOST_OPERATIONS:
         return {}
-    outputs = {name: traced.recording.operand(array.numbers, array.origin) for name, array in returned.items()}
+    outputs = {
+        name: traced.recording.operand(array.numbers, array.origin)
+        for name, array in returned.items()
+        if array.numbers.dtype in ENTRY_DTYPES  # whole numbers are not rounded
+    }
 
     def computed(floats: Floats) -> list[dict[str, Quantity]]:
         arrays = outputs_of(model, list(outputs.values()), floats)

@@ -51,17 +51,27 @@ class Candidate(NamedTuple):
         order: which of its runs stands beside each run of the expression; -1 for none, where 0 is expected.
         is_transposed: whether each is to be transposed.
         values: (runs, …), in the order of the expression's runs.
+        last: the path of the argument whose derivative is expected in the last run, where that is none of a step.
     """
 
     derivative: Derivative
     order: Order
     is_transposed: bool
     values: np.ndarray
+    last: str = ""
 
     @property
     def left_out(self) -> tuple[int, ...]:
         """The runs of the loss's expression, from 0, beside which none of the expression stands."""
         return tuple(run for run in range(len(self.derivative.values)) if run not in self.order)
+
+    @property
+    def steps(self) -> tuple[Order, ...]:
+        """The orders in which an expression's runs may stand beside others of the loss.
+
+        What is carried on to the step before is made of what belongs to the step itself.
+        """
+        return (self.order, (*self.left_out, *self.order[:-1])) if self.last else (self.order,)
 
     def sum_left_out(self) -> np.ndarray:
         """What these would add up to, in the shape of the expression."""
@@ -156,8 +166,10 @@ def candidates(
     for derivative in all_of_them:
         backward = last_in_first_out(derivative.numbers, numbers)
         tried = dict.fromkeys((backward, *orders)) if backward else orders
+        short = left_out_in_each(derivative.numbers, numbers) if runs > 1 else ()
         for is_transposed, values in fitted(derivative.values, shape):
-            for order in _orders(len(values), runs, tried, is_carried=derivative.without is not None):
+            is_carried = derivative.without is not None
+            for order in short or _orders(len(values), runs, tried, is_carried=is_carried):
                 padded = np.concatenate([values, np.zeros((1, *shape))])  # -1 is the last one
                 aligned = padded[list(order)]
                 key = fingerprint(aligned)
@@ -219,6 +231,35 @@ def last_in_first_out(forward: Sequence[int], back: Sequence[int]) -> Order | No
     return tuple(order)
 
 
+def left_out_in_each(forward: Sequence[int], back: Sequence[int]) -> tuple[Order, ...]:
+    """The orders of a way back that leaves out the last or the first steps of every sample, of one after another.
+
+    Args:
+        forward: the numbers of the loss's operations.
+        back: those of fewer of the way back.
+
+    Returns:
+        The orders; none if there are no samples, or one.
+
+    Example:
+        >>> left_out_in_each([0, 1, 4, 5, 6], [2, 7, 8])
+        ((0, 3, 2), (1, 4, 3))
+    """
+    samples: list[tuple[list[int], list[int]]] = []  # the steps of each, and the runs of its way back
+    for number, step in sorted([*zip(forward, range(len(forward)), strict=True), *((number, -1) for number in back)]):
+        if step >= 0 and (not samples or samples[-1][1]):
+            samples.append(([], []))
+        if not samples:
+            return ()
+        samples[-1][step < 0].append(number if step < 0 else step)
+    sizes = [(len(steps), len(runs)) for steps, runs in samples]
+    if len(samples) < 2 or len(back) == len(forward) or any(runs > steps for steps, runs in sizes):
+        return ()
+    without_last = [step for steps, runs in samples for step in steps[: len(runs)][::-1]]
+    without_first = [step for steps, runs in samples for step in steps[len(steps) - len(runs) :][::-1]]
+    return tuple(without_last), tuple(without_first)
+
+
 def all_orders(runs: int) -> tuple[Order, ...]:
     """Those of two loops within each other, too, each along its own order or against it.
 
@@ -240,12 +281,15 @@ def _orders(available: int, runs: int, orders: Collection[Order], *, is_carried:
 
     What is carried from step to step is that of the step before: in the last run that of none.
     """
+    fitting = [order for order in orders if max(order) < available]
     if available == runs:
-        yield from orders
+        yield from fitting
         if is_carried:
             yield from ((*order[1:], -1) for order in usual_orders(runs))
     elif available > runs > 1:  # the first or the last steps are left out
-        for order in usual_orders(available):
+        known = [order for order in fitting if max(order) >= runs]
+        yield from known
+        for order in usual_orders(available) if not known else ():
             yield order[:runs]
             yield order[-runs:]
     elif available == runs - 1 > 1:

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator, Sequence
 import numpy as np
 
 from ...backends.models.traced import Operand
-from .derivatives import Candidate, Derivative, Order, fitted
+from .derivatives import Candidate, Derivative, Order, fitted, usual_orders
 from .source_text import expression, variable
 from .written_program import Written, WrittenProgram
 
@@ -31,6 +31,26 @@ def returned(program: WrittenProgram, written: Written, order: Order) -> Iterato
     values = np.stack([program.right[str(name)].reshape(written.shape) for name in made])
     path = ", ".join(program.paths[str(name)] for name in made)
     yield Candidate(Derivative(None, None, path, _in_order(values, order)), order, False, values)
+
+
+def carried(program: WrittenProgram, written: Written, derivatives: Collection[Derivative]) -> Iterator[Candidate]:
+    """What an expression has to be that is carried on to the step before, and returned after the last run.
+
+    Args:
+        program: the run.
+        written: the expression.
+        derivatives: of the loss.
+    """
+    names = {program.maker_of(output): name for name, output in program.outputs.items()}
+    name, runs = names.get(written.numbers[-1]), len(written.numbers)
+    if name is None or runs < 2 or program.right[name].shape != written.shape:
+        return
+    for derivative in derivatives:
+        for is_transposed, values in fitted(derivative.values, written.shape) if derivative.place else ():
+            if len(values) == runs and derivative.operand is None:
+                for order in usual_orders(runs):
+                    all_runs = np.stack([*values[list(order[1:])], program.right[name]])
+                    yield Candidate(derivative, (*order[1:], -1), is_transposed, all_runs, program.paths[name])
 
 
 def parts(

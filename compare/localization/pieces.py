@@ -30,7 +30,14 @@ def in_pieces(program: WrittenProgram) -> tuple[WrittenProgram, Names] | None:
         for number, (operand, values) in enumerate(pieces or [(output, program.right[name])]):
             piece = f"{name} {number}" if pieces else name
             outputs[piece], right[piece], names[piece] = operand, values, name
-    return (program.with_outputs(outputs, right), names) if len(outputs) > len(program.outputs) else None
+    if len(outputs) == len(program.outputs):
+        return None
+    taken_apart = program.with_outputs(outputs, right)
+    taken_apart.paths = {
+        piece: program.paths[name] if piece == name else f"a part of {program.paths[name]}"
+        for piece, name in names.items()
+    }
+    return taken_apart, names
 
 
 def _without_last_term(program: WrittenProgram, output: Operand, right: np.ndarray) -> Piece:

@@ -15,7 +15,7 @@ from ...backends.tracing.primitives import PRIMITIVES
 from ...backends.tracing.replay import Floats, Rows
 from ..answers.digits import written_factor
 from .derivatives import Derivative, candidates
-from .search import Finding, Search, is_near
+from .findings import Finding, Search, is_near
 from .source_text import expression, operand, variable
 from .written_program import WrittenProgram
 
@@ -96,9 +96,9 @@ def _scaled(given: np.ndarray, right: np.ndarray, same: Same) -> str:
 def _missing_part(finding: Finding, all_of_them: Collection[Derivative], same: Same) -> Iterator[str]:
     """A path of the derivative that is left out, or is there too often."""
     written, order = finding.written, finding.expected.order
-    orders = [order, (-1, *order[:-1]), (*order[1:], -1)]
-    parts = list(candidates(all_of_them, written.shape, len(order), orders))
-    parts += [one for late in orders[1:] for one in candidates(all_of_them, written.shape, len(order), [late])]
+    shifted = [(-1, *order[:-1]), (*order[1:], -1)]
+    parts = list(candidates(all_of_them, written.shape, len(order), [*finding.expected.steps, *shifted]))
+    parts += [one for late in shifted for one in candidates(all_of_them, written.shape, len(order), [late])]
     for part in parts:
         for sign, words in ((1, "it lacks"), (-1, "it has, once too often,")):
             if part.derivative.place and same(finding.given + sign * part.values, finding.expected.values):
@@ -165,7 +165,7 @@ def _values(program: WrittenProgram, finding: Finding, shape: tuple[int, ...]) -
     seen: set[bytes] = set()
     found: list[Value] = []
     for derivative, words in _of_loss(program):
-        for candidate in candidates([derivative], shape, len(finding.given), [finding.expected.order]):
+        for candidate in candidates([derivative], shape, len(finding.given), finding.expected.steps):
             key = np.round(candidate.values, 10).tobytes()
             if key not in seen and len(found) < MOST_VALUES:
                 seen.add(key)

@@ -8,12 +8,10 @@ wrong a step before. What is found stays in place, and the search goes on for wh
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
-from ...backends.tracing.places import Place
 from ...backends.tracing.replay import Rows
 from ..jobs import StageProgress
 from .derivatives import (
@@ -27,80 +25,14 @@ from .derivatives import (
     sum_so_far,
     usual_orders,
 )
-from .parts import parts, returned
+from .findings import Finding, Search, Stopped, is_near
+from .parts import carried, parts, returned
 from .right_inputs import RightInputs
 from .written_program import Written, WrittenProgram
 
 MOST_FINDINGS = 6
 MOST_OPERATIONS = 3000
 MOST_BESIDE = 64  # runs beside each other
-
-
-@dataclass(frozen=True, eq=False)
-class Finding:
-    """An expression of the way back that should have another value.
-
-    Attributes:
-        written: the expression.
-        expected: what it should be.
-        given: (runs, …), what each is where everything that was found before it, in the run, is put right.
-        repairs: the names of the returned arrays that get right, or nearer to it, by this one.
-        tolerance: by which part of the largest number two values may differ that are the same.
-        is_entered_rightly: whether what goes into it is right where it is wrong first.
-        knows_steps: whether it is sure which step of the loss each run belongs to.
-    """
-
-    written: Written
-    expected: Candidate
-    given: np.ndarray
-    repairs: tuple[str, ...]
-    tolerance: float
-    is_entered_rightly: bool
-    knows_steps: bool
-
-    @property
-    def differs(self) -> tuple[bool, ...]:
-        """Whether it is wrong, by the run."""
-        return tuple(
-            not is_near(one, other, self.tolerance) for one, other in zip(self.given, self.expected.values, strict=True)
-        )
-
-
-class Stopped(NamedTuple):
-    """A returned array to which an expression adds a part for every step but some.
-
-    Attributes:
-        name: of the array.
-        written: the expression.
-        expected: its parts; `left_out` says which are missing.
-    """
-
-    name: str
-    written: Written
-    expected: Candidate
-
-
-class Search(NamedTuple):
-    """What was found.
-
-    Attributes:
-        findings: in the order in which they were found; with all of them put right, the arrays that are not in `left`
-            are right.
-        left: the names of the returned arrays that are wrong then, but those in `stopped`.
-        derivatives: of the loss, by which it was told.
-        rows: of all entries, with everything put right; one leading axis of length 1.
-        program: that was searched: without what is done in the end.
-        stopped: the arrays to which nothing is added for some steps.
-        afterwards: the expressions by which all gradients are changed in the end, the last one first.
-    """
-
-    findings: tuple[Finding, ...]
-    left: tuple[str, ...]
-    derivatives: tuple[Derivative, ...]
-    rows: Rows
-    program: WrittenProgram
-    stopped: tuple[Stopped, ...] = ()
-    afterwards: tuple[Place, ...] = ()
 
 
 class _Checkpoint(NamedTuple):
@@ -188,6 +120,7 @@ class Searcher:
         found = list(candidates(self._derivatives, written.shape, runs, self._orders[runs], written.numbers))
         found += returned(self._program, written, self._preferred(runs))
         found += parts(self._program, written, self._derivatives, self._orders[runs])
+        found += carried(self._program, written, self._derivatives)
         if runs > 1 and any(output.shape == written.shape for output in self._program.outputs.values()):
             summed = [one for one in found if one.derivative.operand is not None and self._is_usual(written, one)]
             found += map(sum_so_far, summed)
@@ -212,7 +145,7 @@ class Searcher:
             for candidate in candidates(self._derivatives, written.shape, runs, all_orders(runs), written.numbers):
                 if is_near(given, candidate.values, self._tolerance):
                     self._confirmed[candidate.order] = None
-        seen = [order for order in self._confirmed if len(order) == runs]
+        seen = [order for order in self._confirmed if sorted(order) == list(range(runs))]
         return tuple(dict.fromkeys((self._preferred(runs), *usual_orders(runs), *seen)))
 
     def _run(self, results: dict[int, np.ndarray], width: int) -> tuple[Rows, tuple[int, ...]]:
@@ -317,6 +250,8 @@ class Searcher:
                     continue
                 gained = {name: int((~right[name][0, s] & repaired[name][0, s]).sum()) for name, s in at.items()}
                 repairs = tuple(name for name, number in gained.items() if number)
+                if candidate.last and {self._program.paths[name] for name in repairs} == {candidate.last}:
+                    continue  # the last run alone shows no more than what it returns
                 total = sum(int((~right[name] & repaired[name]).sum()) for name in right)
                 pairs = zip(given, candidate.values, strict=True)
                 run = next(run for run, (one, two) in enumerate(pairs) if not is_near(one, two, self._tolerance))
@@ -389,9 +324,3 @@ class Searcher:
                     if any((~right[name][0, s] & repaired[name][place, s]).any() for name, s in at.items()):
                         passed |= {id(one): one for one in group}
         return list(passed.values())
-
-
-def is_near(one: np.ndarray, other: np.ndarray, tolerance: float) -> bool:
-    """Whether two arrays are the same, up to what is far below a mistake and far above rounding."""
-    largest = max(np.abs(other).max(initial=0.0), np.abs(one).max(initial=0.0))
-    return bool(np.isfinite(largest) and (np.abs(one - other) <= tolerance * largest).all())

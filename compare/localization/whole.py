@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from ...backends.tracing.places import Place
 from ..jobs import StageProgress
 from .derivatives import Derivative, derivatives
+from .findings import Finding, Search
+from .missing_steps import with_consequences
 from .pieces import in_pieces
-from .search import Search, Searcher
+from .search import Searcher
 from .written_program import WrittenProgram
 
 MOST_OUTER = 8  # runs of a loop around that of the steps
@@ -30,16 +32,32 @@ def search(program: WrittenProgram, progress: StageProgress = lambda stage: None
     while before := inner.before_last():
         inner = before[0]
         afterwards += [] if before[1] in afterwards else [before[1]]  # a clip is several operations
-    of_loss = derivatives(inner)
-    found = _in_pieces(inner, of_loss, progress) or Searcher(inner, of_loss, 1, progress).found()
-    for outer in _outer_loops(inner):
+    summed = inner.before_mean()
+    attempts: list[tuple[WrittenProgram, Place | None]] = [summed, (inner, None)] if summed else [(inner, None)]
+    tried = []
+    for attempt, mean in attempts:
+        found = _in_any_order(attempt, progress)._replace(afterwards=tuple(afterwards), mean=mean)
+        if not found.left and (found.findings or found.stopped):
+            return found
+        tried.append(found)
+    return tried[0]
+
+
+def _in_any_order(program: WrittenProgram, progress: StageProgress) -> Search:
+    of_loss = derivatives(program)
+    found = _in_pieces(program, of_loss, progress) or _searched(program, of_loss, 1, progress)
+    for outer in _outer_loops(program):
         is_whole = not found.left and len(found.findings) == 1
         if is_whole or found.stopped or _knows_steps(found):
             break
-        other = Searcher(inner, of_loss, outer, progress).found()
+        other = _searched(program, of_loss, outer, progress)
         if not other.left and len(other.findings) == 1:  # another order that needs more is no evidence for itself
             found = other
-    return found._replace(afterwards=tuple(afterwards))
+    return found
+
+
+def _searched(program: WrittenProgram, of_loss: Sequence[Derivative], outer: int, progress: StageProgress) -> Search:
+    return with_consequences(Searcher(program, of_loss, outer, progress).found())
 
 
 def _knows_steps(found: Search) -> bool:
@@ -55,14 +73,23 @@ def _in_pieces(program: WrittenProgram, of_loss: Sequence[Derivative], progress:
     taken_apart = in_pieces(program)
     if taken_apart is None:
         return None
-    found = Searcher(taken_apart[0], of_loss, 1, progress).found()
-    if found.left or found.stopped:
+    found = _searched(taken_apart[0], of_loss, 1, progress)
+    if found.left:
         return None
     names = taken_apart[1]
-    findings = [
-        replace(one, repairs=tuple(dict.fromkeys(names[piece] for piece in one.repairs))) for one in found.findings
-    ]
-    return found._replace(findings=tuple(findings), program=program)
+
+    def of_arrays(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+        return tuple(
+            replace(one, repairs=tuple(dict.fromkeys(names[piece] for piece in one.repairs))) for one in findings
+        )
+
+    return found._replace(
+        findings=of_arrays(found.findings),
+        behind_missing=of_arrays(found.behind_missing),
+        stopped=tuple(one._replace(name=names[one.name]) for one in found.stopped),
+        carried_to_missing=tuple(dict.fromkeys(names[piece] for piece in found.carried_to_missing)),
+        program=program,
+    )
 
 
 def _outer_loops(program: WrittenProgram) -> list[int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import CodeType
@@ -13,9 +13,9 @@ import numpy as np
 from ...backends.errors import printable
 from ...backends.tracing.places import Place
 from ..answers.digits import written_factor
-from .derivatives import Derivative
+from .derivatives import Candidate, Derivative
+from .findings import Finding, Search, Stopped
 from .relations import relation
-from .search import Finding, Search, Stopped
 from .source_text import argument_of_caller, expression, operand, underlined, variable
 from .written_program import WrittenProgram
 
@@ -99,15 +99,18 @@ def in_words(found: Search, program: WrittenProgram) -> Localization:
     ]
     is_whole = len(located) == len(found.findings)
     located += _stopped(found)
-    shown = _shown(found, len(found.findings)) if is_whole and (found.findings or found.afterwards) else ""
+    shown = _shown(found, len(found.findings)) if is_whole else ""
     for place in reversed(found.afterwards):
         says = f"this changes all gradients in the end{_how(found, program)}"
         located.append(_at(place, says, tuple(program.outputs)))
-    zeros = [name for name in found.left if not found.program.makers_of(found.program.outputs[name])]
-    if zeros:
-        nothing = "is never computed" if len(zeros) == 1 else "are never computed"
-        shown = f"{shown} {', '.join(zeros)} {nothing}: what is returned depends on no argument.".strip()
-    return Localization(tuple(located), shown)
+    sentences = [shown, *_nothing_computed(found)]
+    if names := found.carried_to_missing:
+        sentences.append(
+            f"{', '.join(names)} {'is' if len(names) == 1 else 'are'} carried up to the missing steps only."
+        )
+    if found.mean and any(one.written.place for one in found.findings):
+        sentences.append(f"Here L is the loss before {expression(found.mean)}, line {found.mean.line}.")
+    return Localization(tuple(located), " ".join(filter(None, sentences)))
 
 
 def _stopped(found: Search) -> list[Located]:
@@ -127,16 +130,29 @@ def _stopped(found: Search) -> list[Located]:
             f"{expression(written.place)} is carried out {len(written.numbers)} times, and {total} steps of the loss "
             f"have a part in the sum: {parts} missing."
         )
-        located.append(_at(written.place, says, tuple(one.name for one in stopped)))
+        located.append(_at(written.place, says, tuple(dict.fromkeys(one.name for one in stopped))))
     return located
 
 
 def _located(found: Search, finding: Finding, told: str) -> Located:
     place = finding.written.place
     assert place
-    should = f"should be {_derivative(finding.expected.derivative, found.program.code)}{_when(finding.differs)}"
-    says = f"{variable(place)[0] or expression(place)} {should}" + (f": {told}." if told else ".")
+    should = _expected(finding.expected, finding.differs, found.program.code)
+    says = f"{variable(place)[0] or expression(place)} should be {should}" + (f": {told}." if told else ".")
     return _at(place, says, finding.repairs)
+
+
+def _expected(expected: Candidate, differs: Sequence[bool], code: CodeType | None) -> str:
+    """What an expression should be, and in which runs it is not."""
+    words = _derivative(expected.derivative, code)
+    if expected.last:
+        return f"{words}, and dL/d({expected.last}) in the last run{_when(differs)}"
+    beside = [step != -1 for step in expected.order]  # no step of the loss stands beside the others
+    if all(beside):
+        return f"{words}{_when(differs)}"
+    which = "last" if beside[0] else "first"
+    wrong = [one for one, is_beside in zip(differs, beside, strict=True) if is_beside]
+    return f"{words} in all runs but the {which}{_when(wrong)}" if any(wrong) else f"0 in the {which} run"
 
 
 def _at(place: Place, says: str, repairs: tuple[str, ...]) -> Located:
@@ -146,19 +162,44 @@ def _at(place: Place, says: str, repairs: tuple[str, ...]) -> Located:
 
 def _shown(found: Search, told: int) -> str:
     """What the experiment has shown, with as many values put right."""
-    names = dict.fromkeys(name for one in found.findings for name in one.repairs if name not in found.left)
-    end = f"; {', '.join(found.left)} {'is' if len(found.left) == 1 else 'are'} still wrong" if found.left else ""
-    if not told:
-        return (
-            f"Before that, {', '.join(found.left)} {'is' if len(found.left) == 1 else 'are'} wrong."
-            if found.left
-            else ""
-        )
-    many = "these values" if told > 1 else "this value"
+    left = [name for name in found.left if name not in _never_computed(found)]
+    still = f"{', '.join(left)} {'is' if len(left) == 1 else 'are'} "
+    repairing = [*found.findings, *found.behind_missing]
+    if not repairing:
+        after = "Before that" if found.afterwards else "Beside that"
+        return f"{after}, {still}{'' if found.afterwards else 'still '}wrong." if left and _is_told(found) else ""
+    repaired = dict.fromkeys(name for one in repairing for name in one.repairs if name not in found.left)
+    stopped = {one.name for one in found.stopped}
+    whole, in_parts = ([name for name in repaired if (name in stopped) is part] for part in (False, True))
+    end = f"; {still}still wrong" if left else ""
+    put = ["these values" if told > 1 else "this value"] if told else []
+    put += ["what the missing steps carry on"] if found.behind_missing else []
+    many = " and ".join(put)
     before = ", before what is done in the end," if found.afterwards else ""
-    if not names:
+    given = [", ".join(whole)] if whole else []
+    given += [f"{', '.join(in_parts)} but for the missing parts"] if in_parts else []
+    if not given:
         return f"With {many} put there, more is right{before or ','} but no array as a whole{end}."
-    return f"With {many} put there, the way back as it stands gives{before} the right {', '.join(names)}{end}."
+    return f"With {many} put there, the way back as it stands gives{before} the right {', and '.join(given)}{end}."
+
+
+def _is_told(found: Search) -> bool:
+    """Whether something is said."""
+    return bool(found.findings or found.behind_missing or found.stopped or found.afterwards)
+
+
+def _never_computed(found: Search) -> dict[str, bool]:
+    """The names of what is wrong and made by no operation, and whether it is made of arguments."""
+    outputs = {name: found.program.outputs[name] for name in found.left}
+    return {name: bool(one.origin.any()) for name, one in outputs.items() if not found.program.makers_of(one)}
+
+
+def _nothing_computed(found: Search) -> Iterator[str]:
+    never = _never_computed(found)
+    for of_arguments, why in ((False, "depends on no argument"), (True, "is taken from the arguments as it stands")):
+        names = [name for name, is_argument in never.items() if is_argument is of_arguments]
+        if names:
+            yield f"{', '.join(names)} {'is' if len(names) == 1 else 'are'} never computed: what is returned {why}."
 
 
 def _how(found: Search, program: WrittenProgram) -> str:

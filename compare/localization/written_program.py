@@ -10,12 +10,13 @@ import heapq
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from copy import copy
+from dataclasses import replace
 from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from ...backends.models.traced import Operand, Operation, Traced
+from ...backends.models.traced import Entry, Operand, Operation, Traced
 from ...backends.tracing.array import as_recorded
 from ...backends.tracing.places import Place
 from ...backends.tracing.pruning import entries_behind
@@ -43,6 +44,12 @@ class Written(NamedTuple):
     shape: tuple[int, ...]
     dtype: np.dtype
     numbers: tuple[int, ...]
+
+
+class _Factor(NamedTuple):
+    factor: float
+    inner: Operand
+    place: Place | None
 
 
 class WrittenProgram:
@@ -104,9 +111,9 @@ class WrittenProgram:
         self.outputs: dict[str, Operand] = {}
         self.right: dict[str, np.ndarray] = {}
         for name, path in paths.items():
-            returned, argument = as_recorded(gradients[name]), run.arguments[path]
+            returned = as_recorded(gradients[name])
             self.outputs[name] = run.recording.operand(returned.numbers, returned.origin)
-            self.right[name] = self.adjoints[argument.values.dtype][argument.origin]
+            self.right[name] = self._derivative_of(path)
 
     def result(self, number: int, rows: Rows, leading: tuple[int, ...] = ()) -> np.ndarray:
         """The result of an operation, or its derivative, out of rows."""
@@ -191,21 +198,64 @@ class WrittenProgram:
         return program
 
     def _ends_like_loss(self) -> bool:
-        """Whether the loss and a gradient end in the same way, such as with a division by the number of samples."""
-        loss = self.model.operations[self.of_loss[-1]]
-        ends = [loss, *(self.model.operations[self.makers_of(output)[0]] for output in self.outputs.values())]
-        constants = [
-            [
-                np.unique(one.constants).tolist()
-                for one in end.operands
-                if one.constants is not None and not one.origin.any()
-            ]
-            for end in ends
-        ]
-        pairs = zip(ends[1:], constants[1:], strict=True)
-        return bool(constants[0]) and any(
-            end.primitive == loss.primitive and other == constants[0] for end, other in pairs
-        )
+        """Whether the loss and a gradient end with the same factor, such as one over the number of samples."""
+        end = self._last_factor(self.of_loss[-1])
+        others = [self._last_factor(self.maker_of(output)) for output in self.outputs.values()]
+        return end is not None and any(other is not None and self._are_equal(end, other) for other in others)
+
+    def before_mean(self) -> tuple[WrittenProgram, Place] | None:
+        """The program without the factor that the loss and all gradients are multiplied by in the end.
+
+        It divides its sums over the samples by their number, so that what it adds up belongs to the sum of the losses.
+
+        Returns:
+            The program, whose loss is the one before; and where this is multiplied. None if there is no such factor.
+        """
+        end = self._last_factor(self.of_loss[-1])
+        before: dict[str, Operand] = {}
+        for name, output in self.outputs.items():
+            other = self._last_factor(self.maker_of(output))
+            if end and other and self._are_equal(end, other) and set(self.makers_of(other.inner)) - set(self.of_loss):
+                before[name] = other.inner
+            elif output.origin.any() or np.any(output.constants):  # what is never computed is 0 before, too
+                return None
+        if end is None or end.place is None or not before:
+            return None
+        program = self.with_outputs({**self.outputs, **before}, self.right)
+        program.model = replace(self.model, loss=Entry(end.inner.dtype, int(end.inner.origin.item())))
+        program.__dict__.pop("of_loss", None)
+        with np.errstate(all="ignore"):
+            program.adjoints = self._replay.backward(program.model.loss)
+        program.right = {name: program._derivative_of(path) for name, path in self.paths.items()}
+        return program, end.place
+
+    def _last_factor(self, number: int | None) -> _Factor | None:
+        """The number that an operation multiplies or divides by, if it is one number."""
+        if number is None:
+            return None
+        operation = self.model.operations[number]
+        if operation.primitive == "negative":
+            return _Factor(-1.0, operation.operands[0], operation.place)
+        if operation.primitive not in ("multiply", "divide"):
+            return None
+        for inner, other in (operation.operands, operation.operands[::-1]):
+            numbers = other.constants if other.constants is not None and not other.origin.any() else np.zeros(1)
+            factor = float(numbers.flat[0]) if numbers.size and np.ptp(numbers) == 0 else 0.0
+            if not factor or inner.shape != operation.shape:
+                continue
+            if operation.primitive == "multiply":
+                return _Factor(factor, inner, operation.place)
+            if inner is operation.operands[0]:
+                return _Factor(1 / factor, inner, operation.place)
+        return None
+
+    def _are_equal(self, one: _Factor, other: _Factor) -> bool:
+        return abs(one.factor - other.factor) <= self.tolerance * abs(one.factor)
+
+    def _derivative_of(self, path: str) -> np.ndarray:
+        """Of the loss with respect to an argument."""
+        argument = self.arguments[path]
+        return np.asarray(self.adjoints[argument.values.dtype][argument.origin])
 
     @cached_property
     def returned_right(self) -> frozenset[str]:

@@ -196,6 +196,7 @@ def few(monkeypatch, planted):
     chosen.append(find(planted, "sign", small=True))
     monkeypatch.setattr(detect_module, "mistake_cases", lambda **_: chosen)
     monkeypatch.setattr(detect_module, "correct_cases", lambda count: islice(correct_cases(count), 2))
+    monkeypatch.setattr(detect_module, "own_cases", lambda count, programs: [])
     return chosen
 
 

@@ -49,6 +49,20 @@ def test_a_formula_that_loses_all_digits_cannot_be_decided_and_is_said_to_be_the
     assert "It may be no error: rounding in its own formulas moves it by " in summary(check)
 
 
+def test_whole_numbers_in_the_place_of_gradients_are_refused_and_not_rounded():
+    def counts(w):
+        return (w * w).sum(), {"w": 3 * w, "b": (w > 0).sum(axis=0, keepdims=True)}
+
+    check = check_gradients(lambda w, b: ((w * w).sum() + b.sum(), counts(w)[1]), SATURATED, np.ones(1))
+    assert {row["quantity"]: row["verdict"] for row in check.rows()} == {
+        "loss": "right",
+        "dw": "wrong",
+        "db": "refused",
+    }
+    assert own_rounding(counts, {"w": SATURATED}, lambda value: value[1], np.dtype("float64")).keys() == {"w"}
+    assert own_rounding(lambda w: (w > 0) + 0, {"w": SATURATED}, lambda value: {"w": value}, np.dtype("float64")) == {}
+
+
 def test_the_roundings_of_what_cannot_be_recorded_are_not_known():
     def read(value):
         return {"y": value}

@@ -223,4 +223,4 @@ def _loop(source: str, line: int) -> set[int]:
 def _innermost(source: str, line: int, of_type: type) -> ast.AST:
     around = [node for node in ast.walk(ast.parse(source)) if isinstance(node, of_type)]
     around = [node for node in around if node.lineno <= line <= (node.end_lineno or line)]  # type: ignore[attr-defined]
-    return max(around, key=lambda node: node.lineno)  # type: ignore[attr-defined,no-any-return]
+    return max(around, key=lambda node: node.lineno)  # type: ignore[attr-defined]
