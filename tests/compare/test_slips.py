@@ -18,9 +18,9 @@ PLACED = {
     "gru": 19,
     "layer_norm": 18,
     "lstm_four_matrices": 14,
-    "lstm_one_matrix": 17,
+    "lstm_one_matrix": 18,
     "model_class": 18,
-    "rows": 16,
+    "rows": 17,
     "samples": 18,
 }
 EDITS = {
