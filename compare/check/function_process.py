@@ -17,11 +17,12 @@ import numpy as np
 from ...backends import Evaluation, RequestError
 from ...backends.errors import DerivationError, describe_error
 from ...backends.models import describe
+from ..jobs import StageProgress
 from .user_function import Function, call_function, load_function, load_system
 from .wire import LENGTH_BYTES, packed, unpacked, with_length
 
 Message = tuple[dict[str, Any], list[np.ndarray]]
-Requests = Callable[[dict[str, Any], list[np.ndarray]], Message]
+Requests = Callable[[dict[str, Any], list[np.ndarray], StageProgress], Message]
 
 
 class DerivationRequests:
@@ -30,7 +31,7 @@ class DerivationRequests:
     def __init__(self) -> None:
         self._function: Function | None = None
 
-    def __call__(self, header: dict[str, Any], arrays: list[np.ndarray]) -> Message:
+    def __call__(self, header: dict[str, Any], arrays: list[np.ndarray], progress: StageProgress) -> Message:
         match header["do"]:
             case "load":
                 self._function = load_function(header["target"])
@@ -47,14 +48,18 @@ def serve(channel: socket.socket, requests: Requests | None = None) -> None:
 
     Args:
         channel: to the command.
-        requests: answers them; None means those about a derivation.
+        requests: answers them, and may say meanwhile what is being done; None means those about a derivation.
     """
+
+    def progress(stage: str) -> None:
+        channel.sendall(with_length(packed({"progress": stage})))
+
     process = os.getpid()
     requests = requests or DerivationRequests()
     while request := _received(channel):
         header, arrays = unpacked(request)
         try:
-            answer = requests(header, arrays)
+            answer = requests(header, arrays, progress)
         except RequestError as error:
             answer = {"refused": str(error)}, []
         except BaseException as error:

@@ -18,8 +18,9 @@ from typing import Any, NoReturn, Self
 import numpy as np
 
 from ...backends import RequestError
-from ...backends.errors import DerivationError
-from .wire import packed, unpacked, with_length, without_length
+from ...backends.errors import DerivationError, printable
+from ..jobs import StageProgress
+from .wire import LENGTH_BYTES, packed, unpacked, with_length, without_length
 
 TIMEOUT = 60.0  # seconds for one call
 SECONDS_TO_END = 1.0  # for a process whose channel is closed
@@ -60,6 +61,7 @@ class SeparateProcess:
         self._number_cut_off = 0
         self._process: subprocess.Popen[bytes] | None = None
         self._channel: socket.socket | None = None
+        self._received = bytearray()  # what has come of messages that were not read yet
 
     def __enter__(self) -> Self:
         return self
@@ -80,6 +82,7 @@ class SeparateProcess:
         self._channel.close()
         self._process.stdout.close()
         self._process = self._channel = None
+        self._received.clear()
 
     def _start(self) -> None:
         ours, theirs = socket.socketpair()
@@ -97,12 +100,18 @@ class SeparateProcess:
         self._channel = ours
         self.stopped = ""
 
-    def ask(self, header: Mapping[str, Any], arrays: Sequence[np.ndarray] = ()) -> tuple[dict[str, Any], list[Any]]:
+    def ask(
+        self,
+        header: Mapping[str, Any],
+        arrays: Sequence[np.ndarray] = (),
+        progress: StageProgress = lambda stage: None,
+    ) -> tuple[dict[str, Any], list[Any]]:
         """Sends a request, and waits for the answer: no longer than the time limit, and not for a dead process.
 
         Args:
             header: plain values.
             arrays: that go with them.
+            progress: is called with what is being done, if the process says it.
 
         Returns:
             The header and the arrays of the answer.
@@ -115,8 +124,10 @@ class SeparateProcess:
             self._start()
         deadline = time.monotonic() + self.timeout
         try:
-            message = self._exchanged(with_length(packed(header, arrays)), deadline)
-            answer, sent = unpacked(message)
+            answer, sent = unpacked(self._exchanged(with_length(packed(header, arrays)), deadline))
+            while "progress" in answer:
+                progress(printable(str(answer["progress"])))
+                answer, sent = unpacked(self._exchanged(b"", deadline))
         except TimeoutError:
             self.timed_out = True
             self.die(f"it took longer than {self.timeout:g} s, the time limit (--timeout)")
@@ -138,7 +149,7 @@ class SeparateProcess:
         assert self._channel
         self._channel.settimeout(max(deadline - time.monotonic(), 0.001))
         self._channel.sendall(request)
-        received = bytearray()
+        received = self._received
         with selectors.DefaultSelector() as waiting:
             waiting.register(self._channel, selectors.EVENT_READ)
             waiting.register(self._process.stdout, selectors.EVENT_READ)
@@ -156,6 +167,7 @@ class SeparateProcess:
                         raise EOFError
                 elif self._process.poll() is not None:
                     raise EOFError
+        del received[: LENGTH_BYTES + len(message)]
         return message
 
     def _read_output(self) -> bool:

@@ -177,7 +177,10 @@ def check_own(
     localization = Localization()
     if wrong and diagnosis:
         progress("looking for the line")
-        localization = own.locate(wrong)
+        try:
+            localization = own.locate(wrong, progress)
+        except DerivationError as error:  # it took too long, or the process died of it
+            notes |= {f"the line was not found: {first_line(error).partition(': ')[2]}": None}
     check = Check(
         own.name,
         loss,

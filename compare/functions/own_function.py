@@ -18,6 +18,7 @@ from ...backends.tracing.exchange import exchanged
 from ...backends.tracing.recorder import NotRecordableError
 from ...backends.tracing.trace import call, changes_of
 from ..check.user_function import Derivation
+from ..jobs import StageProgress
 from ..localization import MOST_OPERATIONS, Localization, WrittenProgram, in_words, search
 from ..localization.findings import Search
 from .calls import Function, arguments_for, name_of
@@ -172,17 +173,27 @@ class OwnFunction:
         loss = recorded.loss if returned.loss is None else float(returned.loss.reshape(()))
         return Evaluation(loss, gradients, None)
 
-    def locate(self, setting: Setting) -> Localization:
+    def locate(self, setting: Setting, progress: StageProgress = lambda stage: None) -> Localization:
         """Where its way back is wrong, at a setting that was recorded.
+
+        Args:
+            setting: which arguments.
+            progress: is called with what is being done.
 
         Returns:
             The places; none where it cannot be searched.
         """
-        searched = self.searched(setting)
+        searched = self.searched(setting, progress)
         return Localization() if searched is None else in_words(*searched)
 
-    def searched(self, setting: Setting) -> tuple[Search, WrittenProgram] | None:
+    def searched(
+        self, setting: Setting, progress: StageProgress = lambda stage: None
+    ) -> tuple[Search, WrittenProgram] | None:
         """What is found in its way back, and its whole run, at a setting that was recorded.
+
+        Args:
+            setting: which arguments.
+            progress: is called with what is being done.
 
         Returns:
             Both; None where it cannot be recorded, does too much, or its own loss is not the right one.
@@ -200,7 +211,7 @@ class OwnFunction:
                 return None
         if len(program.model.operations) > MOST_OPERATIONS or not self._is_of_right_loss(program, recorded):
             return None
-        return search(program), program
+        return search(program, progress), program
 
     def _is_of_right_loss(self, program: WrittenProgram, recorded: Recorded) -> bool:
         """Whether its own loss, by which the experiments judge, is the right one."""
@@ -304,7 +315,7 @@ class AnyFunction(Protocol):
     def answer(self, setting: Setting) -> Evaluation:
         """See `OwnFunction.answer`."""
 
-    def locate(self, setting: Setting) -> Localization:
+    def locate(self, setting: Setting, progress: StageProgress = lambda stage: None) -> Localization:
         """See `OwnFunction.locate`."""
 
     def rounding(self, setting: Setting) -> Mapping[str, float]:

@@ -19,6 +19,7 @@ from ..check.function_process import Message, encoded
 from ..check.function_process import main as serve_requests
 from ..check.loading import notes_of
 from ..check.user_function import load_function
+from ..jobs import StageProgress
 from .calls import Function, name_of, named_arguments, shown
 from .drawn_arguments import DRAWS, drawn, from_npz, in_dtype, sizes_of
 from .own_function import OwnFunction, Recorded, Setting
@@ -30,7 +31,7 @@ class OwnRequests:
     def __init__(self) -> None:
         self._own: OwnFunction | None = None
 
-    def __call__(self, header: dict[str, Any], arrays: list[np.ndarray]) -> Message:
+    def __call__(self, header: dict[str, Any], arrays: list[np.ndarray], progress: StageProgress) -> Message:
         if header["do"] == "load":
             return self._load(header, arrays), []
         assert self._own
@@ -39,7 +40,7 @@ class OwnRequests:
             if header["do"] == "record":
                 return sent(self._own.record(setting))
             if header["do"] == "locate":
-                return asdict(self._own.locate(setting)), []
+                return asdict(self._own.locate(setting, progress)), []
             if header["do"] == "rounding":
                 return {"rounding": self._own.rounding(setting)}, []
             return encoded(self._own.answer(setting), [])

@@ -100,27 +100,32 @@ class SeparateFunction(SeparateProcess):
         except (LookupError, TypeError, ValueError):
             self.die("its process sent something that is no answer")
 
-    def locate(self, setting: Setting) -> Localization:
+    def locate(self, setting: Setting, progress: StageProgress = lambda stage: None) -> Localization:
         """See `OwnFunction.locate`."""
-        header, _ = self._asked({"do": "locate", "setting": asdict(setting)})
+        header, _ = self._asked({"do": "locate", "setting": asdict(setting)}, progress)
         try:
             return localization_from(header)
         except (AttributeError, LookupError, TypeError, ValueError):
             self.die("its process sent something that is no place")
 
     def rounding(self, setting: Setting) -> Mapping[str, float]:
-        """See `OwnFunction.rounding`."""
-        header, _ = self._asked({"do": "rounding", "setting": asdict(setting)})
+        """See `OwnFunction.rounding`. What takes too long is not measured."""
+        try:
+            header, _ = self._asked({"do": "rounding", "setting": asdict(setting)})
+        except DerivationError:
+            return {}
         try:
             return {str(name): float(spread) for name, spread in header["rounding"].items()}
         except (AttributeError, LookupError, TypeError, ValueError):
             self.die("its process sent something that is no measurement")
 
-    def _asked(self, request: dict[str, Any]) -> tuple[dict[str, Any], list[Any]]:
+    def _asked(
+        self, request: dict[str, Any], progress: StageProgress = lambda stage: None
+    ) -> tuple[dict[str, Any], list[Any]]:
         """Asks, after loading anew where the process has died."""
         if not self.is_running:
             self.ask(self._request, self._arrays)
-        return self.ask(request)
+        return self.ask(request, progress=progress)
 
 
 def check_own_target(

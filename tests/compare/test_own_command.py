@@ -7,6 +7,9 @@ import json
 import numpy as np
 import pytest
 from gradparity.backends import Problem
+from gradparity.compare.functions.checking import check_own
+from gradparity.compare.functions.own_function import Setting
+from gradparity.compare.functions.separate_function import SeparateFunction
 
 FILE = """
 import numpy as np
@@ -219,3 +222,33 @@ def test_a_script_that_trains_is_judged_without_its_loop_and_that_is_said(gradpa
     code, out, _ = gradparity("check", "script.py:right", "--seed", 0, "--ordinary-only")
     assert code == 0
     assert "it was loaded without the loop here" in out
+
+
+def test_what_is_being_done_is_said_by_the_process_and_a_line_that_takes_too_long_costs_no_verdict(tmp_path):
+    (tmp_path / "mine.py").write_text(FILE)
+    stages = []
+    with SeparateFunction(f"{tmp_path / 'mine.py'}:wrong") as own:
+        setting = Setting("seed 0", 0)
+        own.record(setting)
+        assert own.locate(setting, stages.append).located
+        assert stages
+        assert set(stages) == {f"looking for the line: {number}" for number in range(1, len(set(stages)) + 1)}
+        own.timeout = 1e-6
+        check = check_own_at(own, setting)
+    assert check.verdict == "disagree"
+    assert [note for note in check.notes if "the line" in note] == [
+        "the line was not found: it took longer than 1e-06 s, the time limit (--timeout)"
+    ]
+
+
+def check_own_at(own, setting):
+    """The check of a function that has enough time for everything but its line."""
+    locate, timeout = own.locate, own.timeout
+    own.timeout = 60
+
+    def hurried(*arguments):
+        own.timeout = timeout
+        return locate(*arguments)
+
+    own.locate = hurried
+    return check_own(own, [setting], loss="its own loss", ordinary_only=True)
