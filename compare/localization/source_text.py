@@ -121,9 +121,9 @@ def _targets(file: str) -> dict[Span, str]:
         elif isinstance(node, ast.AnnAssign) and node.value:
             _pair(node.target, node.value, found)
         elif isinstance(node, ast.Return) and node.value:
-            found[_span(node.value)] = RETURNED
+            found[span_of(node.value)] = RETURNED
         elif isinstance(node, ast.Lambda):
-            found[_span(node.body)] = RETURNED
+            found[span_of(node.body)] = RETURNED
     return found
 
 
@@ -133,8 +133,9 @@ def _pair(target: ast.expr, value: ast.expr, found: dict[Span, str]) -> None:
         for one, other in zip(target.elts, value.elts, strict=True):
             _pair(one, other, found)
     else:
-        found[_span(value)] = ast.unparse(target)
+        found[span_of(value)] = ast.unparse(target)
 
 
-def _span(node: ast.expr) -> Span:
+def span_of(node: ast.expr | ast.stmt) -> Span:
+    """The first and the last line of an expression or a statement, and its first and last column."""
     return node.lineno, node.end_lineno or node.lineno, node.col_offset, node.end_col_offset or node.col_offset

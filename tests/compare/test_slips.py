@@ -10,8 +10,8 @@ from measure import PROGRAMS, measured, told
 from sampling import case
 
 PLACED = {
-    "attention": 15,
-    "columns": 16,
+    "attention": 17,
+    "columns": 17,
     "deep_relu": 14,
     "einsum_sequences": 18,
     "flat_buffer": 17,
@@ -19,8 +19,8 @@ PLACED = {
     "layer_norm": 18,
     "lstm_four_matrices": 14,
     "lstm_one_matrix": 17,
-    "model_class": 18,
-    "rows": 16,
+    "model_class": 19,
+    "rows": 19,
     "samples": 18,
 }
 EDITS = {
@@ -150,6 +150,38 @@ def test_a_fault_beside_steps_that_are_left_out_is_found_as_well(tmp_path, monke
     said = told("short", "h[t + 1].T @ dout", "h[t].T @ dout", tmp_path / "edited")
     assert [one.line for one in said.localization.located] == [27, 31], str(said)
     assert said.localization.shown.startswith("With this value and what the missing steps carry on put there, ")
+
+
+COPIES = {
+    "a name": ("rows", "da = dh * (1 - h[t + 1] ** 2)", "da = dh"),
+    "a part of an array": ("rows", "dout = error[t] / B", "dout = error[t]"),
+    "what is carried, zeros at first": ("columns", "np.dot(Why.T, dy) + dhnext", "dhnext"),
+    "a number of the loss's part, read transposed": ("attention", "weights * (dweights - inner)", "weights"),
+    "a name whose last value nobody reads": ("model_class", "dh * (1.0 - self.hs[t + 1] ** 2)", "dh"),
+}
+
+
+@pytest.mark.parametrize("name", COPIES)
+def test_a_line_that_only_copies_a_name_is_meant_and_none_beside_it(tmp_path, name):
+    said = told(*COPIES[name], tmp_path)
+    assert (said.outcome, len(said.localization.located)) == ("placed", 1), str(said)
+    assert said.slip.now.split(" = ")[-1] in said.localization.located[0].source[0]
+
+
+@pytest.mark.parametrize("slip", [("1 - h[t + 1] ** 2", "1 - h[t + 1]"), ("x[t].T @ da", "x[t - 1].T @ da")])
+def test_a_copy_of_a_wrong_value_and_a_copy_that_is_misused_are_not_blamed(tmp_path, monkeypatch, slip):
+    path = tmp_path / "copying.py"
+    text = PROGRAMS["rows"].read_text()
+    path.write_text(text.replace("da = dh * (1 - h[t + 1] ** 2)", "d = dh * (1 - h[t + 1] ** 2)\n        da = d"))
+    monkeypatch.setitem(PROGRAMS, "copying", path)
+    (tmp_path / "edited").mkdir()
+    said = told("copying", *slip, tmp_path / "edited")
+    assert [one.line for one in said.localization.located] == [said.slip.line], str(said)
+
+
+def test_of_lines_that_hand_a_right_value_on_the_last_one_is_meant(tmp_path):
+    said = told("rows", "(1 - h[t + 1] ** 2)", "1", tmp_path)
+    assert [one.line for one in said.localization.located] == [30], str(said)
 
 
 def test_what_is_not_finite_resembles_nothing(tmp_path):
