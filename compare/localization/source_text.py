@@ -35,10 +35,30 @@ def operand(place: Place, number: int) -> str:
         parts = [node.target, node.value]
     elif isinstance(node, ast.UnaryOp):
         parts = [node.operand]
-    elif isinstance(node, ast.Call):
+    elif isinstance(node, ast.Call) and not any(
+        _is_text(one) for one in node.args
+    ):  # an einsum has operands of its own
         is_method = isinstance(node.func, ast.Attribute) and not node.args
         parts = [node.func.value] if is_method else list(node.args)  # type: ignore[attr-defined]
     return _quoted(ast.unparse(parts[number])) if number < len(parts) else ""
+
+
+def is_compound(text: str) -> bool:
+    """Whether an expression belongs in parentheses where it is a part of another one.
+
+    Example:
+        >>> is_compound("1 + np.exp(a)"), is_compound("h[t]")
+        (True, False)
+    """
+    try:
+        node = ast.parse(text, mode="eval").body
+    except SyntaxError:
+        return True
+    return not isinstance(node, ast.Name | ast.Attribute | ast.Subscript | ast.Call | ast.Constant)
+
+
+def _is_text(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and isinstance(node.value, str)
 
 
 def variable(place: Place) -> tuple[str, Place]:

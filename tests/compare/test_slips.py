@@ -184,6 +184,28 @@ def test_of_lines_that_hand_a_right_value_on_the_last_one_is_meant(tmp_path):
     assert [one.line for one in said.localization.located] == [30], str(said)
 
 
+def test_an_expression_is_in_parentheses_where_it_is_a_part_of_a_factor(tmp_path):
+    said = told("samples", "1 / (1 + np.exp(-logit))", "1 / (1 - np.exp(-logit))", tmp_path)
+    assert "(1 - np.exp(logit))" in said.localization.located[0].says
+    assert "(1 - 1" not in said.localization.located[0].says, str(said)
+
+
+@pytest.mark.parametrize("now", ["(probs + onehot)", "probs"])
+def test_a_factor_that_is_zero_where_the_values_are_not_is_none(tmp_path, now):
+    said = told("deep_relu", "(probs - onehot)", now, tmp_path)
+    assert (said.outcome, "factor" in said.localization.located[0].says) == ("placed", False), str(said)
+
+
+def test_the_text_of_an_einsum_is_no_operand(tmp_path):
+    said = told("einsum_sequences", "(1 - S[:, t + 1] ** 2)", "(1 - S[:, t] ** 2)", tmp_path)
+    assert (said.outcome, "'bh" in said.localization.located[0].says) == ("placed", False), str(said)
+
+
+def test_a_missing_term_is_said_before_a_factor_that_happens_to_fit(tmp_path):
+    said = told("samples", "1 / (1 + np.exp(-logit)) - label", "1 / (1 + np.exp(-logit))", tmp_path)
+    assert said.localization.located[0].says.endswith("it lacks what comes back through `label * logit`, line 20.")
+
+
 def test_what_is_not_finite_resembles_nothing(tmp_path):
     said = told("samples", "1 / (1 + np.exp(-logit))", "1 / (1 - np.exp(-logit))", tmp_path)
     assert said.outcome == "placed"
