@@ -201,6 +201,11 @@ def test_the_text_of_an_einsum_is_no_operand(tmp_path):
     assert (said.outcome, "'bh" in said.localization.located[0].says) == ("placed", False), str(said)
 
 
+def test_a_row_in_the_place_of_a_column_is_its_transpose(tmp_path):
+    said = told("columns", "inputs[t].T", "inputs[t - 1].T", tmp_path)
+    assert said.localization.located[0].says.endswith("belongs the transpose of `inputs[t]`, line 17."), str(said)
+
+
 def test_a_missing_term_is_said_before_a_factor_that_happens_to_fit(tmp_path):
     said = told("samples", "1 / (1 + np.exp(-logit)) - label", "1 / (1 + np.exp(-logit))", tmp_path)
     assert said.localization.located[0].says.endswith("it lacks what comes back through `label * logit`, line 20.")
