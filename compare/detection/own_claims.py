@@ -68,7 +68,13 @@ def _of_what_is_returned(
 
 
 def _returned(found: Search, program: WrittenProgram) -> dict[str, np.ndarray]:
-    """What a program returns with all values put there."""
+    """What a program returns with all values put there.
+
+    A line that only copies a name is no operation, whose result could be another one: the search has carried the whole
+    recording out again with the other value wherever the name is read, and that is what counts.
+    """
+    if any(program.operation(one.written.numbers[0]).place != one.written.place for one in found.findings):
+        return {name: array[0] for name, array in program.returned(found.rows, (1,)).items()}
     values = {
         number: value[None]
         for one in (*found.findings, *found.behind_missing)

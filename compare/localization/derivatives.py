@@ -312,6 +312,6 @@ def fitted(values: np.ndarray, shape: tuple[int, ...]) -> Iterator[tuple[bool, n
     if own == shape:
         yield False, values
     elif [size for size in own if size != 1] == [size for size in shape if size != 1]:
-        yield False, values.reshape(-1, *shape)
+        yield len(own) == 2 and own[::-1] == shape, values.reshape(-1, *shape)
     if len(own) == 2 and own[::-1] == shape and min(own) > 1:
         yield True, values.swapaxes(1, 2)

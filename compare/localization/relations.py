@@ -16,7 +16,7 @@ from ...backends.tracing.replay import Floats, Rows
 from ..answers.digits import written_factor
 from .derivatives import Derivative, candidates
 from .findings import Finding, Search, is_near
-from .source_text import expression, operand, variable
+from .source_text import expression, is_compound, operand, variable
 from .written_program import WrittenProgram
 
 SIMPLE_FACTORS = (-1.0, 2.0, 0.5)
@@ -73,8 +73,9 @@ def relation(found: Search, finding: Finding) -> str:
     with np.errstate(all="ignore"):
         for words in (
             *_other_operand(program, found.rows, finding, same),
-            *_factors(program, finding, same),
-            *_missing_part(finding, found.derivatives, same),
+            *_missing_factor(program, finding, same),
+            *_missing_part(program, finding, found.derivatives, same),
+            *_wrong_factor(program, finding, same),
         ):
             return words
     return ""
@@ -93,16 +94,28 @@ def _scaled(given: np.ndarray, right: np.ndarray, same: Same) -> str:
     return f"it is to be multiplied by {written_factor(factor)}"
 
 
-def _missing_part(finding: Finding, all_of_them: Collection[Derivative], same: Same) -> Iterator[str]:
-    """A path of the derivative that is left out, or is there too often."""
+def _missing_part(
+    program: WrittenProgram, finding: Finding, all_of_them: Collection[Derivative], same: Same
+) -> Iterator[str]:
+    """A path of the derivative that is left out, or is there too often; first those that begin where it is taken."""
     written, order = finding.written, finding.expected.order
     shifted = [(-1, *order[:-1]), (*order[1:], -1)]
-    parts = list(candidates(all_of_them, written.shape, len(order), [*finding.expected.steps, *shifted]))
-    parts += [one for late in shifted for one in candidates(all_of_them, written.shape, len(order), [late])]
-    for part in parts:
-        for sign, words in ((1, "it lacks"), (-1, "it has, once too often,")):
-            if part.derivative.place and same(finding.given + sign * part.values, finding.expected.values):
-                yield f"{words} what comes back through {_through(part.derivative)}"
+    taking = _takers(program, finding.expected.derivative)
+    direct = [one for one in all_of_them if one.place in taking and one.operand is not None]
+    for some in (direct, all_of_them):
+        parts = list(candidates(some, written.shape, len(order), [*finding.expected.steps, *shifted]))
+        parts += [one for late in shifted for one in candidates(some, written.shape, len(order), [late])]
+        for part in parts:
+            for sign, words in ((1, "it lacks"), (-1, "it has, once too often,")):
+                if part.derivative.place and same(finding.given + sign * part.values, finding.expected.values):
+                    yield f"{words} what comes back through {_through(part.derivative)}"
+
+
+def _takers(program: WrittenProgram, derivative: Derivative) -> set[Place | None]:
+    """The expressions of the loss that take what a derivative is of."""
+    made = set(derivative.numbers)
+    operations = [program.operation(number) for number in program.of_loss]
+    return {one.place for one in operations for of in one.operands if made & set(program.makers_of(of))}
 
 
 def _through(derivative: Derivative) -> str:
@@ -132,19 +145,18 @@ def _other_operand(program: WrittenProgram, rows: Rows, finding: Finding, same: 
                 yield f"in the place of {own} belongs {value.words}"
 
 
-def _factors(program: WrittenProgram, finding: Finding, same: Same) -> Iterator[str]:
-    """A factor that is left out, or there too often, or another one."""
-    given, right = finding.given, finding.expected.values
-    found = []
-    values = [one for one in _values(program, finding, finding.written.shape) if one.words.startswith("`")]
-    for text, shaped in SHAPES_OF_FACTORS.items():
-        for value in values:
-            factor = shaped(value.values)
-            if np.ptp(factor) > 0:
-                found.append((text.format(value.words.split("`")[1]), value.words.partition("`, ")[2], factor))
-    for text, line, factor in found:
-        if same(given * factor, right):
+def _missing_factor(program: WrittenProgram, finding: Finding, same: Same) -> Iterator[str]:
+    """A factor that is left out."""
+    for text, line, factor in _factors(program, finding):
+        if same(finding.given * factor, finding.expected.values):
             yield f"it lacks the factor `{text}`, {line}"
+
+
+def _wrong_factor(program: WrittenProgram, finding: Finding, same: Same) -> Iterator[str]:
+    """A factor that is there too often, or another one."""
+    given, right = finding.given, finding.expected.values
+    found = _factors(program, finding)
+    for text, line, factor in found:
         if same(right * factor, given):
             yield f"the factor `{text}`, {line}, is too much"
     if not found:
@@ -156,8 +168,23 @@ def _factors(program: WrittenProgram, finding: Finding, same: Same) -> Iterator[
     pairs = zip(*np.nonzero(close.all(axis=2)), strict=True)
     for one, two in sorted(pairs, key=lambda pair: len(found[pair[0]][0]) + len(found[pair[1]][0])):
         (text, line, factor), (other, other_line, wrong) = found[one], found[two]
-        if one != two and same(given * factor, right * wrong):
+        is_there = not given[wrong == 0].any() and not right[factor == 0].any()
+        if one != two and is_there and same(given * factor, right * wrong):
             yield f"the factor is `{other}`, {other_line}, and should be `{text}`, {line}"
+
+
+def _factors(program: WrittenProgram, finding: Finding) -> list[tuple[str, str, np.ndarray]]:
+    """What may be a factor: its text, its line and its values."""
+    found = []
+    values = [one for one in _values(program, finding, finding.written.shape) if one.words.startswith("`")]
+    for text, shaped in SHAPES_OF_FACTORS.items():
+        for value in values:
+            factor = shaped(value.values)
+            if np.ptp(factor) > 0:
+                of = value.words.split("`")[1]
+                of = f"({of})" if text != "{0}" and is_compound(of) else of
+                found.append((text.format(of), value.words.partition("`, ")[2], factor))
+    return found
 
 
 def _values(program: WrittenProgram, finding: Finding, shape: tuple[int, ...]) -> list[Value]:

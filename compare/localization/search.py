@@ -231,7 +231,8 @@ class Searcher:
 
         Of equal ones it is one whose value is not the right one of something else, then one that right values go into,
         then one that puts the most numbers right, then that of the line that goes wrong the earliest, of which the
-        whole is meant where a part of it is right for itself.
+        whole is meant where a part of it is right for itself; if all are the right value of something else, that of
+        the last line.
         """
         first = {name: int(np.argmin(units[0].all(axis=1))) for name, units in right.items() if not units.all()}
         steps = {name: step for name, step in first.items() if right[name].shape[1] > 1}
@@ -263,7 +264,7 @@ class Searcher:
                     entered,
                     sum(gained.values()),
                     total,
-                    -self._begins(written, run),
+                    self._begins(written, run) * (1 if is_other == 2 else -1),
                     -is_other,
                     written.numbers[run] if is_other else -written.numbers[run],
                 )

@@ -35,10 +35,30 @@ def operand(place: Place, number: int) -> str:
         parts = [node.target, node.value]
     elif isinstance(node, ast.UnaryOp):
         parts = [node.operand]
-    elif isinstance(node, ast.Call):
+    elif isinstance(node, ast.Call) and not any(
+        _is_text(one) for one in node.args
+    ):  # an einsum has operands of its own
         is_method = isinstance(node.func, ast.Attribute) and not node.args
         parts = [node.func.value] if is_method else list(node.args)  # type: ignore[attr-defined]
     return _quoted(ast.unparse(parts[number])) if number < len(parts) else ""
+
+
+def is_compound(text: str) -> bool:
+    """Whether an expression belongs in parentheses where it is a part of another one.
+
+    Example:
+        >>> is_compound("1 + np.exp(a)"), is_compound("h[t]")
+        (True, False)
+    """
+    try:
+        node = ast.parse(text, mode="eval").body
+    except SyntaxError:
+        return True
+    return not isinstance(node, ast.Name | ast.Attribute | ast.Subscript | ast.Call | ast.Constant)
+
+
+def _is_text(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and isinstance(node.value, str)
 
 
 def variable(place: Place) -> tuple[str, Place]:
@@ -121,9 +141,9 @@ def _targets(file: str) -> dict[Span, str]:
         elif isinstance(node, ast.AnnAssign) and node.value:
             _pair(node.target, node.value, found)
         elif isinstance(node, ast.Return) and node.value:
-            found[_span(node.value)] = RETURNED
+            found[span_of(node.value)] = RETURNED
         elif isinstance(node, ast.Lambda):
-            found[_span(node.body)] = RETURNED
+            found[span_of(node.body)] = RETURNED
     return found
 
 
@@ -133,8 +153,9 @@ def _pair(target: ast.expr, value: ast.expr, found: dict[Span, str]) -> None:
         for one, other in zip(target.elts, value.elts, strict=True):
             _pair(one, other, found)
     else:
-        found[_span(value)] = ast.unparse(target)
+        found[span_of(value)] = ast.unparse(target)
 
 
-def _span(node: ast.expr) -> Span:
+def span_of(node: ast.expr | ast.stmt) -> Span:
+    """The first and the last line of an expression or a statement, and its first and last column."""
     return node.lineno, node.end_lineno or node.lineno, node.col_offset, node.end_col_offset or node.col_offset

@@ -10,8 +10,8 @@ from gradparity.compare.detection.own import PROGRAMS, ask, edited, own_cases
 from sampling import case
 
 PLACED = {
-    "attention": 15,
-    "columns": 16,
+    "attention": 17,
+    "columns": 17,
     "deep_relu": 14,
     "einsum_sequences": 18,
     "flat_buffer": 17,
@@ -19,8 +19,8 @@ PLACED = {
     "layer_norm": 18,
     "lstm_four_matrices": 14,
     "lstm_one_matrix": 18,
-    "model_class": 18,
-    "rows": 17,
+    "model_class": 19,
+    "rows": 19,
     "samples": 18,
 }
 EDITS = {
@@ -149,6 +149,64 @@ def test_a_fault_beside_steps_that_are_left_out_is_found_as_well(tmp_path, monke
     said = ask(edited("short", "h[t + 1].T @ dout", "h[t].T @ dout"))
     assert [one.line for one in said.localization.located] == [27, 31], str(said)
     assert said.localization.shown.startswith("With this value and what the missing steps carry on put there, ")
+
+
+COPIES = {
+    "a name": ("rows", "da = dh * (1 - h[t + 1] ** 2)", "da = dh"),
+    "a part of an array": ("rows", "dout = error[t] / B", "dout = error[t]"),
+    "what is carried, zeros at first": ("columns", "np.dot(Why.T, dy) + dhnext", "dhnext"),
+    "a number of the loss's part, read transposed": ("attention", "weights * (dweights - inner)", "weights"),
+    "a name whose last value nobody reads": ("model_class", "dh * (1.0 - self.hs[t + 1] ** 2)", "dh"),
+}
+
+
+@pytest.mark.parametrize("name", COPIES)
+def test_a_line_that_only_copies_a_name_is_meant_and_none_beside_it(name):
+    said = ask(edited(*COPIES[name]))
+    assert (said.outcome, said.contradicted) == ("named", ()), str(said)
+    assert said.now.split(" = ")[-1] in said.localization.located[0].source[0]
+
+
+@pytest.mark.parametrize("slip", [("1 - h[t + 1] ** 2", "1 - h[t + 1]"), ("x[t].T @ da", "x[t - 1].T @ da")])
+def test_a_copy_of_a_wrong_value_and_a_copy_that_is_misused_are_not_blamed(tmp_path, monkeypatch, slip):
+    path = tmp_path / "copying.py"
+    text = PROGRAMS["rows"].read_text()
+    path.write_text(text.replace("da = dh * (1 - h[t + 1] ** 2)", "d = dh * (1 - h[t + 1] ** 2)\n        da = d"))
+    monkeypatch.setitem(PROGRAMS, "copying", path)
+    said = ask(edited("copying", *slip))
+    assert [one.line for one in said.localization.located] == [said.line], str(said)
+
+
+def test_of_lines_that_hand_a_right_value_on_the_last_one_is_meant():
+    said = ask(edited("rows", "(1 - h[t + 1] ** 2)", "1"))
+    assert [one.line for one in said.localization.located] == [30], str(said)
+
+
+def test_an_expression_is_in_parentheses_where_it_is_a_part_of_a_factor():
+    said = ask(edited("samples", "1 / (1 + np.exp(-logit))", "1 / (1 - np.exp(-logit))"))
+    assert "(1 - np.exp(logit))" in said.localization.located[0].says
+    assert "(1 - 1" not in said.localization.located[0].says, str(said)
+
+
+@pytest.mark.parametrize("now", ["(probs + onehot)", "probs"])
+def test_a_factor_that_is_zero_where_the_values_are_not_is_none(now):
+    said = ask(edited("deep_relu", "(probs - onehot)", now))
+    assert (said.outcome, "factor" in said.localization.located[0].says) == ("named", False), str(said)
+
+
+def test_the_text_of_an_einsum_is_no_operand():
+    said = ask(edited("einsum_sequences", "(1 - S[:, t + 1] ** 2)", "(1 - S[:, t] ** 2)"))
+    assert (said.outcome, "'bh" in said.localization.located[0].says) == ("named", False), str(said)
+
+
+def test_a_row_in_the_place_of_a_column_is_its_transpose():
+    said = ask(edited("columns", "inputs[t].T", "inputs[t - 1].T"))
+    assert said.localization.located[0].says.endswith("belongs the transpose of `inputs[t]`, line 17."), str(said)
+
+
+def test_a_missing_term_is_said_before_a_factor_that_happens_to_fit():
+    said = ask(edited("samples", "1 / (1 + np.exp(-logit)) - label", "1 / (1 + np.exp(-logit))"))
+    assert said.localization.located[0].says.endswith("it lacks what comes back through `label * logit`, line 20.")
 
 
 def test_what_is_not_finite_resembles_nothing():
