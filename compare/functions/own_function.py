@@ -4,19 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
 from ...backends import Evaluation, Problem, get_backend
 from ...backends.errors import DerivationError, describe_error
-from ...backends.models.traced import ENTRY_DTYPES
+from ...backends.models.traced import ENTRY_DTYPES, Traced
 from ...backends.tracing.exchange import exchanged
 from ...backends.tracing.recorder import NotRecordableError
 from ...backends.tracing.trace import call, changes_of
 from ..check.user_function import Derivation
-from ..localization import MOST_OPERATIONS, Localization, WrittenProgram, in_words, search
+from ..localization import (
+    MOST_OPERATIONS,
+    NEAR,
+    ForwardFindings,
+    Localization,
+    WrittenProgram,
+    explained,
+    findings_of,
+    in_words,
+    search,
+)
 from .calls import Function, arguments_for, name_of
 from .matching import is_named_after, match
 from .own_rounding import own_rounding
@@ -173,8 +183,38 @@ class OwnFunction:
         """Where its way back is wrong, at a setting that was recorded.
 
         Returns:
-            The places; none where it cannot be recorded, does too much, or its own loss is not the right one.
+            The places, by experiments on its way back; where these show nothing, by what gives the gradients that it
+            returns.
         """
+        found = self._by_experiments(setting)
+        return found or replace(found, forward=self._by_forward_pass(setting))
+
+    def _by_forward_pass(self, setting: Setting) -> ForwardFindings:
+        recorded = self._recorded[setting]
+        assert isinstance(recorded.problem.model, Traced)
+        if len(recorded.problem.model.operations) > MOST_OPERATIONS:
+            return ForwardFindings()
+
+        near = NEAR[recorded.problem.dtype]
+
+        def ask(numbers: Mapping[str, np.ndarray], loss: float) -> dict[str, np.ndarray] | None:
+            values = {path: numbers[name] for name, path in recorded.paths.items()}
+            try:
+                with self._called_at(setting, values) as given:
+                    returned = self._call(given)
+            except DerivationError:
+                return None
+            if returned.loss is not None and not np.isclose(float(returned.loss.reshape(())), loss, rtol=near, atol=0):
+                return None
+            return {name: returned.gradients[one] for name, one in recorded.returned_as.items()}
+
+        answer = self.answer(setting)
+        if not np.isclose(answer.loss, recorded.loss, rtol=near, atol=0):  # the forward pass is wrong
+            return ForwardFindings()
+        return findings_of(explained(recorded.problem, answer.gradients, ask))
+
+    def _by_experiments(self, setting: Setting) -> Localization:
+        """By experiments on the recorded way back; nothing if it cannot be recorded, or its own loss is not right."""
         recorded = self._recorded[setting]
         right = get_backend("tape").evaluate(recorded.problem).gradients
         names = {f"d{name}": name for name in recorded.paths}
@@ -227,7 +267,18 @@ class OwnFunction:
             for name, path in ordinary.paths.items()
             if setting.array in ("", name)
         }
-        with exchanged(*self._defining(given), None, tuple(changed), changed) as (_, made):
+        with self._with_values(given, changed) as made:
+            yield made
+
+    @contextmanager
+    def _called_at(self, setting: Setting, values: Mapping[str, np.ndarray]) -> Iterator[Mapping[str, Any]]:
+        """The arguments of a setting, with other numbers in the arrays that are differentiated by."""
+        with self._called_with(replace(setting, change="")) as given, self._with_values(given, values) as made:
+            yield made
+
+    @contextmanager
+    def _with_values(self, given: Mapping[str, Any], values: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+        with exchanged(*self._defining(given), None, tuple(values), values) as (_, made):
             yield made if self._definition is None else given
 
     def _defining(self, given: Mapping[str, Any]) -> tuple[Function, Mapping[str, Any]]:
