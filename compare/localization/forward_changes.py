@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -51,8 +51,12 @@ def at_all_runs(at: ForwardPass, kind: Kind) -> Change:
     return Change(kind.says, kind.place, kind.cost, _rules(at, kind, range(len(kind.expression.numbers))))
 
 
-def at_some_runs(at: ForwardPass, kind: Kind) -> Iterator[Change]:
-    """Changes of the first or the last turn of a loop alone, of all but these, and from a turn on."""
+def at_some_runs(at: ForwardPass, kinds: Iterable[Kind]) -> list[Change]:
+    """Changes of the first or the last turn of a loop alone, of all but these, and from a turn on: the usual first."""
+    return sorted((change for kind in kinds for change in _at_some_runs(at, kind)), key=lambda one: one.cost)
+
+
+def _at_some_runs(at: ForwardPass, kind: Kind) -> Iterator[Change]:
     turns = kind.expression.turns
     longest = max(count for _, count in turns)
     if longest < 2:

@@ -24,12 +24,14 @@ from .loss_parts import Whole, clipped_parts, windows, without_bounds
 from .returned_changes import Arrays, Likeness, Returned, explanations
 
 Asked = Callable[[Arrays, float], Arrays | None]  # what is returned at other numbers of the arrays, and at their loss
-MOST_WORK = 6e4  # operations that are carried out, each for some changes beside each other
+MOST_WORK = 1e4  # operations that each kind of search carries out, each for some changes beside each other
 MOST_NUMBERS = 4e6  # of all changes beside each other
 MOST_BESIDE = 64
 OTHERS = 2  # sets of numbers at which what is told has to hold, too
 MOST_TRIED = 40  # of those that give the gradients, which are tried at other numbers
-MOST_FIRST = 8  # changes of a part of the gradients to which another one is sought
+MOST_FIRST = 4  # changes of a part of the gradients to which another one is sought
+MOST_CHANGES = 3
+USUAL = 1.0  # the cost of the changes of which any two are tried
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +39,7 @@ class Explanation:
     """What gives the gradients that were returned.
 
     Attributes:
-        changes: what differs on the way back, at most two.
+        changes: what differs on the way back.
         returned: what was done to the gradients afterwards.
     """
 
@@ -107,11 +109,19 @@ class _Explaining:
         everything = [*at.gradients.values(), *given.values()]
         if not all(np.isfinite(array).all() for array in everything) or self._like.all(at.gradients, given):
             return ()
-        for stage in (self._simple, self._at_steps, self._with_other_values, self._and_returned, self._pairs):
+        stages = (
+            self._simple,
+            self._at_steps,
+            self._with_other_values,
+            self._one_by_one,
+            self._and_returned,
+            self._and_windows,
+            self._pairs,
+        )
+        for stage in stages:
+            self._work = 0.0
             if found := self._confirmed(stage()):
                 return found
-            if self._work > MOST_WORK:
-                break
         return ()
 
     def _confirmed(self, candidates: Iterable[Explanation]) -> tuple[Explanation, ...]:
@@ -119,7 +129,7 @@ class _Explaining:
         listed = sorted(candidates, key=lambda one: one.cost)[:MOST_TRIED]
         if not listed:
             return ()
-        held = {one.says: one for one in reversed(listed) if self._holds(one)}
+        held = {frozenset(one.says): one for one in reversed(listed) if self._holds(one)}
         return tuple(sorted(held.values(), key=lambda one: one.cost))
 
     def _holds(self, one: Explanation) -> bool:
@@ -160,7 +170,7 @@ class _Explaining:
         self._progress("looking at single steps")
         at = self._at
         yield from self._that_fit([*terms(at), *of_neighbours(at)])
-        yield from self._that_fit(change for kind in kinds(at) for change in at_some_runs(at, kind))
+        yield from self._that_fit(at_some_runs(at, kinds(at)))
 
     def _with_other_values(self) -> Iterator[Explanation]:
         """Other values in the place of factors; changes that reach the gradients within the same step alone."""
@@ -187,15 +197,47 @@ class _Explaining:
                 yield Explanation((first[1], second[1]))
 
     def _and_returned(self) -> Iterator[Explanation]:
-        """One rule, and something that was done in the end; one rule, and windows."""
+        """One rule, and something that was done in the end."""
         self._progress("looking at what was returned, with one change")
         changes = [*self._all_runs, *cuts(self._at), *of_neighbours(self._at)]
         for change, predicted in self._predictions(self._at, changes):
             for returned in explanations(predicted, self._given, self._params, self._like):
                 yield Explanation((change,), returned)
+
+    def _one_by_one(self) -> Iterator[Explanation]:
+        """Several changes, each of which puts some more gradients right and none wrong."""
+        self._progress("looking at several changes")
+        at, given, like = self._at, self._given, self._like
+        changes = [*self._all_runs, *of_neighbours(at), *cuts(at)]
+        before: list[tuple[Change, ...]] = [()]
+        for _ in range(MOST_CHANGES):
+            better: list[tuple[int, float, tuple[Change, ...]]] = []
+            for chosen in before:
+                changed = at.with_rules({edge: rule for one in chosen for edge, rule in one.rules.items()})
+                right = like.right(changed.gradients, given)
+                for change, predicted in self._predictions(changed, changes):
+                    now = like.right(predicted, given)
+                    if now > right and not any(change.rules.keys() & one.rules.keys() for one in chosen):
+                        together = (*chosen, change)
+                        better.append((-len(now), sum(one.cost for one in together), together))
+                        if now == given.keys():
+                            yield Explanation(together)
+            before = [one for _, _, one in sorted(better, key=lambda one: one[:2]) if one][:MOST_FIRST]
+
+    def _pairs(self) -> Iterator[Explanation]:
+        """Any two of the usual changes."""
+        usual = [one for one in self._all_runs if one.cost <= USUAL]
+        for change in usual:
+            changed = self._at.with_rules(change.rules)
+            for second, predicted in self._predictions(changed, usual):
+                if self._like.all(predicted, self._given) and not second.rules.keys() & change.rules.keys():
+                    yield Explanation((change, second))
+
+    def _and_windows(self) -> Iterator[Explanation]:
+        """One rule, and windows."""
         if not self._at.crossings:
             return
-        for change in self._all_runs:
+        for change in (one for one in self._all_runs if one.cost <= USUAL):
             self._work += len(self._at.model.operations)
             if self._work > MOST_WORK:
                 return
@@ -203,23 +245,6 @@ class _Explaining:
             for window in windows(changed):
                 if self._like.all(window.predicted(changed), self._given):
                     yield Explanation((change, window))
-
-    def _pairs(self) -> Iterator[Explanation]:
-        """Two changes, of which the first puts some gradients right and none wrong."""
-        self._progress("looking at two changes")
-        at, given, like = self._at, self._given, self._like
-        right = like.right(at.gradients, given)
-        first: list[tuple[int, float, Change]] = []
-        changes = [*self._all_runs, *of_neighbours(at), *cuts(at)]
-        for change, predicted in self._predictions(at, changes):
-            now = like.right(predicted, given)
-            if now > right:
-                first.append((-len(now), change.cost, change))
-        for _, _, change in sorted(first, key=lambda one: one[:2])[:MOST_FIRST]:
-            changed = at.with_rules(change.rules)
-            for second, predicted in self._predictions(changed, changes):
-                if like.all(predicted, given) and not second.rules.keys() & change.rules.keys():
-                    yield Explanation((change, second))
 
     def _that_fit(self, changes: Iterable[Change]) -> Iterator[Explanation]:
         right = self._like.right(self._at.gradients, self._given)

@@ -117,9 +117,9 @@ def clipped_parts(at: ForwardPass, given: Arrays, like: Likeness) -> Iterator[Wh
                         mean = ", each being the gradient of a part times their number" if factor > 1 else ""
                         sign = "" if says.endswith("norm") else "±"
                         yield Whole(
-                            f"each {words} {says} {sign}{bound:.6g}, before they are added up{mean}",
+                            f"the gradient of each {words}, {says} {sign}{bound:.6g}, before they are added up{mean}",
                             place,
-                            0.9,
+                            0.9 if factor == 1 else 1.0,
                             partial(_predicted, parted=parted, sizes=sizes, bound=bound, factor=factor),
                         )
 
@@ -197,11 +197,11 @@ def partitions(at: ForwardPass) -> Iterator[tuple[str, Place, Parted]]:
         if one.primitive in ("add", "subtract") and 1 < len(one.numbers) <= MOST_PARTS:
             of_runs = [_term(at, one, run) for run in range(len(one.numbers))]
             if None not in of_runs:
-                yield f"term's gradient (the terms of {shown})", one.place, partial(_of_terms, one=one)
+                yield f"part of the loss, a term of {shown}", one.place, partial(_of_terms, one=one)
         if one.primitive == "sum":
             for axis, size in enumerate(at.operation(number).operands[0].shape):
                 if 1 < size <= MOST_PARTS:
-                    words = f"sample's gradient (the samples along axis {axis} of what {shown}, adds up)"
+                    words = f"sample, along axis {axis} of what is summed in {shown}"
                     yield words, one.place, partial(_along, one=one, axis=axis)
 
 
