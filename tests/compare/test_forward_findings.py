@@ -160,7 +160,7 @@ SLIPS = {
         "plain",
         (
             RETURNED,
-            "h0), {k: g * min(1, 0.25 / (1e-6 + sum((o**2).sum() for o in d.values()) ** 0.5)) for k, g in d.items()}\n",
+            "h0), {k: g*min(1, 0.25 / (1e-6 + sum((o * o).sum() for o in d.values()) ** 0.5)) for k, g in d.items()}\n",
         ),
         "the gradients are clipped at norm 0.25 (with 1e-06 added to the norm)",
     ),
