@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...backends.tracing.places import Place
-from .forward_pass import Edge, Expression, ForwardPass, Gradients, Rule, Rules
+from .expressions import Expression
+from .forward_pass import Edge, ForwardPass, Gradients, Rule, Rules
 from .forward_rules import Kind, named, with_line
 from .source_text import operand
 

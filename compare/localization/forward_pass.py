@@ -6,11 +6,10 @@ changes are carried out beside each other.
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from functools import cached_property
-from typing import NamedTuple
 
 import numpy as np
 
@@ -21,35 +20,13 @@ from ...backends.tracing.places import Place
 from ...backends.tracing.primitives import PRIMITIVES
 from ...backends.tracing.replay import Floats, Replay, Rows
 from ...backends.tracing.trace import arguments_of
+from .expressions import Expression, Step, common_callers, expressions_of, steps_of
 
 Gradients = dict[str, np.ndarray]
 Edge = tuple[int, int]  # an operation, and one of its operands
 Rule = Callable[["ForwardPass", Edge, np.ndarray], np.ndarray]  # from the derivative of a result to that of an operand
 Rules = Mapping[Edge, Rule]
 NEAR = {np.dtype("float64"): 1e-9, np.dtype("float32"): 1e-5}  # of the largest number of an array: above all roundings
-
-
-class Expression(NamedTuple):
-    """An expression of the forward pass, and the operations that it became.
-
-    Attributes:
-        place: where it stands.
-        primitive: of the operations.
-        numbers: of them, from 0, in the order of the run.
-        turns: of each, which turn of the innermost loop it is, from 0, and how many there are in that run of the loop.
-    """
-
-    place: Place
-    primitive: str
-    numbers: tuple[int, ...]
-    turns: tuple[tuple[int, int], ...]
-
-
-class Step(NamedTuple):
-    """When an operation is carried out: in which run of the loop over the steps, and in which of its turns."""
-
-    run: int
-    turn: int
 
 
 class ForwardPass:
@@ -248,38 +225,17 @@ class ForwardPass:
     @cached_property
     def expressions(self) -> tuple[Expression, ...]:
         """The expressions of the recording, in the order of their last runs, the last one first."""
-        groups: dict[tuple[Place, str, tuple[tuple[int, ...], ...]], list[int]] = defaultdict(list)
-        for number, one in enumerate(self.model.operations):
-            if isinstance(one.place, Place):
-                shapes = (one.shape, *(operand.shape for operand in one.operands))
-                groups[one.place, one.primitive, shapes].append(number)
-        found = [
-            Expression(place, primitive, tuple(numbers), _turns(numbers))
-            for (place, primitive, _), numbers in groups.items()
-        ]
-        return tuple(sorted(found, key=lambda one: -one.numbers[-1]))
+        return expressions_of(self.model)
 
     @cached_property
     def callers(self) -> frozenset[Place]:
         """The places that all of it was called from, such as that of the call of the whole function."""
-        chains = [frozenset(_callers(one.place)) for one in self.expressions]
-        return frozenset.intersection(*chains) if chains else frozenset()
+        return common_callers(self.expressions)
 
     @cached_property
     def steps(self) -> dict[int, Step]:
         """By number, when an operation of the loop over the steps is carried out: of the loop with the most bodies."""
-        shapes = Counter(tuple(count for _, count in one.turns) for one in self.expressions if len(one.numbers) > 1)
-        if not shapes:
-            return {}
-        ((usual, _),) = shapes.most_common(1)
-        found = {}
-        for one in self.expressions:
-            if tuple(count for _, count in one.turns) == usual:
-                run = -1
-                for number, (turn, _) in zip(one.numbers, one.turns, strict=True):
-                    run += turn == 0
-                    found[number] = Step(run, turn)
-        return found
+        return steps_of(self.expressions)
 
     @cached_property
     def makers(self) -> dict[np.dtype, np.ndarray]:
@@ -385,21 +341,3 @@ def _add(row: np.ndarray, operand: Operand, part: np.ndarray) -> None:
         return
     for places in operand.turns:
         row[:, operand.origin.reshape(-1)[places]] += flat[:, places]
-
-
-def _callers(place: Place) -> Iterator[Place]:
-    while place.called_from:
-        place = place.called_from
-        yield place
-
-
-def _turns(numbers: Sequence[int]) -> tuple[tuple[int, int], ...]:
-    """The turns of the innermost loop: its runs are parted where more is carried out between two turns than usually."""
-    gaps = np.diff(numbers)
-    usual = np.median(gaps) if len(gaps) else 0
-    runs: list[list[int]] = [[0]] if numbers else []
-    for position, gap in enumerate(gaps, 1):
-        if gap > usual:
-            runs.append([])
-        runs[-1].append(position)
-    return tuple((turn, len(run)) for run in runs for turn in range(len(run)))

@@ -13,7 +13,8 @@ import numpy as np
 from ...backends.tracing.places import Place
 from ...backends.tracing.primitives import PRIMITIVES
 from ...backends.tracing.replay import Floats
-from .forward_pass import Edge, Expression, ForwardPass, Rule, summed
+from .expressions import Expression
+from .forward_pass import Edge, ForwardPass, Rule, summed
 from .source_text import expression, operand, variable
 
 ACTIVATIONS = ("tanh", "sigmoid", "exp", "expm1", "log", "log1p", "sqrt", "sin", "cos", "erf", "arctan")

@@ -9,7 +9,8 @@ from functools import partial
 import numpy as np
 
 from ...backends.tracing.places import Place
-from .forward_pass import Expression, ForwardPass, Gradients
+from .expressions import Expression
+from .forward_pass import ForwardPass, Gradients
 from .returned_changes import EPSILONS, Arrays, Likeness, norm, rounded
 from .source_text import expression
 
