@@ -147,6 +147,7 @@ def check_own(
     if special and operations > MOST_FOR_SPECIAL:
         notes |= {f"special numbers were not asked: {operations} operations, and at most {MOST_FOR_SPECIAL} are": None}
         special = []
+    wrong_at: Setting | None = None  # the first special one
     for setting in special:
         progress(f"asking {own.name}: {setting.name}")
         try:
@@ -162,15 +163,17 @@ def check_own(
             notes |= {f"with {setting.name} not everything can be decided: {_why_undecided(own.name, one)}": None}
         else:
             asked.append(one)
+            if one.verdict == "disagree" and wrong_at is None:
+                wrong_at = setting
     wrong = next((setting for setting, one in zip(settings, asked, strict=False) if one.verdict == "disagree"), None)
     small = SmallProblems()
     if wrong and sizes:
         progress("looking for the smallest arguments on which it is wrong")
         small = smallest_arguments(own, wrong, sizes)
     localization = Localization()
-    if wrong:
+    if located_at := wrong or wrong_at:
         progress("looking for the line")
-        localization = own.locate(wrong)
+        localization = own.locate(located_at)
     check = Check(
         own.name,
         loss,

@@ -302,3 +302,17 @@ def test_nothing_is_said_of_a_wrong_forward_pass():
         lambda w: (2 * (w * w).sum(), {"w": 4 * w}), np.ones(2), of=lambda w: (w * w).sum(), ordinary_only=True
     )
     assert (check.verdict, check.localization.forward) == ("disagree", ForwardFindings())
+
+
+def test_what_is_wrong_at_special_numbers_alone_is_told_too():
+    def loss(w, x):
+        return np.log(np.maximum(np.exp(-((w @ x) ** 2)), 1e-8)).sum()
+
+    def unseen(w, x):
+        return loss(w, x), {"w": np.array(json.loads(json.dumps((-2 * np.outer(w @ x, x)).tolist())))}
+
+    w, x = np.arange(6.0).reshape(2, 3) / 8, np.array([1.0, -0.5, 0.5])
+    check = check_gradients(unseen, w, x, of=loss, certify=False)
+    assert (check.asked[0].verdict, check.verdict) == ("agree", "disagree")
+    (found,) = check.localization.forward.findings
+    assert found.says.startswith("the gradient is that of the loss without `np.maximum(np.exp(-((w @ x) ** 2)), 1e-8)`")
