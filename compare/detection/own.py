@@ -21,7 +21,8 @@ import numpy as np
 
 from ...backends.errors import first_line, unknown_name
 from ..check.loading import module_from_file
-from ..functions.own_function import AskedFunction, OwnFunction, Recorded, Setting
+from ..functions.asked_function import AskedFunction
+from ..functions.own_function import OwnFunction, Recorded, Setting
 from ..functions.returned import read_returned
 from ..localization import Localization, in_words
 from ..localization.findings import Search

@@ -18,9 +18,10 @@ from ..check.wording import summary
 from ..jobs import StageProgress
 from ..localization import Localization
 from ..referee import Comparison, DisagreementError, compare, compare_certified_if_possible, findings
+from .asked_function import AnyFunction, AskedFunction
 from .calls import Function, loss_by_cotangent, name_of, named_arguments
 from .likeness import likenesses
-from .own_function import CHANGES, AnyFunction, AskedFunction, OwnFunction, Recorded, Setting
+from .own_function import CHANGES, OwnFunction, Recorded, Setting
 
 MOST_FOR_JAX = 3000  # operations: JAX compiles them one by one
 MOST_FOR_SPECIAL = 5000  # operations: a program that has more is asked with ordinary numbers only
@@ -154,6 +155,7 @@ def check_own(
     if special and operations > MOST_FOR_SPECIAL:
         notes |= {f"special numbers were not asked: {operations} operations, and at most {MOST_FOR_SPECIAL} are": None}
         special = []
+    wrong_at: Setting | None = None  # the first special one
     for setting in special:
         progress(f"asking {own.name}: {setting.name}")
         try:
@@ -169,16 +171,18 @@ def check_own(
             notes |= {f"with {setting.name} not everything can be decided: {_why_undecided(own.name, one)}": None}
         else:
             asked.append(one)
+            if one.verdict == "disagree" and wrong_at is None:
+                wrong_at = setting
     wrong = next((setting for setting, one in zip(settings, asked, strict=False) if one.verdict == "disagree"), None)
     small = SmallProblems()
     if wrong and sizes:
         progress("looking for the smallest arguments on which it is wrong")
         small = smallest_arguments(own, wrong, sizes)
     localization = Localization()
-    if wrong and diagnosis:
+    if diagnosis and (located_at := wrong or wrong_at):
         progress("looking for the line")
         try:
-            localization = own.locate(wrong, progress)
+            localization = own.locate(located_at, progress)
         except DerivationError as error:  # it took too long, or the process died of it
             notes |= {f"the line was not found: {first_line(error).partition(': ')[2]}": None}
     check = Check(

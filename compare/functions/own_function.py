@@ -4,22 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ...backends import Evaluation, Problem, get_backend
 from ...backends.errors import DerivationError, describe_error
-from ...backends.models.traced import ENTRY_DTYPES
+from ...backends.models.traced import ENTRY_DTYPES, Traced
 from ...backends.tracing.array import as_recorded
 from ...backends.tracing.exchange import exchanged
 from ...backends.tracing.recorder import NotRecordableError
 from ...backends.tracing.trace import call, changes_of
-from ..check.user_function import Derivation
 from ..jobs import StageProgress
-from ..localization import MOST_OPERATIONS, Localization, WrittenProgram, in_words, search
+from ..localization import (
+    MOST_OPERATIONS,
+    NEAR,
+    ForwardFindings,
+    Localization,
+    WrittenProgram,
+    explained,
+    findings_of,
+    in_words,
+    search,
+)
 from ..localization.findings import Search
 from .calls import Function, arguments_for, name_of
 from .matching import is_named_after, match
@@ -181,10 +190,12 @@ class OwnFunction:
             progress: is called with what is being done.
 
         Returns:
-            The places; none where it cannot be searched.
+            The places, by experiments on its way back; where these show nothing, by what gives the gradients that it
+            returns.
         """
         searched = self.searched(setting, progress)
-        return Localization() if searched is None else in_words(*searched)
+        found = Localization() if searched is None else in_words(*searched)
+        return found or replace(found, forward=self._by_forward_pass(setting))
 
     def searched(
         self, setting: Setting, progress: StageProgress = lambda stage: None
@@ -212,6 +223,30 @@ class OwnFunction:
         if len(program.model.operations) > MOST_OPERATIONS or not self._is_of_right_loss(program, recorded):
             return None
         return search(program, progress), program
+
+    def _by_forward_pass(self, setting: Setting) -> ForwardFindings:
+        recorded = self._recorded[setting]
+        assert isinstance(recorded.problem.model, Traced)
+        if len(recorded.problem.model.operations) > MOST_OPERATIONS:
+            return ForwardFindings()
+
+        near = NEAR[recorded.problem.dtype]
+
+        def ask(numbers: Mapping[str, np.ndarray], loss: float) -> dict[str, np.ndarray] | None:
+            values = {path: numbers[name] for name, path in recorded.paths.items()}
+            try:
+                with self._called_at(setting, values) as given:
+                    returned = self._call(given)
+            except DerivationError:
+                return None
+            if returned.loss is not None and not np.isclose(float(returned.loss.reshape(())), loss, rtol=near, atol=0):
+                return None
+            return {name: returned.gradients[one] for name, one in recorded.returned_as.items()}
+
+        answer = self.answer(setting)
+        if not np.isclose(answer.loss, recorded.loss, rtol=near, atol=0):  # the forward pass is wrong
+            return ForwardFindings()
+        return findings_of(explained(recorded.problem, answer.gradients, ask))
 
     def _is_of_right_loss(self, program: WrittenProgram, recorded: Recorded) -> bool:
         """Whether its own loss, by which the experiments judge, is the right one."""
@@ -251,7 +286,18 @@ class OwnFunction:
             for name, path in ordinary.paths.items()
             if setting.array in ("", name)
         }
-        with exchanged(*self._defining(given), None, tuple(changed), changed) as (_, made):
+        with self._with_values(given, changed) as made:
+            yield made
+
+    @contextmanager
+    def _called_at(self, setting: Setting, values: Mapping[str, np.ndarray]) -> Iterator[Mapping[str, Any]]:
+        """The arguments of a setting, with other numbers in the arrays that are differentiated by."""
+        with self._called_with(replace(setting, change="")) as given, self._with_values(given, values) as made:
+            yield made
+
+    @contextmanager
+    def _with_values(self, given: Mapping[str, Any], values: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+        with exchanged(*self._defining(given), None, tuple(values), values) as (_, made):
             yield made if self._definition is None else given
 
     def _defining(self, given: Mapping[str, Any]) -> tuple[Function, Mapping[str, Any]]:
@@ -292,48 +338,6 @@ class OwnFunction:
         if self._definition is None:
             return read_returned(value, self._returns).loss
         return value[0] if isinstance(value, tuple) else value
-
-
-class AnyFunction(Protocol):
-    """An `OwnFunction`, here or in a process of its own.
-
-    Attributes:
-        name: of the function.
-        stopped: why the last call has no answer, if the process that it runs in died of it.
-        timed_out: whether a call took too long.
-        output: what it printed, where that is held apart.
-    """
-
-    name: str
-    stopped: str
-    timed_out: bool
-    output: str
-
-    def record(self, setting: Setting) -> Recorded:
-        """See `OwnFunction.record`."""
-
-    def answer(self, setting: Setting) -> Evaluation:
-        """See `OwnFunction.answer`."""
-
-    def locate(self, setting: Setting, progress: StageProgress = lambda stage: None) -> Localization:
-        """See `OwnFunction.locate`."""
-
-    def rounding(self, setting: Setting) -> Mapping[str, float]:
-        """See `OwnFunction.rounding`."""
-
-
-class AskedFunction(Derivation):
-    """A function at one setting, behind the interface of a backend."""
-
-    def __init__(self, own: AnyFunction, setting: Setting) -> None:
-        super().__init__(own.answer, own.name)
-        self._own, self._setting = own, setting
-
-    def evaluate(self, problem: Problem, *, trace: bool = False) -> Evaluation:
-        try:
-            return self._own.answer(self._setting)
-        finally:
-            self.stopped, self.timed_out = self._own.stopped, self._own.timed_out
 
 
 def _require_floats(returned: Returned, given: Mapping[str, Any], wrt: Mapping[str, str]) -> None:

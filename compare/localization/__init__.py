@@ -1,8 +1,26 @@
-"""Fault localization: which expression of a way back is wrong, told by experiments on the recorded run."""
+"""Fault localization: which expression of a way back is wrong, told by experiments on the recorded run.
 
+Where these tell nothing: which change of the way back through the recorded loss gives what was returned.
+"""
+
+from .forward_findings import ForwardFindings, findings_of
+from .forward_pass import NEAR
+from .forward_search import explained
 from .search import MOST_OPERATIONS
 from .whole import search
 from .wording import Localization, Located, in_words, localization_from
 from .written_program import WrittenProgram
 
-__all__ = ["MOST_OPERATIONS", "Localization", "Located", "WrittenProgram", "in_words", "localization_from", "search"]
+__all__ = [
+    "MOST_OPERATIONS",
+    "NEAR",
+    "ForwardFindings",
+    "Localization",
+    "Located",
+    "WrittenProgram",
+    "explained",
+    "findings_of",
+    "in_words",
+    "localization_from",
+    "search",
+]

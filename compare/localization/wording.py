@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import CodeType
 from typing import Any
@@ -15,6 +15,7 @@ from ...backends.tracing.places import Place
 from ..answers.digits import written_factor
 from .derivatives import Candidate, Derivative
 from .findings import Finding, Search, Stopped
+from .forward_findings import ForwardFindings, findings_from
 from .relations import relation
 from .source_text import argument_of_caller, expression, operand, underlined, variable
 from .written_program import WrittenProgram
@@ -54,16 +55,20 @@ class Localization:
     Attributes:
         located: the expressions, in the order in which they were found.
         shown: what the experiment has shown, in a sentence; empty if there is nothing.
+        forward: where the experiments show nothing, what gives the returned gradients by the forward pass.
     """
 
     located: tuple[Located, ...] = ()
     shown: str = ""
+    forward: ForwardFindings = field(default_factory=ForwardFindings)
 
     def __str__(self) -> str:
-        return "\n".join([BY_EXPERIMENT, *map(str, self.located), self.shown]) if self else ""
+        if not (self.located or self.shown):
+            return str(self.forward)
+        return "\n".join([BY_EXPERIMENT, *map(str, self.located), self.shown])
 
     def __bool__(self) -> bool:
-        return bool(self.located or self.shown)
+        return bool(self.located or self.shown or self.forward)
 
 
 def localization_from(values: Mapping[str, Any]) -> Localization:
@@ -79,7 +84,7 @@ def localization_from(values: Mapping[str, Any]) -> Localization:
         )
         for one in values["located"]
     ]
-    return Localization(tuple(located), str(values["shown"]))
+    return Localization(tuple(located), str(values["shown"]), findings_from(values["forward"]))
 
 
 def in_words(found: Search, program: WrittenProgram) -> Localization:
