@@ -19,7 +19,7 @@ from gradparity.compare.localization import Localization, Located, in_words
 from gradparity.compare.localization.derivatives import derivatives
 
 SIGN = ("rows", "dU += x[t].T @ da", "dU -= x[t].T @ da")
-ELSEWHERE = ("rows", "da = dh * (1 - h[t + 1] ** 2)", "da = dh")  # the factor is missing from dh as well
+ELSEWHERE = ("attention", "(dweights * weights).sum", "weights.sum")  # which is no derivative: the next line is one
 UNSAID = ("rows", "carry = da @ W.T", "pass")  # dh0 is never computed
 LEFT_OUT = ("rows", "range(T - 1, -1, -1)", "range(T - 1, 0, -1)")
 
@@ -58,14 +58,21 @@ def test_an_edit_that_changes_nothing_or_makes_the_program_fail_is_not_planted(m
 
 def test_slips_are_named_elsewhere_or_not_named_and_counted():
     result = detect([OwnCase("rows"), *(edited(*edit) for edit in (SIGN, ELSEWHERE, UNSAID))], ["gradparity"])
-    row, total = own_rows(result.own)
+    of_rows, of_attention, total = own_rows(result.own)
     assert [one.outcome for one in result.own[1:]] == ["named", "elsewhere", "not named"]
     counts = {"slips": 3, "seen": 3, "named": 1, "among several": 0, "elsewhere": 1, "not named": 1, "placed": 1}
-    assert row.items() >= {"program": "rows", "false": 0, **counts}.items()
-    assert total == row | {"program": "all programs"}
-    assert 0 < row["median s"] <= row["most s"]
+    assert total.items() >= {"program": "all programs", "false": 0, **counts}.items()
+    assert (
+        of_rows.items() >= (total | {"program": "rows", "slips": 2, "seen": 2, "elsewhere": 0} | times(of_rows)).items()
+    )
+    assert of_attention["elsewhere"] == of_attention["slips"] == 1
+    assert 0 < total["median s"] <= total["most s"]
     assert not result.has_catalogue
     assert result.own_faults == []
+
+
+def times(row):
+    return {name: seconds for name, seconds in row.items() if name.endswith(" s")}
 
 
 def test_a_true_story_is_not_contradicted(searched):
@@ -251,17 +258,16 @@ def test_the_command_shows_a_program_alone(gradparity, few, tmp_path):
     shown = ("detect", "--program", "rows", "--check", "gradparity")
     code, out, err = gradparity(*shown, "--quick", "--markdown", "page.md", "--json", "-")
     assert (code, few) == (0, [(5, ["rows"])])
-    conclusion = "Of 2 slips in a program of our own, gradparity sees 2, names 1 as the mistake and 0 among several"
+    conclusion = "Of 2 slips in 2 programs of our own, gradparity sees 2, names 1 as the mistake and 0 among several"
     page = (tmp_path / "page.md").read_text()
     assert conclusion in err
     assert conclusion in page
-    assert "| rows | 2 | 2 | 1 | 0 | 1 | 0 | 1 | 0 |" in page
-    assert (
-        "- elsewhere: rows, line 30: an edit: `da = dh * (1 - h[t + 1] ** 2)` became `da = dh`: found on line" in page
-    )
+    assert "| rows | 1 | 1 | 1 | 0 | 0 | 0 | 1 | 0 |" in page
+    assert "| attention | 1 | 1 | 0 | 0 | 1 | 0 | 0 | 0 |" in page
+    assert "- elsewhere: attention, line 30: an edit: `(dweights * weights).sum` became `weights.sum`: found on" in page
     assert "## Mistakes detected" not in page
     document = json.loads(out)
-    assert [row["program"] for row in document["own"]] == ["rows", "all programs"]
+    assert [row["program"] for row in document["own"]] == ["rows", "attention", "all programs"]
     assert [one["outcome"] for one in document["slips"]] == ["not named", "named", "elsewhere"]
     assert document["slips"][1]["localization"]["located"][0]["line"] == document["slips"][1]["line"] == 31
     assert document["planted"] == []
