@@ -40,17 +40,21 @@ class RightInputs:
         return all(self._is_right(operand, rows, line, MOST_STEPS) for operand in operands)
 
     def are_right(self, operand: Operand, rows: Rows) -> bool:
-        """Whether numbers are the loss's, or a derivative of it, as they stand."""
-        return self._is_right(operand, rows, None, 0)
+        """Whether numbers are the loss's own, or a derivative of it, as they stand; not what is made of the loss's."""
+        of_loss = set(self._program.of_loss)
+        return of_loss.issuperset(self._program.makers_of(operand)) or self._is_derivative(operand, rows)
+
+    def _is_derivative(self, operand: Operand, rows: Rows) -> bool:
+        values = self._program.taken(operand, rows)
+        known = self._of_shape(values.shape)
+        near = np.abs(known - values.reshape(1, -1)).max(axis=1, initial=0.0)
+        return bool((near <= self._program.tolerance * np.abs(values).max(initial=0.0)).any())
 
     def _is_right(self, operand: Operand, rows: Rows, line: object, steps: int) -> bool:
         makers = [number for number in self._program.makers_of(operand) if number not in self._of_forward]
         if not makers:
             return True
-        values = self._program.taken(operand, rows)
-        known = self._of_shape(values.shape)
-        near = np.abs(known - values.reshape(1, -1)).max(axis=1, initial=0.0)
-        if (near <= self._program.tolerance * np.abs(values).max(initial=0.0)).any():
+        if self._is_derivative(operand, rows):
             return True
         operations = [self._program.operation(number) for number in makers]
         return (

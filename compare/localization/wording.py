@@ -97,6 +97,8 @@ def in_words(found: Search, program: WrittenProgram) -> Localization:
     Returns:
         The places, with their words.
     """
+    if found.afterwards and _is_idle(found, program):
+        found = found._replace(afterwards=())
     told = [(finding, relation(found, finding)) for finding in found.findings if finding.written.place]
     # where wrong numbers go in, it is no news that what is returned should be right
     located = [
@@ -224,6 +226,25 @@ def _how(found: Search, program: WrittenProgram) -> str:
     if all(np.array_equal(np.clip(inner, -bound, bound), outer) for inner, outer in pairs):
         return f": it clips them at ±{bound:.6g}."
     return "."
+
+
+def _is_idle(found: Search, program: WrittenProgram) -> bool:
+    """Whether what is done in the end changes nothing: neither what is returned, nor what is with all values put there.
+
+    Such as a clip that no gradient reaches.
+    """
+    put = {
+        number: value[None]
+        for one in (*found.findings, *found.behind_missing)
+        for number, value in zip(one.written.numbers, one.expected.values, strict=True)
+    }
+    return all(
+        np.array_equal(array, other)
+        for values in ({}, put)
+        for array, other in zip(
+            found.program.with_results(values, 1).values(), program.with_results(values, 1).values(), strict=True
+        )
+    )
 
 
 def _arrays(program: WrittenProgram) -> list[np.ndarray]:

@@ -150,3 +150,20 @@ def test_nothing_is_said_to_belong_where_it_would_divide_by_zero():
     said = str(check_gradients(sigmoid_twice, np.ones(3), x, y).localization)
     assert "belongs" not in said
     assert "dz = (p - y) * p * (1 - p) / len(x)" in said
+
+
+@pytest.mark.parametrize(("bound", "is_said"), [(1000, False), (5, True)])
+def test_a_clip_that_no_gradient_reaches_is_not_said(bound, is_said):
+    def clipped(w, b, x):
+        e = x @ w + b
+        de = 3.0 * e
+        dw, db = x.T @ de, de.copy()
+        for array in (dw, db):
+            np.clip(array, -bound, bound, out=array)
+        return (e * e).sum(), {"w": dw, "b": db}
+
+    x = np.random.default_rng(0).normal(size=(4, 3))
+    check = check_gradients(clipped, np.ones(3), np.ones(4), x, ordinary_only=True)
+    said = str(check.localization)
+    assert "de = 3.0 * e" in said
+    assert ("in the end: it clips them at ±5." in said, "in the end" in said) == (is_said, is_said)
