@@ -71,6 +71,7 @@ def test_a_mistake_in_that_derivation_is_found(tmp_path):
     assert "tape, torch and jax are right (certified)" in done.stdout
 
 
+@pytest.mark.campaign
 def test_the_cell_of_the_page_is_compared_and_agrees(house):
     done = run(house, "-m", "gradparity.compare", "compare", "mgu", "--certify", "--seed", "0")
     assert done.returncode == 0, done.stdout + done.stderr

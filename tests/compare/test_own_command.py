@@ -10,6 +10,7 @@ from gradparity.backends import Problem
 from gradparity.compare.functions.checking import check_own
 from gradparity.compare.functions.own_function import Setting
 from gradparity.compare.functions.separate_function import SeparateFunction
+from sampling import case
 
 FILE = """
 import numpy as np
@@ -169,7 +170,12 @@ def test_values_in_a_row_and_names_are_given(run, tmp_path):
     ("name", "where", "loss"),
     [
         ("backward_wrong", "that loss is the one of elman-squared-error: the error is on the way back", "right"),
-        ("forward_other", "that loss is not the one of elman-squared-error: the error is in the forward pass", "wrong"),
+        case(
+            "forward_other",
+            "that loss is not the one of elman-squared-error: the error is in the forward pass",
+            "wrong",
+            campaign=True,
+        ),
     ],
 )
 def test_an_error_of_the_forward_pass_and_one_of_the_way_back_are_told_apart(run, name, where, loss):
