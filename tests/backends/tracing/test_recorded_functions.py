@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import linecache
 import math
-from types import FunctionType
 
 import numpy as np
 import pytest
@@ -14,6 +13,7 @@ from gradparity.backends.tracing.replay import Replay
 from gradparity.backends.tracing.trace import trace
 from gradparity.backends.tracing.verification import verify
 from numpy_expressions import COMPUTED, ENTRYWISE, MOVED
+from renewed import alone
 from scipy.special import expit
 
 SINGLE = [  # with single precision somewhere, whose dtype is NumPy's
@@ -313,22 +313,6 @@ def weighted(function):
 def drawn():
     rng = np.random.default_rng(3)
     return rng.normal(size=(3, 4)), rng.normal(size=4)
-
-
-def alone(function):
-    """With names of its own: the lists of its module hold all the others, which would be looked through each time."""
-    names = {}
-
-    def renewed(one):
-        made = FunctionType(one.__code__, names, one.__name__, one.__defaults__, one.__closure__)
-        made.__kwdefaults__ = one.__kwdefaults__
-        return made
-
-    for name, value in function.__globals__.items():
-        is_of_module = isinstance(value, FunctionType) and value.__globals__ is function.__globals__
-        if not isinstance(value, list) and not name.startswith("test_"):
-            names[name] = renewed(value) if is_of_module else value
-    return renewed(function)
 
 
 def slope(function, direction, step):
