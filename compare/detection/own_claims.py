@@ -52,7 +52,7 @@ def _of_what_is_returned(
     for stop in found.stopped:
         lacking.setdefault(stop.name, []).append(stop)
     wrong = {*found.left, *found.carried_to_missing}
-    for name, array in _returned(found, found.program).items():
+    for name, array in found.returned_by(found.program).items():
         is_right = is_near(array, expected[name], SAME)
         if name in lacking:
             if not _is_lacking(found, lacking[name], expected[name] - array):
@@ -62,25 +62,9 @@ def _of_what_is_returned(
         elif name not in wrong and not is_right:
             yield f"{name} is said to be right, and is wrong"
     if found.mean and not found.afterwards:
-        for name, array in _returned(found, program).items():
+        for name, array in found.returned_by(program).items():
             if name not in {*lacking, *wrong} and not is_near(array, right[name], SAME):
                 yield f"{name} is said to be right in the end, and is wrong"
-
-
-def _returned(found: Search, program: WrittenProgram) -> dict[str, np.ndarray]:
-    """What a program returns with all values put there.
-
-    A line that only copies a name is no operation, whose result could be another one: the search has carried the whole
-    recording out again with the other value wherever the name is read, and that is what counts.
-    """
-    if any(program.operation(one.written.numbers[0]).place != one.written.place for one in found.findings):
-        return {name: array[0] for name, array in program.returned(found.rows, (1,)).items()}
-    values = {
-        number: value[None]
-        for one in (*found.findings, *found.behind_missing)
-        for number, value in zip(one.written.numbers, one.expected.values, strict=True)
-    }
-    return {name: array[0] for name, array in program.with_results(values, 1).items()}
 
 
 def _is_lacking(found: Search, stops: Sequence[Stopped], lacks: np.ndarray) -> bool:

@@ -195,7 +195,7 @@ class OwnFunction:
         """
         searched = self.searched(setting, progress)
         found = Localization() if searched is None else in_words(*searched)
-        return found or replace(found, forward=self._by_forward_pass(setting))
+        return found or Localization(forward=self._by_forward_pass(setting))
 
     def searched(
         self, setting: Setting, progress: StageProgress = lambda stage: None

@@ -56,6 +56,21 @@ def expressions_of(model: Traced) -> tuple[Expression, ...]:
     return tuple(sorted(found, key=lambda one: -one.numbers[-1]))
 
 
+def makers_of_entries(model: Traced) -> dict[np.dtype, np.ndarray]:
+    """By the number of an entry, that of the operation that makes it; -1 of an argument's.
+
+    Args:
+        model: the recording.
+
+    Returns:
+        They, by the dtype of the entries.
+    """
+    makers = {dtype: np.full(size, -1) for dtype, size in model.sizes.items()}
+    for number, operation in enumerate(model.operations):
+        makers[operation.dtype][operation.start : operation.stop] = number
+    return makers
+
+
 def common_callers(expressions: Sequence[Expression]) -> frozenset[Place]:
     """The places that all of some expressions were called from."""
     chains = [frozenset(_callers(one.place)) for one in expressions]

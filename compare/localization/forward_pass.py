@@ -20,7 +20,7 @@ from ...backends.tracing.places import Place
 from ...backends.tracing.primitives import PRIMITIVES
 from ...backends.tracing.replay import Floats, Replay, Rows
 from ...backends.tracing.trace import arguments_of
-from .expressions import Expression, Step, common_callers, expressions_of, steps_of
+from .expressions import Expression, Step, common_callers, expressions_of, makers_of_entries, steps_of
 
 Gradients = dict[str, np.ndarray]
 Edge = tuple[int, int]  # an operation, and one of its operands
@@ -239,11 +239,8 @@ class ForwardPass:
 
     @cached_property
     def makers(self) -> dict[np.dtype, np.ndarray]:
-        """By the number of an entry, that of the operation that makes it; -1 of an argument's."""
-        made = {dtype: np.full(size, -1) for dtype, size in self.model.sizes.items()}
-        for number, one in enumerate(self.model.operations):
-            made[one.dtype][one.start : one.stop] = number
-        return made
+        """See `makers_of_entries`."""
+        return makers_of_entries(self.model)
 
     @cached_property
     def crossings(self) -> dict[Edge, np.ndarray]:

@@ -41,8 +41,7 @@ class RightInputs:
 
     def are_right(self, operand: Operand, rows: Rows) -> bool:
         """Whether numbers are the loss's own, or a derivative of it, as they stand; not what is made of the loss's."""
-        of_loss = set(self._program.of_loss)
-        return of_loss.issuperset(self._program.makers_of(operand)) or self._is_derivative(operand, rows)
+        return self._of_loss.issuperset(self._program.makers_of(operand)) or self._is_derivative(operand, rows)
 
     def _is_derivative(self, operand: Operand, rows: Rows) -> bool:
         values = self._program.taken(operand, rows)
@@ -69,14 +68,17 @@ class RightInputs:
         return place and (place.code, place.line, place.called_from)
 
     @cached_property
+    def _of_loss(self) -> set[int]:
+        return set(self._program.of_loss)
+
+    @cached_property
     def _of_forward(self) -> set[int]:
         """The numbers of the operations of the loss's part, and of those that a line makes of its results alone."""
-        of_loss = set(self._program.of_loss)
-        found = set(of_loss)
+        found = set(self._of_loss)
         for number in sorted(one for written in self._program.way_back for one in written.numbers):
             makers = {one for of in self._program.operation(number).operands for one in self._program.makers_of(of)}
             line = self._line(number)
-            if all(one in of_loss or (one in found and line and self._line(one) == line) for one in makers):
+            if all(one in self._of_loss or (one in found and line and self._line(one) == line) for one in makers):
                 found.add(number)
         return found
 

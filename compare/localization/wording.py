@@ -233,18 +233,8 @@ def _is_idle(found: Search, program: WrittenProgram) -> bool:
 
     Such as a clip that no gradient reaches.
     """
-    put = {
-        number: value[None]
-        for one in (*found.findings, *found.behind_missing)
-        for number, value in zip(one.written.numbers, one.expected.values, strict=True)
-    }
-    return all(
-        np.array_equal(array, other)
-        for values in ({}, put)
-        for array, other in zip(
-            found.program.with_results(values, 1).values(), program.with_results(values, 1).values(), strict=True
-        )
-    )
+    before, after = ([*_arrays(one), *found.returned_by(one).values()] for one in (found.program, program))
+    return all(map(np.array_equal, before, after))
 
 
 def _arrays(program: WrittenProgram) -> list[np.ndarray]:

@@ -22,6 +22,7 @@ from ...backends.tracing.places import Place
 from ...backends.tracing.pruning import entries_behind
 from ...backends.tracing.replay import Floats, Replay, Rows
 from ...backends.tracing.trace import Argument, traced_call
+from .expressions import makers_of_entries
 
 CHANGES = ("multiply", "divide", "maximum", "negative", "add", "subtract")  # what all gradients may go through
 NEAR = {np.dtype("float64"): 1e-9, np.dtype("float32"): 1e-4}
@@ -157,11 +158,8 @@ class WrittenProgram:
 
     @cached_property
     def _makers(self) -> dict[np.dtype, np.ndarray]:
-        """By the number of an entry, that of the operation that makes it; -1 of an argument's."""
-        makers = {dtype: np.full(size, -1) for dtype, size in self.model.sizes.items()}
-        for number, operation in enumerate(self.model.operations):
-            makers[operation.dtype][operation.start : operation.stop] = number
-        return makers
+        """See `makers_of_entries`."""
+        return makers_of_entries(self.model)
 
     def before_last(self) -> tuple[WrittenProgram, Place] | None:
         """The program without what it does to all gradients in the end, such as a clip; and where it does that.
