@@ -19,6 +19,7 @@ from .repetition import asked_twice
 from .results import Asked, Check
 from .shrinking import find_smallest, on_smaller_sizes
 from .smaller_problems import small_problems
+from .unused_arrays import unused_arrays, unused_text
 from .user_function import Derivation, Function
 
 Ask = Callable[[Problem], Comparison]
@@ -109,14 +110,16 @@ def check_derivation(
             return compare_certified_if_possible(problem, [derivation, "manual"])
         return compare(problem, [derivation, "manual"], certify=certify)
 
-    asked: list[Asked] = []
-    for question in asked_for:
-        progress(f"asking {derivation.name}: {question.name}")
-        asked.append(asked_twice(derivation, question.problem, question.name, ask, is_ordinary=question.is_ordinary))
-        if derivation.timed_out or asked[-1].verdict == "not reproducible":
-            break
+    asked = _asked(derivation, asked_for[:1], ask, progress)
+    if unused := unused_arrays(derivation, asked[0].comparison):
+        asked_for = [question.without(unused) for question in asked_for]
+        asked = _asked(derivation, asked_for[:1], ask, progress)
+    asked += _asked(derivation, asked_for[1:], ask, progress) if _can_go_on(derivation, asked[0]) else []
     not_asked = tuple(question.name for question in asked_for[len(asked) :])
-    check = Check(derivation.name, chosen.name, tuple(asked), not_asked, is_diagnosed=diagnosis)
+    notes = tuple(unused_text(unused))
+    check = Check(
+        derivation.name, chosen.name, tuple(asked), not_asked, unused=unused, notes=notes, is_diagnosed=diagnosis
+    )
     is_wrong = [one.comparison.has_wrong_numbers(derivation.name) for one in asked]
     if not_asked or not any(is_wrong):
         return replace(check, output=derivation.output)
@@ -148,6 +151,21 @@ def check_derivation(
         hints=not findings.diagnosis.suspects and all(comparison in wrong for comparison in ordinary),
     )
     return replace(check, cut=sizes_cut, output=derivation.output)
+
+
+def _asked(derivation: Derivation, asked_for: Sequence[Question], ask: Ask, progress: StageProgress) -> list[Asked]:
+    """What a derivation answers, until it takes too long or cannot be reproduced."""
+    asked: list[Asked] = []
+    for question in asked_for:
+        progress(f"asking {derivation.name}: {question.name}")
+        asked.append(asked_twice(derivation, question.problem, question.name, ask, is_ordinary=question.is_ordinary))
+        if not _can_go_on(derivation, asked[-1]):
+            break
+    return asked
+
+
+def _can_go_on(derivation: Derivation, last: Asked) -> bool:
+    return not derivation.timed_out and last.verdict != "not reproducible"
 
 
 def _chosen_system(system: str | System | None, sizes: Sequence[int] | None, seq_len: int | None) -> System:

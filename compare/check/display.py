@@ -56,11 +56,12 @@ def show_check(check: Check, case: Path | None, on: Console) -> None:
         say(on, small_problem_text(check.smallest, check.name))
     elif check.small.tried and check.is_catalogued:
         say(on, f"\n{none_of_the_small_text(check.small)}")
-    if check.localization:
-        heading, _, rest = str(check.localization).partition("\n")
+    for paragraph in check.localization.paragraphs():
+        heading, _, rest = paragraph.partition("\n")
         say(on, f"\n{heading}", style="bold")
         say(on, rest)
-    if check.small.tried and check.is_catalogued and check.is_diagnosed:
+    is_silent = check.is_explained and not check.diagnosis.suspects  # parts of it would be another explanation
+    if check.small.tried and check.is_catalogued and check.is_diagnosed and not is_silent:
         heading, _, rest = describe_diagnosis(check.diagnosis).partition("\n")
         say(on, f"\n{heading}", style="bold")
         if rest:

@@ -18,6 +18,7 @@ def check_json(check: Check) -> str:
             "environment": environment(),
             "function": check.name,
             "system": check.system,
+            "unused": list(check.unused),
             "verdict": check.verdict,
             "missing": list(check.missing),
             "quantities": check.rows(),

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from ...backends import InvalidProblemError, Problem, Recurrent
 from ..systems import System
 from ..systems.regimes import REGIMES, Regime, scaled
 from ..systems.sizes import with_batch_size, with_seq_len
+from .unused_arrays import without_arrays
 
 LONG = 60  # steps: a truncation after 20 or 50 is seen
 
@@ -40,6 +42,11 @@ class Question:
                 return self.regime(problem)
         except InvalidProblemError:
             return None
+
+    def without(self, names: Collection[str]) -> Question:
+        """The same question with zeros in the place of some parameters and initial states."""
+        zeros = partial(without_arrays, names=names)
+        return replace(self, problem=zeros(self.problem), regime=_after(self.regime, zeros))
 
     def those_like(self, problems: Iterable[Problem]) -> Iterator[Problem]:
         """Other problems with numbers of the same kind, as far as they have them."""

@@ -49,6 +49,7 @@ class Check:
         system: the name of the system that it was checked on.
         asked: the problems that it was asked, each twice, in this order.
         not_asked: the names of those that it was not asked any more, since it took too long or is not reproducible.
+        unused: the biases and initial states that it does not use, in whose place it was judged with zeros.
         small: if its numbers are wrong, what came of small problems, with the smallest on which the mistake is seen.
         cut: if its numbers are wrong, what came of the system with one size cut down.
         diagnosis: if its numbers are wrong, the mistakes that would give them.
@@ -56,6 +57,7 @@ class Check:
         notes: what is to be said beside the verdict.
         is_catalogued: whether the mistakes of the catalogue were looked for, which are those of the networks.
         is_diagnosed: whether anything was looked for beside the verdict: the mistake, and its line.
+        is_explained: whether what was found in its source explains all that is wrong.
         localization: where the way back of a function of one's own is wrong, in its source.
 
     Examples:
@@ -77,6 +79,7 @@ class Check:
     system: str
     asked: tuple[Asked, ...]
     not_asked: tuple[str, ...] = ()
+    unused: tuple[str, ...] = ()
     small: SmallProblems = field(default_factory=SmallProblems)
     cut: Sizes = field(default_factory=Sizes)
     diagnosis: Diagnosis = field(default_factory=Diagnosis)
@@ -84,7 +87,13 @@ class Check:
     notes: tuple[str, ...] = ()
     is_catalogued: bool = True
     is_diagnosed: bool = True
+    is_explained: bool = False
     localization: Localization = field(default_factory=Localization)
+
+    @property
+    def network(self) -> str:
+        """What it was judged on: the system, and what of it the function leaves out."""
+        return f"{self.system} without {' and '.join(self.unused)}" if self.unused else self.system
 
     @property
     def comparisons(self) -> tuple[Comparison, ...]:
@@ -135,7 +144,8 @@ class Check:
             answer = comparison.answers.get(self.name)
             if isinstance(answer, Evaluation):
                 given = {*answer.gradients, *(failure.name for failure in comparison.failures_of(self.name))}
-                return tuple(name for name in comparison.problem.differentiable if name not in given)
+                left_out = {*given, *self.unused}
+                return tuple(name for name in comparison.problem.differentiable if name not in left_out)
         return ()
 
     def rows(self) -> list[dict[str, object]]:

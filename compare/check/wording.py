@@ -72,11 +72,11 @@ def conclusion(check: Check, rows: Sequence[Mapping[str, object]]) -> str:
     }[check.verdict]
     problems = f"{total} problem{'s' if total > 1 else ''}"
     if check.verdict == "not reproducible":  # after which nothing more was asked
-        sentence = f"{who} {verb} on {check.system} ({affected[0].name})"
+        sentence = f"{who} {verb} on {check.network} ({affected[0].name})"
     elif len(affected) == total:
-        sentence = f"{who} {verb} on {check.system}, {problems}{_certified(check)}"
+        sentence = f"{who} {verb} on {check.network}, {problems}{_certified(check)}"
     else:
-        sentence = f"{who} {verb} on {len(affected)} of {total} problems of {check.system}{_certified(check)}"
+        sentence = f"{who} {verb} on {len(affected)} of {total} problems of {check.network}{_certified(check)}"
         sentence += f": {_listed([asked.name for asked in affected])}"
     is_refused = check.verdict == "disagree" and not affected[0].comparison.has_wrong_numbers(check.name)
     if check.verdict in ("failed", "not reproducible") or (is_refused and affected[0].reason):

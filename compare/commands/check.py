@@ -17,7 +17,8 @@ from ..check.display import show_check
 from ..check.export import check_json
 from ..check.separate_derivation import SeparateDerivation
 from ..check.separate_process import TIMEOUT
-from ..functions.separate_function import check_own_target, with_own_loss
+from ..functions.loss_of_network import with_own_loss
+from ..functions.separate_function import check_own_target
 from ..output import console, terminal_svg, working
 from ..systems import SEEDS
 from .options import STANDARD_OUTPUT, JsonOption, SvgOption, parse_sizes, require_targets, write

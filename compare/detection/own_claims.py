@@ -12,7 +12,6 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from ...backends.tracing.primitives import PRIMITIVES
-from ...backends.tracing.replay import Floats
 from ..localization import Localization, WrittenProgram
 from ..localization.derivatives import Candidate, Derivative
 from ..localization.findings import Search, Stopped, is_near
@@ -62,8 +61,9 @@ def _of_what_is_returned(
         elif name not in wrong and not is_right:
             yield f"{name} is said to be right, and is wrong"
     if found.mean and not found.afterwards:
+        units = found.units.factor if found.units else 1.0  # of the gradients of another loss
         for name, array in found.returned_by(program).items():
-            if name not in {*lacking, *wrong} and not is_near(array, right[name], SAME):
+            if name not in {*lacking, *wrong} and not is_near(units * array, right[name], SAME):
                 yield f"{name} is said to be right in the end, and is wrong"
 
 
@@ -166,7 +166,7 @@ def _loss_at(program: WrittenProgram, derivative: Derivative, moves: np.ndarray)
                     taken[index] = taken[index] - moved[maker]
         if number in moved and derivative.operand is not None:
             taken[derivative.operand] = taken[derivative.operand] + moved[number]
-        result = PRIMITIVES[operation.primitive].compute(Floats(), *taken, **operation.parameters)
+        result = PRIMITIVES[operation.primitive].compute(program.beside(), *taken, **operation.parameters)
         if number in moved and derivative.operand is None:
             result = result + moved[number]
         rows[operation.dtype][0, operation.start : operation.stop] = np.reshape(result, -1)

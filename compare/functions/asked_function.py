@@ -8,7 +8,7 @@ from typing import Protocol
 from ...backends import Evaluation, Problem
 from ..check.user_function import Derivation
 from ..jobs import StageProgress
-from ..localization import Localization
+from ..localization import Localization, LossRepairs
 from .own_function import Recorded, Setting
 
 
@@ -35,6 +35,9 @@ class AnyFunction(Protocol):
 
     def locate(self, setting: Setting, progress: StageProgress = lambda stage: None) -> Localization:
         """See `OwnFunction.locate`."""
+
+    def loss_repairs(self, setting: Setting, right: float, allowed: float) -> LossRepairs:
+        """See `OwnFunction.loss_repairs`."""
 
     def rounding(self, setting: Setting) -> Mapping[str, float]:
         """See `OwnFunction.rounding`."""

@@ -16,12 +16,13 @@ from ..check.results import Asked, Check
 from ..check.shrinking import SmallProblems
 from ..check.wording import summary
 from ..jobs import StageProgress
-from ..localization import Localization
+from ..localization import Localization, LossRepairs, Precision
 from ..referee import Comparison, DisagreementError, compare, compare_certified_if_possible, findings
 from .asked_function import AnyFunction, AskedFunction
 from .calls import Function, loss_by_cotangent, name_of, named_arguments
 from .likeness import likenesses
 from .own_function import CHANGES, OwnFunction, Recorded, Setting
+from .wrong_losses import common_repairs, wrong_losses
 
 MOST_FOR_JAX = 3000  # operations: JAX compiles them one by one
 MOST_FOR_SPECIAL = 5000  # operations: a program that has more is asked with ordinary numbers only
@@ -185,6 +186,9 @@ def check_own(
             localization = own.locate(located_at, progress)
         except DerivationError as error:  # it took too long, or the process died of it
             notes |= {f"the line was not found: {first_line(error).partition(': ')[2]}": None}
+        if repairs := _loss_repairs(own, settings, asked, progress):
+            precision = Precision(repairs.rounded) if repairs.rounded else localization.precision
+            localization = replace(localization, loss_repairs=repairs, right_loss=loss, precision=precision)
     check = Check(
         own.name,
         loss,
@@ -284,6 +288,20 @@ def _asked(
         return compare(problem, backends, certify=certify, own_spread=spread)
 
     return asked_twice(derivation, recorded.problem, setting.name, ask, is_ordinary=not setting.change)
+
+
+def _loss_repairs(
+    own: AnyFunction, settings: Sequence[Setting], asked: Sequence[Asked], progress: StageProgress
+) -> LossRepairs:
+    """What gives the right loss at all settings where its own is another one."""
+    ordinary = [one.comparison for one, _ in zip(asked, settings, strict=False)]
+    wrong = wrong_losses(ordinary, own.name)
+    if wrong:
+        progress("looking for what tells its loss from the right one")
+    try:
+        return common_repairs(own.loss_repairs(settings[one.at], one.right, one.allowed) for one in wrong)
+    except DerivationError:
+        return LossRepairs()
 
 
 def _special(recorded: Recorded, setting: Setting) -> Iterator[Setting]:

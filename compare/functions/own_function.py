@@ -16,27 +16,29 @@ from ...backends.models.traced import ENTRY_DTYPES, Traced
 from ...backends.tracing.array import as_recorded
 from ...backends.tracing.exchange import exchanged
 from ...backends.tracing.recorder import NotRecordableError
-from ...backends.tracing.trace import call, changes_of
+from ...backends.tracing.trace import call, changes_of, traced_call
 from ..jobs import StageProgress
 from ..localization import (
     MOST_OPERATIONS,
     NEAR,
     ForwardFindings,
     Localization,
+    LossRepairs,
     WrittenProgram,
     explained,
     findings_of,
     in_words,
+    loss_repairs,
     search,
 )
 from ..localization.findings import Search
 from .calls import Function, arguments_for, name_of
 from .matching import is_named_after, match
 from .own_rounding import own_rounding
-from .recorded_loss import RecordedLoss, TracedLoss, float_paths
+from .recorded_loss import TracedLoss, float_paths
+from .recording_notes import notes_on
 from .returned import Returned, in_numpy, mapped, read_returned
 
-MOST_PATHS = 6  # in a note
 SAME_LOSS = 1e-4  # by which the gradients of two losses may differ that are one in two writings
 
 
@@ -161,7 +163,7 @@ class OwnFunction:
             {names[name]: name for name in paths},
             recording.loss,
             returned.loss is not None,
-            (*_changes(changed), *recording.notes, *_wider(returned, recording)),
+            notes_on(recording, changed, returned),
         )
         self._recorded[setting] = recorded
         return recorded
@@ -195,7 +197,10 @@ class OwnFunction:
         """
         searched = self.searched(setting, progress)
         found = Localization() if searched is None else in_words(*searched)
-        return found or Localization(forward=self._by_forward_pass(setting))
+        if found.located or found.shown or found.is_whole:
+            return found
+        forward = self._by_forward_pass(setting)
+        return replace(found, forward=forward, is_whole=bool(forward))
 
     def searched(
         self, setting: Setting, progress: StageProgress = lambda stage: None
@@ -222,6 +227,7 @@ class OwnFunction:
                 return None
         if len(program.model.operations) > MOST_OPERATIONS or not self._is_of_right_loss(program, recorded):
             return None
+        program = program.in_float64() if program.rounded_at else program
         return search(program, progress), program
 
     def _by_forward_pass(self, setting: Setting) -> ForwardFindings:
@@ -258,6 +264,22 @@ class OwnFunction:
             for name, array in right.items()
         )
 
+    def loss_repairs(self, setting: Setting, right: float, allowed: float) -> LossRepairs:
+        """The changes of one expression of its forward pass that give the right loss, see `loss_repairs`.
+
+        Args:
+            setting: which arguments.
+            right: the loss that it should return.
+            allowed: how far two right ones may differ.
+        """
+        with self._called_with(setting) as given:
+            try:
+                run = traced_call(self._function, given, [])
+                loss = read_returned(run.returned, self._returns, needs_loss=False).loss
+            except (DerivationError, NotRecordableError):
+                return LossRepairs()
+        return LossRepairs() if loss is None else loss_repairs(run.model(loss, {}), right, allowed)
+
     def rounding(self, setting: Setting) -> dict[str, float]:
         """How far rounding in its own formulas moves what it returns at a setting that was recorded.
 
@@ -271,7 +293,8 @@ class OwnFunction:
             return gradients if loss is None else {"loss": loss} | gradients
 
         with self._called_with(setting) as given:
-            return own_rounding(self._function, given, read, recorded.problem.dtype)
+            defines_loss = self._definition is None
+            return own_rounding(self._function, given, read, recorded.problem.dtype, defines_loss=defines_loss)
 
     @contextmanager
     def _called_with(self, setting: Setting) -> Iterator[Mapping[str, Any]]:
@@ -353,21 +376,6 @@ def _require_floats(returned: Returned, given: Mapping[str, Any], wrt: Mapping[s
             if dtype not in ENTRY_DTYPES:
                 expected = "expected float64 or float32"
                 raise DerivationError(f"{path} is of {dtype}, {expected}: {name} is its gradient")
-
-
-def _changes(paths: Sequence[str]) -> Iterator[str]:
-    """What a call changed, which was put back."""
-    if paths:
-        more = f" and {len(paths) - MOST_PATHS} more" if len(paths) > MOST_PATHS else ""
-        yield f"it changes {', '.join(paths[:MOST_PATHS])}{more}: each call found these as they were before"
-
-
-def _wider(returned: Returned, recording: RecordedLoss) -> Iterator[str]:
-    """Which gradients came in a wider dtype than their arrays have."""
-    for key, name in recording.names.items():
-        of_array, of_gradient = recording.problem.params[name].dtype, returned.gradients[key].dtype
-        if of_gradient.kind == "f" and of_gradient.itemsize > of_array.itemsize:
-            yield f"{key} is returned in {of_gradient}, of an array in {of_array}"
 
 
 def _narrowed(gradient: np.ndarray, dtype: np.dtype) -> np.ndarray:

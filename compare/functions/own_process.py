@@ -26,7 +26,7 @@ from .own_function import OwnFunction, Recorded, Setting
 
 
 class OwnRequests:
-    """What is asked of a function: `load`; and at a setting `record`, `answer`, `rounding` and `locate`."""
+    """What is asked of a function: `load`, and at a setting one of the methods of `OwnFunction`, by its name."""
 
     def __init__(self) -> None:
         self._own: OwnFunction | None = None
@@ -41,6 +41,8 @@ class OwnRequests:
                 return sent(self._own.record(setting))
             if header["do"] == "locate":
                 return asdict(self._own.locate(setting, progress)), []
+            if header["do"] == "loss_repairs":
+                return asdict(self._own.loss_repairs(setting, header["right"], header["allowed"])), []
             if header["do"] == "rounding":
                 return {"rounding": self._own.rounding(setting)}, []
             return encoded(self._own.answer(setting), [])

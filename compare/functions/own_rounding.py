@@ -11,14 +11,16 @@ from typing import Any
 import numpy as np
 
 from ...backends.errors import DerivationError
-from ...backends.models.traced import ENTRY_DTYPES
+from ...backends.models.traced import ENTRY_DTYPES, Traced
 from ...backends.tracing.array import as_recorded
+from ...backends.tracing.pruning import entries_behind
 from ...backends.tracing.recorder import NotRecordableError
 from ...backends.tracing.trace import traced_call
 from ..answers import Quantity, QuantityName
 from ..answers.blocks import whole
 from ..definitions import Floats
 from ..definitions.recorded import outputs_of
+from ..localization.precision import rounded_at
 from ..tolerance import measure_definition
 from .calls import Function
 
@@ -27,7 +29,12 @@ PROBES = 2  # of each writing
 
 
 def own_rounding(
-    function: Function, arguments: Mapping[str, Any], read: Callable[[Any], Mapping[str, Any]], dtype: np.dtype
+    function: Function,
+    arguments: Mapping[str, Any],
+    read: Callable[[Any], Mapping[str, Any]],
+    dtype: np.dtype,
+    *,
+    defines_loss: bool = True,
 ) -> dict[str, float]:
     """Measures how far rounding moves each array that a function returns.
 
@@ -36,10 +43,12 @@ def own_rounding(
         arguments: by the names of its parameters.
         read: takes the arrays out of what it returns, by any names.
         dtype: of its numbers.
+        defines_loss: whether what it returns as `loss` is what is differentiated.
 
     Returns:
         By these names, how far the entry is moved that is moved the furthest; nothing of a function that cannot be
-        recorded, or does too much.
+        recorded, or does too much, or rounds to float32 where what is differentiated does not: that is no rounding in
+        the dtype of its numbers.
 
     Example:
         >>> def nearly_one(w):
@@ -53,8 +62,8 @@ def own_rounding(
         returned = {name: as_recorded(array) for name, array in read(traced.returned).items()}
     except (DerivationError, NotRecordableError):  # it computes in something else, or does what cannot be followed
         return {}
-    model = traced.model(0.0, {})
-    if len(model.operations) > MOST_OPERATIONS:
+    model = traced.model(returned.get("loss", 0.0) if defines_loss else 0.0, {})
+    if len(model.operations) > MOST_OPERATIONS or _is_rounded_further(model, dtype):
         return {}
     outputs = {
         name: traced.recording.operand(array.numbers, array.origin)
@@ -72,3 +81,10 @@ def own_rounding(
     measured = measure_definition(dtype, computed, probes=PROBES)
     spreads = [spread for source, spread in measured.spread_by_source.items() if source != "kink"]
     return {name: float(max(spread[name].max() for spread in spreads)) for name in outputs}
+
+
+def _is_rounded_further(model: Traced, dtype: np.dtype) -> bool:
+    """Whether something that is no part of the model's loss is rounded to float32 in a function of float64."""
+    behind = entries_behind(model, model.loss)
+    beside = (one for one in model.operations if not behind[one.dtype][one.start : one.stop].any())
+    return dtype == np.dtype("float64") and bool(rounded_at(beside))

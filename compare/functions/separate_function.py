@@ -7,13 +7,13 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from ...backends import Evaluation, Problem, RequestError
-from ...backends.errors import DerivationError, first_line
+from ...backends.errors import DerivationError
 from ..check.results import Check
 from ..check.separate_derivation import decoded
 from ..check.separate_process import TIMEOUT, SeparateProcess
 from ..check.user_function import arguments_of
 from ..jobs import StageProgress
-from ..localization import Localization, localization_from
+from ..localization import Localization, LossRepairs, localization_from, loss_repairs_from
 from .checking import AS_GIVEN, ITS_OWN_LOSS, check_own
 from .own_function import Recorded, Setting
 from .own_process import received
@@ -108,6 +108,15 @@ class SeparateFunction(SeparateProcess):
         except (AttributeError, LookupError, TypeError, ValueError):
             self.die("its process sent something that is no place")
 
+    def loss_repairs(self, setting: Setting, right: float, allowed: float) -> LossRepairs:
+        """See `OwnFunction.loss_repairs`."""
+        request = {"do": "loss_repairs", "setting": asdict(setting), "right": right, "allowed": allowed}
+        header, _ = self._asked(request)
+        try:
+            return loss_repairs_from(header)
+        except (AttributeError, LookupError, TypeError, ValueError):
+            self.die("its process sent something that is no place")
+
     def rounding(self, setting: Setting) -> Mapping[str, float]:
         """See `OwnFunction.rounding`. What takes too long is not measured."""
         try:
@@ -168,55 +177,3 @@ def check_own_target(
             return replace(check, notes=(*own.notes, *check.notes))
         except DerivationError as error:
             raise RequestError(f"{target}: {error}") from error
-
-
-def with_own_loss(check: Check, target: str, *, timeout: float, progress: StageProgress) -> Check:
-    """Of a function that is wrong about a network: whether its gradients are those of the loss that it returns.
-
-    Args:
-        check: the judgement about the network.
-        target: where the function is.
-        timeout: seconds for one answer.
-        progress: is called with what is being done.
-
-    Returns:
-        The judgement, with a note that tells an error of the forward pass from one of the way back, and with the line
-        of that where it was found.
-    """
-    if check.verdict != "disagree" or check.worst is None:
-        return check
-    comparison = check.worst.comparison
-    if not comparison.has_wrong_numbers(check.name):
-        return check
-    is_loss_wrong = any(block.name == "loss" and block.is_wrong(check.name) for block in comparison.blocks)
-    try:
-        with SeparateFunction(target, problem=comparison.problem, timeout=timeout) as own:
-            alone = check_own(
-                own,
-                [AS_GIVEN],
-                loss=ITS_OWN_LOSS,
-                ordinary_only=True,
-                diagnosis=check.is_diagnosed,
-                progress=progress,
-            )
-    except (DerivationError, RequestError) as error:
-        note = f"whether its gradients are those of the loss that it returns was not judged: {first_line(error)}"
-        return replace(check, notes=(*check.notes, note))
-    notes = (*check.notes, _two_parts(alone.verdict, is_loss_wrong, check.system))
-    return replace(check, notes=notes, localization=alone.localization)
-
-
-def _two_parts(verdict: str, is_loss_wrong: bool, system: str) -> str:
-    """Where the error is, by what is right about the function's own loss and about the network's."""
-    if verdict == "agree":
-        gradients = "its gradients are those of the loss that it returns"
-    elif verdict == "disagree":
-        gradients = "its gradients are not those of the loss that it returns"
-    else:
-        return f"of the loss that it returns, its gradients are {verdict}"
-    loss = f"that loss is {'not ' if is_loss_wrong else ''}the one of {system}"
-    if verdict == "agree":
-        where = "the error is in the forward pass" if is_loss_wrong else f"{system} defines other gradients"
-    else:
-        where = "the errors are in both passes" if is_loss_wrong else "the error is on the way back"
-    return f"{gradients}, and {loss}: {where}"

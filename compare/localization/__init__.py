@@ -6,9 +6,12 @@ Where these tell nothing: which change of the way back through the recorded loss
 from .forward_findings import ForwardFindings, findings_of
 from .forward_pass import NEAR
 from .forward_search import explained
+from .located import Located
+from .loss_repairs import LossRepairs, loss_repairs, loss_repairs_from
+from .rounded_inside import Precision
 from .search import MOST_OPERATIONS
 from .whole import search
-from .wording import Localization, Located, in_words, localization_from
+from .wording import Localization, in_words, localization_from
 from .written_program import WrittenProgram
 
 __all__ = [
@@ -17,10 +20,14 @@ __all__ = [
     "ForwardFindings",
     "Localization",
     "Located",
+    "LossRepairs",
+    "Precision",
     "WrittenProgram",
     "explained",
     "findings_of",
     "in_words",
     "localization_from",
+    "loss_repairs",
+    "loss_repairs_from",
     "search",
 ]

@@ -10,6 +10,7 @@ import numpy as np
 from ...backends.tracing.places import Place
 from ...backends.tracing.replay import Rows
 from .derivatives import Candidate, Derivative
+from .last_factors import OtherUnits
 from .written_program import Written, WrittenProgram
 
 
@@ -71,6 +72,7 @@ class Search(NamedTuple):
         afterwards: the expressions by which all gradients are changed in the end, the last one first.
         behind_missing: what is wrong only in the runs behind those that are left out, and put right in the rows.
         carried_to_missing: the returned arrays that are carried up to missing first steps only.
+        units: a factor that the loss has in the end, and the gradients have not.
         mean: where the loss gets the factor that the gradients get in the end; the derivatives are those before it.
     """
 
@@ -83,6 +85,7 @@ class Search(NamedTuple):
     afterwards: tuple[Place, ...] = ()
     behind_missing: tuple[Finding, ...] = ()
     carried_to_missing: tuple[str, ...] = ()
+    units: OtherUnits | None = None
     mean: Place | None = None
 
     def returned_by(self, program: WrittenProgram) -> dict[str, np.ndarray]:

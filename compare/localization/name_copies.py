@@ -104,7 +104,7 @@ def _with_value(program: WrittenProgram, use: _Use, candidate: Candidate) -> Row
         values = _seen_as(operands[index], use.arrays[run], candidate.values[run])
         operands[index] = Operand(operation.dtype, np.zeros(values.shape, "int64"), values.astype(operation.dtype), 0)
         operations[number] = replace(operation, operands=tuple(operands))
-    replay = Replay(replace(program.model, operations=tuple(operations)))
+    replay = Replay(replace(program.model, operations=tuple(operations)), program.beside())
     with np.errstate(all="ignore"):
         replay.forward(program.model.fixed)
     return {dtype: row[None] for dtype, row in replay.rows.items()}

@@ -9,6 +9,7 @@ from ...backends.tracing.places import Place
 from ..jobs import StageProgress
 from .derivatives import Derivative, derivatives
 from .findings import Finding, Search
+from .last_factors import before_last, before_mean, in_other_units
 from .missing_steps import with_consequences
 from .name_copies import with_name_copies
 from .pieces import in_pieces
@@ -30,18 +31,34 @@ def search(program: WrittenProgram, progress: StageProgress = lambda stage: None
     """
     afterwards: list[Place] = []
     inner = program
-    while before := inner.before_last():
+    while before := before_last(inner):
         inner = before[0]
         afterwards += [] if before[1] in afterwards else [before[1]]  # a clip is several operations
-    summed = inner.before_mean()
+    summed = before_mean(inner)
     attempts: list[tuple[WrittenProgram, Place | None]] = [summed, (inner, None)] if summed else [(inner, None)]
     tried = []
     for attempt, mean in attempts:
         found = _in_any_order(attempt, progress)._replace(afterwards=tuple(afterwards), mean=mean)
-        if not found.left and (found.findings or found.stopped):
-            return found
+        if _is_whole(found):
+            break
         tried.append(found)
-    return tried[0]
+    else:
+        found = tried[0]
+    if (_is_whole(found) and _sentences(found) == 1) or (units := in_other_units(inner)) is None:
+        return found
+    other = _in_any_order(units.program, progress)
+    other = other._replace(afterwards=tuple(afterwards), mean=units.place, units=units)
+    return other if _sentences(other) < _sentences(found) or not _is_whole(found) else found
+
+
+def _is_whole(found: Search) -> bool:
+    """Whether it puts right all that is returned."""
+    return not found.left and _sentences(found) > 0
+
+
+def _sentences(found: Search) -> int:
+    """How much has to be said."""
+    return len(found.findings) + len(found.stopped) + (found.units is not None)
 
 
 def _in_any_order(program: WrittenProgram, progress: StageProgress) -> Search:

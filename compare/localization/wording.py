@@ -4,87 +4,79 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from types import CodeType
 from typing import Any
 
 import numpy as np
 
-from ...backends.errors import printable
-from ...backends.tracing.places import Place
 from ..answers.digits import written_factor
 from .derivatives import Candidate, Derivative
 from .findings import Finding, Search, Stopped
 from .forward_findings import ForwardFindings, findings_from
+from .located import Located, located_at, located_from
+from .loss_repairs import LossRepairs, loss_repairs_from
 from .relations import relation
-from .source_text import argument_of_caller, expression, operand, underlined, variable
+from .rounded_inside import Precision, precision_from, precision_of
+from .source_text import argument_of_caller, expression, operand, variable
 from .written_program import WrittenProgram
 
 BY_EXPERIMENT = "Where the way back is wrong, told by experiments on its recording:"
 
 
 @dataclass(frozen=True)
-class Located:
-    """An expression of somebody's source that is wrong.
-
-    Attributes:
-        file: its name, without the folder.
-        function: in which it stands.
-        line: from 1.
-        source: the line, and a line with marks below the expression; empty if the source cannot be read.
-        says: what it should be, and what tells it from that.
-        repairs: the gradients that get right, or nearer to it, with the right value there.
-    """
-
-    file: str
-    function: str
-    line: int
-    source: tuple[str, ...]
-    says: str
-    repairs: tuple[str, ...]
-
-    def __str__(self) -> str:
-        lines = [f"{self.file}:{self.line}, in {self.function}", *(f"    {line}" for line in self.source)]
-        return "\n".join([*lines, f"  {self.says}"])
-
-
-@dataclass(frozen=True)
 class Localization:
-    """Where a way back is wrong.
+    """Where a function is wrong, in its source: what explains it, layer by layer.
 
     Attributes:
         located: the expressions, in the order in which they were found.
         shown: what the experiment has shown, in a sentence; empty if there is nothing.
         forward: where the experiments show nothing, what gives the returned gradients by the forward pass.
+        precision: where it rounds to float32; what else is told is told of the same run in float64.
+        is_whole: whether all that is wrong with the gradients is told.
+        loss_repairs: what gives the right loss, if its own is another one.
+        right_loss: which that is, such as `the loss of elman-softmax`.
     """
 
     located: tuple[Located, ...] = ()
     shown: str = ""
     forward: ForwardFindings = field(default_factory=ForwardFindings)
+    precision: Precision = field(default_factory=Precision)
+    is_whole: bool = False
+    loss_repairs: LossRepairs = field(default_factory=LossRepairs)
+    right_loss: str = ""
 
     def __str__(self) -> str:
-        if not (self.located or self.shown):
-            return str(self.forward)
-        return "\n".join([BY_EXPERIMENT, *map(str, self.located), self.shown])
+        return "\n\n".join(self.paragraphs())
+
+    def paragraphs(self) -> list[str]:
+        """What is said of precision, the forward pass and the way back, each with its heading in the first line."""
+        found = [str(self.precision)] if self.precision.located else []
+        if self.loss_repairs.is_right and found:
+            found[0] += f"\n{self.loss_repairs.in_words(self.right_loss)}"
+        elif self.loss_repairs:
+            found.append(self.loss_repairs.in_words(self.right_loss))
+        if self.located or self.shown:
+            found.append("\n".join(filter(None, [BY_EXPERIMENT, *map(str, self.located), self.shown])))
+        elif self.forward:
+            found.append(str(self.forward))
+        return found
 
     def __bool__(self) -> bool:
-        return bool(self.located or self.shown or self.forward)
+        return bool(self.paragraphs())
 
 
 def localization_from(values: Mapping[str, Any]) -> Localization:
     """A localization out of the plain values of `dataclasses.asdict`."""
-    located = [
-        Located(
-            str(one["file"]),
-            str(one["function"]),
-            int(one["line"]),
-            tuple(map(str, one["source"])),
-            str(one["says"]),
-            tuple(map(str, one["repairs"])),
-        )
-        for one in values["located"]
-    ]
-    return Localization(tuple(located), str(values["shown"]), findings_from(values["forward"]))
+    located = map(located_from, values["located"])
+    return Localization(
+        tuple(located),
+        str(values["shown"]),
+        findings_from(values["forward"]),
+        precision_from(values["precision"]),
+        bool(values["is_whole"]),
+        loss_repairs_from(values["loss_repairs"]),
+        str(values["right_loss"]),
+    )
 
 
 def in_words(found: Search, program: WrittenProgram) -> Localization:
@@ -105,11 +97,11 @@ def in_words(found: Search, program: WrittenProgram) -> Localization:
         _located(found, one, words) for one, words in told if one.expected.derivative.place or one.is_entered_rightly
     ]
     is_whole = len(located) == len(found.findings)
-    located += _stopped(found)
+    located = [*_other_units(found), *located, *_stopped(found)]
     shown = _shown(found, len(found.findings)) if is_whole else ""
     for place in reversed(found.afterwards):
         says = f"this changes all gradients in the end{_how(found, program)}"
-        located.append(_at(place, says, tuple(program.outputs)))
+        located.append(located_at(place, says, tuple(program.outputs)))
     sentences = [shown, *_nothing_computed(found)]
     if names := found.carried_to_missing:
         sentences.append(
@@ -117,7 +109,24 @@ def in_words(found: Search, program: WrittenProgram) -> Localization:
         )
     if found.mean and any(one.written.place for one in found.findings):
         sentences.append(f"Here L is the loss before {expression(found.mean)}, line {found.mean.line}.")
-    return Localization(tuple(located), " ".join(filter(None, sentences)))
+    precision = precision_of(program)
+    never = _never_computed(found)
+    told_all = is_whole and _is_told(found) and all(name in never for name in found.left)
+    return Localization(
+        tuple(located), " ".join(filter(None, sentences)), precision=precision, is_whole=told_all or precision.is_all
+    )
+
+
+def _other_units(found: Search) -> Iterator[Located]:
+    """Where the loss gets a factor that the gradients do not have."""
+    if units := found.units:
+        names = units.of_right
+        by = f"divides the loss by {written_factor(1 / units.factor)}"
+        if units.factor > 1:
+            by = f"multiplies the loss by {written_factor(units.factor)}"
+        are = "is that" if len(names) == 1 else "are those"
+        says = f"this {by}, in the end, and not its gradients: {', '.join(names)} {are} of the loss before."
+        yield located_at(units.place, says, names)
 
 
 def _stopped(found: Search) -> list[Located]:
@@ -137,7 +146,7 @@ def _stopped(found: Search) -> list[Located]:
             f"{expression(written.place)} is carried out {len(written.numbers)} times, and {total} steps of the loss "
             f"have a part in the sum: {parts} missing."
         )
-        located.append(_at(written.place, says, tuple(dict.fromkeys(one.name for one in stopped))))
+        located.append(located_at(written.place, says, tuple(dict.fromkeys(one.name for one in stopped))))
     return located
 
 
@@ -146,7 +155,7 @@ def _located(found: Search, finding: Finding, told: str) -> Located:
     assert place
     should = _expected(finding.expected, finding.differs, found.program.code)
     says = f"{variable(place)[0] or expression(place)} should be {should}" + (f": {told}." if told else ".")
-    return _at(place, says, finding.repairs)
+    return located_at(place, says, finding.repairs)
 
 
 def _expected(expected: Candidate, differs: Sequence[bool], code: CodeType | None) -> str:
@@ -160,11 +169,6 @@ def _expected(expected: Candidate, differs: Sequence[bool], code: CodeType | Non
     which = "last" if beside[0] else "first"
     wrong = [one for one, is_beside in zip(differs, beside, strict=True) if is_beside]
     return f"{words} in all runs but the {which}{_when(wrong)}" if any(wrong) else f"0 in the {which} run"
-
-
-def _at(place: Place, says: str, repairs: tuple[str, ...]) -> Located:
-    file, function = Path(place.code.co_filename).name, place.code.co_name
-    return Located(printable(file), printable(function), place.line, tuple(underlined(place)), says, repairs)
 
 
 def _shown(found: Search, told: int) -> str:
@@ -192,7 +196,7 @@ def _shown(found: Search, told: int) -> str:
 
 def _is_told(found: Search) -> bool:
     """Whether something is said."""
-    return bool(found.findings or found.behind_missing or found.stopped or found.afterwards)
+    return bool(found.findings or found.behind_missing or found.stopped or found.afterwards or found.units)
 
 
 def _never_computed(found: Search) -> dict[str, bool]:

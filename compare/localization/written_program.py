@@ -20,11 +20,12 @@ from ...backends.models.traced import Entry, Operand, Operation, Traced
 from ...backends.tracing.array import as_recorded
 from ...backends.tracing.places import Place
 from ...backends.tracing.pruning import entries_behind
-from ...backends.tracing.replay import Floats, Replay, Rows
+from ...backends.tracing.replay import Replay, Rows
 from ...backends.tracing.trace import Argument, traced_call
 from .expressions import makers_of_entries
+from .located import Located
+from .precision import Beside, BesideInFloat64, rounded_places
 
-CHANGES = ("multiply", "divide", "maximum", "negative", "add", "subtract")  # what all gradients may go through
 NEAR = {np.dtype("float64"): 1e-9, np.dtype("float32"): 1e-4}
 Values = Mapping[int, np.ndarray]  # by the number of an operation, its result
 
@@ -47,12 +48,6 @@ class Written(NamedTuple):
     numbers: tuple[int, ...]
 
 
-class _Factor(NamedTuple):
-    factor: float
-    inner: Operand
-    place: Place | None
-
-
 class WrittenProgram:
     """A function's whole run, which can be carried out again with other values for some of its results.
 
@@ -65,6 +60,8 @@ class WrittenProgram:
         arguments: by path, the arrays that the function could reach.
         values: of every entry.
         adjoints: the derivative of the loss with respect to every entry.
+        beside: the kind of its numbers.
+        rounded: the same run as it was, if this is that in float64.
 
     Example:
         >>> def twice(w):
@@ -102,19 +99,40 @@ class WrittenProgram:
         self.code = getattr(getattr(function, "__func__", function), "__code__", None)
         self.model: Traced = run.model(loss, {})
         self.arguments: Mapping[str, Argument] = run.arguments
-        replay = Replay(self.model)
-        with np.errstate(all="ignore"):
-            replay.forward(self.model.fixed)
-            self.adjoints: Rows = replay.backward(self.model.loss)
-        self.values: Rows = replay.rows
-        self._replay = replay
         self.paths = dict(paths)
         self.outputs: dict[str, Operand] = {}
-        self.right: dict[str, np.ndarray] = {}
-        for name, path in paths.items():
+        for name in paths:
             returned = as_recorded(gradients[name])
             self.outputs[name] = run.recording.operand(returned.numbers, returned.origin)
-            self.right[name] = self._derivative_of(path)
+        self.rounded: WrittenProgram | None = None
+        self._carry_out(Beside)
+
+    def _carry_out(self, beside: type[Beside]) -> None:
+        """Computes every entry, and what the derivatives of the loss should be."""
+        self.beside = beside
+        self._replay = Replay(self.model, beside())
+        with np.errstate(all="ignore"):
+            self._replay.forward(self.model.fixed)
+            self.adjoints: Rows = self._replay.backward(self.model.loss)
+        self.values: Rows = self._replay.rows
+        self.right: dict[str, np.ndarray] = {name: self._derivative_of(path) for name, path in self.paths.items()}
+
+    @cached_property
+    def rounded_at(self) -> tuple[Located, ...]:
+        """Where numbers are rounded to float32 on which the loss or a gradient depends, though all arguments are wider.
+
+        Nothing if an argument of float32 is differentiated by.
+        """
+        if any(self.arguments[path].values.dtype != np.dtype("float64") for path in self.paths.values()):
+            return ()
+        return rounded_places(self.model.operations[number] for number in sorted(self._needed | set(self.of_loss)))
+
+    def in_float64(self) -> WrittenProgram:
+        """The same run without these roundings."""
+        program = self.with_outputs(self.outputs, self.right)
+        program.rounded = self
+        program._carry_out(BesideInFloat64)
+        return program
 
     def result(self, number: int, rows: Rows, leading: tuple[int, ...] = ()) -> np.ndarray:
         """The result of an operation, or its derivative, out of rows."""
@@ -139,7 +157,7 @@ class WrittenProgram:
 
     def taken(self, operand: Operand, rows: Rows) -> np.ndarray:
         """The numbers of an operand out of rows with one leading axis of length 1."""
-        replay = Replay(self.model, _Beside(1))
+        replay = Replay(self.model, self.beside(1))
         replay.rows = rows
         return np.asarray(replay.take(operand))[0]
 
@@ -161,32 +179,6 @@ class WrittenProgram:
         """See `makers_of_entries`."""
         return makers_of_entries(self.model)
 
-    def before_last(self) -> tuple[WrittenProgram, Place] | None:
-        """The program without what it does to all gradients in the end, such as a clip; and where it does that.
-
-        Returns:
-            The program, whose outputs are what these are made of; None if there is no one expression that all go
-            through, or it belongs there: what is right goes wrong without it, or nothing gets right and the loss ends
-            in the same way.
-        """
-        places, before = set(), {}
-        for name, output in self.outputs.items():
-            number = self.maker_of(output)
-            if number is None or number in self.of_loss:
-                return None
-            operation = self.model.operations[number]
-            places.add(operation.place)
-            inner = [one for one in operation.operands if one.shape == output.shape and one.origin.any()]
-            if operation.primitive not in CHANGES or len(inner) != 1:
-                return None
-            before[name] = inner[0]
-        place = places.pop() if len(places) == 1 else None
-        if place is None or len(self.outputs) < 2:
-            return None
-        program = self.with_outputs(before, self.right)
-        loses, gains = self.returned_right - program.returned_right, program.returned_right - self.returned_right
-        return None if loses or (not gains and self._ends_like_loss()) else (program, place)
-
     def with_outputs(self, outputs: dict[str, Operand], right: dict[str, np.ndarray]) -> WrittenProgram:
         """The same run with other arrays in the place of what is returned, and what these should be."""
         program = copy(self)
@@ -195,60 +187,23 @@ class WrittenProgram:
             program.__dict__.pop(cached, None)
         return program
 
-    def _ends_like_loss(self) -> bool:
-        """Whether the loss and a gradient end with the same factor, such as one over the number of samples."""
-        end = self._last_factor(self.of_loss[-1])
-        others = [self._last_factor(self.maker_of(output)) for output in self.outputs.values()]
-        return end is not None and any(other is not None and self._are_equal(end, other) for other in others)
+    def before_end(self, loss: Operand, outputs: dict[str, Operand]) -> WrittenProgram:
+        """The program without what its loss, and the arrays that it returns, go through in the end.
 
-    def before_mean(self) -> tuple[WrittenProgram, Place] | None:
-        """The program without the factor that the loss and all gradients are multiplied by in the end.
-
-        It divides its sums over the samples by their number, so that what it adds up belongs to the sum of the losses.
+        Args:
+            loss: one number of the run, in the place of the loss.
+            outputs: by name, in the place of what is returned.
 
         Returns:
-            The program, whose loss is the one before; and where this is multiplied. None if there is no such factor.
+            The program, with the derivatives of that loss.
         """
-        end = self._last_factor(self.of_loss[-1])
-        before: dict[str, Operand] = {}
-        for name, output in self.outputs.items():
-            other = self._last_factor(self.maker_of(output))
-            if end and other and self._are_equal(end, other) and set(self.makers_of(other.inner)) - set(self.of_loss):
-                before[name] = other.inner
-            elif output.origin.any() or np.any(output.constants):  # what is never computed is 0 before, too
-                return None
-        if end is None or end.place is None or not before:
-            return None
-        program = self.with_outputs({**self.outputs, **before}, self.right)
-        program.model = replace(self.model, loss=Entry(end.inner.dtype, int(end.inner.origin.item())))
+        program = self.with_outputs(outputs, self.right)
+        program.model = replace(self.model, loss=Entry(loss.dtype, int(loss.origin.item())))
         program.__dict__.pop("of_loss", None)
         with np.errstate(all="ignore"):
             program.adjoints = self._replay.backward(program.model.loss)
         program.right = {name: program._derivative_of(path) for name, path in self.paths.items()}
-        return program, end.place
-
-    def _last_factor(self, number: int | None) -> _Factor | None:
-        """The number that an operation multiplies or divides by, if it is one number."""
-        if number is None:
-            return None
-        operation = self.model.operations[number]
-        if operation.primitive == "negative":
-            return _Factor(-1.0, operation.operands[0], operation.place)
-        if operation.primitive not in ("multiply", "divide"):
-            return None
-        for inner, other in (operation.operands, operation.operands[::-1]):
-            numbers = other.constants if other.constants is not None and not other.origin.any() else np.zeros(1)
-            factor = float(numbers.flat[0]) if numbers.size and np.ptp(numbers) == 0 else 0.0
-            if not factor or inner.shape != operation.shape:
-                continue
-            if operation.primitive == "multiply":
-                return _Factor(factor, inner, operation.place)
-            if inner is operation.operands[0]:
-                return _Factor(1 / factor, inner, operation.place)
-        return None
-
-    def _are_equal(self, one: _Factor, other: _Factor) -> bool:
-        return abs(one.factor - other.factor) <= self.tolerance * abs(one.factor)
+        return program
 
     def _derivative_of(self, path: str) -> np.ndarray:
         """Of the loss with respect to an argument."""
@@ -258,11 +213,15 @@ class WrittenProgram:
     @cached_property
     def returned_right(self) -> frozenset[str]:
         """The names of the gradients that are right as they are returned."""
+        return self.right_within(self.tolerance)
+
+    def right_within(self, tolerance: float) -> frozenset[str]:
+        """The names of the gradients that are right up to a part of the largest entry."""
         returned = self.returned({dtype: row[None] for dtype, row in self.values.items()}, (1,))
         return frozenset(
             name
             for name, array in returned.items()
-            if (np.abs(array[0] - self.right[name]) <= self.tolerance * np.abs(self.right[name]).max(initial=0.0)).all()
+            if (np.abs(array[0] - self.right[name]) <= tolerance * np.abs(self.right[name]).max(initial=0.0)).all()
         )
 
     def maker_of(self, output: Operand) -> int | None:
@@ -277,7 +236,8 @@ class WrittenProgram:
     @property
     def tolerance(self) -> float:
         """By which part of the largest number two values may differ that are the same: far above all roundings."""
-        return NEAR[np.dtype("float32" if self.model.sizes[np.dtype("float32")] > 1 else "float64")]
+        is_rounded = self.model.sizes[np.dtype("float32")] > 1 and self.beside is Beside
+        return NEAR[np.dtype("float32" if is_rounded else "float64")]
 
     @cached_property
     def of_loss(self) -> tuple[int, ...]:
@@ -306,7 +266,7 @@ class WrittenProgram:
         Returns:
             The rows of all entries, and their leading axes.
         """
-        replay = Replay(self.model, _Beside(width))
+        replay = Replay(self.model, self.beside(width))
         replay.rows = {dtype: np.broadcast_to(row, (width, len(row))).copy() for dtype, row in self.values.items()}
         pending, done = list(results), set()
         heapq.heapify(pending)
@@ -325,14 +285,14 @@ class WrittenProgram:
 
     def computed(self, number: int, rows: Rows) -> np.ndarray:
         """What an operation gives of the values in rows, with one leading axis of length 1."""
-        replay = Replay(self.model, _Beside(1))
+        replay = Replay(self.model, self.beside(1))
         replay.rows = rows
         with np.errstate(all="ignore"):
             return np.asarray(replay.computed(number + 1)).reshape(self.model.operations[number].shape)
 
     def returned(self, rows: Rows, leading: tuple[int, ...] = ()) -> dict[str, np.ndarray]:
         """The gradients that the function returns, out of rows."""
-        replay = Replay(self.model, _Beside(*leading))
+        replay = Replay(self.model, self.beside(*leading))
         replay.rows = rows
         return {name: np.asarray(replay.take(output)) for name, output in self.outputs.items()}
 
@@ -367,10 +327,3 @@ class WrittenProgram:
     def operation(self, number: int) -> Operation:
         """One of the run."""
         return self.model.operations[number]
-
-
-class _Beside(Floats):
-    """Floating-point numbers of runs beside each other."""
-
-    def __init__(self, *leading: int) -> None:
-        self.leading = leading
