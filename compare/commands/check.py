@@ -118,7 +118,7 @@ def check_command(
         raise RequestError(f"--timeout {timeout:g}: expected a number of seconds above 0")
     of_system = {"--sizes": sizes, "--seq-len": seq_len, "--scale": scale != 1 or None}
     of_own = {"--arguments": arguments, "--of": of, "--wrt": wrt, "--returns": returns}
-    with working("loading") as status:
+    with working("loading") as progress:
         if system is None and not case:
             refuse(of_system, "is about a network: expected --system NAME with it")
             check = check_own_target(
@@ -132,7 +132,7 @@ def check_command(
                 ordinary_only=ordinary_only,
                 diagnosis=not no_diagnosis,
                 timeout=timeout,
-                progress=status.update,
+                progress=progress,
             )
         else:
             refuse(of_own, "says what a function is called with, or what is right, as --system and --case do")
@@ -151,9 +151,9 @@ def check_command(
                     ordinary_only=ordinary_only,
                     diagnosis=not no_diagnosis,
                     cases=cases,
-                    progress=status.update,
+                    progress=progress,
                 )
-            check = with_own_loss(check, target, timeout=timeout, progress=status.update)
+            check = with_own_loss(check, target, timeout=timeout, progress=progress)
     failing = check.smallest or check.first_wrong
     saved = (
         failing.problem.save_in(save_case, check.system if check.is_catalogued else check.name)

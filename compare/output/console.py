@@ -12,11 +12,10 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bars
-from rich.status import Status
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
-from ..jobs import CaseProgress
+from ..jobs import CaseProgress, StageProgress
 from .streams import OutputConsole
 
 PIPE_WIDTH = 200
@@ -32,9 +31,18 @@ def console(*, stderr: bool = False) -> Console:
     return OutputConsole(stderr=stderr, width=PIPE_WIDTH)
 
 
-def working(activity: str) -> Status:
-    """A spinner beside what is being done, if standard error is a terminal."""
-    return _progress_console().status(activity)
+@contextmanager
+def working(activity: str) -> Iterator[StageProgress]:
+    """A moving bar beside what is being done and for how long, if standard error is a terminal.
+
+    How much there is to do is not known before. Yields the function that says what is being done.
+    """
+    terminal = _progress_console()
+    stage = Column(no_wrap=True, overflow="ellipsis", ratio=1)
+    columns = (BarColumn(20), TimeElapsedColumn(), TextColumn("{task.description}", markup=False, table_column=stage))
+    with Bars(*columns, console=terminal, transient=True, disable=not terminal.is_terminal) as bar:
+        task = bar.add_task(activity, total=None)
+        yield lambda activity: bar.update(task, description=activity)
 
 
 def say(on: Console, text: str, style: str | None = None) -> None:
