@@ -15,6 +15,7 @@ from ..localization import Localization
 from ..mistakes import Diagnosis
 from ..referee import Comparison, Verdict
 from .shrinking import Sizes, SmallProblems
+from .unused_arrays import listed
 
 CheckVerdict = Literal[Verdict, "failed", "not reproducible"]
 WORST_CHECK_FIRST: tuple[CheckVerdict, ...] = ("not reproducible", "disagree", "failed", "undecidable", "agree")
@@ -93,7 +94,7 @@ class Check:
     @property
     def network(self) -> str:
         """What it was judged on: the system, and what of it the function leaves out."""
-        return f"{self.system} without {' and '.join(self.unused)}" if self.unused else self.system
+        return f"{self.system} without {listed(self.unused)}" if self.unused else self.system
 
     @property
     def comparisons(self) -> tuple[Comparison, ...]:

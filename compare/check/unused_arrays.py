@@ -50,8 +50,17 @@ def without_arrays(problem: Problem, names: Collection[str]) -> Problem:
 def unused_text(names: Sequence[str]) -> Iterator[str]:
     """What is to be said of arrays that are not used."""
     if names:
-        words = " and ".join(f"no {name}" for name in names)
-        yield f"convention: it uses {words}, and is judged on the network without (zeros in the place)"
+        yield f"convention: it does not use {listed(names)}, and is judged on the network without (zeros in the place)"
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names in a row.
+
+    Example:
+        >>> listed(["b", "b_hn", "c"])
+        'b, b_hn and c'
+    """
+    return " and ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else names[0]
 
 
 def _is_same(derivation: Derivation, problem: Problem, answer: Evaluation) -> bool:

@@ -8,7 +8,7 @@ from typing import Protocol
 from ...backends import Evaluation, Problem
 from ..check.user_function import Derivation
 from ..jobs import StageProgress
-from ..localization import Localization, LossRepairs
+from ..localization import Localization, Located, LossRepairs, RightAnswer
 from .own_function import Recorded, Setting
 
 
@@ -33,10 +33,12 @@ class AnyFunction(Protocol):
     def answer(self, setting: Setting) -> Evaluation:
         """See `OwnFunction.answer`."""
 
-    def locate(self, setting: Setting, progress: StageProgress = lambda stage: None) -> Localization:
+    def locate(
+        self, setting: Setting, progress: StageProgress = lambda stage: None, change: Located | None = None
+    ) -> Localization:
         """See `OwnFunction.locate`."""
 
-    def loss_repairs(self, setting: Setting, right: float, allowed: float) -> LossRepairs:
+    def loss_repairs(self, setting: Setting, right: RightAnswer) -> LossRepairs:
         """See `OwnFunction.loss_repairs`."""
 
     def rounding(self, setting: Setting) -> Mapping[str, float]:

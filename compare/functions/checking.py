@@ -22,7 +22,7 @@ from .asked_function import AnyFunction, AskedFunction
 from .calls import Function, loss_by_cotangent, name_of, named_arguments
 from .likeness import likenesses
 from .own_function import CHANGES, OwnFunction, Recorded, Setting
-from .wrong_losses import common_repairs, wrong_losses
+from .wrong_answers import common_repairs, is_loss_wrong, wrong_answers
 
 MOST_FOR_JAX = 3000  # operations: JAX compiles them one by one
 MOST_FOR_SPECIAL = 5000  # operations: a program that has more is asked with ordinary numbers only
@@ -181,14 +181,11 @@ def check_own(
         small = smallest_arguments(own, wrong, sizes)
     localization = Localization()
     if diagnosis and (located_at := wrong or wrong_at):
-        progress("looking for the line")
+        repairs = _loss_repairs(own, settings, asked, progress)
         try:
-            localization = own.locate(located_at, progress)
+            localization = located_after(own, located_at, repairs, loss, progress)
         except DerivationError as error:  # it took too long, or the process died of it
             notes |= {f"the line was not found: {first_line(error).partition(': ')[2]}": None}
-        if repairs := _loss_repairs(own, settings, asked, progress):
-            precision = Precision(repairs.rounded) if repairs.rounded else localization.precision
-            localization = replace(localization, loss_repairs=repairs, right_loss=loss, precision=precision)
     check = Check(
         own.name,
         loss,
@@ -290,16 +287,45 @@ def _asked(
     return asked_twice(derivation, recorded.problem, setting.name, ask, is_ordinary=not setting.change)
 
 
+def located_after(
+    own: AnyFunction, setting: Setting, repairs: LossRepairs, right_loss: str, progress: StageProgress
+) -> Localization:
+    """Where a function is wrong: in its forward pass, and in its way back after the first change of that.
+
+    Args:
+        own: the function.
+        setting: at which it is wrong.
+        repairs: of its forward pass.
+        right_loss: which loss these give, in words.
+        progress: is called with what is being done.
+
+    Returns:
+        The places, layer by layer.
+
+    Raises:
+        DerivationError: the function fails.
+    """
+    progress("looking for the line")
+    localization = own.locate(setting, progress, repairs.changes[0] if repairs.changes else None)
+    precision = localization.precision
+    if not repairs:
+        return localization
+    if repairs.rounded and not precision.located:
+        precision = Precision(repairs.rounded)
+    return replace(localization, loss_repairs=repairs, right_loss=right_loss, precision=precision)
+
+
 def _loss_repairs(
     own: AnyFunction, settings: Sequence[Setting], asked: Sequence[Asked], progress: StageProgress
 ) -> LossRepairs:
     """What gives the right loss at all settings where its own is another one."""
     ordinary = [one.comparison for one, _ in zip(asked, settings, strict=False)]
-    wrong = wrong_losses(ordinary, own.name)
-    if wrong:
-        progress("looking for what tells its loss from the right one")
+    if not any(is_loss_wrong(comparison, own.name) for comparison in ordinary):
+        return LossRepairs()
+    progress("looking for what tells its loss from the right one")
     try:
-        return common_repairs(own.loss_repairs(settings[one.at], one.right, one.allowed) for one in wrong)
+        wrong = wrong_answers(ordinary, own.name)
+        return common_repairs(own.loss_repairs(settings[one.at], one.right) for one in wrong)
     except DerivationError:
         return LossRepairs()
 

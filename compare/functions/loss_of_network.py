@@ -10,10 +10,10 @@ from ...backends.errors import DerivationError, first_line
 from ..check.loss_convention import loss_convention
 from ..check.results import Check
 from ..jobs import StageProgress
-from ..localization import LossRepairs, Precision
-from .checking import AS_GIVEN, ITS_OWN_LOSS, check_own
+from ..localization import Localization, LossRepairs
+from .checking import AS_GIVEN, ITS_OWN_LOSS, check_own, located_after
 from .separate_function import SeparateFunction
-from .wrong_losses import common_repairs, wrong_losses
+from .wrong_answers import by_recorded_names, common_repairs, is_loss_wrong, wrong_answers
 
 
 def with_own_loss(check: Check, target: str, *, timeout: float, progress: StageProgress) -> Check:
@@ -34,66 +34,75 @@ def with_own_loss(check: Check, target: str, *, timeout: float, progress: StageP
     comparison = check.worst.comparison
     if not comparison.has_wrong_numbers(check.name):
         return check
-    is_loss_wrong = any(block.name == "loss" and block.is_wrong(check.name) for block in comparison.blocks)
+    has_wrong_loss = is_loss_wrong(comparison, check.name)
+    by = loss_convention(check.comparisons, check.name) if has_wrong_loss else ""
+    localization, notes = Localization(), list(check.notes)
     try:
         with SeparateFunction(target, problem=comparison.problem, timeout=timeout) as own:
             alone = check_own(
-                own,
-                [AS_GIVEN],
-                loss=ITS_OWN_LOSS,
-                ordinary_only=True,
-                diagnosis=check.is_diagnosed,
-                progress=progress,
+                own, [AS_GIVEN], loss=ITS_OWN_LOSS, ordinary_only=True, diagnosis=False, progress=progress
             )
+            if check.is_diagnosed:
+                is_forward = not by and (has_wrong_loss or alone.verdict == "agree")
+                repairs = _loss_repairs(check, target, timeout, progress) if is_forward else LossRepairs()
+                localization = located_after(own, AS_GIVEN, repairs, f"the loss of {check.network}", progress)
     except (DerivationError, RequestError) as error:
-        note = f"whether its gradients are those of the loss that it returns was not judged: {first_line(error)}"
-        return replace(check, notes=(*check.notes, note))
-    localization, by = alone.localization, ""
-    if is_loss_wrong:
-        by = loss_convention(check.comparisons, check.name)
-        if not by and check.is_diagnosed:
-            progress("looking for what tells its loss from the right one")
-            repairs = _loss_repairs(check, target, timeout)
-            precision = localization.precision
-            if repairs.rounded and not precision.located:
-                precision = Precision(repairs.rounded)
-            right_loss = f"the loss of {check.network}"
-            localization = replace(localization, loss_repairs=repairs, right_loss=right_loss, precision=precision)
-    notes = (*check.notes, _two_parts(alone.verdict, is_loss_wrong, check.network, by))
-    is_explained = bool(not is_loss_wrong or by or localization.loss_repairs) and (
-        alone.verdict == "agree" or localization.is_whole
+        notes.append(f"whether its gradients are those of the loss that it returns was not judged: {first_line(error)}")
+        return replace(check, notes=tuple(notes))
+    changes = localization.loss_repairs.changes
+    if by:
+        notes.append(f"convention: its loss is the one of {check.network} {by}, on all problems; {_gradients(alone)}")
+    else:
+        where = "forward" if changes and localization.is_whole else _where(alone, has_wrong_loss, check)
+        notes.append(_two_parts(alone, has_wrong_loss, check.network, where))
+    is_explained = bool(not has_wrong_loss or by or localization.loss_repairs) and (
+        (alone.verdict == "agree" and not changes) or localization.is_whole
     )
-    return replace(check, notes=notes, localization=localization, is_explained=is_explained)
+    return replace(check, notes=tuple(notes), localization=localization, is_explained=is_explained)
 
 
-def _loss_repairs(check: Check, target: str, timeout: float) -> LossRepairs:
+def _loss_repairs(check: Check, target: str, timeout: float, progress: StageProgress) -> LossRepairs:
     """What gives the network's loss on every problem that is tried."""
 
     def found() -> Iterator[LossRepairs]:
-        for wrong in wrong_losses(check.comparisons, check.name):
+        for wrong in wrong_answers(check.comparisons, check.name):
+            progress("looking for what tells its loss from the right one")
             try:
                 with SeparateFunction(target, problem=wrong.problem, timeout=timeout) as own:
-                    yield own.loss_repairs(AS_GIVEN, wrong.right, wrong.allowed)
+                    recorded = own.record(AS_GIVEN)
+                    yield own.loss_repairs(AS_GIVEN, by_recorded_names(wrong.right, recorded))
             except (DerivationError, RequestError):
                 yield LossRepairs()
 
     return common_repairs(found())
 
 
-def _two_parts(verdict: str, is_loss_wrong: bool, network: str, convention: str) -> str:
-    """Where the error is, by what is right about the function's own loss and about the network's."""
-    if verdict == "agree":
-        gradients = "its gradients are those of the loss that it returns"
-    elif verdict == "disagree":
-        gradients = "its gradients are not those of the loss that it returns"
-    else:
-        return f"of the loss that it returns, its gradients are {verdict}"
-    if convention:
-        loss = f"that loss is the one of {network} {convention} (on all problems)"
-        return f"convention: {loss}; {gradients}"
-    loss = f"that loss is {'not ' if is_loss_wrong else ''}the one of {network}"
-    if verdict == "agree":
-        where = "the error is in the forward pass" if is_loss_wrong else f"{network} defines other gradients"
-    else:
-        where = "the errors are in both passes" if is_loss_wrong else "the error is on the way back"
-    return f"{gradients}, and {loss}: {where}"
+def _gradients(alone: Check) -> str:
+    """Whether its gradients are those of the loss that it returns."""
+    if alone.verdict in ("agree", "disagree"):
+        return f"its gradients are {'' if alone.verdict == 'agree' else 'not '}those of the loss that it returns"
+    return f"of the loss that it returns, its gradients are {alone.verdict}"
+
+
+def _where(alone: Check, has_wrong_loss: bool, check: Check) -> str:
+    """In which pass the error is, by what is right about the function's own loss and about the network's."""
+    if alone.verdict == "agree":
+        is_truncated = bool(getattr(check.comparisons[0].problem.model, "truncation", None))
+        return "definition" if is_truncated and not has_wrong_loss else "forward"
+    return "both" if has_wrong_loss else "back"
+
+
+def _two_parts(alone: Check, has_wrong_loss: bool, network: str, where: str) -> str:
+    """What is right about the function's own loss and about the network's, and in which pass the error is."""
+    if alone.verdict not in ("agree", "disagree"):
+        return _gradients(alone)
+    loss = f"that loss is {'not ' if has_wrong_loss else ''}the one of {network}"
+    if where == "forward" and not has_wrong_loss:
+        loss += " up to rounding, but its derivatives are others"
+    says = {
+        "forward": "the error is in the forward pass",
+        "back": "the error is on the way back",
+        "both": "the errors are in both passes",
+        "definition": f"{network} defines other gradients",
+    }
+    return f"{_gradients(alone)}, and {loss}: {says[where]}"

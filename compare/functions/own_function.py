@@ -16,15 +16,18 @@ from ...backends.models.traced import ENTRY_DTYPES, Traced
 from ...backends.tracing.array import as_recorded
 from ...backends.tracing.exchange import exchanged
 from ...backends.tracing.recorder import NotRecordableError
-from ...backends.tracing.trace import call, changes_of, traced_call
+from ...backends.tracing.trace import call, changes_of
 from ..jobs import StageProgress
 from ..localization import (
     MOST_OPERATIONS,
     NEAR,
     ForwardFindings,
     Localization,
+    Located,
     LossRepairs,
+    RightAnswer,
     WrittenProgram,
+    after_change,
     explained,
     findings_of,
     in_words,
@@ -184,36 +187,64 @@ class OwnFunction:
         loss = recorded.loss if returned.loss is None else float(returned.loss.reshape(()))
         return Evaluation(loss, gradients, None)
 
-    def locate(self, setting: Setting, progress: StageProgress = lambda stage: None) -> Localization:
+    def locate(
+        self, setting: Setting, progress: StageProgress = lambda stage: None, change: Located | None = None
+    ) -> Localization:
         """Where its way back is wrong, at a setting that was recorded.
 
         Args:
             setting: which arguments.
             progress: is called with what is being done.
+            change: of the forward pass, after which its loss is the right one, see `loss_repairs`.
 
         Returns:
             The places, by experiments on its way back; where these show nothing, by what gives the gradients that it
             returns.
         """
-        searched = self.searched(setting, progress)
+        searched = self.searched(setting, progress, change)
         found = Localization() if searched is None else in_words(*searched)
+        if change:
+            return replace(found, is_whole=found.is_whole or (searched is not None and not searched[0].left))
         if found.located or found.shown or found.is_whole:
             return found
         forward = self._by_forward_pass(setting)
         return replace(found, forward=forward, is_whole=bool(forward))
 
     def searched(
-        self, setting: Setting, progress: StageProgress = lambda stage: None
+        self, setting: Setting, progress: StageProgress = lambda stage: None, change: Located | None = None
     ) -> tuple[Search, WrittenProgram] | None:
         """What is found in its way back, and its whole run, at a setting that was recorded.
 
         Args:
             setting: which arguments.
             progress: is called with what is being done.
+            change: see `locate`.
 
         Returns:
             Both; None where it cannot be recorded, does too much, or its own loss is not the right one.
         """
+        program = self._written_program(setting)
+        if program is None:
+            return None
+        program = program.in_float64() if program.rounded_at else program
+        if change:
+            program = after_change(program, change)
+        elif not self._is_of_right_loss(program, self._recorded[setting]):
+            return None
+        return search(program, progress), program
+
+    def loss_repairs(self, setting: Setting, right: RightAnswer) -> LossRepairs:
+        """The changes of one expression of its forward pass that give the right loss, see `loss_repairs`.
+
+        Args:
+            setting: which arguments; it was recorded.
+            right: what it should return, by `dW` and so on.
+        """
+        program = self._written_program(setting)
+        return LossRepairs() if program is None else loss_repairs(program, right)
+
+    def _written_program(self, setting: Setting) -> WrittenProgram | None:
+        """Its whole run; None where it cannot be recorded, returns no loss, or does too much."""
         recorded = self._recorded[setting]
         if not recorded.gives_loss:
             return None
@@ -225,10 +256,7 @@ class OwnFunction:
                 program = WrittenProgram(self._function, given, read, paths, floats)
             except (DerivationError, NotRecordableError):
                 return None
-        if len(program.model.operations) > MOST_OPERATIONS or not self._is_of_right_loss(program, recorded):
-            return None
-        program = program.in_float64() if program.rounded_at else program
-        return search(program, progress), program
+        return program if len(program.model.operations) <= MOST_OPERATIONS else None
 
     def _by_forward_pass(self, setting: Setting) -> ForwardFindings:
         recorded = self._recorded[setting]
@@ -263,22 +291,6 @@ class OwnFunction:
             np.allclose(program.right[f"d{name}"], array, rtol=SAME_LOSS, atol=SAME_LOSS)
             for name, array in right.items()
         )
-
-    def loss_repairs(self, setting: Setting, right: float, allowed: float) -> LossRepairs:
-        """The changes of one expression of its forward pass that give the right loss, see `loss_repairs`.
-
-        Args:
-            setting: which arguments.
-            right: the loss that it should return.
-            allowed: how far two right ones may differ.
-        """
-        with self._called_with(setting) as given:
-            try:
-                run = traced_call(self._function, given, [])
-                loss = read_returned(run.returned, self._returns, needs_loss=False).loss
-            except (DerivationError, NotRecordableError):
-                return LossRepairs()
-        return LossRepairs() if loss is None else loss_repairs(run.model(loss, {}), right, allowed)
 
     def rounding(self, setting: Setting) -> dict[str, float]:
         """How far rounding in its own formulas moves what it returns at a setting that was recorded.

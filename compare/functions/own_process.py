@@ -20,6 +20,7 @@ from ..check.function_process import main as serve_requests
 from ..check.loading import notes_of
 from ..check.user_function import load_function
 from ..jobs import StageProgress
+from ..localization import RightAnswer, located_from
 from .calls import Function, name_of, named_arguments, shown
 from .drawn_arguments import DRAWS, drawn, from_npz, in_dtype, sizes_of
 from .own_function import OwnFunction, Recorded, Setting
@@ -40,9 +41,11 @@ class OwnRequests:
             if header["do"] == "record":
                 return sent(self._own.record(setting))
             if header["do"] == "locate":
-                return asdict(self._own.locate(setting, progress)), []
+                change = header["change"] and located_from(header["change"])
+                return asdict(self._own.locate(setting, progress, change)), []
             if header["do"] == "loss_repairs":
-                return asdict(self._own.loss_repairs(setting, header["right"], header["allowed"])), []
+                right = RightAnswer(header["loss"], dict(zip(header["names"], arrays, strict=True)), header["allowed"])
+                return asdict(self._own.loss_repairs(setting, right)), []
             if header["do"] == "rounding":
                 return {"rounding": self._own.rounding(setting)}, []
             return encoded(self._own.answer(setting), [])

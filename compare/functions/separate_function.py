@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
+import numpy as np
+
 from ...backends import Evaluation, Problem, RequestError
 from ...backends.errors import DerivationError
 from ..check.results import Check
@@ -13,7 +15,7 @@ from ..check.separate_derivation import decoded
 from ..check.separate_process import TIMEOUT, SeparateProcess
 from ..check.user_function import arguments_of
 from ..jobs import StageProgress
-from ..localization import Localization, LossRepairs, localization_from, loss_repairs_from
+from ..localization import Localization, Located, LossRepairs, RightAnswer, localization_from, loss_repairs_from
 from .checking import AS_GIVEN, ITS_OWN_LOSS, check_own
 from .own_function import Recorded, Setting
 from .own_process import received
@@ -100,18 +102,21 @@ class SeparateFunction(SeparateProcess):
         except (LookupError, TypeError, ValueError):
             self.die("its process sent something that is no answer")
 
-    def locate(self, setting: Setting, progress: StageProgress = lambda stage: None) -> Localization:
+    def locate(
+        self, setting: Setting, progress: StageProgress = lambda stage: None, change: Located | None = None
+    ) -> Localization:
         """See `OwnFunction.locate`."""
-        header, _ = self._asked({"do": "locate", "setting": asdict(setting)}, progress)
+        request = {"do": "locate", "setting": asdict(setting), "change": change and asdict(change)}
+        header, _ = self._asked(request, progress=progress)
         try:
             return localization_from(header)
         except (AttributeError, LookupError, TypeError, ValueError):
             self.die("its process sent something that is no place")
 
-    def loss_repairs(self, setting: Setting, right: float, allowed: float) -> LossRepairs:
+    def loss_repairs(self, setting: Setting, right: RightAnswer) -> LossRepairs:
         """See `OwnFunction.loss_repairs`."""
-        request = {"do": "loss_repairs", "setting": asdict(setting), "right": right, "allowed": allowed}
-        header, _ = self._asked(request)
+        request = {"do": "loss_repairs", "setting": asdict(setting), "loss": right.loss, "allowed": dict(right.allowed)}
+        header, _ = self._asked(request | {"names": list(right.gradients)}, list(right.gradients.values()))
         try:
             return loss_repairs_from(header)
         except (AttributeError, LookupError, TypeError, ValueError):
@@ -129,12 +134,15 @@ class SeparateFunction(SeparateProcess):
             self.die("its process sent something that is no measurement")
 
     def _asked(
-        self, request: dict[str, Any], progress: StageProgress = lambda stage: None
+        self,
+        request: dict[str, Any],
+        arrays: Sequence[np.ndarray] = (),
+        progress: StageProgress = lambda stage: None,
     ) -> tuple[dict[str, Any], list[Any]]:
         """Asks, after loading anew where the process has died."""
         if not self.is_running:
             self.ask(self._request, self._arrays)
-        return self.ask(request, progress=progress)
+        return self.ask(request, arrays, progress)
 
 
 def check_own_target(

@@ -6,8 +6,8 @@ Where these tell nothing: which change of the way back through the recorded loss
 from .forward_findings import ForwardFindings, findings_of
 from .forward_pass import NEAR
 from .forward_search import explained
-from .located import Located
-from .loss_repairs import LossRepairs, loss_repairs, loss_repairs_from
+from .located import Located, located_from
+from .loss_repairs import LossRepairs, RightAnswer, after_change, loss_repairs, loss_repairs_from
 from .rounded_inside import Precision
 from .search import MOST_OPERATIONS
 from .whole import search
@@ -22,11 +22,14 @@ __all__ = [
     "Located",
     "LossRepairs",
     "Precision",
+    "RightAnswer",
     "WrittenProgram",
+    "after_change",
     "explained",
     "findings_of",
     "in_words",
     "localization_from",
+    "located_from",
     "loss_repairs",
     "loss_repairs_from",
     "search",

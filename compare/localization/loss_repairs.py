@@ -6,32 +6,51 @@ that follows from it again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from ...backends.models.traced import Operand, Traced
-from ...backends.tracing.pruning import entries_behind
-from ...backends.tracing.replay import Replay
+from ...backends.models.traced import Operand, Operation, Traced
 from .expressions import Expression, expressions_of
 from .located import Located, located_at, located_from
-from .precision import Beside, BesideInFloat64, rounded_places
 from .source_text import operand
+from .written_program import WrittenProgram
 
 MOST_COMPUTED = 400_000  # operations, of all changes together
 PASSED_ON = {
-    "add": (1, 1),
-    "subtract": (1, -1),
-    "multiply": (1, 1),
-    "divide": (1, 0),
-}  # with which sign; 0 is not tried
-ACTIVATIONS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
-    "tanh": np.tanh,
-    "sigmoid": lambda x: 1 / (1 + np.exp(-x)),
-    "relu": lambda x: np.maximum(x, 0),
-}
+    "add": "++",
+    "subtract": "+-",
+    "multiply": "++",
+    "divide": "+ ",
+}  # by operand, with which sign, if it is tried
+ACTIVATIONS = ("tanh", "sigmoid", "relu")
+
+
+class RightAnswer(NamedTuple):
+    """What a program should return.
+
+    Attributes:
+        loss: the right one.
+        gradients: the right ones, by the names of the program's outputs.
+        allowed: how far two right answers may differ: `loss`, and by the same names.
+    """
+
+    loss: float
+    gradients: Mapping[str, np.ndarray]
+    allowed: Mapping[str, float]
+
+    def has_loss(self, loss: float) -> bool:
+        """Whether a loss is right."""
+        return abs(loss - self.loss) <= self.allowed["loss"]
+
+    def has(self, gradients: Mapping[str, np.ndarray]) -> bool:
+        """Whether all gradients are right."""
+        return all(
+            bool((np.abs(gradients[name] - array) <= self.allowed[name]).all())
+            for name, array in self.gradients.items()
+        )
 
 
 class _Change(NamedTuple):
@@ -39,15 +58,26 @@ class _Change(NamedTuple):
 
     Attributes:
         expression: that is changed, in all runs.
-        operand: which of its operands goes into `compute`.
-        compute: makes its result.
+        operand: which of its operands is passed on, or goes into another function.
+        function: the activation that it goes into; `+` or `-` where it is passed on.
         says: what is put there, in words.
     """
 
     expression: Expression
     operand: int
-    compute: Callable[[np.ndarray], np.ndarray]
+    function: str
     says: str
+
+    def of(self, operation: Operation) -> Operation:
+        """An operation after the change."""
+        given = operation.operands[self.operand]
+        zero = Operand(given.dtype, np.zeros(given.shape, "int64"), np.zeros(given.shape, given.dtype), 0)
+        primitive, operands = {
+            "+": ("add", (given, zero)),
+            "-": ("negative", (given,)),
+            "relu": ("maximum", (given, zero)),
+        }.get(self.function, (self.function, (given,)))
+        return replace(operation, primitive=primitive, operands=operands, parameters={})
 
 
 @dataclass(frozen=True)
@@ -86,37 +116,46 @@ class LossRepairs:
         return "\n".join([f"{change} {right_loss}{after}, here and at other numbers:", *map(str, self.changes)])
 
 
-def loss_repairs(model: Traced, right: float, allowed: float) -> LossRepairs:
-    """Looks for a change of one expression that gives another loss.
+def loss_repairs(program: WrittenProgram, right: RightAnswer) -> LossRepairs:
+    """Looks for a change of one expression of the loss that gives another loss, and its gradients.
 
     Args:
-        model: the recording of a loss, at its own numbers.
-        right: the loss that it should be.
-        allowed: how far two right ones may differ.
+        program: the whole run, as it was.
+        right: what it should return.
 
     Returns:
-        The changes, and what they put there; nothing if the loss is right.
+        The changes, and what they put there; nothing if the loss and its derivatives are right.
     """
-    behind = entries_behind(model, model.loss)
-    of_loss = [number for number, one in enumerate(model.operations) if behind[one.dtype][one.start : one.stop].any()]
-    rounded = rounded_places(model.operations[number] for number in of_loss)
-    replay = Replay(model, BesideInFloat64() if rounded else Beside())
-    with np.errstate(all="ignore"):
-        replay.forward(model.fixed)
-        before = {dtype: row.copy() for dtype, row in replay.rows.items()}
-        if not of_loss or abs(replay.loss - right) <= allowed:
-            return LossRepairs(rounded, is_right=bool(rounded))
-        found, computed = [], 0
-        for change in _changes(model, frozenset(of_loss)):
-            following = of_loss[of_loss.index(change.expression.numbers[0]) :]
-            computed += len(following)
-            if computed > MOST_COMPUTED:
-                break
-            for dtype, row in before.items():
-                replay.rows[dtype][:] = row
-            if abs(_loss_with(replay, model, change, following) - right) <= allowed:
-                found.append(located_at(change.expression.place, change.says, ()))
+    rounded, before = program.rounded_at, program.loss
+    program = program.in_float64() if rounded else program
+    if right.has_loss(program.loss) and right.has(program.right):
+        return LossRepairs(rounded, is_right=not right.has_loss(before))
+    of_loss, found, computed = program.of_loss, [], 0
+    for change in _changes(program):
+        following = of_loss[of_loss.index(change.expression.numbers[0]) :]
+        computed += len(following)
+        if computed > MOST_COMPUTED:
+            break
+        changed = _changed_model(program.model, change)
+        if right.has_loss(program.loss_of(changed, following)) and right.has(program.with_model(changed).right):
+            found.append(located_at(change.expression.place, change.says, ()))
     return LossRepairs(rounded, changes=tuple(dict.fromkeys(found)))
+
+
+def after_change(program: WrittenProgram, wanted: Located) -> WrittenProgram:
+    """The whole run after a change that `loss_repairs` has found, the way back with it.
+
+    Args:
+        program: the run, in float64 if it rounds inside.
+        wanted: the change.
+
+    Returns:
+        The run; the same one if it has no such expression.
+    """
+    for change in _changes(program):
+        if located_at(change.expression.place, change.says, ()) == wanted:
+            return program.with_model(_changed_model(program.model, change))
+    return program
 
 
 def loss_repairs_from(values: Mapping[str, Any]) -> LossRepairs:
@@ -125,43 +164,36 @@ def loss_repairs_from(values: Mapping[str, Any]) -> LossRepairs:
     return LossRepairs(rounded, bool(values["is_right"]), changes)
 
 
-def _changes(model: Traced, of_loss: frozenset[int]) -> Iterator[_Change]:
-    for one in expressions_of(model):
-        if one.numbers[0] not in of_loss:
-            continue
-        operation = model.operations[one.numbers[0]]
-        for number, given in enumerate(operation.operands):
-            if given.shape == operation.shape and given.dtype == operation.dtype:
-                yield from _changes_to(one, number, operation.operands)
+def _changed_model(model: Traced, change: _Change) -> Traced:
+    operations = list(model.operations)
+    for number in change.expression.numbers:
+        operations[number] = change.of(operations[number])
+    return replace(model, operations=tuple(operations))
+
+
+def _changes(program: WrittenProgram) -> Iterator[_Change]:
+    """The changes of expressions of the loss, those that are carried out last first."""
+    of_loss = set(program.of_loss)
+    for one in expressions_of(program.model):
+        operation = program.operation(one.numbers[0])
+        if one.numbers[0] in of_loss:
+            for number, given in enumerate(operation.operands):
+                if given.shape == operation.shape and given.dtype == operation.dtype:
+                    yield from _changes_to(one, number, operation.operands)
 
 
 def _changes_to(one: Expression, number: int, operands: tuple[Operand, ...]) -> Iterator[_Change]:
     """The expression with one operand passed on, and with another activation of it."""
-    text = operand(one.place, number)
-    if sign := PASSED_ON.get(one.primitive, (0, 0))[number] if len(operands) == 2 else 0:
-        minus = "-" if sign < 0 else ""
-        kept = f"`{minus}{text.strip('`')}`" if text else f"its {'second' if number else 'first'} operand"
-        yield _Change(one, number, lambda x: sign * x, f"{kept} in its place.")
-    is_relu = one.primitive == "maximum" and not any(
-        other.origin.any() or np.any(other.constants) for other in operands[:number] + operands[number + 1 :]
-    )
+    text = operand(one.place, number).strip("`")
+    sign = PASSED_ON.get(one.primitive, "  ")[number].strip() if len(operands) == 2 else ""
+    if sign:
+        kept = f"`{sign.strip('+')}{text}`" if text else f"its {'second' if number else 'first'} operand"
+        yield _Change(one, number, sign, f"{kept} in its place.")
+    others = operands[:number] + operands[number + 1 :]
+    is_relu = one.primitive == "maximum" and not any(other.origin.any() or np.any(other.constants) for other in others)
     activation = "relu" if is_relu else one.primitive
     if activation in ACTIVATIONS:
-        argument = text.strip("`") or "its argument"
-        yield _Change(one, number, lambda x: x, f"`{argument}` in its place, without {activation}.")
-        for name, compute in ACTIVATIONS.items():
+        yield _Change(one, number, "+", f"`{text or 'its argument'}` in its place, without {activation}.")
+        for name in ACTIVATIONS:
             if name != activation:
-                yield _Change(one, number, compute, f"{name} in the place of {activation}.")
-
-
-def _loss_with(replay: Replay, model: Traced, change: _Change, following: Sequence[int]) -> float:
-    """The loss after a change: the operations that may depend on it are carried out again."""
-    changed = set(change.expression.numbers)
-    for number in following:
-        operation = model.operations[number]
-        if number in changed:
-            result = change.compute(replay.take(operation.operands[change.operand]))
-        else:
-            result = replay.computed(number + 1)
-        replay.rows[operation.dtype][operation.start : operation.stop] = np.reshape(result, -1)
-    return float(replay.value(model.loss))
+                yield _Change(one, number, name, f"{name} in the place of {activation}.")

@@ -20,6 +20,7 @@ from .rounded_inside import Precision, precision_from, precision_of
 from .source_text import argument_of_caller, expression, operand, variable
 from .written_program import WrittenProgram
 
+AFTER_CHANGE = "Where the way back is wrong after that, told by experiments on its recording:"
 BY_EXPERIMENT = "Where the way back is wrong, told by experiments on its recording:"
 
 
@@ -56,7 +57,10 @@ class Localization:
         elif self.loss_repairs:
             found.append(self.loss_repairs.in_words(self.right_loss))
         if self.located or self.shown:
-            found.append("\n".join(filter(None, [BY_EXPERIMENT, *map(str, self.located), self.shown])))
+            heading = AFTER_CHANGE if self.loss_repairs.changes else BY_EXPERIMENT
+            found.append("\n".join(filter(None, [heading, *map(str, self.located), self.shown])))
+        elif self.loss_repairs.changes and self.is_whole:
+            found[-1] += "\nWith it, the way back as it stands gives the right gradients."
         elif self.forward:
             found.append(str(self.forward))
         return found
@@ -225,11 +229,21 @@ def _how(found: Search, program: WrittenProgram) -> str:
     sizes = sum(float((inner * inner).sum()) for inner, _ in pairs)
     factor = sum(float((inner * outer).sum()) for inner, outer in pairs) / sizes
     if all(np.allclose(factor * inner, outer, rtol=1e-9, atol=0) for inner, outer in pairs):
-        return f": it multiplies them by {written_factor(factor)}."
+        before, after = (np.sqrt(sum(float((pair[one] ** 2).sum()) for pair in pairs)) for one in (0, 1))
+        norms = f"; their norm is {before:.6g} before, and {after:.6g} after" if _is_measured(program) else ""
+        return f": it multiplies them by {written_factor(factor)}{norms}."
     bound = max(float(np.abs(outer).max()) for _, outer in pairs)
     if all(np.array_equal(np.clip(inner, -bound, bound), outer) for inner, outer in pairs):
         return f": it clips them at ±{bound:.6g}."
     return "."
+
+
+def _is_measured(program: WrittenProgram) -> bool:
+    """Whether all gradients are multiplied in the end by what depends on the arguments, such as on their norm."""
+    last = [
+        program.operation(maker) for one in program.outputs.values() if (maker := program.maker_of(one)) is not None
+    ]
+    return bool(last) and all(sum(bool(given.origin.any()) for given in one.operands) > 1 for one in last)
 
 
 def _is_idle(found: Search, program: WrittenProgram) -> bool:

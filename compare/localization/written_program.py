@@ -187,6 +187,34 @@ class WrittenProgram:
             program.__dict__.pop(cached, None)
         return program
 
+    @property
+    def loss(self) -> float:
+        """What the function returned as its loss."""
+        return float(self._replay.loss)
+
+    def with_model(self, model: Traced) -> WrittenProgram:
+        """The same run with other operations in the place of some, all that follows carried out again."""
+        program = self.with_outputs(self.outputs, self.right)
+        program.__dict__.pop("of_loss", None)
+        program.model = model
+        program._carry_out(self.beside)
+        return program
+
+    def loss_of(self, model: Traced, following: Iterable[int]) -> float:
+        """The loss with other operations in the place of some.
+
+        Args:
+            model: the run with these operations.
+            following: the numbers of those that are carried out again.
+        """
+        replay = Replay(model, self.beside())
+        replay.rows = {dtype: row.copy() for dtype, row in self.values.items()}
+        with np.errstate(all="ignore"):
+            for number in following:
+                operation = model.operations[number]
+                replay.rows[operation.dtype][operation.start : operation.stop] = np.ravel(replay.computed(number + 1))
+        return float(replay.value(model.loss))
+
     def before_end(self, loss: Operand, outputs: dict[str, Operand]) -> WrittenProgram:
         """The program without what its loss, and the arrays that it returns, go through in the end.
 

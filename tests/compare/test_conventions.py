@@ -28,7 +28,7 @@ def test_a_network_without_some_arrays_is_judged_without_them(names):
     assert conclusion(check, check.rows()).startswith(
         f"derivation is right on elman-softmax without {' and '.join(names)},"
     )
-    assert check.notes[0].startswith("convention: it uses no ")
+    assert check.notes[0].startswith(f"convention: it does not use {' and '.join(names)}, ")
     assert not set(check.missing) & set(names)
 
 
