@@ -79,7 +79,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # an ASCII terminal gets a question mark for a dash
-    sys.path.insert(0, "")  # the current folder, so that module:object finds a module that lies here, as with python -m
+    sys.path.append("")  # the current folder, for module:object; last, so that a copy.py here hides nothing of Python's
     try:
         require_standard_streams()
         code = app(argv or ["--help"], prog_name="gradparity", standalone_mode=False, obj=argv)

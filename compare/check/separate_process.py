@@ -88,7 +88,7 @@ class SeparateProcess:
         ours, theirs = socket.socketpair()
         with theirs:
             self._process = subprocess.Popen(
-                [sys.executable, "-c", PROGRAM, str(theirs.fileno()), json.dumps(sys.path), self._module],
+                [sys.executable, "-P", "-c", PROGRAM, str(theirs.fileno()), json.dumps(sys.path), self._module],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,

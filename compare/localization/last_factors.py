@@ -102,7 +102,7 @@ def in_other_units(program: WrittenProgram) -> OtherUnits | None:
     """
     best, inner, factor = None, program, 1.0
     for _ in range(MOST_FACTORS):
-        end = _last_factor(inner, inner.of_loss[-1])
+        end = _last_factor(inner, inner.of_loss[-1]) if inner.of_loss else None
         if end is None or end.place is None or not end.inner.origin.any():
             break
         inner, factor = program.before_end(end.inner, program.outputs), factor * end.factor

@@ -262,3 +262,10 @@ def test_a_file_that_ends_its_process_while_it_loads_is_refused_in_a_line(tmp_pa
     code, _, err = run(capsys, f"{path}:f")
     assert code == 2
     assert "ends.py fails to load: its process ended with exit code 0" in err
+
+
+def test_a_file_called_like_a_module_of_python_hides_nothing(file, tmp_path, monkeypatch, capsys):
+    (tmp_path / "copy.py").write_text(file.read_text())
+    monkeypatch.chdir(tmp_path)
+    code, out, _ = run(capsys, "copy.py:right", *LOGISTIC, "--ordinary-only")
+    assert (code, out.splitlines()[-1].split(",")[0]) == (0, "right is right on logistic-regression")
