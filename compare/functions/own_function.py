@@ -33,6 +33,7 @@ from ..localization import (
     in_words,
     loss_repairs,
     search,
+    with_copies,
 )
 from ..localization.findings import Search
 from .calls import Function, arguments_for, name_of
@@ -253,10 +254,13 @@ class OwnFunction:
             floats = [path for path in float_paths(given) if path in paths.values()]
             try:
                 read = partial(self._loss_and_gradients_in_floats, recorded)
-                program = WrittenProgram(self._function, given, read, paths, floats)
+                record = partial(WrittenProgram, self._function, given, read, paths, floats)
+                program = record()
+                if len(program.model.operations) > MOST_OPERATIONS:
+                    return None
+                return with_copies(program, record, self._function)
             except (DerivationError, NotRecordableError):
                 return None
-        return program if len(program.model.operations) <= MOST_OPERATIONS else None
 
     def _by_forward_pass(self, setting: Setting) -> ForwardFindings:
         recorded = self._recorded[setting]

@@ -8,6 +8,7 @@ from .forward_pass import NEAR
 from .forward_search import explained
 from .located import Located, located_from
 from .loss_repairs import LossRepairs, RightAnswer, after_change, loss_repairs, loss_repairs_from
+from .recorded_copies import with_copies
 from .rounded_inside import Precision
 from .search import MOST_OPERATIONS
 from .whole import search
@@ -33,4 +34,5 @@ __all__ = [
     "loss_repairs",
     "loss_repairs_from",
     "search",
+    "with_copies",
 ]

@@ -89,21 +89,13 @@ class Search(NamedTuple):
     mean: Place | None = None
 
     def returned_by(self, program: WrittenProgram) -> dict[str, np.ndarray]:
-        """What a program returns with all values put there: that was searched, or the whole of it.
-
-        A line that only copies a name is no operation, whose result could be another one: the search has carried the
-        whole recording out again with the other value wherever the name is read, and that is what counts.
-        """
-        if any(program.operation(one.written.numbers[0]).place != one.written.place for one in self.findings):
-            arrays = program.returned(self.rows, (1,))
-        else:
-            values = {
-                number: value[None]
-                for one in (*self.findings, *self.behind_missing)
-                for number, value in zip(one.written.numbers, one.expected.values, strict=True)
-            }
-            arrays = program.with_results(values, 1)
-        return {name: array[0] for name, array in arrays.items()}
+        """What a program returns with all values put there: that was searched, or the whole of it."""
+        values = {
+            number: value[None]
+            for one in (*self.findings, *self.behind_missing)
+            for number, value in zip(one.written.numbers, one.expected.values, strict=True)
+        }
+        return {name: array[0] for name, array in program.with_results(values, 1).items()}
 
 
 def is_near(one: np.ndarray, other: np.ndarray, tolerance: float) -> bool:

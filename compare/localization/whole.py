@@ -11,7 +11,6 @@ from .derivatives import Derivative, derivatives
 from .findings import Finding, Search
 from .last_factors import before_last, before_mean, in_other_units
 from .missing_steps import with_consequences
-from .name_copies import with_name_copies
 from .pieces import in_pieces
 from .search import Searcher
 from .written_program import WrittenProgram
@@ -75,7 +74,7 @@ def _in_any_order(program: WrittenProgram, progress: StageProgress) -> Search:
 
 
 def _searched(program: WrittenProgram, of_loss: Sequence[Derivative], outer: int, progress: StageProgress) -> Search:
-    return with_name_copies(with_consequences(Searcher(program, of_loss, outer, progress).found()))
+    return with_consequences(Searcher(program, of_loss, outer, progress).found())
 
 
 def _knows_steps(found: Search) -> bool:

@@ -257,8 +257,7 @@ def _is_idle(found: Search, program: WrittenProgram) -> bool:
 
 def _arrays(program: WrittenProgram) -> list[np.ndarray]:
     """What a program returns as it stands."""
-    returned = program.returned({dtype: row[None] for dtype, row in program.values.items()}, (1,))
-    return [array[0] for array in returned.values()]
+    return list(program.as_returned.values())
 
 
 def _derivative(derivative: Derivative, code: CodeType | None) -> str:

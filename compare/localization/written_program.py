@@ -183,7 +183,7 @@ class WrittenProgram:
         """The same run with other arrays in the place of what is returned, and what these should be."""
         program = copy(self)
         program.outputs, program.right = outputs, right
-        for cached in ("way_back", "_needed", "_followers", "returned_right"):
+        for cached in ("way_back", "_needed", "_followers", "as_returned", "returned_right"):
             program.__dict__.pop(cached, None)
         return program
 
@@ -239,17 +239,22 @@ class WrittenProgram:
         return np.asarray(self.adjoints[argument.values.dtype][argument.origin])
 
     @cached_property
+    def as_returned(self) -> dict[str, np.ndarray]:
+        """The gradients that the function returned."""
+        returned = self.returned({dtype: row[None] for dtype, row in self.values.items()}, (1,))
+        return {name: array[0] for name, array in returned.items()}
+
+    @cached_property
     def returned_right(self) -> frozenset[str]:
         """The names of the gradients that are right as they are returned."""
         return self.right_within(self.tolerance)
 
     def right_within(self, tolerance: float) -> frozenset[str]:
         """The names of the gradients that are right up to a part of the largest entry."""
-        returned = self.returned({dtype: row[None] for dtype, row in self.values.items()}, (1,))
         return frozenset(
             name
-            for name, array in returned.items()
-            if (np.abs(array[0] - self.right[name]) <= tolerance * np.abs(self.right[name]).max(initial=0.0)).all()
+            for name, array in self.as_returned.items()
+            if (np.abs(array - self.right[name]) <= tolerance * np.abs(self.right[name]).max(initial=0.0)).all()
         )
 
     def maker_of(self, output: Operand) -> int | None:
