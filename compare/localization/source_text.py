@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import linecache
 from functools import lru_cache
+from types import CodeType
 
 from ...backends.errors import printable
 from ...backends.tracing.places import Place
@@ -159,3 +160,47 @@ def _pair(target: ast.expr, value: ast.expr, found: dict[Span, str]) -> None:
 def span_of(node: ast.expr | ast.stmt) -> Span:
     """The first and the last line of an expression or a statement, and its first and last column."""
     return node.lineno, node.end_lineno or node.lineno, node.col_offset, node.end_col_offset or node.col_offset
+
+
+def returned_at(code: CodeType, name: str) -> Place | None:
+    """Where a function returns a gradient: the value that a dict, a call or a row of its last return has for it.
+
+    Args:
+        code: of the function.
+        name: of the gradient, such as `dW`; it may be called `W` there.
+    """
+    called = {name, name.removeprefix("d")}
+    returns = [node for node in ast.walk(function_of(code) or ast.Module()) if isinstance(node, ast.Return)]
+    for node in ast.walk(returns[-1]) if returns else ():
+        values: list[ast.expr] = []
+        if isinstance(node, ast.Dict):
+            pairs = zip(node.keys, node.values, strict=True)
+            values = [value for key, value in pairs if isinstance(key, ast.Constant) and key.value in called]
+        elif isinstance(node, ast.Call):
+            values = [one.value for one in node.keywords if one.arg in called]
+        elif isinstance(node, ast.Tuple):
+            values = [one for one in node.elts if ast.unparse(one).rpartition(".")[2] == name]
+        for value in values:
+            return place_of(code, span_of(value))
+    return None
+
+
+def place_of(code: CodeType, span: Span) -> Place | None:
+    """The place of an expression of a function; None if no instruction carries it out."""
+    found = (number for number, position in enumerate(code.co_positions()) if position == span)
+    number = next(found, None)
+    return None if number is None else Place(code, 2 * number)
+
+
+def function_of(code: CodeType) -> ast.FunctionDef | None:
+    """The text of a function; None if it cannot be read, or is a lambda."""
+    try:
+        tree = ast.parse("".join(linecache.getlines(code.co_filename)))
+    except (SyntaxError, ValueError):
+        return None
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef) and node.name == code.co_name:
+            first_lines = [node.lineno, *(one.lineno for one in node.decorator_list)]
+            if code.co_firstlineno in first_lines:
+                return node
+    return None

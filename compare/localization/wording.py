@@ -17,7 +17,7 @@ from .located import Located, located_at, located_from
 from .loss_repairs import LossRepairs, loss_repairs_from
 from .relations import relation
 from .rounded_inside import Precision, precision_from, precision_of
-from .source_text import argument_of_caller, expression, operand, variable
+from .source_text import argument_of_caller, expression, operand, returned_at, variable
 from .written_program import WrittenProgram
 
 AFTER_CHANGE = "Where the way back is wrong after that, told by experiments on its recording:"
@@ -106,7 +106,9 @@ def in_words(found: Search, program: WrittenProgram) -> Localization:
     for place in reversed(found.afterwards):
         says = f"this changes all gradients in the end{_how(found, program)}"
         located.append(located_at(place, says, tuple(program.outputs)))
-    sentences = [shown, *_nothing_computed(found)]
+    nothing = list(_nothing_computed(found))
+    located += [one for one in nothing if isinstance(one, Located)]
+    sentences = [shown, *(one for one in nothing if isinstance(one, str))]
     if names := found.carried_to_missing:
         sentences.append(
             f"{', '.join(names)} {'is' if len(names) == 1 else 'are'} carried up to the missing steps only."
@@ -209,12 +211,18 @@ def _never_computed(found: Search) -> dict[str, bool]:
     return {name: bool(one.origin.any()) for name, one in outputs.items() if not found.program.makers_of(one)}
 
 
-def _nothing_computed(found: Search) -> Iterator[str]:
+def _nothing_computed(found: Search) -> Iterator[Located | str]:
+    """What is never computed: where it is returned, and in a sentence what that cannot be told of."""
     never = _never_computed(found)
     for of_arguments, why in ((False, "depends on no argument"), (True, "is taken from the arguments as it stands")):
         names = [name for name, is_argument in never.items() if is_argument is of_arguments]
-        if names:
-            yield f"{', '.join(names)} {'is' if len(names) == 1 else 'are'} never computed: what is returned {why}."
+        places = {name: found.program.code and returned_at(found.program.code, name) for name in names}
+        for name, place in places.items():
+            if place:
+                yield located_at(place, f"{name} is never computed: what is returned here {why}.", (name,))
+        if others := [name for name, place in places.items() if not place]:
+            verb = "is" if len(others) == 1 else "are"
+            yield f"{', '.join(others)} {verb} never computed: what is returned {why}."
 
 
 def _how(found: Search, program: WrittenProgram) -> str:
