@@ -22,7 +22,8 @@ import numpy as np
 from ...backends.errors import first_line, unknown_name
 from ..check.loading import module_from_file
 from ..functions.asked_function import AskedFunction
-from ..functions.own_function import OwnFunction, Recorded, Setting
+from ..functions.own_function import OwnFunction
+from ..functions.recorded_function import Recorded, Setting
 from ..functions.returned import read_returned
 from ..localization import Localization, in_words
 from ..localization.findings import Search
@@ -115,11 +116,11 @@ def ask(case: OwnCase) -> OwnResult:
         return _result(case, verdict, seconds=seconds)
     gradients = _right(case.program)
     right = {f"d{name}": gradients[one] for name, one in recorded.returned_as.items()}
-    untrue = contradicted(*searched, said, right)
+    untrue = contradicted(searched.found, searched.program, said, right)
     if case.slip is None:
         return _result(case, verdict, said, (*untrue, *_said_of_nothing(verdict, said)), seconds=seconds)
     is_placed = bool({one.line for one in said.located} & case.slip.lines)
-    outcome = _outcome(searched[0], said, is_placed=is_placed)
+    outcome = _outcome(searched.found, said, is_placed=is_placed)
     return _result(case, verdict, said, untrue, outcome, is_placed=is_placed, seconds=seconds)
 
 

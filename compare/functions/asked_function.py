@@ -9,7 +9,7 @@ from ...backends import Evaluation, Problem
 from ..check.user_function import Derivation
 from ..jobs import StageProgress
 from ..localization import Localization, Located, LossRepairs, RightAnswer
-from .own_function import Recorded, Setting
+from .recorded_function import Recorded, Setting
 
 
 class AnyFunction(Protocol):

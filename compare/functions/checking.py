@@ -21,7 +21,8 @@ from ..referee import Comparison, DisagreementError, compare, compare_certified_
 from .asked_function import AnyFunction, AskedFunction
 from .calls import Function, loss_by_cotangent, name_of, named_arguments
 from .likeness import likenesses
-from .own_function import CHANGES, OwnFunction, Recorded, Setting
+from .own_function import OwnFunction
+from .recorded_function import CHANGES, Recorded, Setting
 from .wrong_answers import common_repairs, is_loss_wrong, wrong_answers
 
 MOST_FOR_JAX = 3000  # operations: JAX compiles them one by one

@@ -20,7 +20,7 @@ from ...backends import InvalidProblemError, RequestError
 from ...backends.errors import DerivationError, describe_error
 from ...backends.npz_files import read_npz
 from .calls import Function, name_of, named_arguments, parameters_of, shown
-from .own_function import Setting
+from .recorded_function import Setting
 
 DRAWS = "arguments"  # the function that draws them, if the file has one of this name
 

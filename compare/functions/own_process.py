@@ -23,7 +23,8 @@ from ..jobs import StageProgress
 from ..localization import RightAnswer, located_from
 from .calls import Function, name_of, named_arguments, shown
 from .drawn_arguments import DRAWS, drawn, from_npz, in_dtype, sizes_of
-from .own_function import OwnFunction, Recorded, Setting
+from .own_function import OwnFunction
+from .recorded_function import Recorded, Setting
 
 
 class OwnRequests:

@@ -17,8 +17,8 @@ from ..check.user_function import arguments_of
 from ..jobs import StageProgress
 from ..localization import Localization, Located, LossRepairs, RightAnswer, localization_from, loss_repairs_from
 from .checking import AS_GIVEN, ITS_OWN_LOSS, check_own
-from .own_function import Recorded, Setting
 from .own_process import received
+from .recorded_function import Recorded, Setting
 
 
 class SeparateFunction(SeparateProcess):

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from ...backends import Evaluation, Problem
 from ..localization import LossRepairs, RightAnswer
 from ..referee import Comparison
-from .own_function import Recorded
+from .recorded_function import Recorded
 
 MOST_TRIED = 3  # problems
 

@@ -49,6 +49,9 @@ def before_last(program: WrittenProgram) -> tuple[WrittenProgram, Place] | None:
     """
     places, before = set(), {}
     for name, output in program.outputs.items():
+        if not output.origin.any():  # it is never computed, and what is done to it is not recorded
+            before[name] = output
+            continue
         number = program.maker_of(output)
         if number is None or number in program.of_loss:
             return None
@@ -59,7 +62,7 @@ def before_last(program: WrittenProgram) -> tuple[WrittenProgram, Place] | None:
             return None
         before[name] = inner[0]
     place = places.pop() if len(places) == 1 else None
-    if place is None or len(program.outputs) < 2:
+    if place is None or sum(bool(output.origin.any()) for output in program.outputs.values()) < 2:
         return None
     without = program.with_outputs(before, program.right)
     loses, gains = program.returned_right - without.returned_right, without.returned_right - program.returned_right

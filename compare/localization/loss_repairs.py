@@ -120,16 +120,15 @@ def loss_repairs(program: WrittenProgram, right: RightAnswer) -> LossRepairs:
     """Looks for a change of one expression of the loss that gives another loss, and its gradients.
 
     Args:
-        program: the whole run, as it was.
+        program: the whole run, in float64 if it rounds inside.
         right: what it should return.
 
     Returns:
         The changes, and what they put there; nothing if the loss and its derivatives are right.
     """
-    rounded, before = program.rounded_at, program.loss
-    program = program.in_float64() if rounded else program
+    rounded = program.rounded.rounded_at if program.rounded else ()
     if right.has_loss(program.loss) and right.has(program.right):
-        return LossRepairs(rounded, is_right=not right.has_loss(before))
+        return LossRepairs(rounded, is_right=program.rounded is not None and not right.has_loss(program.rounded.loss))
     of_loss, found, computed = program.of_loss, [], 0
     for change in _changes(program):
         following = of_loss[of_loss.index(change.expression.numbers[0]) :]

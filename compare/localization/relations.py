@@ -46,16 +46,38 @@ class Value(NamedTuple):
     values: np.ndarray
 
 
-def relation(found: Search, finding: Finding) -> str:
+def relation(found: Search, finding: Finding, elsewhere: Search | None = None) -> str:
     """What tells a wrong value from the right one.
 
     Args:
         found: what is wrong.
         finding: one of it.
+        elsewhere: what is wrong at other numbers; what is told has to hold there, too, where the same is found.
 
     Returns:
         Such as "it lacks the factor `f`"; empty if there is nothing as simple.
     """
+    same = next((one for one in elsewhere.findings if _is_same(one, finding)), None) if elsewhere else None
+    with np.errstate(all="ignore"):
+        if elsewhere is None or same is None:
+            return next(_relations(found, finding), "")
+        held = set(_relations(elsewhere, same))
+        return next((words for words in _relations(found, finding) if words in held), "")
+
+
+def _is_same(one: Finding, other: Finding) -> bool:
+    """Whether two findings say the same of the same expression."""
+    of, of_other = one.expected.derivative, other.expected.derivative
+    return (one.written.place, of.place, of.operand, of.path) == (
+        other.written.place,
+        of_other.place,
+        of_other.operand,
+        of_other.path,
+    )
+
+
+def _relations(found: Search, finding: Finding) -> Iterator[str]:
+    """All that holds, the simplest first."""
     given, right = finding.given, finding.expected.values
     program = found.program
 
@@ -63,22 +85,18 @@ def relation(found: Search, finding: Finding) -> str:
         return is_near(one, other, finding.tolerance)
 
     if not given.any():
-        return "it is 0"
+        yield "it is 0"
+        return
     if finding.expected.derivative.is_sum and same(given, np.diff(right, axis=0, prepend=0 * right[:1])):
-        return "each run replaces what the runs before have given, and should be added to it"
+        yield "each run replaces what the runs before have given, and should be added to it"
     if words := _scaled(given, right, same):
-        return words
+        yield words
     if given.ndim == 3 and given.shape[1] == given.shape[2] and same(given.swapaxes(1, 2), right):
-        return "it is transposed"
-    with np.errstate(all="ignore"):
-        for words in (
-            *_other_operand(program, found.rows, finding, same),
-            *_missing_factor(program, finding, same),
-            *_missing_part(program, finding, found.derivatives, same),
-            *_wrong_factor(program, finding, same),
-        ):
-            return words
-    return ""
+        yield "it is transposed"
+    yield from _other_operand(program, found.rows, finding, same)
+    yield from _missing_factor(program, finding, same)
+    yield from _missing_part(program, finding, found.derivatives, same)
+    yield from _wrong_factor(program, finding, same)
 
 
 Same = Callable[[np.ndarray, np.ndarray], bool]

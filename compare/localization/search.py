@@ -163,7 +163,7 @@ class Searcher:
         program = self._program
         for written in program.way_back:
             tried = [one for one in self._candidates[written] if not one.derivative.is_sum]
-            if len(written.numbers) < 2 or not tried:
+            if len(written.numbers) < 2 or not tried or self._is_one_call(written):
                 continue
             given = self._results(written, program.values, ())
             for first in range(0, len(tried), MOST_BESIDE - 1):
@@ -194,6 +194,17 @@ class Searcher:
                         if name not in found or rank > found[name][0]:
                             found[name] = rank, _Checkpoint(written, candidate)
         return {name: checkpoint for name, (_, checkpoint) in found.items()}
+
+    def _is_one_call(self, written: Written) -> bool:
+        """Whether its runs are steps of one call, such as the two signs in a clip, and no turns of a loop."""
+        first, second = written.numbers[:2]
+        reached = {first}
+        for number in range(first + 1, second + 1):
+            operation = self._program.operation(number)
+            makers = {maker for operand in operation.operands for maker in self._program.makers_of(operand)}
+            if operation.place == written.place and makers & reached:
+                reached.add(number)
+        return second in reached
 
     def _adds_up(self, name: str, candidate: Candidate, made: np.ndarray) -> bool:
         """Whether parts have made a returned array, or would with those that are left out."""

@@ -169,8 +169,8 @@ def returned_at(code: CodeType, name: str) -> Place | None:
         code: of the function.
         name: of the gradient, such as `dW`; it may be called `W` there.
     """
-    called = {name, name.removeprefix("d")}
-    returns = [node for node in ast.walk(function_of(code) or ast.Module()) if isinstance(node, ast.Return)]
+    called, function = {name, name.removeprefix("d")}, function_of(code)
+    returns = [node for node in ast.walk(function) if isinstance(node, ast.Return)] if function else []
     for node in ast.walk(returns[-1]) if returns else ():
         values: list[ast.expr] = []
         if isinstance(node, ast.Dict):

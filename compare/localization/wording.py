@@ -83,19 +83,20 @@ def localization_from(values: Mapping[str, Any]) -> Localization:
     )
 
 
-def in_words(found: Search, program: WrittenProgram) -> Localization:
+def in_words(found: Search, program: WrittenProgram, elsewhere: Search | None = None) -> Localization:
     """What was found, to be shown.
 
     Args:
         found: what is wrong.
         program: the whole of it, with what is done in the end.
+        elsewhere: what is wrong at other numbers, where what tells a value from the right one has to hold as well.
 
     Returns:
         The places, with their words.
     """
     if found.afterwards and _is_idle(found, program):
         found = found._replace(afterwards=())
-    told = [(finding, relation(found, finding)) for finding in found.findings if finding.written.place]
+    told = [(finding, relation(found, finding, elsewhere)) for finding in found.findings if finding.written.place]
     # where wrong numbers go in, it is no news that what is returned should be right
     located = [
         _located(found, one, words) for one, words in told if one.expected.derivative.place or one.is_entered_rightly

@@ -7,7 +7,8 @@ import pytest
 from gradparity.compare import check_gradients
 from gradparity.compare.check.loading import module_from_file
 from gradparity.compare.functions.checking import check_own
-from gradparity.compare.functions.own_function import OwnFunction, Setting
+from gradparity.compare.functions.own_function import OwnFunction
+from gradparity.compare.functions.recorded_function import Setting
 
 PROGRAM = """
 import numpy as np

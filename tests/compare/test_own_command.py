@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from gradparity.backends import Problem
 from gradparity.compare.functions.checking import check_own
-from gradparity.compare.functions.own_function import Setting
+from gradparity.compare.functions.recorded_function import Setting
 from gradparity.compare.functions.separate_function import SeparateFunction
 from sampling import case
 
@@ -238,7 +238,8 @@ def test_what_is_being_done_is_said_by_the_process_and_a_line_that_takes_too_lon
         own.record(setting)
         assert own.locate(setting, stages.append).located
         assert stages
-        assert set(stages) == {f"looking for the line: {number}" for number in range(1, len(set(stages)) + 1)}
+        first, *_ = stages
+        assert (first, stages.count("looking for the line at other numbers")) == ("looking for the line: 1", 1)
         own.timeout = 1e-6
         check = check_own_at(own, setting)
     assert check.verdict == "disagree"

@@ -31,7 +31,7 @@ def searched():
     with own_module._loaded("rows", case.slip.source) as module:
         own = own_module._own_function(module)
         own.record(own_module.GIVEN)
-        found, program = own.searched(own_module.GIVEN)
+        found, program, _ = own.searched(own_module.GIVEN)
     right = {f"d{name}": gradient for name, gradient in own_module._right("rows").items() if name}
     return found, program, right
 
@@ -148,7 +148,7 @@ def kept(monkeypatch):
 
 def test_what_an_array_is_said_to_lack_has_to_make_up_the_difference(kept):
     assert ask(edited(*LEFT_OUT)).contradicted == ()
-    found, program = kept[0]
+    found, program, _ = kept[0]
     assert {stop.name for stop in found.stopped} == {"dU", "dW", "db", "dV", "dc"}
     right = {name: program.right[name] for name in program.outputs}
     another = right | {"dU": 2 * right["dU"], "dh0": 2 * right["dh0"]}
@@ -170,7 +170,7 @@ def replace_left_out(found):
 
 def test_what_is_carried_to_missing_steps_only_has_to_be_wrong(kept):
     ask(edited(*LEFT_OUT))
-    found, program = kept[0]
+    found, program, _ = kept[0]
     right = {name: program.right[name] for name in program.outputs}
     as_returned = program.returned({dtype: row[None] for dtype, row in program.values.items()}, (1,))
     sentences = contradicted(found, program, Localization(shown="so"), right | {"dh0": as_returned["dh0"][0]})
@@ -179,7 +179,7 @@ def test_what_is_carried_to_missing_steps_only_has_to_be_wrong(kept):
 
 def test_before_a_mean_the_gradients_are_those_of_the_sum_and_right_in_the_end(kept):
     assert ask(edited("samples", "dstate = R.T @ dpre", "dstate = R @ dpre")).contradicted == ()
-    found, program = kept[0]
+    found, program, _ = kept[0]
     assert found.mean
     right = {name: 2 * program.right[name] for name in program.outputs}
     sentences = contradicted(found, program, Localization(shown="so"), right)
@@ -188,7 +188,7 @@ def test_before_a_mean_the_gradients_are_those_of_the_sum_and_right_in_the_end(k
 
 def test_what_follows_from_missing_steps_is_put_right_as_well(kept):
     assert ask(edited("columns", "reversed(range(len(inputs)))", "reversed(range(len(inputs) - 1))")).contradicted == ()
-    found, program = kept[0]
+    found, program, _ = kept[0]
     assert found.behind_missing
     right = {name: program.right[name] for name in program.outputs}
     sentences = contradicted(found._replace(behind_missing=()), program, Localization(shown="so"), right)
@@ -197,7 +197,7 @@ def test_what_follows_from_missing_steps_is_put_right_as_well(kept):
 
 def test_what_the_last_run_returns_has_to_be_the_derivative_that_it_is_called(kept):
     assert ask(edited("gru", "drh * r[t] + Ur.T @ dr", "drh * r[t] - Ur.T @ dr")).contradicted == ()
-    found, program = kept[0]
+    found, program, _ = kept[0]
     assert [one.expected.last for one in found.findings] == ["h0"]
     changed = with_expected(found, lambda one: one._replace(values=np.concatenate([one.values[:-1], [[1, 2, 3, 4]]])))
     right = {name: program.right[name] for name in program.outputs}
@@ -224,7 +224,7 @@ def test_every_derivative_that_may_be_named_is_held_against_a_slope(searched):
 
 def test_what_is_said_of_a_program_without_a_slip_is_false(monkeypatch):
     blamed = Located("rows.py", "gradients", 31, (), "dU should be another.", ("dU",))
-    monkeypatch.setattr(own_module, "in_words", lambda found, program: Localization((blamed,)))
+    monkeypatch.setattr(own_module, "in_words", lambda *searched: Localization((blamed,)))
     result = ask(OwnCase("rows"))
     assert result.contradicted == ("of a program that is right it is said of line 31: dU should be another.",)
     assert result.is_fault
