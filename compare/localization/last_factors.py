@@ -47,6 +47,20 @@ def before_last(program: WrittenProgram) -> tuple[WrittenProgram, Place] | None:
         through, or it belongs there: what is right goes wrong without it, or nothing gets right and the loss ends
         in the same way.
     """
+    found = None
+    without, place = program, None
+    while stripped := _before_last_operation(without):
+        if place not in (None, stripped[1]):
+            break
+        without, place = stripped  # a clip is several operations
+        loses, gains = program.returned_right - without.returned_right, without.returned_right - program.returned_right
+        if not loses and (gains or not _ends_like_loss(program)):
+            found = without, place
+    return found
+
+
+def _before_last_operation(program: WrittenProgram) -> tuple[WrittenProgram, Place] | None:
+    """The program without the one operation that all gradients go through last; None if it is not in one place."""
     places, before = set(), {}
     for name, output in program.outputs.items():
         if not output.origin.any():  # it is never computed, and what is done to it is not recorded
@@ -64,9 +78,7 @@ def before_last(program: WrittenProgram) -> tuple[WrittenProgram, Place] | None:
     place = places.pop() if len(places) == 1 else None
     if place is None or sum(bool(output.origin.any()) for output in program.outputs.values()) < 2:
         return None
-    without = program.with_outputs(before, program.right)
-    loses, gains = program.returned_right - without.returned_right, without.returned_right - program.returned_right
-    return None if loses or (not gains and _ends_like_loss(program)) else (without, place)
+    return program.with_outputs(before, program.right), place
 
 
 def before_mean(program: WrittenProgram) -> tuple[WrittenProgram, Place] | None:
