@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import gc
 import importlib
+import os
 import typing
+
+# Where nothing compiled is kept, as in many containers, every process that a test starts would compile the package anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 # These are loaded before TYPE_CHECKING is set, which is meant for gradparity.manual alone: jax does not survive it.
 import beartype  # noqa: F401
