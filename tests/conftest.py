@@ -7,7 +7,7 @@ import importlib
 import os
 import typing
 
-# Where nothing compiled is kept, as in many containers, every process that a test starts would compile the package anew.
+# Where nothing compiled is kept, as in many containers, every process of a test would compile all of gradparity anew.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 # These are loaded before TYPE_CHECKING is set, which is meant for gradparity.manual alone: jax does not survive it.

@@ -110,7 +110,8 @@ class Assembly:
             return flat if places is None else flat[arrays.made(places)]
 
         for operation in self._model.operations:
-            blocks.append(functions[operation.primitive](*map(take, operation.operands), **operation.parameters))
+            result = functions[operation.primitive](*map(take, operation.operands), **operation.parameters)
+            blocks.append(result)
         block, place = self.position(self._model.loss)
         return _shaped(blocks[block], (-1,))[place]
 
