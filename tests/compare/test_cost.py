@@ -40,7 +40,7 @@ def large(monkeypatch):
 @pytest.mark.parametrize(
     ("model", "options", "backends"),
     [
-        (Recurrent("rnn", 64, 64, 10), {"seq_len": 4, "batch_size": 128, "dtype": "float64"}, 2),
+        case(Recurrent("rnn", 64, 64, 10), {"seq_len": 4, "batch_size": 128, "dtype": "float64"}, 2, campaign=True),
         case(Recurrent("lstm", 16, 48, 5), {"seq_len": 3, "batch_size": 64, "dtype": "float32"}, 3, campaign=True),
         (FeedForward((200, 200, 10)), {"batch_size": 20, "dtype": "float64"}, 3),
     ],
