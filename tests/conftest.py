@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import gc
 import importlib
+import os
 import typing
+
+# Where nothing compiled is kept, as in many containers, every process of a test would compile all of gradparity anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+# Several processes share the cores: a thread of torch that has nothing to do sleeps, and does not wait by counting.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 # These are loaded before TYPE_CHECKING is set, which is meant for gradparity.manual alone: jax does not survive it.
 import beartype  # noqa: F401

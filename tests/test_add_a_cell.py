@@ -47,26 +47,33 @@ def run(house, *arguments):
     return subprocess.run([sys.executable, *arguments], env=environment, capture_output=True, text=True)
 
 
-def alone(folder, change=("", "")):
+def alone(folder, *options, change=("", "")):
     """What the command says of the derivation that needs no line in the project."""
     (code,) = (code for name, _, _, code in BLOCK.findall(PAGE) if name == ALONE)
     assert change[0] in code
     (folder / ALONE).write_text(code.replace(*change, 1) if change[0] else code)
-    command = ["-m", "gradparity.compare", "check", f"{ALONE}:gradients", "--of", f"{ALONE}:forward"]
+    command = ["-m", "gradparity.compare", "check", f"{ALONE}:gradients", "--of", f"{ALONE}:forward", *options]
     return subprocess.run([sys.executable, *command], cwd=folder, capture_output=True, text=True)
 
 
-def test_a_derivation_of_the_cell_is_judged_by_a_forward_pass_alone(tmp_path):
-    done = alone(tmp_path)
+@pytest.mark.parametrize(
+    ("options", "problems"),
+    [
+        case((), "10 problems", campaign=True, id="all numbers"),
+        case(("--seed", "0", "--ordinary-only"), "1 problem", campaign=False, id="one seed"),
+    ],
+)
+def test_a_derivation_of_the_cell_is_judged_by_a_forward_pass_alone(tmp_path, options, problems):
+    done = alone(tmp_path, *options)
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.rstrip().endswith(
-        "gradients is right on the loss that forward returns, 10 problems (certified)."
+        f"gradients is right on the loss that forward returns, {problems} (certified)."
     )
 
 
 @pytest.mark.campaign
 def test_a_mistake_in_that_derivation_is_found(tmp_path):
-    done = alone(tmp_path, ("dh * (1 - f) + from_product * f", "dh * (1 - f) + from_product"))
+    done = alone(tmp_path, change=("dh * (1 - f) + from_product * f", "dh * (1 - f) + from_product"))
     assert done.returncode == 1, done.stdout + done.stderr
     assert "tape, torch and jax are right (certified)" in done.stdout
 

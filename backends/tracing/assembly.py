@@ -93,27 +93,37 @@ class Assembly:
         Returns:
             The loss, one number of the framework's.
         """
-        blocks = list(arguments)
+        blocks = list(arguments)  # each in the shape in which it was made
         taken: dict[int, Any] = {}
 
         def take(operand: Operand) -> Any:
             if id(operand) not in taken:
-                positions, places, constants = self.sources(operand)
-                parts = [blocks[position] for position in positions]
-                parts += [] if constants is None else [arrays.made(constants)]
-                flat = parts[0] if len(parts) == 1 else arrays.joined(parts)
-                flat = flat if places is None else flat[arrays.made(places)]
-                taken[id(operand)] = flat.reshape(operand.shape)
+                taken[id(operand)] = _shaped(put_together(*self.sources(operand)), operand.shape)
             return taken[id(operand)]
+
+        def put_together(positions: tuple[int, ...], places: np.ndarray | None, constants: np.ndarray | None) -> Any:
+            if places is None and constants is None and len(positions) == 1:
+                return blocks[positions[0]]
+            parts = [_shaped(blocks[position], (-1,)) for position in positions]
+            parts += [] if constants is None else [arrays.made(constants)]
+            flat = parts[0] if len(parts) == 1 else arrays.joined(parts)
+            return flat if places is None else flat[arrays.made(places)]
 
         for operation in self._model.operations:
             result = functions[operation.primitive](*map(take, operation.operands), **operation.parameters)
-            blocks.append(result.reshape(-1))
+            blocks.append(result)
         block, place = self.position(self._model.loss)
-        return blocks[block][place]
+        return _shaped(blocks[block], (-1,))[place]
 
     def position(self, entry: Entry) -> tuple[int, int]:
         """The block that holds an entry, and the place in it."""
         positions, starts = self._by_dtype[entry.dtype]
         place = int(np.searchsorted(starts, entry.number, side="right")) - 1
         return int(positions[place]), entry.number - int(starts[place])
+
+
+def _shaped(array: Any, shape: tuple[int, ...]) -> Any:
+    """A framework's array in a shape; itself if it has it, since what is done to it takes time to compile."""
+    if tuple(array.shape) == shape or (shape == (-1,) and array.ndim == 1):
+        return array
+    return array.reshape(shape)

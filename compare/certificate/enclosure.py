@@ -113,6 +113,7 @@ def certify(
     seconds = SECONDS_PER_PRODUCT * number_of_products(problem) * (training.steps if training else 1)
     undecided: UndecidedError | None = None
     bits, left = FIRST_BITS, 1.0  # `left` of the progress
+    missing = np.inf
     while bits <= MAX_BITS:
         if seconds > MAX_SECONDS:
             raise UncertifiableError(
@@ -131,10 +132,11 @@ def certify(
                 raise UncertifiableError(str(error)) from error
             except UndecidedError as error:
                 exact, undecided = {}, error
-            missing = _missing_bits(exact, problem.dtype) if exact else np.inf
+            before, missing = missing, _missing_bits(exact, problem.dtype) if exact else np.inf
         if not missing:
             return Certificate(exact, bits)
-        more = 2 * bits if missing > bits else 64 * ceil((bits + missing + SPARE_BITS) / 64)
+        is_far = missing > bits or missing >= before  # a slope at a tie is no narrower in more bits
+        more = 2 * bits if is_far else 64 * ceil((bits + missing + SPARE_BITS) / 64)
         seconds = 3 * (time.monotonic() - started) * more / (2 * bits)
         bits, left = more, left * (1 - FIRST_PASS_SHARE)
     if undecided is not None:

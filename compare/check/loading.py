@@ -44,7 +44,6 @@ def module_from_file(path: Path) -> ModuleType:
         return known
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec
-    assert spec.loader
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # as an import would, for dataclasses and the like in it
     try:
@@ -53,7 +52,8 @@ def module_from_file(path: Path) -> ModuleType:
             is_script = any(isinstance(statement, LOOPS) for statement in tree.body)
             if not is_script:
                 try:
-                    spec.loader.exec_module(module)
+                    # not by its loader, which takes what was compiled of another text of this size in the same second
+                    exec(compile(tree, str(path), "exec", dont_inherit=True), module.__dict__)
                 except OSError:  # such as that the file with its data is not there
                     is_script = True
             if is_script:

@@ -11,6 +11,7 @@ from gradparity.backends.references.manual_backend import ManualBackend
 from gradparity.compare.bench import Workload
 from gradparity.compare.bench.memory import OF_VERIFYING
 from gradparity.compare.bench.verification import verify
+from sampling import case
 
 TINY = Workload("lstm", "float64", 2, 3, 4, 5)
 
@@ -78,7 +79,9 @@ def test_where_rounding_can_change_everything_no_answer_is_accepted():
     assert set(verify(chaotic, {"one": right, "other": right})) == {"one", "other"}
 
 
-@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
+@pytest.mark.parametrize(
+    "cell", [case("rnn", campaign=False), *(case(cell, campaign=True) for cell in ("lstm", "gru"))]
+)
 def test_verifying_takes_no_more_than_was_estimated(cell):
     layer = Workload(cell, "float64", 16, 20, 64, 128)
     problem = layer.problem()

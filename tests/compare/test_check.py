@@ -288,21 +288,17 @@ def test_the_command_says_right_and_exits_with_zero(file, capsys):
     assert "seed 0, seed 1, seed 2, zeros and ties, large gradients, one sample, T = 60." in out
 
 
-def test_the_command_says_what_is_wrong_and_shows_the_smallest_problem(file, capsys, tmp_path):
-    cases = tmp_path / "cases"
+def test_the_command_says_what_is_wrong_shows_the_smallest_problem_and_writes_json(file, capsys, tmp_path):
+    cases, written = tmp_path / "cases", tmp_path / "checked.json"
     options = "--system", "elman-squared-error", "--ordinary-only"
-    assert run("check", f"{file}:local", *options, "--save-case", str(cases)) == 1
+    assert run("check", f"{file}:local", *options, "--save-case", str(cases), "--json", str(written)) == 1
     out = capsys.readouterr().out
     assert "db: local is wrong at [" in out
     assert "T=2 B=1 D=1 H=1 K=1" in out
     assert "  db: given [" in out
     (saved,) = cases.iterdir()
     assert Problem.load(saved).seq_len == 2
-
-
-def test_the_command_writes_json(file, capsys):
-    assert run("check", f"{file}:local", "--system", "elman-squared-error", "--ordinary-only", "--json", "-") == 1
-    document = json.loads(capsys.readouterr().out)
+    document = json.loads(written.read_text())
     assert (document["function"], document["verdict"], document["missing"][0]) == ("local", "disagree", "U")
     assert {row["quantity"]: row["verdict"] for row in document["quantities"]} == {"loss": "right", "db": "wrong"}
     assert [asked["name"] for asked in document["asked"]] == ["seed 0", "seed 1", "seed 2"]

@@ -64,7 +64,9 @@ def test_an_lstm_goes_to_every_library_and_comes_back(library, options):
             np.testing.assert_array_equal(back[name], array)
 
 
-@pytest.mark.parametrize("library", ["flax-linen", "equinox", "keras", "onnx"])
+@pytest.mark.parametrize(
+    "library", [case(name, campaign=name in ("equinox", "onnx")) for name in ("flax-linen", "equinox", "keras", "onnx")]
+)
 def test_a_gru_goes_to_every_library_that_has_one_like_it_and_comes_back(library):
     source = weights("GRU")
     conversion = convert(source, "torch", library)

@@ -17,6 +17,7 @@ from gradparity.compare.campaign import plan, require_affordable_cases
 from gradparity.compare.flow import measure_flow
 from gradparity.compare.referee import TooLargeError, cost_estimate, estimate_cost, require_affordable
 from gradparity.compare.systems import Learning
+from sampling import case
 
 GIB = 2**30
 
@@ -39,8 +40,8 @@ def large(monkeypatch):
 @pytest.mark.parametrize(
     ("model", "options", "backends"),
     [
-        (Recurrent("rnn", 64, 64, 10), {"seq_len": 4, "batch_size": 128, "dtype": "float64"}, 2),
-        (Recurrent("lstm", 16, 48, 5), {"seq_len": 3, "batch_size": 64, "dtype": "float32"}, 3),
+        case(Recurrent("rnn", 64, 64, 10), {"seq_len": 4, "batch_size": 128, "dtype": "float64"}, 2, campaign=True),
+        case(Recurrent("lstm", 16, 48, 5), {"seq_len": 3, "batch_size": 64, "dtype": "float32"}, 3, campaign=True),
         (FeedForward((200, 200, 10)), {"batch_size": 20, "dtype": "float64"}, 3),
     ],
 )

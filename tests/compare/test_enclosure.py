@@ -144,6 +144,14 @@ def test_what_is_known_to_be_missing_is_added(passes, enough, tried):
     assert passes.tried == tried
 
 
+def test_what_gets_no_narrower_is_tried_at_twice_the_precision(monkeypatch):
+    tried = []
+    monkeypatch.setattr(enclosure, "_missing_bits", lambda exact, dtype: tried.append(ctx.prec) or 61.0)
+    with pytest.raises(UncertifiableError, match="no precision up to 32768 bits is enough"):
+        certify(PROBLEM)
+    assert tried == [128, *(2**n for n in range(8, 16))]
+
+
 def test_so_many_bits_are_missing_as_a_ball_is_too_wide():
     eps = arb(EPS) / 1024
     assert _missing_bits({"dh_t": quantity([arb(1), eps * arb(0, 1000)])}, np.dtype("f8")) == pytest.approx(

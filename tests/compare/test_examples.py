@@ -79,7 +79,8 @@ def test_it_is_right_when_its_line_is_mended(example, tmp_path):
     assert check.diagnosis.suspects == check.diagnosis.partly == ()
 
 
-@of_one_in_every_run
+@pytest.mark.campaign
+@of_each_example
 def test_its_mistake_is_named_with_its_equation_its_remedy_and_the_smallest_problem(example, gradparity):
     code, out, _ = gradparity("check", f"{FOLDER / example.file}:gradients", "--system", example.system)
     out = " ".join(out.split())  # lines may break anywhere

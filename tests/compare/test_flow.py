@@ -12,7 +12,7 @@ from faults import Faulty, in_adjoints
 from gradparity.backends import Chunks, LastSteps, Problem, Recurrent, RequestError, Window, get_backend
 from gradparity.compare import SYSTEMS, System
 from gradparity.compare.flow.measurement import GradientFlow, measure_flow, remembering_bias
-from sampling import case
+from sampling import case, chequered
 from torch import nn
 
 MANUAL, TORCH = get_backend("manual"), get_backend("torch")
@@ -70,8 +70,7 @@ def norms_by_torch(name, scale, bias, T=12, B=3):
     return (adjoints**2).sum(dim=-1).mean(dim=-1).sqrt().numpy()
 
 
-@pytest.mark.parametrize("scale", [0.5, 1.5])
-@pytest.mark.parametrize("name", ["elman-softmax", "elman-relu", "lstm", "gru"])
+@pytest.mark.parametrize(("name", "scale"), chequered(["elman-softmax", "elman-relu", "lstm", "gru"], [0.5, 1.5]))
 def test_the_norms_are_those_of_the_loss_of_the_last_step(name, scale):
     """1e-10: a few thousand roundings, where a wrong step would be wrong by a factor."""
     expected = norms_by_torch(name, scale, bias=log(11))

@@ -6,6 +6,7 @@ import pytest
 from gradparity.backends import Problem, Recurrent, RequestError, UnsupportedProblemError
 from gradparity.backends.adapters import from_params
 from gradparity.compare import DisagreementError, assert_same_layer
+from sampling import case
 
 LSTM = Recurrent("lstm", 3, 5, 2)
 GRU = Recurrent("gru", 3, 5, 2)
@@ -18,7 +19,10 @@ def layer(library, model=LSTM, dtype="float64", **changed):
 
 @pytest.mark.parametrize(
     ("dtype", "libraries"),
-    [("float64", ("torch", "flax-linen", "flax-nnx", "equinox", "haiku")), ("float32", ("torch", "equinox"))],
+    [
+        case("float64", ("torch", "flax-linen", "flax-nnx", "equinox", "haiku"), campaign=False),
+        case("float32", ("torch", "equinox"), campaign=True),
+    ],
 )
 def test_the_same_weights_make_the_same_layer_in_every_library(dtype, libraries):
     comparison = assert_same_layer(*(layer(library, dtype=dtype) for library in libraries))

@@ -188,12 +188,13 @@ def test_an_error_of_the_forward_pass_and_one_of_the_way_back_are_told_apart(run
 
 
 def test_without_a_diagnosis_it_is_judged_only(run):
-    code, out, _ = run("backward_wrong", "--system", "elman-squared-error", "--seed", 0, "--no-diagnosis")
+    options = ("--seed", 0, "--ordinary-only", "--no-diagnosis")
+    code, out, _ = run("backward_wrong", "--system", "elman-squared-error", *options)
     assert code == 1
     assert "backward_wrong is wrong on elman-squared-error" in out
     assert "The smallest problem on which it is still wrong:" in out
     assert not any(word in out for word in ("Where the way back", "mistake", "catalogue", "With one size cut down"))
-    code, out, _ = run("wrong", "--seed", 0, "--no-diagnosis")
+    code, out, _ = run("wrong", *options)
     assert (code, "wrong is wrong on the loss that it returns" in out, "Where the way back" in out) == (1, True, False)
 
 

@@ -57,7 +57,11 @@ def line_of(notes):
             "Recurrent('gru', 1, 1, 1), seed=0, seq_len=2",
             campaign=True,
         ),
-        (lambda p: p.model.num_layers > 1, "Recurrent('rnn', 1, 1, 1, num_layers=2), seed=0, seq_len=1"),
+        case(
+            lambda p: p.model.num_layers > 1,
+            "Recurrent('rnn', 1, 1, 1, num_layers=2), seed=0, seq_len=1",
+            campaign=True,
+        ),
         (
             lambda p: not p.model.bias and p.model.hidden_size > 2,
             "Recurrent('rnn', 1, 3, 1, bias=False), seed=0, seq_len=1",
