@@ -67,17 +67,17 @@ class OwnFunction(RecordedFunction):
             change: of the forward pass, after which its loss is the right one, see `loss_repairs`.
 
         Returns:
-            The places, by experiments on its way back; where these show nothing, by what gives the gradients that it
-            returns.
+            The places, by experiments on its way back; where these do not put all right, by what gives the gradients
+            that it returns, if that is found.
         """
         searched = self.searched(setting, progress, change)
         found = Localization() if searched is None else in_words(*searched)
         if change:
             return replace(found, is_whole=found.is_whole or (searched is not None and not searched.found.left))
-        if found.located or found.shown or found.is_whole:
+        if found.is_whole:
             return found
-        forward = self._by_forward_pass(setting)
-        return replace(found, forward=forward, is_whole=bool(forward))
+        forward = self._by_forward_pass(setting, progress)  # it gives all of the gradients, or nothing
+        return Localization(forward=forward, precision=found.precision, is_whole=True) if forward else found
 
     def searched(
         self, setting: Setting, progress: StageProgress = lambda stage: None, change: Located | None = None
@@ -148,7 +148,7 @@ class OwnFunction(RecordedFunction):
         program = program.in_float64() if program.rounded_at else program
         return after_change(program, change) if change else program
 
-    def _by_forward_pass(self, setting: Setting) -> ForwardFindings:
+    def _by_forward_pass(self, setting: Setting, progress: StageProgress) -> ForwardFindings:
         recorded = self._recorded[setting]
         assert isinstance(recorded.problem.model, Traced)
         if len(recorded.problem.model.operations) > MOST_OPERATIONS:
@@ -170,7 +170,7 @@ class OwnFunction(RecordedFunction):
         answer = self.answer(setting)
         if not np.isclose(answer.loss, recorded.loss, rtol=near, atol=0):  # the forward pass is wrong
             return ForwardFindings()
-        return findings_of(explained(recorded.problem, answer.gradients, ask))
+        return findings_of(explained(recorded.problem, answer.gradients, ask, progress))
 
     def _is_of_right_loss(self, program: WrittenProgram, recorded: Recorded) -> bool:
         """Whether its own loss, by which the experiments judge, is the right one."""

@@ -16,7 +16,7 @@ from ...backends.tracing.replay import Floats, Rows
 from ..answers.digits import written_factor
 from .derivatives import Derivative, candidates
 from .findings import Finding, Search, is_near
-from .source_text import expression, is_compound, operand, variable
+from .source_text import expression, is_compound, is_number, operand, variable
 from .written_program import WrittenProgram
 
 SIMPLE_FACTORS = (-1.0, 2.0, 0.5)
@@ -233,7 +233,7 @@ def _of_loss(program: WrittenProgram) -> Iterator[tuple[Derivative, str]]:
         name, at = variable(place) if number_of is None else (operand(place, number_of).strip("`"), place)
         words = name or (expression(place).strip("`") if number_of is None else "")
         if words:
-            text = f"`{words}`, line {at.line}"
+            text = f"`{words}`" if is_number(words) else f"`{words}`, line {at.line}"
             rank = (not name.isidentifier(), len(words))
             listed.append((rank, Derivative(place, number_of, "", np.stack(values)), text))
     for _, derivative, text in sorted(listed, key=lambda one: one[0]):

@@ -58,6 +58,19 @@ def is_compound(text: str) -> bool:
     return not isinstance(node, ast.Name | ast.Attribute | ast.Subscript | ast.Call | ast.Constant)
 
 
+def is_number(text: str) -> bool:
+    """Whether an expression is a number as it is written, such as `1` or `-0.5`.
+
+    Example:
+        >>> is_number("-0.5"), is_number("n")
+        (True, False)
+    """
+    try:
+        return isinstance(ast.literal_eval(text), int | float)
+    except (SyntaxError, ValueError):
+        return False
+
+
 def _is_text(node: ast.expr) -> bool:
     return isinstance(node, ast.Constant) and isinstance(node.value, str)
 
