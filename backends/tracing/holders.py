@@ -131,20 +131,15 @@ def is_authors_function(function: FunctionType) -> bool:
     return is_authors(names.get("__file__") or getattr(module, "__file__", None) or "")
 
 
-def slots_of(value: Any) -> tuple[str, ...]:
+def slots_of(value: Any) -> list[str]:
     """The names of an object's slots, as attributes are asked for."""
-    return _slots_of_class(type(value))
-
-
-@lru_cache(maxsize=256)  # a class has the slots with which it was made, whatever is done to it
-def _slots_of_class(of: type) -> tuple[str, ...]:
     names = []
-    for kind in of.__mro__:
+    for kind in type(value).__mro__:
         slots = kind.__dict__.get("__slots__", ())
         for name in (slots,) if isinstance(slots, str) else slots:
             is_private = name.startswith("__") and not name.endswith("__")
             names.append(f"_{kind.__name__.lstrip('_')}{name}" if is_private else name)
-    return tuple(name for name in names if name not in ("__dict__", "__weakref__"))
+    return [name for name in names if name not in ("__dict__", "__weakref__")]
 
 
 def attributes_of(value: Any) -> dict[str, Any]:
