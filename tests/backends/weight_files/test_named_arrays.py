@@ -15,7 +15,7 @@ import torch
 from gradparity.backends import InvalidProblemError, RequestError
 from gradparity.backends.layouts import get_layout
 from gradparity.backends.layouts.find_layer import find_layer
-from gradparity.backends.layouts.weight_files import read_weights, write_weights
+from gradparity.backends.weight_files import read_weights, write_weights
 
 TORCH = get_layout("torch")
 of_both_kinds = pytest.mark.parametrize("suffix", [".safetensors", ".npz"])
@@ -207,9 +207,9 @@ UNFIT = {
     ),
     "too many layers": (state_dict("a.", num_layers=65), "a", "'a.weight_ih_l64' is among the layer's weights"),
     "twice": (
-        {"a/weight_ih": np.ones((4, 1)), "a.weight_ih": np.ones((4, 1))},
+        {"a/weight_ih": np.ones((4, 1)), "a.weight_ih": np.zeros((4, 1))},
         None,
-        "'a.weight_ih' appears twice, once with '/' and once with '.'",
+        "'a.weight_ih' appears twice, as one weight under two names",
     ),
     "a gap": (without(state_dict(num_layers=2), *state_dict()), None, "no weights of layer 0"),
     "one direction": (
