@@ -57,11 +57,12 @@ def read_keras(path: Path) -> WeightFile:
     return _of_keras3(path, "Keras 3", read_hdf5(path, weights), described)
 
 
-def read_keras_h5(path: Path) -> WeightFile:
-    """Reads a `.weights.h5`, or an `.h5` of Keras 2.
+def read_hdf5_weights(path: Path, library: str = "") -> WeightFile:
+    """Reads a `.weights.h5`, an `.h5` of Keras 2, or another library's arrays in HDF5.
 
     Args:
         path: the file.
+        library: whose names the arrays have, if it is not Keras.
 
     Returns:
         Its layers, by their groups or, with a configuration, by their names in the model.
@@ -71,11 +72,15 @@ def read_keras_h5(path: Path) -> WeightFile:
         MissingFrameworkError: h5py is not installed.
     """
     held = read_hdf5(path)
+    if library not in ("", "keras"):
+        return WeightFile(path, "arrays in HDF5", held.arrays, layers_by_name(held.arrays, library))
     if any(f"{group}/".endswith("/vars/") or group == "vars" for group in held.groups):
         return _of_keras3(path, "weights of Keras 3", held, [])
     config = held.texts.get(("", "model_config"))
     described = layers_of_config(path, config) if config else []
-    return _of_keras2(path, held, described)
+    file = _of_keras2(path, held, described)
+    others = () if file.layers else layers_by_name(held.arrays)
+    return WeightFile(path, "arrays in HDF5", held.arrays, others) if others else file
 
 
 def _entry(path: Path, archive: zipfile.ZipFile, name: str, limit: int) -> bytes:

@@ -10,9 +10,9 @@ from ..layouts import get_layout
 from ..layouts.find_layer import prefixes, spelled
 from .weight_file import LayerInFile, Statement, with_sizes
 
-# The weights by whose names a library is told, in the order in which the libraries are asked, and what else has to
-# stand in the names of those that other layers have, too. Where two libraries have the same names, such as PyTorch and
-# PaddlePaddle, they mean the same.
+# The weights by whose names a library is told, in the order in which the libraries are asked, and what the module in
+# which they stand has to be called if other layers have such weights, too. Where two libraries have the same names, such
+# as PyTorch and PaddlePaddle, they mean the same.
 TELLING: tuple[tuple[str, frozenset[str], str], ...] = (
     ("torch", frozenset({"weight_ih", "weight_hh"}), ""),
     ("equinox", frozenset({"weight_ih", "weight_hh"}), ""),
@@ -28,9 +28,11 @@ TELLING: tuple[tuple[str, frozenset[str], str], ...] = (
     ("onnx", frozenset({"W", "R"}), ""),
     ("mlx", frozenset({"Wx", "Wh"}), ""),
     ("mlx", frozenset({"Wxh", "Whh"}), ""),
-    ("tf1", frozenset({"kernel", "bias"}), "lstm"),
+    ("tf1", frozenset({"kernel", "bias"}), "lstm_cell"),
     ("tf1", frozenset({"gates.kernel", "candidate.kernel"}), ""),
 )
+
+OF_OPTIMIZERS = {"opt_state", "optimizer", "optimizer_state", "optimizer_states", "optimizer_state_dict"}
 
 
 def layers_by_name(arrays: Mapping[str, np.ndarray], library: str = "") -> tuple[LayerInFile, ...]:
@@ -55,7 +57,9 @@ def layers_by_name(arrays: Mapping[str, np.ndarray], library: str = "") -> tuple
         if library not in ("", candidate):
             continue
         for prefix, weights in prefixes(get_layout(candidate), arrays)[0].items():
-            is_named = any(part in full_name.lower() for full_name in weights)
+            if not OF_OPTIMIZERS.isdisjoint(prefix.split(".")):
+                continue
+            is_named = any(part in _module(full_name, weight) for full_name, weight in weights.items())
             if not telling <= set(weights.values()) or not (is_named or library):
                 continue
             layer = _layer(candidate, prefix, weights, arrays, stated=bool(library))
@@ -64,6 +68,12 @@ def layers_by_name(arrays: Mapping[str, np.ndarray], library: str = "") -> tuple
             if prefix not in found or (found[prefix].unsupported and not layer.unsupported):
                 found[prefix] = layer
     return tuple(found.values())
+
+
+def _module(full_name: str, weight: str) -> str:
+    """The part of a name right before that of the weight, in small letters."""
+    parts = full_name.replace("/", ".").lower().split(".")
+    return ".".join(parts[-1 - len(weight.split(".")) : -len(weight.split("."))])
 
 
 def _layer(

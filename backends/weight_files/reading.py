@@ -1,4 +1,4 @@
-"""Reading a file of weights of any known format, told by its content before its name."""
+"""Reading a file of weights of any known format."""
 
 from __future__ import annotations
 
@@ -6,19 +6,25 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ..errors import RequestError
-from .keras_files import read_keras, read_keras_h5
+from .formats import format_of
+from .keras_files import read_hdf5_weights, read_keras
 from .layers_by_name import layers_by_name
-from .named_arrays import read_weights
+from .msgpack_files import read_msgpack
+from .named_arrays import read_npz_weights, read_safetensors
 from .onnx_graph import read_onnx
+from .torch_files import read_torch
 from .weight_file import WeightFile
 
 OF_ONE_LIBRARY: dict[str, tuple[str, Callable[[Path], WeightFile]]] = {
-    ".onnx": ("onnx", read_onnx),
-    ".keras": ("keras", read_keras),
-    ".h5": ("keras", read_keras_h5),
-    ".hdf5": ("keras", read_keras_h5),
+    "onnx": ("onnx", read_onnx),
+    "keras": ("keras", read_keras),
 }
-OF_ANY_LIBRARY = {".npz": "arrays of NumPy", ".safetensors": "safetensors"}
+OF_ANY_LIBRARY: dict[str, Callable[[Path, str], WeightFile]] = {
+    "hdf5": read_hdf5_weights,
+    "msgpack": read_msgpack,
+    "torch": read_torch,
+}
+NAMED_ARRAYS = {"npz": ("arrays of NumPy", read_npz_weights), "safetensors": ("safetensors", read_safetensors)}
 
 
 def read_weight_file(path: Path, library: str = "") -> WeightFile:
@@ -32,15 +38,27 @@ def read_weight_file(path: Path, library: str = "") -> WeightFile:
         Its arrays, and its layers with what the file says of them.
 
     Raises:
-        InvalidProblemError: the file is missing, damaged, too large or of a format that cannot be read safely.
+        InvalidProblemError: the file is missing, damaged or too large.
         MissingFrameworkError: its format needs a package that is not installed.
-        RequestError: its format is not known, or is another library's.
+        RequestError: its format cannot be read safely, is not known, or is another library's.
+
+    Example:
+        >>> import tempfile
+        >>> import numpy as np
+        >>> file = Path(tempfile.mkdtemp()) / "weights.npz"
+        >>> np.savez(file, weight_ih_l0=np.ones((12, 3)), weight_hh_l0=np.ones((12, 4)))
+        >>> (layer,) = read_weight_file(file).layers
+        >>> layer.library, layer.cell, layer.input_size, layer.hidden_size
+        ('torch', 'gru', 3, 4)
     """
-    suffix = path.suffix.lower()
-    if suffix in OF_ONE_LIBRARY:
-        own_library, read = OF_ONE_LIBRARY[suffix]
+    kind = format_of(path)
+    if kind in OF_ONE_LIBRARY:
+        own_library, read = OF_ONE_LIBRARY[kind]
         if library not in ("", own_library):
-            raise RequestError(f"{path}: a {suffix} file has weights of {own_library}, not of {library}")
+            raise RequestError(f"{path}: its weights are of {own_library}, not of {library}")
         return read(path)
-    arrays = read_weights(path)
-    return WeightFile(path, OF_ANY_LIBRARY[suffix], arrays, layers_by_name(arrays, library))
+    if kind in OF_ANY_LIBRARY:
+        return OF_ANY_LIBRARY[kind](path, library)
+    format_, read_arrays = NAMED_ARRAYS[kind]
+    arrays = read_arrays(path)
+    return WeightFile(path, format_, arrays, layers_by_name(arrays, library))

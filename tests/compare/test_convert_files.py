@@ -92,7 +92,7 @@ def test_an_onnx_gru_is_converted_as_its_attribute_says(gradparity, tmp_path):
     [
         (("--reset", "after"), "reset = 'after', but the file says 'before' (linear_before_reset = 0)"),
         (("--activation", "relu"), "activation = 'relu', but the file says 'sigmoid,tanh' (the operator's defaults)"),
-        (("--from", "keras"), "a .onnx file has weights of onnx, not of keras"),
+        (("--from", "keras"), "its weights are of onnx, not of keras"),
         (("--prefix", "second"), "no layer is called 'second': did you mean 'enc/second'?"),
         (("--prefix", "enc"), "clip = 1 limits what goes into its functions"),
         ((), "2 layers, 'first', 'enc/second': choose one by --prefix"),

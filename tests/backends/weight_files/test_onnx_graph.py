@@ -228,8 +228,9 @@ def test_a_circle_and_a_long_chain_are_no_constants(tmp_path):
 
 
 def test_a_missing_onnx_names_its_extra(tmp_path, monkeypatch):
+    path = saved(tmp_path / "x.onnx", [node()], tensors_of(drawn()))
     require.cache_clear()
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(MissingFrameworkError, match=r'pip install "gradparity\[onnx\]"'):
-        read_weight_file(tmp_path / "x.onnx")
+        read_weight_file(path)
     require.cache_clear()
