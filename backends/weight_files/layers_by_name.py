@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 import numpy as np
@@ -10,13 +11,13 @@ from ..layouts import get_layout
 from ..layouts.find_layer import prefixes, spelled
 from .weight_file import LayerInFile, Statement, with_sizes
 
-# The weights by whose names a library is told, in the order in which the libraries are asked, and what the module in
-# which they stand has to be called if other layers have such weights, too. Where two libraries have the same names, such
-# as PyTorch and PaddlePaddle, they mean the same.
+# The weights by whose names a library is told, in the order in which the libraries are asked; and a pattern for the
+# module in which they stand, if other layers have such weights, too. Where two libraries have the same names, as
+# PyTorch and PaddlePaddle have, they mean the same.
 TELLING: tuple[tuple[str, frozenset[str], str], ...] = (
+    ("paddle", frozenset({"weight_ih", "weight_hh"}), "^cell_(fw|bw)$"),
     ("torch", frozenset({"weight_ih", "weight_hh"}), ""),
     ("equinox", frozenset({"weight_ih", "weight_hh"}), ""),
-    ("paddle", frozenset({"weight_ih", "weight_hh"}), ""),
     ("keras", frozenset({"kernel", "recurrent_kernel"}), ""),
     ("flax-nnx", frozenset({"dense_i.kernel", "dense_h.kernel"}), ""),
     ("flax-linen", frozenset({"ii.kernel", "hi.kernel"}), ""),
@@ -53,20 +54,22 @@ def layers_by_name(arrays: Mapping[str, np.ndarray], library: str = "") -> tuple
         ('enc', 'torch', 'lstm', 4)
     """
     found: dict[str, LayerInFile] = {}
+    taken: set[str] = set()
     for candidate, telling, part in TELLING:
         if library not in ("", candidate):
             continue
         for prefix, weights in prefixes(get_layout(candidate), arrays)[0].items():
             if not OF_OPTIMIZERS.isdisjoint(prefix.split(".")):
                 continue
-            is_named = any(part in _module(full_name, weight) for full_name, weight in weights.items())
+            is_named = any(re.search(part, _module(full_name, weight)) for full_name, weight in weights.items())
             if not telling <= set(weights.values()) or not (is_named or library):
                 continue
             layer = _layer(candidate, prefix, weights, arrays, stated=bool(library))
-            if layer.unsupported and not is_named:
+            if (layer.unsupported and not is_named) or taken >= set(weights):
                 continue
             if prefix not in found or (found[prefix].unsupported and not layer.unsupported):
                 found[prefix] = layer
+                taken |= set() if layer.unsupported else set(weights)
     return tuple(found.values())
 
 

@@ -15,7 +15,7 @@ from ..frameworks import require
 from ..npz_files import read_npz
 from .limits import read_bytes
 
-SUFFIXES = (".safetensors", ".npz")
+SUFFIXES = (".safetensors", ".npz")  # of what is written
 BFLOAT16 = "BF16"  # the upper half of a float32
 SAFETENSORS_DTYPES = {
     **{"F64": "<f8", "F32": "<f4", "F16": "<f2", BFLOAT16: "<u2", "BOOL": "?"},
@@ -26,9 +26,7 @@ SAFETENSORS_DTYPES = {
 def require_suffix(path: Path) -> None:
     """Raises RequestError unless the file's name ends in .safetensors or .npz."""
     if path.suffix not in SUFFIXES:
-        raise RequestError(
-            f"{path}: expected a file called {' or '.join(SUFFIXES)}; pickles, such as .pt, are not loaded"
-        )
+        raise RequestError(f"{path}: expected a file called {' or '.join(SUFFIXES)}")
 
 
 def read_weights(path: Path) -> dict[str, np.ndarray]:

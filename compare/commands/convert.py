@@ -9,13 +9,16 @@ from typing import Annotated
 import typer
 
 from ...backends import MissingFrameworkError, RequestError, UnsupportedProblemError
-from ...backends.file_writing import require_writable
+from ...backends.file_writing import require_writable, write_whole
+from ...backends.frameworks import require
 from ...backends.layouts import LAYOUTS, get_layout
 from ...backends.weight_files import WeightFile, read_weight_file, write_weights
 from ...backends.weight_files.named_arrays import require_suffix
+from ...backends.weight_files.onnx_writing import onnx_model
 from ..layers import convert
 from ..layers.conversion import Conversion, convert_layer
 from ..layers.layers_of_files import choose_layer, layer_documents, layer_rows
+from ..layers.loading_lines import loading_lines
 from ..output import SCHEMA, console, listing_json, listing_table, say, working
 from ..referee import Comparison, explain
 from .options import STANDARD_OUTPUT, JsonOption, require_targets, write
@@ -27,7 +30,9 @@ def convert_command(
     source: Annotated[Path, typer.Argument(metavar="FILE", help="The file with the weights.")],
     target: Annotated[
         Path | None,
-        typer.Argument(metavar="OUT", help="The file to write: .safetensors or .npz. Without it, FILE is listed."),
+        typer.Argument(
+            metavar="OUT", help="The file to write: .safetensors, .npz or, for ONNX, .onnx. Without it, FILE is listed."
+        ),
     ] = None,
     source_library: Annotated[
         str | None,
@@ -92,16 +97,29 @@ def convert_command(
         raise RequestError(f"{target}: add --to LIBRARY, one of {LIBRARIES}")
     if json:
         raise RequestError("--json is for the list of what is in a file, without OUT")
-    require_suffix(target)
-    require_writable(target)
+    _require_target(target, target_library)
     if os.path.lexists(target) and not force:
         raise RequestError(f"{target}: exists already: --force overwrites it")
     file = read_weight_file(source, source_library or "")
     stated: dict[str, object] = {"reset": reset, "activation": activation, "forget_bias": forget_bias}
     conversion = _conversion(file, source_library, target_library, prefix, stated)
     comparison = _verified(conversion, target) if verify else None
-    write_weights(target, conversion.arrays)
+    if target.suffix == ".onnx":
+        write_whole(target, onnx_model(conversion.model, conversion.target_weights))
+    else:
+        write_weights(target, conversion.arrays)
     _report(source, target, conversion, comparison)
+
+
+def _require_target(target: Path, library: str) -> None:
+    """Checks that the file to write has a name that is known, and can be written."""
+    if target.suffix == ".onnx" and library == "onnx":
+        require("onnx", needed_by="an .onnx file", extra="onnx")
+    elif target.suffix == ".onnx":
+        raise RequestError(f"{target}: an .onnx file is written with --to onnx, not with --to {library}")
+    else:
+        require_suffix(target)
+    require_writable(target)
 
 
 def _list(file: WeightFile, json: str | None) -> None:
@@ -155,6 +173,9 @@ def _report(source: Path, target: Path, conversion: Conversion, comparison: Comp
         say(terminal, f"  {name:{widths[0]}}  {array.shape!s:{widths[1]}}  {array.dtype}")
     for remark in conversion.remarks:
         say(terminal, remark)
+    say(terminal, "to load it:")
+    for line in loading_lines(conversion, target):
+        say(terminal, f"  {line}")
     if comparison is None:
         say(terminal, "not verified")
         return

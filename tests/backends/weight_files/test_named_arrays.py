@@ -135,7 +135,7 @@ def test_files_that_are_not_there_or_of_another_kind_are_refused(tmp_path):
     with pytest.raises(InvalidProblemError, match=r"folder\.npz: cannot be read"):
         read_weights(tmp_path / "folder.npz")
     for refused in (read_weights, lambda path: write_weights(path, arrays())):
-        with pytest.raises(RequestError, match=r"model\.pt: expected a file called \.safetensors or \.npz; pickles"):
+        with pytest.raises(RequestError, match=r"model\.pt: expected a file called \.safetensors or \.npz$"):
             refused(tmp_path / "model.pt")
 
 
