@@ -14,6 +14,7 @@ from ..errors import InvalidProblemError, RequestError, UnsupportedProblemError,
 from ..layouts import get_layout
 from ..models import Recurrent
 from ..registry import get_backend
+from .documented_cells import DOCUMENTED, wrap_documented
 from .keras_engine import engine
 from .supported_networks import unsupported_network_reason
 from .wrapped_layer import WrappedLayer
@@ -102,16 +103,19 @@ def from_params(library: str, model: Recurrent, params: Mapping[str, np.ndarray]
     return _adapter(ADAPTER_MODULES[library]).build(model, weights[0])
 
 
-def wrap_library_weights(library: str, model: Recurrent, weights: Sequence[Mapping[str, np.ndarray]]) -> WrappedLayer:
+def wrap_library_weights(
+    library: str, model: Recurrent, weights: Sequence[Mapping[str, np.ndarray]], *, forget_bias: float = 0.0
+) -> WrappedLayer:
     """New layers of a library, with exactly these weights, as a backend.
 
     Args:
         library: one of those with a layout.
         model: what is computed, of any number of layers and directions.
         weights: of every layer and direction, by the library's names.
+        forget_bias: what TensorFlow 1 adds to f when it runs.
 
     Returns:
-        The backend.
+        The backend. Of TensorFlow 1, PaddlePaddle and MLX, it computes the documented equations in NumPy.
 
     Raises:
         UnknownNameError: there is no such library here.
@@ -124,6 +128,8 @@ def wrap_library_weights(library: str, model: Recurrent, weights: Sequence[Mappi
         >>> wrap_library_weights("torch", model, get_layout("torch").zeros(model)).name
         'torch RNN'
     """
+    if library in DOCUMENTED:
+        return wrap_documented(library, model, weights, forget_bias=forget_bias)
     backends = {"torch": "torch-nn", "onnx": "onnxruntime", "keras": f"keras-{engine()}"}
     get_backend(backends.get(library, library))  # which says what is missing
     layout = get_layout(library)

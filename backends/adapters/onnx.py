@@ -15,13 +15,11 @@ from ..interface import Evaluation
 from ..layouts import get_layout
 from ..models import Model, Recurrent
 from ..problems import Problem
+from ..weight_files.onnx_writing import IR_VERSION, OPERATORS, OPSET, node_attributes
 from .supported_networks import unsupported_network_reason
 from .wrapped_layer import LayerAnswer, Usage, WrappedLayer
 
 LAYOUT = get_layout("onnx")
-OPSET, IR_VERSION = 22, 10
-OPERATORS = {"rnn": "RNN", "lstm": "LSTM", "gru": "GRU"}
-ACTIVATION_OPERATORS = {"tanh": "Tanh", "relu": "Relu", "sigmoid": "Sigmoid", "identity": "Affine"}
 FLOAT32_ONLY = "ONNX Runtime has its recurrent operators in float32 only"
 LayerWeights = Sequence[Mapping[str, np.ndarray]]
 
@@ -95,14 +93,7 @@ def graph_of(problem: Problem, weights: LayerWeights) -> Any:
         weight_names = [LAYOUT.placed(places[0], name) for name in ("W", "R", "B")]
         inputs = ["h" if layer == 0 else f"h{layer}", *weight_names, "lengths"]
         inputs += [f"{state}_{layer}" for state in states]
-        options: dict[str, Any] = {"hidden_size": H, "direction": "bidirectional" if directions == 2 else "forward"}
-        if model.cell == "gru":
-            options["linear_before_reset"] = int(model.reset == "after")
-        if model.cell == "rnn":
-            options["activations"] = [ACTIVATION_OPERATORS[model.activation]] * directions
-            if model.activation == "identity":
-                options |= {"activation_alpha": [1.0] * directions, "activation_beta": [0.0] * directions}
-        nodes.append(helper.make_node(OPERATORS[model.cell], inputs, [f"Y{layer}"], **options))
+        nodes.append(helper.make_node(OPERATORS[model.cell], inputs, [f"Y{layer}"], **node_attributes(model)))
         # (T, directions, B, H) to (T, B, directions · H)
         nodes.append(helper.make_node("Transpose", [f"Y{layer}"], [f"turned{layer}"], perm=[0, 2, 1, 3]))
         constants["side_by_side"] = np.array([T, B, directions * H])

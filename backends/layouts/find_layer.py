@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from functools import cache
 
 import numpy as np
 
@@ -39,16 +40,17 @@ def find_layer(
     """
     known = _known_names(layout)
     if prefix is None:
-        prefix = _only_prefix(arrays, known)
+        prefix = _only_prefix(layout, arrays)
     before = prefix.replace("/", ".").strip(".")
     weights: dict[LayerKey, Arrays] = {}
     unknown = []
     for full_name, array in arrays.items():
-        name = _without_prefix(before, full_name.replace("/", "."))
+        name = _without_prefix(before, spelled(layout, full_name))
         if name in known:
             key, weight_name = known[name]
-            if weight_name in weights.setdefault(key, {}):
-                raise InvalidProblemError(f"{full_name!r} appears twice, once with '/' and once with '.'")
+            same = weights.setdefault(key, {}).get(weight_name)
+            if same is not None and not np.array_equal(same, array):
+                raise InvalidProblemError(f"{full_name!r} appears twice, as one weight under two names")
             weights[key][weight_name] = _require_finite(full_name, array)
         elif name and array.dtype.kind == "f" and (before or "." not in name):
             unknown.append(full_name)
@@ -61,6 +63,37 @@ def find_layer(
     return _ordered(_split_directions(weights) if layout.directions_in_one else weights)
 
 
+def prefixes(layout: Layout, names: Iterable[str]) -> tuple[dict[str, dict[str, str]], list[str]]:
+    """The layers among the names of a file: what stands before the weights of each.
+
+    Args:
+        layout: of the library that wrote the names.
+        names: all of them.
+
+    Returns:
+        Of every layer, by its prefix, the names that its weights have in a single layer by those that they have in the
+        file; and the names that are no weight's.
+    """
+    known = _known_names(layout)
+    layers: dict[str, dict[str, str]] = {}
+    others = []
+    for full_name in names:
+        parts = spelled(layout, full_name).split(".")
+        fitting = next((k for k in range(len(parts)) if ".".join(parts[k:]) in known), None)
+        if fitting is None:
+            others.append(full_name)
+        else:
+            weights = layers.setdefault(".".join(parts[:fitting]), {})
+            weights[full_name] = known[".".join(parts[fitting:])][1]
+    return layers, others
+
+
+def spelled(layout: Layout, name: str) -> str:
+    """A name in a file as the layout has it, its parts joined by points."""
+    return layout.spelled(name.replace("/", "."))
+
+
+@cache
 def _known_names(layout: Layout) -> KnownNames:
     """Every name that a weight can have: its layer and direction, and its name in a single layer."""
     weight_names: dict[str, None] = {}
@@ -75,31 +108,25 @@ def _known_names(layout: Layout) -> KnownNames:
     ):
         for k, layer in enumerate(stack.layers):
             for place in layer[:1] if layout.directions_in_one else layer:
-                known |= {layout.placed(place, name): ((k, place.is_reverse), name) for name in weight_names}
+                key = k, place.is_reverse
+                known |= {layout.placed(place, name): (key, name) for name in weight_names}
+                known |= {layout.name_in_file(place, name, True): (key, name) for name in weight_names}
     return known | {name: ((0, False), name) for name in weight_names}
 
 
-def _only_prefix(arrays: Mapping[str, np.ndarray], known: KnownNames) -> str:
+def _only_prefix(layout: Layout, arrays: Mapping[str, np.ndarray]) -> str:
     """What stands before the weights of the only layer, if there is nothing else."""
-    prefixes: dict[str, None] = {}
-    other_names = []
-    for full_name in arrays:
-        parts = full_name.replace("/", ".").split(".")
-        fitting = [k for k in range(len(parts)) if ".".join(parts[k:]) in known]
-        if fitting:
-            prefixes[".".join(parts[: fitting[0]])] = None
-        else:
-            other_names.append(full_name)
-    if not prefixes:
-        example = list(known)[-1]
+    layers, other_names = prefixes(layout, arrays)
+    if not layers:
+        example = list(_known_names(layout))[-1]
         raise InvalidProblemError(
             f"no weights of a layer: the arrays are {_quoted(arrays)}, expected names such as {example!r}"
         )
-    if len(prefixes) > 1:
-        raise InvalidProblemError(f"several layers, {_quoted(prefixes)}: choose one by --prefix")
-    (prefix,) = prefixes
+    if len(layers) > 1:
+        raise InvalidProblemError(f"several layers, {_quoted(layers)}: choose one by --prefix")
+    (prefix,) = layers
     for full_name in other_names:
-        name = full_name.replace("/", ".")
+        name = spelled(layout, full_name)
         if not _without_prefix(prefix, name) or (not prefix and "." in name):
             raise InvalidProblemError(
                 f"{full_name!r} is no weight of the layer: to leave the rest alone, add --prefix {shlex.quote(prefix)}"

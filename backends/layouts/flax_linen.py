@@ -60,4 +60,4 @@ def _weight_names(cell: str) -> set[str]:
     return names | ({"hn.bias"} if cell == "gru" else set())
 
 
-LAYOUT = Layout(pack, unpack, model_fields, unsupported)
+LAYOUT = Layout(*(pack, unpack, model_fields, unsupported), directions=("forward_rnn.cell.", "backward_rnn.cell."))

@@ -40,4 +40,11 @@ def unsupported(model: Recurrent) -> str:
     return unsupported_reset_reason("flax.nnx.GRUCell", model, has="after")
 
 
-LAYOUT = Layout(pack, unpack, model_fields, unsupported)
+def spelled(name: str) -> str:
+    """`dense_i.kernel` of `dense_i.kernel.value`, as a state is called that was saved with its variables."""
+    return name.removesuffix(".value").removesuffix(".raw_value")
+
+
+LAYOUT = Layout(
+    *(pack, unpack, model_fields, unsupported), directions=("forward_rnn.cell.", "backward_rnn.cell."), spelled=spelled
+)

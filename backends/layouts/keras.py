@@ -1,10 +1,13 @@
-"""Keras 3: transposed; gates i f g o, which it calls i f c o, and z r n, which it calls z r h; one bias.
+"""Keras: transposed; gates i f g o, which it calls i f c o, and z r n, which it calls z r h; one bias.
 
 A GRU with `reset_after` has two: a bias (2, 3H) whose second row is on the side of the state, and holds b_hn.
+Keras 2 writes `:0` after a name. A `Bidirectional` has a `forward_layer` and a `backward_layer`, which its files call
+by the names of the layers: `forward_lstm/lstm_cell/kernel`.
 """
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -14,6 +17,7 @@ from .layout import ArrayMapping, Arrays, Layout
 from .packing import cell_of, reorder_gates, require_names, size_of, split_state_bias, state_bias
 
 KERNELS = {"kernel", "recurrent_kernel"}
+IN_A_DIRECTION = re.compile(r"(^|\.)(forward|backward)_[^.]+\.(?:[^.]+\.)?(kernel|recurrent_kernel|bias)$")
 ORDER = {"rnn": ("", ""), "lstm": ("ifgo", "ifgo"), "gru": ("rzn", "zrn")}  # of ours, and of theirs
 
 
@@ -51,4 +55,13 @@ def unsupported(model: Recurrent) -> str:
     return ""
 
 
-LAYOUT = Layout(pack, unpack, model_fields, unsupported)
+def spelled(name: str) -> str:
+    """`bi.forward_layer.cell.kernel` of `bi.forward_lstm.lstm_cell.kernel:0`."""
+    return IN_A_DIRECTION.sub(r"\1\2_layer.cell.\3", name.removesuffix(":0"))
+
+
+LAYOUT = Layout(
+    *(pack, unpack, model_fields, unsupported),
+    directions=("forward_layer.cell.", "backward_layer.cell."),
+    spelled=spelled,
+)

@@ -39,6 +39,9 @@ class Layout:
         unsupported: the reason why the library has no layer for a model; empty if it has one.
         added_to_forget_gate: what the library adds to the LSTM's b_f when it runs.
         placed: the name in a stack of what is called so in a single layer.
+        directions: what stands before the names of the first direction, and of the second, in a layer that has both.
+        spelled: a name in a file, its parts joined by points, as this layout has it: `lstm.lstm_cell.kernel:0` without
+            its `:0`. Other names stay as they are.
         directions_in_one: whether the first axis of an array in a file is that of the directions.
     """
 
@@ -48,6 +51,8 @@ class Layout:
     unsupported: Callable[[Recurrent], str]
     added_to_forget_gate: float = 0.0
     placed: Callable[[LayerDirection, str], str] = one_by_one
+    directions: tuple[str, str] | None = None
+    spelled: Callable[[str], str] = str
     directions_in_one: bool = False
 
     def from_params(self, model: Recurrent, params: ArrayMapping) -> list[Arrays]:
@@ -164,8 +169,27 @@ class Layout:
                 arrays |= {self.placed(layer[0], name): array for name, array in joined.items()}
             else:
                 for place, weights_of_direction in zip(layer, directions, strict=True):
-                    arrays |= {self.placed(place, name): array for name, array in weights_of_direction.items()}
+                    arrays |= {
+                        self.name_in_file(place, name, model.bidirectional): array
+                        for name, array in weights_of_direction.items()
+                    }
         return arrays
+
+    def name_in_file(self, place: LayerDirection, name: str, bidirectional: bool) -> str:
+        """The name in a file of what is called so in a single layer.
+
+        Args:
+            place: the layer and the direction.
+            name: `kernel`, for example.
+            bidirectional: whether the layer has both directions.
+
+        Returns:
+            `layer1.forward_layer.cell.kernel`, for example.
+        """
+        if not (bidirectional and self.directions):
+            return self.placed(place, name)
+        layer = "" if place.layer is None else f"layer{place.layer}."
+        return f"{layer}{self.directions[place.is_reverse]}{name}"
 
     def _raise_forget_gate(self, model: Recurrent, layer_params: Arrays, by: float) -> None:
         if by and model.cell == "lstm" and "b" in layer_params:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import MappingProxyType
 
 from ..errors import unknown_name
-from . import equinox, flax_linen, flax_nnx, haiku, keras, onnx, torch_nn
+from . import equinox, flax_linen, flax_nnx, haiku, keras, mlx, onnx, paddle, tf1, torch_nn
 from .layout import Layout
 
 LAYOUTS = MappingProxyType(
@@ -17,6 +17,9 @@ LAYOUTS = MappingProxyType(
         "haiku": haiku.LAYOUT,
         "keras": keras.LAYOUT,
         "onnx": onnx.LAYOUT,
+        "tf1": tf1.LAYOUT,
+        "paddle": paddle.LAYOUT,
+        "mlx": mlx.LAYOUT,
     }
 )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,12 +12,16 @@ from ...backends import InvalidProblemError, Recurrent, RequestError, Unsupporte
 from ...backends.adapters import wrap_library_weights
 from ...backends.adapters.wrapped_layer import infer_model
 from ...backends.checks import require_one_dtype
-from ...backends.layouts import get_layout
+from ...backends.layouts import Layout, get_layout
 from ...backends.layouts.find_layer import find_layer
+from ...backends.weight_files.weight_file import DEFAULT_FUNCTIONS, LayerInFile
 from ..referee import Comparison
 from .same_layer import compare_wrapped
 
 Arrays = Mapping[str, np.ndarray]
+FORGET_BIAS_STATED = "tf1"  # whose cells add a bias that stands in the program alone
+CELL_NAMES = {"rnn": "a plain cell", "lstm": "an LSTM", "gru": "a GRU"}
+ONE_ACTIVATION = {"haiku": "relu"}  # of the plain cell of libraries that have one
 
 
 @dataclass(frozen=True)
@@ -30,6 +34,8 @@ class Conversion:
         model: the layer.
         source_weights: of every layer and direction, by the source's names.
         target_weights: the same, by the target's names.
+        forget_bias: what TensorFlow 1 adds to f when it runs, where it is one of the two.
+        remarks: what has to be known of the layer beside its weights, in a line each.
     """
 
     source: str
@@ -37,6 +43,8 @@ class Conversion:
     model: Recurrent
     source_weights: list[dict[str, np.ndarray]]
     target_weights: list[dict[str, np.ndarray]]
+    forget_bias: float = 0.0
+    remarks: tuple[str, ...] = ()
 
     @property
     def arrays(self) -> dict[str, np.ndarray]:
@@ -50,7 +58,8 @@ class Conversion:
             seed: of the problem's numbers.
 
         Returns:
-            The comparison of the two libraries; of ONNX, of outputs alone.
+            The comparison of the two libraries; of ONNX, TensorFlow 1, PaddlePaddle and MLX, of outputs alone, the last
+            three by their documented equations.
 
         Raises:
             MissingFrameworkError: a library is not installed.
@@ -58,14 +67,25 @@ class Conversion:
         """
         sides = (self.source, self.source_weights), (self.target, self.target_weights)
         return compare_wrapped(
-            [wrap_library_weights(library, self.model, weights) for library, weights in sides], seed=seed
+            [
+                wrap_library_weights(library, self.model, weights, forget_bias=self.forget_bias)
+                for library, weights in sides
+            ],
+            seed=seed,
         )
 
 
 def convert(
-    arrays: Arrays, source: str, target: str, *, prefix: str | None = None, reset: str | None = None
+    arrays: Arrays,
+    source: str,
+    target: str,
+    *,
+    prefix: str | None = None,
+    reset: str | None = None,
+    activation: str | None = None,
+    forget_bias: float | None = None,
 ) -> Conversion:
-    """Converts the weights of an LSTM or a GRU for another library.
+    """Converts the weights of a recurrent layer for another library.
 
     Numbers change their place, and some their sign; of two biases that are added the sum is kept, and half precision
     is widened to float32. Haiku's LSTM adds 1 to b_f when it runs, so that its b_f is smaller by 1.
@@ -76,6 +96,8 @@ def convert(
         target: another.
         prefix: of the layer's names, as for `find_layer`.
         reset: where a GRU's reset gate is, `after` the product or `before` it, if the weights do not tell.
+        activation: of a plain cell, which its weights do not tell; of others `sigmoid,tanh`.
+        forget_bias: what an LSTM of TensorFlow 1 adds to its forget gate when it runs.
 
     Returns:
         The layer, with its weights for both libraries.
@@ -102,12 +124,17 @@ def convert(
     weights = _single_or_double(half_or_more)
     options: dict[str, Any] = dict(stack)
     described = layouts[0].model_fields(weights[0])
-    if described["cell"] == "rnn":
-        raise RequestError("a plain cell's weights do not tell its activation: an LSTM or a GRU can be converted")
-    if reset and described["cell"] != "gru":
-        raise RequestError(f"reset = {reset!r} is for a GRU, and these are weights of an LSTM")
-    if described["cell"] == "gru":
+    cell = described["cell"]
+    if reset and cell != "gru":
+        raise RequestError(f"reset = {reset!r} is for a GRU, and these are weights of {CELL_NAMES[cell]}")
+    if cell == "gru":
         options["reset"] = _reset(source, described.get("reset"), reset)
+    if cell == "rnn":
+        options["activation"] = _plain_activation(source, activation)
+    elif activation not in (None, DEFAULT_FUNCTIONS):
+        raise UnsupportedProblemError(f"of {CELL_NAMES[cell]}, the activations {DEFAULT_FUNCTIONS} are known alone")
+    added = _forget_bias((source, target), cell, forget_bias)
+    layouts = _layout(source, added), _layout(target, added)
     model = infer_model(layouts[0], weights, **options)
     reason = layouts[1].unsupported(model)
     if reason:
@@ -116,7 +143,79 @@ def convert(
         converted = layouts[1].from_params(model, layouts[0].to_params(model, weights))
     if not all(np.isfinite(array).all() for layer in converted for array in layer.values()):
         raise InvalidProblemError("two biases add up to more than their dtype can hold")
-    return Conversion(source, target, model, weights, converted)
+    return Conversion(source, target, model, weights, converted, added)
+
+
+def convert_layer(
+    layer: LayerInFile,
+    target: str,
+    *,
+    reset: str | None = None,
+    activation: str | None = None,
+    forget_bias: float | None = None,
+) -> Conversion:
+    """Converts a layer of a file for another library. What the file says of it is believed before what is stated.
+
+    Args:
+        layer: of a `WeightFile`.
+        target: a library with a layout.
+        reset: as for `convert`, if the file does not say it.
+        activation: as for `convert`, if the file does not say it.
+        forget_bias: as for `convert`.
+
+    Returns:
+        The layer, with its weights for both libraries.
+
+    Raises:
+        RequestError: what is stated contradicts the file, or neither says what the conversion depends on.
+        UnsupportedProblemError: the layer, or the target, computes something else.
+
+    Example:
+        >>> from gradparity.backends.weight_files.layers_by_name import layers_by_name
+        >>> (layer,) = layers_by_name({"weight_ih_l0": np.ones((16, 3)), "weight_hh_l0": np.ones((16, 4))})
+        >>> convert_layer(layer, "keras").arrays["kernel"].shape
+        (3, 16)
+    """
+    if layer.unsupported:
+        raise UnsupportedProblemError(layer.unsupported)
+    stated = {"reset": reset, "activation": activation}
+    for option, value in stated.items():
+        said = layer.says.get(option)
+        if said and said.value and value and said.value != value:
+            raise RequestError(f"{option} = {value!r}, but the file says {said.value!r} ({said.how})")
+        if said and not said.value and not value:
+            raise RequestError(f"the file does not tell its {option}: {said.how}: add --{option} {DEFAULT_FUNCTIONS}")
+        stated[option] = (said.value if said else "") or value
+    conversion = convert(layer.arrays, layer.library, target, prefix="", **stated, forget_bias=forget_bias)
+    return replace(conversion, remarks=layer.remarks)
+
+
+def _layout(library: str, forget_bias: float) -> Layout:
+    layout = get_layout(library)
+    return replace(layout, added_to_forget_gate=forget_bias) if library == FORGET_BIAS_STATED else layout
+
+
+def _forget_bias(libraries: tuple[str, str], cell: str, stated: float | None) -> float:
+    """What TensorFlow 1 adds to f; zero without it."""
+    if FORGET_BIAS_STATED not in libraries or cell != "lstm":
+        if stated is not None:
+            raise RequestError("a forget bias beside the weights is for an LSTM of tf1")
+        return 0.0
+    if stated is None:
+        raise RequestError(
+            "an LSTM of tf1 adds a forget bias when it runs, which its weights do not tell: add --forget-bias 1, the "
+            "default of its cells, or what the program states"
+        )
+    return stated
+
+
+def _plain_activation(source: str, stated: str | None) -> str:
+    known = ONE_ACTIVATION.get(source, "")
+    if known and stated and known != stated:
+        raise RequestError(f"activation = {stated!r}, but a plain cell of {source} has {known}")
+    if not known and not stated:
+        raise RequestError("a plain cell's weights do not tell its activation: add --activation tanh, for example")
+    return str(known or stated)
 
 
 def _reset(source: str, described: str | None, stated: str | None) -> str:

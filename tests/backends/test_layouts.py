@@ -100,11 +100,11 @@ def test_of_two_biases_without_b_hn_the_sum_is_kept():
 
 NAMES = {  # in a stack of two layers in both directions, of the second layer going backwards
     "torch": "weight_hh_l1_reverse",
-    "flax-linen": "layer1.reverse.hf.kernel",
-    "flax-nnx": "layer1.reverse.dense_h.kernel",
+    "flax-linen": "layer1.backward_rnn.cell.hf.kernel",
+    "flax-nnx": "layer1.backward_rnn.cell.dense_h.kernel",
     "equinox": "layer1.reverse.weight_hh",
     "haiku": "layer1.reverse.linear.w",
-    "keras": "layer1.reverse.recurrent_kernel",
+    "keras": "layer1.backward_layer.cell.recurrent_kernel",
 }
 
 

@@ -10,8 +10,8 @@ import zipfile
 import numpy as np
 import pytest
 from gradparity.backends import InvalidProblemError, Problem, Recurrent
-from gradparity.backends.layouts.weight_files import read_weights
 from gradparity.backends.npz_files import MAX_BYTES, read_npz
+from gradparity.backends.weight_files import read_weights
 
 
 def npy(array):

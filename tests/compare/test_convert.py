@@ -11,7 +11,7 @@ import safetensors.torch
 import torch
 from gradparity.backends import RequestError
 from gradparity.backends.layouts import LAYOUTS
-from gradparity.backends.layouts.weight_files import read_weights, write_weights
+from gradparity.backends.weight_files import read_weights, write_weights
 from gradparity.compare.layers.conversion import convert
 from sampling import case
 

@@ -13,8 +13,9 @@ from ..errors import InvalidProblemError, RequestError, first_line
 from ..file_writing import write_whole
 from ..frameworks import require
 from ..npz_files import read_npz
+from .limits import read_bytes
 
-SUFFIXES = (".safetensors", ".npz")
+SUFFIXES = (".safetensors", ".npz")  # of what is written
 BFLOAT16 = "BF16"  # the upper half of a float32
 SAFETENSORS_DTYPES = {
     **{"F64": "<f8", "F32": "<f4", "F16": "<f2", BFLOAT16: "<u2", "BOOL": "?"},
@@ -25,9 +26,7 @@ SAFETENSORS_DTYPES = {
 def require_suffix(path: Path) -> None:
     """Raises RequestError unless the file's name ends in .safetensors or .npz."""
     if path.suffix not in SUFFIXES:
-        raise RequestError(
-            f"{path}: expected a file called {' or '.join(SUFFIXES)}; pickles, such as .pt, are not loaded"
-        )
+        raise RequestError(f"{path}: expected a file called {' or '.join(SUFFIXES)}")
 
 
 def read_weights(path: Path) -> dict[str, np.ndarray]:
@@ -45,13 +44,12 @@ def read_weights(path: Path) -> dict[str, np.ndarray]:
         RequestError: its name ends in neither .safetensors nor .npz.
     """
     require_suffix(path)
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError:
-        raise InvalidProblemError(f"{path}: no such file") from None
-    except OSError as error:
-        raise InvalidProblemError(f"{path}: cannot be read: {error.strerror or error}") from error
-    return read_npz(path, io.BytesIO(content)) if path.suffix == ".npz" else _from_safetensors(path, content)
+    return read_npz_weights(path) if path.suffix == ".npz" else read_safetensors(path)
+
+
+def read_npz_weights(path: Path) -> dict[str, np.ndarray]:
+    """The arrays of an .npz file; raises InvalidProblemError, as `read_weights` does."""
+    return read_npz(path, io.BytesIO(read_bytes(path)))
 
 
 def write_weights(path: Path, arrays: Mapping[str, np.ndarray]) -> Path:
@@ -76,8 +74,9 @@ def write_weights(path: Path, arrays: Mapping[str, np.ndarray]) -> Path:
     return write_whole(path, _safetensors().numpy.save(contiguous))
 
 
-def _from_safetensors(path: Path, content: bytes) -> dict[str, np.ndarray]:
-    library = _safetensors()
+def read_safetensors(path: Path) -> dict[str, np.ndarray]:
+    """The arrays of a .safetensors file; raises InvalidProblemError, as `read_weights` does."""
+    content, library = read_bytes(path), _safetensors()
     try:
         entries = library.deserialize(content)
     except library.SafetensorError as error:

@@ -15,7 +15,7 @@ import torch
 from gradparity.backends import InvalidProblemError, RequestError
 from gradparity.backends.layouts import get_layout
 from gradparity.backends.layouts.find_layer import find_layer
-from gradparity.backends.layouts.weight_files import read_weights, write_weights
+from gradparity.backends.weight_files import read_weights, write_weights
 
 TORCH = get_layout("torch")
 of_both_kinds = pytest.mark.parametrize("suffix", [".safetensors", ".npz"])
@@ -135,7 +135,7 @@ def test_files_that_are_not_there_or_of_another_kind_are_refused(tmp_path):
     with pytest.raises(InvalidProblemError, match=r"folder\.npz: cannot be read"):
         read_weights(tmp_path / "folder.npz")
     for refused in (read_weights, lambda path: write_weights(path, arrays())):
-        with pytest.raises(RequestError, match=r"model\.pt: expected a file called \.safetensors or \.npz; pickles"):
+        with pytest.raises(RequestError, match=r"model\.pt: expected a file called \.safetensors or \.npz$"):
             refused(tmp_path / "model.pt")
 
 
@@ -207,9 +207,9 @@ UNFIT = {
     ),
     "too many layers": (state_dict("a.", num_layers=65), "a", "'a.weight_ih_l64' is among the layer's weights"),
     "twice": (
-        {"a/weight_ih": np.ones((4, 1)), "a.weight_ih": np.ones((4, 1))},
+        {"a/weight_ih": np.ones((4, 1)), "a.weight_ih": np.zeros((4, 1))},
         None,
-        "'a.weight_ih' appears twice, once with '/' and once with '.'",
+        "'a.weight_ih' appears twice, as one weight under two names",
     ),
     "a gap": (without(state_dict(num_layers=2), *state_dict()), None, "no weights of layer 0"),
     "one direction": (

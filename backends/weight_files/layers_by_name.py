@@ -1,0 +1,98 @@
+"""The recurrent layers among named arrays, told by the libraries' names for their weights."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+import numpy as np
+
+from ..layouts import get_layout
+from ..layouts.find_layer import prefixes, spelled
+from .weight_file import LayerInFile, Statement, with_sizes
+
+# The weights by whose names a library is told, in the order in which the libraries are asked; and a pattern for the
+# module in which they stand, if other layers have such weights, too. Where two libraries have the same names, as
+# PyTorch and PaddlePaddle have, they mean the same.
+TELLING: tuple[tuple[str, frozenset[str], str], ...] = (
+    ("paddle", frozenset({"weight_ih", "weight_hh"}), "^cell_(fw|bw)$"),
+    ("torch", frozenset({"weight_ih", "weight_hh"}), ""),
+    ("equinox", frozenset({"weight_ih", "weight_hh"}), ""),
+    ("keras", frozenset({"kernel", "recurrent_kernel"}), ""),
+    ("flax-nnx", frozenset({"dense_i.kernel", "dense_h.kernel"}), ""),
+    ("flax-linen", frozenset({"ii.kernel", "hi.kernel"}), ""),
+    ("flax-linen", frozenset({"in.kernel", "hn.kernel"}), ""),
+    ("flax-linen", frozenset({"i.kernel", "h.kernel"}), ""),
+    ("haiku", frozenset({"w_i", "w_h"}), ""),
+    ("haiku", frozenset({"linear.w", "linear.b"}), "lstm"),
+    ("haiku", frozenset({"linear.w", "linear_1.w"}), "rnn"),
+    ("onnx", frozenset({"W", "R"}), ""),
+    ("mlx", frozenset({"Wx", "Wh"}), ""),
+    ("mlx", frozenset({"Wxh", "Whh"}), ""),
+    ("tf1", frozenset({"kernel", "bias"}), "lstm_cell"),
+    ("tf1", frozenset({"gates.kernel", "candidate.kernel"}), ""),
+)
+
+OF_OPTIMIZERS = {"opt_state", "optimizer", "optimizer_state", "optimizer_states", "optimizer_state_dict"}
+
+
+def layers_by_name(arrays: Mapping[str, np.ndarray], library: str = "") -> tuple[LayerInFile, ...]:
+    """Finds the recurrent layers among named arrays.
+
+    Args:
+        arrays: all arrays of a file.
+        library: whose names they have; empty if the names are to tell it.
+
+    Returns:
+        The layers in the order of the libraries, and of their names in the file. One whose weights do not fit together
+        is unsupported.
+
+    Example:
+        >>> weights = {"enc.weight_ih_l0": np.ones((16, 3)), "enc.weight_hh_l0": np.ones((16, 4))}
+        >>> (layer,) = layers_by_name(weights)
+        >>> layer.name, layer.library, layer.cell, layer.hidden_size
+        ('enc', 'torch', 'lstm', 4)
+    """
+    found: dict[str, LayerInFile] = {}
+    taken: set[str] = set()
+    for candidate, telling, part in TELLING:
+        if library not in ("", candidate):
+            continue
+        for prefix, weights in prefixes(get_layout(candidate), arrays)[0].items():
+            if not OF_OPTIMIZERS.isdisjoint(prefix.split(".")):
+                continue
+            is_named = any(re.search(part, _module(full_name, weight)) for full_name, weight in weights.items())
+            if not telling <= set(weights.values()) or not (is_named or library):
+                continue
+            layer = _layer(candidate, prefix, weights, arrays, stated=bool(library))
+            if (layer.unsupported and not is_named) or taken >= set(weights):
+                continue
+            if prefix not in found or (found[prefix].unsupported and not layer.unsupported):
+                found[prefix] = layer
+                taken |= set() if layer.unsupported else set(weights)
+    return tuple(found.values())
+
+
+def _module(full_name: str, weight: str) -> str:
+    """The part of a name right before that of the weight, in small letters."""
+    parts = full_name.replace("/", ".").lower().split(".")
+    return ".".join(parts[-1 - len(weight.split(".")) : -len(weight.split("."))])
+
+
+def _layer(
+    library: str, prefix: str, weights: Mapping[str, str], arrays: Mapping[str, np.ndarray], *, stated: bool
+) -> LayerInFile:
+    """The layer with that prefix, and with the arrays that stand directly beside its weights."""
+    before = f"{prefix}." if prefix else ""
+    beside: dict[str, np.ndarray] = {}
+    twice = ""
+    for full_name, array in arrays.items():
+        name = spelled(get_layout(library), full_name)
+        if full_name in weights or (name.startswith(before) and "." not in name[len(before) :]):
+            name = name.removeprefix(before)
+            if name in beside and not np.array_equal(beside[name], array):
+                twice = f"{full_name!r} is a weight that has another value under another name"
+            beside[name] = array
+    how = "as stated" if stated else "the names of its weights"
+    layer = LayerInFile(prefix, library, beside, {"library": Statement(library, how)}, unsupported=twice)
+    return with_sizes(layer)
