@@ -39,7 +39,8 @@ OWN_LEGEND = (
     "false: of the program with a slip, or without one, something is said that is not so when it is computed once "
     "more. Computed are: what is right with the values put there, and what is still wrong, beside the program without "
     "the slip; and that a value is the derivative that it is called, by a slope of the loss. What a value lacks, or "
-    "has too much, is said if it holds at other numbers, too, and is not computed once more. The seconds are those of the search for the line.",
+    "has too much, is said if it holds at other numbers, too, and is not computed once more. The seconds are those of "
+    "the search for the line.",
 )
 
 
