@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import linecache
 import sys
 from dataclasses import dataclass
@@ -40,6 +41,11 @@ class Place:
     def line(self) -> int:
         """The number of the line, from 1."""
         return self.span[0] if self.span else self.code.co_firstlineno
+
+    @property
+    def statement(self) -> int:
+        """The number of the first line of the statement that it stands in; one for several lines of an expression."""
+        return _statements(self.code).get(self.line, self.line)
 
     @property
     def expression(self) -> str:
@@ -83,6 +89,20 @@ def place_of(error: BaseException) -> Place | None:
             place = Place(trail.tb_frame.f_code, trail.tb_lasti)
         trail = trail.tb_next
     return place
+
+
+@lru_cache(maxsize=64)
+def _statements(code: CodeType) -> dict[int, int]:
+    """By the line of a function's file, the first line of the innermost statement there."""
+    try:
+        tree = ast.parse("".join(linecache.getlines(code.co_filename)))
+    except (SyntaxError, ValueError):
+        return {}
+    found = {}
+    for node in ast.walk(tree):  # what stands within another one comes after it
+        if isinstance(node, ast.stmt):
+            found.update(dict.fromkeys(range(node.lineno, (node.end_lineno or node.lineno) + 1), node.lineno))
+    return found
 
 
 @lru_cache(maxsize=4096)

@@ -12,15 +12,15 @@ from ...backends.tracing.replay import Rows
 from .derivatives import Derivative, fitted
 from .written_program import Written, WrittenProgram
 
-MOST_STEPS = 20  # from an expression to what goes into its line
+MOST_STEPS = 20  # from an expression to what goes into its statement
 
 
 class RightInputs:
     """Knows the right values of a way back, of whatever shape.
 
-    What goes into an expression is right if it is a number of the loss's part, or computed on one line of such alone,
-    or one of the loss's derivatives, or a sum of their parts so far. An intermediate result of the same line is looked
-    through.
+    What goes into an expression is right if it is a number of the loss's part, or computed in one statement of such
+    alone, or one of the loss's derivatives, or a sum of their parts so far. An intermediate result of the same
+    statement is looked through.
     """
 
     def __init__(self, program: WrittenProgram, derivatives: Sequence[Derivative]) -> None:
@@ -35,9 +35,9 @@ class RightInputs:
             run: the number of the run.
             rows: the values of all entries, with one leading axis of length 1.
         """
-        line = self._line(written.numbers[run])
+        statement = self._statement(written.numbers[run])
         operands = self._program.operation(written.numbers[run]).operands
-        return all(self._is_right(operand, rows, line, MOST_STEPS) for operand in operands)
+        return all(self._is_right(operand, rows, statement, MOST_STEPS) for operand in operands)
 
     def are_right(self, operand: Operand, rows: Rows) -> bool:
         """Whether numbers are the loss's own, or a derivative of it, as they stand; not what is made of the loss's."""
@@ -49,7 +49,7 @@ class RightInputs:
         near = np.abs(known - values.reshape(1, -1)).max(axis=1, initial=0.0)
         return bool((near <= self._program.tolerance * np.abs(values).max(initial=0.0)).any())
 
-    def _is_right(self, operand: Operand, rows: Rows, line: object, steps: int) -> bool:
+    def _is_right(self, operand: Operand, rows: Rows, statement: object, steps: int) -> bool:
         makers = [number for number in self._program.makers_of(operand) if number not in self._of_forward]
         if not makers:
             return True
@@ -58,14 +58,14 @@ class RightInputs:
         operations = [self._program.operation(number) for number in makers]
         return (
             steps > 0
-            and line is not None
-            and all(self._line(number) == line for number in makers)
-            and all(self._is_right(of, rows, line, steps - 1) for one in operations for of in one.operands)
+            and statement is not None
+            and all(self._statement(number) == statement for number in makers)
+            and all(self._is_right(of, rows, statement, steps - 1) for one in operations for of in one.operands)
         )
 
-    def _line(self, number: int) -> object:
+    def _statement(self, number: int) -> object:
         place = self._program.operation(number).place
-        return place and (place.code, place.line, place.called_from)
+        return place and (place.code, place.statement, place.called_from)
 
     @cached_property
     def _of_loss(self) -> set[int]:
@@ -73,12 +73,15 @@ class RightInputs:
 
     @cached_property
     def _of_forward(self) -> set[int]:
-        """The numbers of the operations of the loss's part, and of those that a line makes of its results alone."""
+        """The numbers of the operations of the loss's part, and of those that a statement makes of their results."""
         found = set(self._of_loss)
         for number in sorted(one for written in self._program.way_back for one in written.numbers):
             makers = {one for of in self._program.operation(number).operands for one in self._program.makers_of(of)}
-            line = self._line(number)
-            if all(one in self._of_loss or (one in found and line and self._line(one) == line) for one in makers):
+            statement = self._statement(number)
+            if all(
+                one in self._of_loss or (one in found and statement and self._statement(one) == statement)
+                for one in makers
+            ):
                 found.add(number)
         return found
 

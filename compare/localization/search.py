@@ -284,13 +284,13 @@ class Searcher:
         return best and best[1]
 
     def _begins(self, written: Written, run: int) -> int:
-        """The number of the first operation of an expression's line, in one of its runs."""
-        line = written.place and (written.place.code, written.place.line)
+        """The number of the first operation of an expression's statement, in one of its runs."""
+        statement = written.place and (written.place.code, written.place.statement)
         return min(
             other.numbers[run]
             for other in self._program.way_back
             if len(other.numbers) == len(written.numbers)
-            and (other is written or (other.place and (other.place.code, other.place.line) == line))
+            and (other is written or (other.place and (other.place.code, other.place.statement) == statement))
         )
 
     def _is_right_elsewhere(self, written: Written, given: np.ndarray, run: int) -> int:
