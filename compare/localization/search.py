@@ -91,7 +91,7 @@ class Searcher:
         wrong = {
             name: array[0]
             for name, array in self._program.returned(rows, (1,)).items()
-            if not is_near(array[0], self._program.right[name], self._tolerance)
+            if not self._is_right(name, array[0])
         }
         stopped = {name: one for name, array in wrong.items() if (one := self._stopped(name, array))}
         left = tuple(name for name in wrong if name not in stopped)
@@ -195,6 +195,13 @@ class Searcher:
                             found[name] = rank, _Checkpoint(written, candidate)
         return {name: checkpoint for name, (_, checkpoint) in found.items()}
 
+    def _is_right(self, name: str, array: np.ndarray) -> bool:
+        """Whether a returned array is right."""
+        right = self._program.right[name]
+        return bool(np.isfinite(array).all()) and bool(
+            (np.abs(array - right) <= self._tolerance * self._program.size_of(name)).all()
+        )
+
     def _is_one_call(self, written: Written) -> bool:
         """Whether its runs are steps of one call, such as the two signs in a clip, and no turns of a loop."""
         first, second = written.numbers[:2]
@@ -209,7 +216,7 @@ class Searcher:
     def _adds_up(self, name: str, candidate: Candidate, made: np.ndarray) -> bool:
         """Whether parts have made a returned array, or would with those that are left out."""
         right = self._program.right[name]
-        if is_near(made, right, self._tolerance):
+        if self._is_right(name, made):
             return True
         parts = candidate.sum_left_out() if candidate.left_out else None
         return parts is not None and parts.shape == made.shape and is_near(made + parts, right, self._tolerance)
@@ -232,7 +239,7 @@ class Searcher:
                 given, expected = np.expand_dims(array, len(leading)), self._program.right[name][None]
             else:
                 given, expected = self._results(checkpoint.written, rows, leading), checkpoint.expected.values
-            largest = np.abs(expected).max(initial=0.0) or 1.0
+            largest = max(float(np.abs(expected).max(initial=0.0)), self._program.least_size) or 1.0
             is_right = np.abs(given - expected) <= self._tolerance * largest
             right[name] = is_right.reshape((*leading, len(expected), -1))
         return right
@@ -250,6 +257,7 @@ class Searcher:
         earliest = min(steps.values(), default=0)
         at = {name: step for name, step in first.items() if name not in steps or step == earliest}
         best: tuple[tuple[int, ...], _Found] | None = None
+        derivatives = self._whole_derivatives(rows)
         for written in self._program.way_back:
             if any(number in self._repaired for number in written.numbers):
                 continue
@@ -257,7 +265,8 @@ class Searcher:
             wrong = [one for one in self._candidates[written] if not is_near(given, one.values, self._tolerance)]
             for candidate in self._screened(written, wrong, given, at, right, earliest):
                 results = {number: value[None] for number, value in zip(written.numbers, candidate.values, strict=True)}
-                repaired = self._right(*self._run(results, 1))
+                repaired_rows, _ = self._run(results, 1)
+                repaired = self._right(repaired_rows, (1,))
                 if any((right[name] & ~repaired[name]).any() for name in right):
                     continue
                 gained = {name: int((~right[name][0, s] & repaired[name][0, s]).sum()) for name, s in at.items()}
@@ -279,9 +288,28 @@ class Searcher:
                     -is_other,
                     written.numbers[run] if is_other else -written.numbers[run],
                 )
-                if repairs and (best is None or score > best[0]):
+                is_better = bool(repairs) and (best is None or score > best[0])
+                if is_better and self._keeps(derivatives, written, repaired_rows):
                     best = score, _Found(written, candidate, repairs, entered)
         return best and best[1]
+
+    def _whole_derivatives(self, rows: Rows) -> dict[Written, np.ndarray]:
+        """The expressions whose values are whole derivatives of something, in all runs, and these."""
+        found = {}
+        for written in self._program.way_back:
+            given = self._results(written, rows, (1,))[0]
+            tells = given[0].size > 1 and all(run.any() for run in given)
+            wholes = (one for one in self._candidates[written] if one.derivative.is_whole and not one.derivative.is_sum)
+            if tells and any(is_near(given, one.values, self._tolerance) for one in wholes):
+                found[written] = given
+        return found
+
+    def _keeps(self, derivatives: dict[Written, np.ndarray], changed: Written, rows: Rows) -> bool:
+        """Whether a repair leaves those right that are: what breaks one only cancels later."""
+        return all(
+            written is changed or is_near(self._results(written, rows, (1,))[0], given, self._tolerance)
+            for written, given in derivatives.items()
+        )
 
     def _begins(self, written: Written, run: int) -> int:
         """The number of the first operation of an expression's statement, in one of its runs."""

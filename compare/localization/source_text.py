@@ -39,9 +39,31 @@ def operand(place: Place, number: int) -> str:
     elif isinstance(node, ast.Call) and not any(
         _is_text(one) for one in node.args
     ):  # an einsum has operands of its own
-        is_method = isinstance(node.func, ast.Attribute) and not node.args
-        parts = [node.func.value] if is_method else list(node.args)  # type: ignore[attr-defined]
+        receiver = _receiver(node, place.code.co_filename)
+        parts = [*([receiver] if receiver else []), *node.args]
     return _quoted(ast.unparse(parts[number])) if number < len(parts) else ""
+
+
+def _receiver(call: ast.Call, file: str) -> ast.expr | None:
+    """What a method is called on; None of a function, be it one of a module, such as `np.exp`."""
+    if not isinstance(call.func, ast.Attribute):
+        return None
+    root: ast.expr = call.func.value
+    while isinstance(root, ast.Attribute):
+        root = root.value
+    is_module = isinstance(root, ast.Name) and root.id in _imported(file)
+    return None if is_module else call.func.value
+
+
+@lru_cache(maxsize=64)
+def _imported(file: str) -> frozenset[str]:
+    """The names that a file imports."""
+    try:
+        tree = ast.parse("".join(linecache.getlines(file)))
+    except (SyntaxError, ValueError):
+        return frozenset({"np", "numpy"})
+    imports = [one for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom) for one in node.names]
+    return frozenset((one.asname or one.name).partition(".")[0] for one in imports)
 
 
 def is_compound(text: str) -> bool:

@@ -21,6 +21,7 @@ from .source_text import argument_of_caller, expression, operand, returned_at, v
 from .written_program import WrittenProgram
 
 AFTER_CHANGE = "Where the way back is wrong after that, told by experiments on its recording:"
+LIKELY = "Likely places, by experiments on its recording, which do not put all right:"
 BY_EXPERIMENT = "Where the way back is wrong, told by experiments on its recording:"
 
 
@@ -57,7 +58,7 @@ class Localization:
         elif self.loss_repairs:
             found.append(self.loss_repairs.in_words(self.right_loss))
         if self.located or self.shown:
-            heading = AFTER_CHANGE if self.loss_repairs.changes else BY_EXPERIMENT
+            heading = AFTER_CHANGE if self.loss_repairs.changes else BY_EXPERIMENT if self.is_whole else LIKELY
             found.append("\n".join(filter(None, [heading, *map(str, self.located), self.shown])))
         elif self.loss_repairs.changes and self.is_whole:
             found[-1] += "\nWith it, the way back as it stands gives the right gradients."

@@ -27,6 +27,7 @@ from .located import Located
 from .precision import Beside, BesideInFloat64, rounded_places
 
 NEAR = {np.dtype("float64"): 1e-9, np.dtype("float32"): 1e-4}
+ROUNDINGS = 8  # of the largest gradient, which one that cancels may have
 Values = Mapping[int, np.ndarray]  # by the number of an operation, its result
 
 
@@ -254,8 +255,23 @@ class WrittenProgram:
         return frozenset(
             name
             for name, array in self.as_returned.items()
-            if (np.abs(array - self.right[name]) <= tolerance * np.abs(self.right[name]).max(initial=0.0)).all()
+            if (np.abs(array - self.right[name]) <= tolerance * self.size_of(name, tolerance)).all()
         )
+
+    def size_of(self, name: str, tolerance: float | None = None) -> float:
+        """By what the error of a gradient is measured: its largest entry, or what rounding makes of larger ones.
+
+        A gradient that is 0 but for rounding, since what it adds up cancels, is right.
+        """
+        largest = float(np.abs(self.right[name]).max(initial=0.0))
+        return max(largest, self.least_size * self.tolerance / (tolerance or self.tolerance))
+
+    @property
+    def least_size(self) -> float:
+        """The size of a gradient of which a part as large as the tolerance is rounding of the largest one."""
+        largest = max((float(np.abs(array).max(initial=0.0)) for array in self.right.values()), default=0.0)
+        eps = max((float(np.finfo(array.dtype).eps) for array in self.right.values()), default=0.0)
+        return ROUNDINGS * eps * largest / self.tolerance
 
     def maker_of(self, output: Operand) -> int | None:
         """The operation whose whole result an output is; None if it is put together."""
