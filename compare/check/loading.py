@@ -65,7 +65,7 @@ def module_from_file(path: Path) -> ModuleType:
     return module
 
 
-def notes_of(module: ModuleType) -> tuple[str, ...]:
+def notes_of(module: ModuleType | None) -> tuple[str, ...]:
     """What is to be said of a module that `module_from_file` loaded: what of it was not run."""
     notes: tuple[str, ...] = getattr(module, NOTES, ())
     return notes

@@ -9,6 +9,7 @@ argument. What has a default beside `rng` is a size, which may be made smaller.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 from inspect import Parameter, signature
 from pathlib import Path
@@ -19,6 +20,7 @@ import numpy as np
 from ...backends import InvalidProblemError, RequestError
 from ...backends.errors import DerivationError, describe_error
 from ...backends.npz_files import read_npz
+from ..check.loading import notes_of
 from .calls import Function, name_of, named_arguments, parameters_of, shown
 from .recorded_function import Setting
 
@@ -52,7 +54,9 @@ def drawn(function: Function, draw: Function, dtype: str = "") -> Callable[[Sett
         try:
             made = draw(np.random.default_rng(setting.seed), **dict(setting.sizes))
         except Exception as error:
-            raise DerivationError(f"{name_of(draw)} raised {describe_error(error)}") from error
+            notes = notes_of(sys.modules.get(draw.__module__)) if isinstance(error, NameError) else ()
+            because = "".join(f" ({note})" for note in notes)
+            raise DerivationError(f"{name_of(draw)} raised {describe_error(error)}{because}") from error
         return by_name(function, in_dtype(made, dtype) if dtype else made)
 
     return arguments

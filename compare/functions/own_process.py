@@ -80,7 +80,7 @@ class OwnRequests:
         self._own = OwnFunction(function, arguments, **options)
         name = name_of(definition) if definition else ""
         module = sys.modules.get(getattr(function, "__module__", ""))
-        notes = notes_of(module) if module else ()
+        notes = notes_of(module)
         return {"name": self._own.name, "definition": name, "is_drawn": False, "sizes": {}, "notes": list(notes)}
 
 

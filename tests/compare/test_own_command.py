@@ -260,3 +260,12 @@ def check_own_at(own, setting):
 
     own.locate = hurried
     return check_own(own, [setting], loss="its own loss", ordinary_only=True)
+
+
+def test_what_was_not_loaded_is_said_where_a_name_of_it_is_missing(gradparity, tmp_path):
+    program = "for name in 'ab':\n    pass\nD = 3\ndef arguments(rng): return (rng.normal(size=D),)\n"
+    (tmp_path / "looped.py").write_text(f"{program}def gradients(w): return (w * w).sum(), (2 * w,)\n")
+    code, _, err = gradparity("check", f"{tmp_path / 'looped.py'}:gradients")
+    assert code == 2
+    assert "NameError: name 'D' is not defined" in err
+    assert "looped.py:1: it was loaded without the loop here" in err
