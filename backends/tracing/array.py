@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..models.traced import CONSTANT, ENTRY_DTYPES, Decision, Operand
-from .keywords import bound
+from .keywords import bound, without_out
 from .places import current_place
 from .recorder import IMPLEMENTED, active, name_of, note, refused, written_as
 
@@ -172,7 +172,7 @@ class RecordedArray:
 
     def __array_function__(self, function: Any, types: Any, arguments: Any, options: Any) -> Any:
         implementation = IMPLEMENTED.get(function) or _unknown(function, name_of(function))
-        out = options.pop("out", None)
+        arguments, options, out = without_out(function, arguments, options)
         arguments, options = bound(function, implementation, arguments, options)
         result = implementation(*arguments, **options)
         return result if out is None else written((out,), result)

@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from .array import RecordedArray, decide, plain
+from .array import RecordedArray, decide, plain, written
 from .entrywise import computed
+from .keywords import without_out
 from .own_values import composed
 from .recorder import IMPLEMENTED, refused
 
@@ -182,12 +183,10 @@ def _contains(self: RecordedArray, value: Any) -> bool:
 
 
 def _method(function: Any) -> Callable[..., Any]:
-    def method(self: RecordedArray, *arguments: Any, out: Any = None, **options: Any) -> Any:
-        result = IMPLEMENTED[function](self, *arguments, **options)
-        if out is None:
-            return result
-        out[...] = result
-        return out
+    def method(self: RecordedArray, *given: Any, **options: Any) -> Any:
+        arguments, options, out = without_out(function, (self, *given), options)
+        result = IMPLEMENTED[function](*arguments, **options)
+        return result if out is None else written(out, result)
 
     return method
 

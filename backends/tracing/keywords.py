@@ -63,6 +63,31 @@ def bound(
     return tuple(positional), left
 
 
+def without_out(
+    function: Any, arguments: tuple[Any, ...], options: dict[str, Any]
+) -> tuple[tuple[Any, ...], dict[str, Any], Any]:
+    """The arguments of a call without the array that its result is written into, which may be given by position.
+
+    Args:
+        function: NumPy's.
+        arguments: those given by position.
+        options: those given by name.
+
+    Returns:
+        Both without `out`, what follows it by name; and `out`, None if there is none.
+
+    Example:
+        >>> without_out(np.clip, (2.0, 0.0, 1.0, "here"), {}), without_out(np.sum, (2.0,), {"out": "here"})
+        (((2.0, 0.0, 1.0), {}, 'here'), ((2.0,), {}, 'here'))
+    """
+    names = [one.name for one in _parameters(function) if one.kind in BY_POSITION]
+    place = names.index("out") if "out" in names else len(arguments)
+    if place >= len(arguments):
+        return arguments, {name: value for name, value in options.items() if name != "out"}, options.get("out")
+    following = dict(zip(names[place + 1 :], arguments[place + 1 :], strict=False))
+    return arguments[:place], options | following, arguments[place]
+
+
 @lru_cache(maxsize=1024)
 def _parameters(function: Any) -> tuple[Parameter, ...]:
     """The parameters; none of a function that has no signature."""

@@ -15,7 +15,7 @@ import numpy as np
 
 from .array import PlainArray, RecordedArray, as_recorded, boxed, is_recorded, plain, written
 from .array_methods import as_float
-from .keywords import bound
+from .keywords import bound, without_out
 from .movement import to_dtype
 from .parts import MADE_OF_PARTS
 from .recorder import IMPLEMENTED, note, read_from, refused
@@ -236,7 +236,7 @@ class _StandInFunction:
                 if not is_recorded(list(arguments)):  # only `out` is
                     arguments = (as_recorded(arguments[0]), *arguments[1:])
                 return arguments_first(self._function, "__call__", arguments, out, options)
-            out = options.pop("out", None)
+            arguments, options, out = without_out(self._function, arguments, options)
             arguments, options = bound(self._function, implementation, arguments, options)
             result = implementation(*arguments, **options)
             return result if out is None else written(out, result)
