@@ -83,6 +83,14 @@ UNREADABLE = {
             SAVE_ARRAYS % "{v.name: v.numpy() for v in tf.saved_model.load(FOLDER).variables}",
         ),
     ),
+    "frozen": Unreadable(
+        "a graph of TensorFlow, which is a program",
+        (
+            'import numpy, tensorflow as tf; graph = tf.compat.v1.GraphDef.FromString(open(FILE, "rb").read())',
+            SAVE_ARRAYS % '{n.name: a for n in graph.node if n.op == "Const" '
+            'and (a := tf.make_ndarray(n.attr["value"].tensor)).dtype.kind == "f"}',
+        ),
+    ),
     "coreml": Unreadable("a model of Core ML, whose weights are not read: convert the model it was made of"),
     "gguf": Unreadable("a GGUF file, whose formats have no recurrent layers"),
     "array": Unreadable(
@@ -98,7 +106,8 @@ UNREADABLE_BY_NAME = (
     (r"\.(pdparams|pdiparams|pdopt)$", "paddle"),
     (r"\.tflite$", "tflite"),
     (r"\.(index|meta|data-\d+-of-\d+)$", "checkpoint"),
-    (r"\.pb$", "savedmodel"),
+    (r"^saved_model\.pb$", "savedmodel"),
+    (r"\.pb$", "frozen"),
     (r"\.(mlmodel|mlpackage)$", "coreml"),
     (r"\.gguf$", "gguf"),
 )
@@ -184,5 +193,6 @@ def _advice(path: Path, unreadable: Unreadable) -> str:
     """What the file is, and the lines that make a readable one, in one line."""
     if not unreadable.lines:
         return f"{path}: {unreadable.what}"
-    lines = "; ".join(unreadable.lines).replace("FILE", repr(str(path))).replace("FOLDER", repr(str(path.parent)))
+    folder = path if path.is_dir() else path.parent
+    lines = "; ".join(unreadable.lines).replace("FILE", repr(str(path))).replace("FOLDER", repr(str(folder)))
     return f"{path}: {unreadable.what}. Where you trust it: {lines}"

@@ -12,7 +12,7 @@ import pickletools
 import re
 import warnings
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -62,7 +62,7 @@ def read_torch(path: Path, library: str = "") -> WeightFile:
     except Exception as error:  # whatever torch and pickle make of it
         raise _refusal(path, error) from error
     budget = Budget(path)
-    arrays = {name: _array(tensor) for name, tensor in _tensors(held, "", budget, 0) if _is_plain(tensor)}
+    arrays = {name: _array(tensor) for name, tensor in _tensors(held, budget) if _is_plain(tensor)}
     arrays = _without_wrapper(arrays)
     return WeightFile(path, "tensors of PyTorch", arrays, layers_by_name(arrays, library))
 
@@ -126,20 +126,34 @@ def _is_complete(path: Path) -> bool:
     return True
 
 
-def _tensors(held: Any, name: str, budget: Budget, depth: int) -> Iterator[tuple[str, Any]]:
-    """All tensors in dictionaries and lists, by the keys on the way to them, joined by points."""
+def _tensors(held: Any, budget: Budget) -> Iterator[tuple[str, Any]]:
+    """All tensors in dictionaries and lists, by the keys on the way to them, joined by points.
+
+    What is held several times is looked through once: dictionaries may hold each other, also in a circle.
+    """
     import torch
 
-    budget.take_entry(depth)
-    if isinstance(held, torch.Tensor):
-        budget.take_array(name, tuple(held.shape), max(4, held.element_size()))
-        yield name, held.detach()
-    elif isinstance(held, Mapping):
-        for key, inner in held.items():
-            yield from _tensors(inner, f"{name}.{key}" if name else str(key), budget, depth + 1)
-    elif isinstance(held, Sequence) and not isinstance(held, (str, bytes)):
-        for k, inner in enumerate(held):
-            yield from _tensors(inner, f"{name}.{k}" if name else str(k), budget, depth + 1)
+    to_do: list[tuple[str, Any]] = [("", held)]
+    seen: set[int] = set()
+    while to_do:
+        name, value = to_do.pop()
+        if isinstance(value, torch.Tensor):
+            budget.take_entry()
+            budget.take_array(name, tuple(value.shape), max(4, value.element_size()))
+            yield name, value.detach()
+        elif isinstance(value, Mapping | list | tuple) and id(value) not in seen:
+            seen.add(id(value))
+            inner = value.items() if isinstance(value, Mapping) else enumerate(value)
+            named = [
+                (f"{name}.{key}" if name else str(key), entry) for key, entry in inner if _is_looked_through(entry)
+            ]
+            to_do += reversed(named)
+
+
+def _is_looked_through(value: object) -> bool:
+    import torch
+
+    return isinstance(value, torch.Tensor | Mapping | list | tuple)
 
 
 def _is_plain(tensor: Any) -> bool:

@@ -7,6 +7,7 @@ from difflib import get_close_matches
 from ...backends import RequestError
 from ...backends.errors import printable
 from ...backends.weight_files import LayerInFile, WeightFile
+from .conversion import FORGET_BIAS_STATED, ONE_ACTIVATION
 
 SHOWN = ("reset", "activation", "direction", "layout", "initial state")  # of what a file says, beside the library
 MOST_NAMES = 6
@@ -30,7 +31,7 @@ def layer_rows(file: WeightFile) -> list[dict[str, object]]:
             "size": f"D={layer.input_size} H={layer.hidden_size}" if layer.hidden_size else "",
             "layers": f"{layer.num_layers}{', both directions' if layer.bidirectional else ''}",
             "the file says": "; ".join(_sayings(layer)),
-            "converted": layer.unsupported or "yes",
+            "converted": layer.unsupported or " ".join(["yes", *(f"with --{option}" for option in asked(layer))]),
         }
         for layer in file.layers
     ]
@@ -56,6 +57,7 @@ def layer_documents(file: WeightFile) -> list[dict[str, object]]:
             "bidirectional": layer.bidirectional,
             "says": {what: {"value": value, "how": how} for what, (value, how) in layer.says.items()},
             "unsupported": layer.unsupported or None,
+            "asked": asked(layer),
             "remarks": list(layer.remarks),
             "arrays": {
                 name: {"shape": list(array.shape), "dtype": array.dtype.name} for name, array in layer.arrays.items()
@@ -63,6 +65,25 @@ def layer_documents(file: WeightFile) -> list[dict[str, object]]:
         }
         for layer in file.layers
     ]
+
+
+def asked(layer: LayerInFile) -> list[str]:
+    """The options that a conversion of a layer needs, since neither the file nor the library tells what they state.
+
+    Args:
+        layer: of a file.
+
+    Returns:
+        Some of `reset`, `activation` and `forget-bias`.
+    """
+    activation = layer.says.get("activation")
+    is_open = not activation.value if activation else layer.cell == "rnn" and layer.library not in ONE_ACTIVATION
+    needed = {
+        "reset": layer.cell == "gru" and "reset" not in layer.says,
+        "activation": is_open,
+        "forget-bias": layer.cell == "lstm" and layer.library == FORGET_BIAS_STATED,
+    }
+    return [option for option, is_needed in needed.items() if is_needed]
 
 
 def choose_layer(file: WeightFile, prefix: str | None) -> LayerInFile:

@@ -245,3 +245,20 @@ def test_a_wrong_order_of_gates_is_found_by_the_equations(library, monkeypatch):
     }
     conversion.target_weights[0] = swapped
     assert conversion.verify().verdict == "disagree"
+
+
+def test_what_a_conversion_will_ask_stands_in_the_list(gradparity, tmp_path):
+    """And it is what is asked: with these options, and not without them, the layer is converted."""
+    plain = {f"plain.{name}": array for name, array in state_dict("RNN").items()}
+    gru = {f"gru.{name}": array for name, array in gru_arrays().items()}
+    write_weights(tmp_path / "w.npz", {**plain, **gru, **tf1_arrays()})
+    layers = json.loads(gradparity("convert", "w.npz", "--json", "-")[1])["layers"]
+    asked = {layer["layer"]: layer["asked"] for layer in layers}
+    assert asked == {"plain": ["activation"], "gru": ["reset"], "rnn.lstm_cell": ["forget-bias"]}
+    stated = {"activation": "tanh", "reset": "after", "forget-bias": "1"}
+    for name, (option,) in asked.items():
+        command = ("convert", "w.npz", f"{option}.npz", "--to", "keras", "--prefix", name)
+        code, _, err = gradparity(*command)
+        assert (code, f"add --{option}" in err) == (2, True)
+        assert gradparity(*command, f"--{option}", stated[option])[0] == 0
+    assert "yes with --reset" in " ".join(gradparity("convert", "w.npz")[1].split())

@@ -60,6 +60,7 @@ REFUSED = {
     "m.ckpt.index": (b"", "a checkpoint of TensorFlow"),
     "m.ckpt.data-00000-of-00001": (b"", "a checkpoint of TensorFlow"),
     "saved_model.pb": (b"\x08\x01", "a graph of TensorFlow"),
+    "frozen.pb": (b"\n\x01", "a graph of TensorFlow"),
     "m.mlmodel": (b"", "a model of Core ML"),
     "m.gguf": (b"GGUF", "a GGUF file"),
     "m.npy": (b"\x93NUMPY\x01\x00", "a single array"),
