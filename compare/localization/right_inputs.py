@@ -39,6 +39,40 @@ class RightInputs:
         operands = self._program.operation(written.numbers[run]).operands
         return all(self._is_right(operand, rows, statement, MOST_STEPS) for operand in operands)
 
+    def is_factor(self, written: Written) -> bool:
+        """Whether an expression is made of the loss's numbers alone, and multiplies in its statement what is not.
+
+        It is a part of a rule, such as `1 - h**2`, and no derivative of the loss.
+        """
+        return any(number in self._factors for number in written.numbers)
+
+    def is_of_forward(self, written: Written) -> bool:
+        """Whether an expression is made of the loss's numbers alone."""
+        return self._of_forward.issuperset(written.numbers)
+
+    @cached_property
+    def _factors(self) -> set[int]:
+        """The numbers of the operations that are made of the loss's numbers, and multiply something else."""
+        found: set[int] = set()
+        for number in sorted(self._of_forward - self._of_loss, reverse=True):
+            if self._multiplies(number, found):
+                found.add(number)
+        return found
+
+    def _multiplies(self, number: int, factors: set[int]) -> bool:
+        """Whether its statement multiplies an operation with something else, or makes one of the factors of it."""
+        for taker, index in self._program.takers_of(number):
+            if self._statement(self._program.number_of(taker)) != self._statement(number):
+                continue
+            others = {
+                one for place, of in enumerate(taker.operands) if place != index for one in self._program.makers_of(of)
+            }
+            if taker.primitive in ("multiply", "divide") and others - self._of_forward:
+                return True
+            if self._program.number_of(taker) in factors:
+                return True
+        return False
+
     def are_right(self, operand: Operand, rows: Rows) -> bool:
         """Whether numbers are the loss's own, or a derivative of it, as they stand; not what is made of the loss's."""
         return self._of_loss.issuperset(self._program.makers_of(operand)) or self._is_derivative(operand, rows)

@@ -85,7 +85,8 @@ class Searcher:
             if best is None:
                 break
             found.append(best)
-            self._repaired |= dict(zip(best.written.numbers, best.expected.values, strict=True))
+            self._repair(found)
+        found = self._without_idle(found)
         rows, _ = self._run({}, 1)
         findings = [self._finding(one, rows) for one in found]
         wrong = {
@@ -97,6 +98,27 @@ class Searcher:
         left = tuple(name for name in wrong if name not in stopped)
         stops = tuple(stopped.values())
         return Search(tuple(findings), left, tuple(self._derivatives), rows, self._program, stops)
+
+    def _repair(self, found: Sequence[_Found]) -> None:
+        """Puts the values of findings in their places, and no others."""
+        self._repaired = {
+            number: value
+            for one in found
+            for number, value in zip(one.written.numbers, one.expected.values, strict=True)
+        }
+
+    def _without_idle(self, found: list[_Found]) -> list[_Found]:
+        """The findings without those that the others make needless, such as a part of an expression found later."""
+        rows, _ = self._run({}, 1)
+        right = self._right(rows, (1,))
+        for one in list(found) if len(found) > 1 else ():
+            others = [other for other in found if other is not one]
+            self._repair(others)
+            rows, _ = self._run({}, 1)
+            if all((units | ~right[name]).all() for name, units in self._right(rows, (1,)).items()):
+                found = others
+        self._repair(found)
+        return found
 
     def _stopped(self, name: str, array: np.ndarray) -> Stopped | None:
         """If an array is right but for the parts of some steps, to which no run adds."""
@@ -259,10 +281,12 @@ class Searcher:
         best: tuple[tuple[int, ...], _Found] | None = None
         derivatives = self._whole_derivatives(rows)
         for written in self._program.way_back:
-            if any(number in self._repaired for number in written.numbers):
+            if any(number in self._repaired for number in written.numbers) or self._inputs.is_factor(written):
                 continue
             given = self._results(written, rows, (1,))[0]
             wrong = [one for one in self._candidates[written] if not is_near(given, one.values, self._tolerance)]
+            if self._inputs.is_of_forward(written):  # that a number such as 1 mends it is no evidence
+                wrong = [one for one in wrong if np.ptp(one.values) > 0]
             for candidate in self._screened(written, wrong, given, at, right, earliest):
                 results = {number: value[None] for number, value in zip(written.numbers, candidate.values, strict=True)}
                 repaired_rows, _ = self._run(results, 1)
@@ -299,10 +323,15 @@ class Searcher:
         for written in self._program.way_back:
             given = self._results(written, rows, (1,))[0]
             tells = given[0].size > 1 and all(run.any() for run in given)
-            wholes = (one for one in self._candidates[written] if one.derivative.is_whole and not one.derivative.is_sum)
+            wholes = (one for one in self._candidates[written] if self._is_whole(one.derivative))
             if tells and any(is_near(given, one.values, self._tolerance) for one in wholes):
                 found[written] = given
         return found
+
+    def _is_whole(self, derivative: Derivative) -> bool:
+        """Whether it is all of a derivative; that of a negation, which a wrong sign gives as well, tells nothing."""
+        is_negation = any(self._program.operation(one).primitive == "negative" for one in derivative.numbers)
+        return derivative.is_whole and not derivative.is_sum and not is_negation
 
     def _keeps(self, derivatives: dict[Written, np.ndarray], changed: Written, rows: Rows) -> bool:
         """Whether a repair leaves those right that are: what breaks one only cancels later."""

@@ -171,6 +171,10 @@ class WrittenProgram:
             if number in self.makers_of(operand)
         ]
 
+    def number_of(self, operation: Operation) -> int:
+        """The number of an operation."""
+        return int(self._makers[operation.dtype][operation.start])
+
     def makers_of(self, operand: Operand) -> list[int]:
         """The numbers of the operations whose results an operand holds."""
         return [int(one) for one in np.unique(self._makers[operand.dtype][operand.origin]) if one >= 0]

@@ -71,3 +71,35 @@ def test_places_that_do_not_put_all_right_are_called_likely(tmp_path, is_whole, 
     localization = judged(tmp_path, QUOTIENT, w=(3, 4), x=(5, 3), y=(5, 4)).localization
     assert localization.is_whole
     assert str(replace(localization, is_whole=is_whole)).startswith(heading)
+
+
+TWICE = """
+import numpy as np
+
+def sigmoid(a):
+    return 1 / (1 + np.exp(-a))
+
+def gradients(wf, wg, x, v):
+    c, f, g = [np.zeros(len(v[0]))], [], []
+    loss = 0.0
+    for t, row in enumerate(x):
+        f.append(sigmoid(wf @ row + c[-1]))
+        g.append(np.tanh(wg @ row))
+        c.append(f[-1] * c[-1] + g[-1])
+        loss = loss + (np.tanh(c[-1]) * v[t]).sum()
+    dwf, dwg, later = np.zeros_like(wf), np.zeros_like(wg), np.zeros_like(v[0])
+    for t in reversed(range(len(x))):
+        dc = (1 - np.tanh(c[t + 1]) ** 2) * v[t] + later
+        df = (dc + (1 - np.tanh(c[t + 1]) ** 2) * v[t]) * c[t] * f[t] * (1 - f[t])
+        dg = (dc + (1 - np.tanh(c[t + 1]) ** 2) * v[t]) * (1 - g[t] ** 2)
+        dwf += np.outer(df, x[t])
+        dwg += np.outer(dg, x[t])
+        later = (dc + (1 - np.tanh(c[t + 1]) ** 2) * v[t]) * f[t] + df
+    return loss, {"wf": dwf, "wg": dwg}
+"""
+
+
+def test_a_factor_within_an_expression_is_no_derivative(tmp_path):
+    (found,) = judged(tmp_path, TWICE, wf=(4, 3), wg=(4, 3), x=(3, 3), v=(3, 4)).localization.located
+    assert found.line == 17
+    assert found.says.startswith("dc should be dL/d("), found.says
