@@ -1,4 +1,4 @@
-"""What a program finds in the place of `numpy`, `math`, `scipy.special`, `float` and `type` while it is recorded.
+"""What a program finds in the place of `numpy`, `math`, parts of SciPy, `float` and `type` while it is recorded.
 
 NumPy asks a recorded argument how it wants to be computed with. What has no such argument, as `np.zeros(shape)`, is why
 a program has to find another module under the name: what it makes there is recorded from the beginning.
@@ -193,7 +193,8 @@ FUNCTIONS_OF_C = ("builtin_function_or_method", "_ArrayFunctionDispatcher")
 
 
 def _is_own(name: str) -> bool:
-    return name in ("math", "scipy") or name.split(".")[0] == "numpy" or name.startswith("scipy.special")
+    in_scipy = name.startswith(("scipy.special", "scipy.signal"))
+    return name in ("math", "scipy") or name.split(".")[0] == "numpy" or in_scipy
 
 
 def _is_random(value: Any) -> bool:
