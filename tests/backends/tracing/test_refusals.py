@@ -79,7 +79,6 @@ FUNCTIONS = [
     lambda w, x: x.view(np.float32).astype(float).sum(),
     lambda w, x: np.asarray(list(map(operator.methodcaller("__float__"), x))).sum(),
     lambda w, x: np.from_dlpack(x).sum(),
-    lambda w, x: np.lib.stride_tricks.as_strided(x, (2, 2), (8, 8)).sum(),
     lambda w, x: sum(number.item() for number in np.nditer(w)),
     lambda w, x: np.dot(np.ctypeslib.as_array(x), x),
     lambda w, x: np.einsum_path("ij,j->i", w, x) and np.broadcast(w, x).iters[0].__next__(),
