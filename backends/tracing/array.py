@@ -235,7 +235,8 @@ def boxed(result: Any) -> Any:
         return type(result)(parts) if type(result) in (tuple, list) else type(result)(*parts)
     if isinstance(result, np.ndarray):
         if result.dtype.kind == "f":
-            return constant(np.asarray(result))
+            made = constant(np.asarray(result))
+            return IMPLEMENTED["matrix"](made) if isinstance(result, np.matrix) else made
         return result.view(PlainArray) if result.dtype.kind in "iub" else result
     return constant(result) if isinstance(result, np.floating) else result
 

@@ -232,8 +232,9 @@ def fix(array: Any) -> Any:
 
 @implements(np.heaviside)
 def heaviside(array: Any, at_zero: Any) -> Any:
-    """A step at 0."""
-    return boxed(plain(decide(np.heaviside, array, at_zero)))
+    """A step at 0: its value depends on the sign alone."""
+    decide(np.sign, as_recorded(array))
+    return boxed(np.heaviside(plain(array), plain(at_zero)))
 
 
 @composed(np.copysign)

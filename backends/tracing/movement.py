@@ -98,6 +98,19 @@ for _of_many in OF_MANY:
     IMPLEMENTED[_of_many] = _move_many(_of_many)
 
 
+@implements(np.lib.stride_tricks.as_strided)
+def strided(x: Any, shape: Any = None, strides: Any = None, subok: bool = False, writeable: bool = True) -> Any:
+    """Over the memory of an array in other steps, which are as many entries as numbers."""
+    array = as_recorded(x)
+    size, size_of_entry = array.itemsize, array.origin.itemsize
+    if any(one * size_of_entry != other * size for one, other in zip(array.strides, array.origin.strides, strict=True)):
+        raise refused("np.lib.stride_tricks.as_strided of an array in this layout cannot be followed")
+    steps = array.strides if strides is None else strides
+    in_entries = tuple(step * size_of_entry // size for step in steps)
+    view = np.lib.stride_tricks.as_strided
+    return RecordedArray(view(array.numbers, shape, steps), view(array.origin, shape, in_entries))
+
+
 @implements(np.array)
 def array(values: Any, dtype: Any = None, *, copy: Any = True, order: Any = "K", ndmin: int = 0) -> Any:
     """A copy of an array, or an array of nested lists with recorded numbers in them."""

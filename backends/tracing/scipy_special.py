@@ -1,4 +1,4 @@
-"""Functions of `scipy.special` on recorded arrays; SciPy itself, which need not be installed, gives the values."""
+"""Functions of SciPy on recorded arrays; SciPy itself, which need not be installed, gives the values."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from .array import as_recorded, plain
 from .entrywise import computed
 from .own_values import with_values_of
 from .recorder import IMPLEMENTED
+from .scipy_signal import SIGNAL
 
 
 def erf(x: Any) -> Any:
@@ -68,12 +69,14 @@ SPECIAL: dict[str, Callable[..., Any]] = {
 
 @cache
 def of_scipy(function: Any) -> Callable[..., Any] | None:
-    """What stands for a function of `scipy.special` where an argument is recorded; None for any other function."""
+    """What stands for a function of `scipy.special` or `scipy.signal` where an argument is recorded; else None."""
     name = getattr(function, "__name__", "")
+    module = getattr(function, "__module__", "") or ""
     is_ufunc = isinstance(function, np.ufunc) and getattr(np, name, None) is not function
-    if name not in SPECIAL or not (is_ufunc or (getattr(function, "__module__", "") or "").startswith("scipy.special")):
+    known = SIGNAL if module.startswith("scipy.signal") else SPECIAL
+    if name not in known or not (is_ufunc or module.startswith(("scipy.special", "scipy.signal"))):
         return None
-    return with_values_of(function, SPECIAL[name])
+    return with_values_of(function, known[name])
 
 
 IMPLEMENTED["of SciPy"] = of_scipy

@@ -1,4 +1,4 @@
-"""What a program finds in the place of `numpy`, `math`, `scipy.special`, `float` and `type` while it is recorded.
+"""What a program finds in the place of `numpy`, `math`, parts of SciPy, `float` and `type` while it is recorded.
 
 NumPy asks a recorded argument how it wants to be computed with. What has no such argument, as `np.zeros(shape)`, is why
 a program has to find another module under the name: what it makes there is recorded from the beginning.
@@ -16,6 +16,7 @@ import numpy as np
 from .array import PlainArray, RecordedArray, as_recorded, boxed, is_recorded, plain, written
 from .array_methods import as_float
 from .keywords import bound, without_out
+from .matrices import RecordedMatrix, as_matrix, has_matrix, of_matrices
 from .movement import to_dtype
 from .parts import MADE_OF_PARTS
 from .recorder import IMPLEMENTED, note, read_from, refused
@@ -96,6 +97,10 @@ def _number(dtype: str) -> Callable[..., Any]:
     return lambda value: IMPLEMENTED["astype"](as_recorded(value), dtype)[()]
 
 
+def _new_matrix(data: Any, dtype: Any = None, copy: bool = True) -> RecordedMatrix:
+    return as_matrix(data, dtype, copy)
+
+
 FLOAT = _kind(float, lambda array: array.is_scalar, lambda value: as_float(as_recorded(value)))
 CLASSES = {
     float: FLOAT,
@@ -106,6 +111,7 @@ CLASSES = {
     np.number: _kind(np.number, lambda array: array.is_scalar, lambda value: value),
     np.inexact: _kind(np.inexact, lambda array: array.is_scalar, lambda value: value),
     np.ndarray: _kind(np.ndarray, lambda array: not array.is_scalar, _refuse_class),
+    np.matrix: _kind(np.matrix, lambda array: isinstance(array, RecordedMatrix), _new_matrix),
 }
 
 
@@ -187,7 +193,8 @@ FUNCTIONS_OF_C = ("builtin_function_or_method", "_ArrayFunctionDispatcher")
 
 
 def _is_own(name: str) -> bool:
-    return name in ("math", "scipy") or name.split(".")[0] == "numpy" or name.startswith("scipy.special")
+    in_scipy = name.startswith(("scipy.special", "scipy.signal"))
+    return name in ("math", "scipy") or name.split(".")[0] == "numpy" or in_scipy
 
 
 def _is_random(value: Any) -> bool:
@@ -236,6 +243,8 @@ class _StandInFunction:
                 if not is_recorded(list(arguments)):  # only `out` is
                     arguments = (as_recorded(arguments[0]), *arguments[1:])
                 return arguments_first(self._function, "__call__", arguments, out, options)
+            if has_matrix([*arguments, *options.values()]):
+                return of_matrices(self._function, arguments, options)
             arguments, options, out = without_out(self._function, arguments, options)
             arguments, options = bound(self._function, implementation, arguments, options)
             result = implementation(*arguments, **options)
@@ -254,11 +263,10 @@ class _StandInFunction:
 
 def arguments_first(ufunc: Any, method: str, arguments: Any, out: Any, options: Any) -> Any:
     """What NumPy does with a recorded argument."""
-    array = next(
-        one
-        for one in (as_recorded(one) if isinstance(one, list) else one for one in arguments)
-        if isinstance(one, RecordedArray)
-    )
+    recorded = (as_recorded(one) if isinstance(one, list) else one for one in arguments)
+    array = max(
+        (one for one in recorded if isinstance(one, RecordedArray)), key=lambda one: one.__array_priority__
+    )  # a matrix before an array
     outs = None if out is None else out if isinstance(out, tuple) else (out,)
     return array.__array_ufunc__(ufunc, method, *arguments, out=outs, **options)
 
