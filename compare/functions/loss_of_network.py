@@ -53,7 +53,8 @@ def with_own_loss(check: Check, target: str, *, timeout: float, progress: StageP
     if by:
         notes.append(f"convention: its loss is the one of {check.network} {by}, on all problems; {_gradients(alone)}")
     else:
-        where = "forward" if changes and localization.is_whole else _where(alone, has_wrong_loss, check)
+        is_enough = bool(changes) and localization.is_whole and not localization.located
+        where = "forward" if is_enough else _where(alone, has_wrong_loss, check)
         notes.append(_two_parts(alone, has_wrong_loss, check.network, where))
     is_explained = bool(not has_wrong_loss or by or localization.loss_repairs) and (
         (alone.verdict == "agree" and not changes) or localization.is_whole
