@@ -178,15 +178,15 @@ def _zip_kind(path: Path) -> str:
     except Exception:  # whatever zip makes of damaged bytes
         return ""
     inner = {name.partition("/")[2] for name in names}
+    if names and all(name.endswith(".npy") for name in names):
+        return "npz"
     if {"config.json", "model.weights.h5"} <= set(names):
         return "keras"
     if "constants.pkl" in inner or any(name.startswith("code/") for name in inner):
         return "scripted"
     if any(name.startswith(("models/", "serialized_exported_program")) for name in (*inner, *names)):
         return "exported"
-    if "data.pkl" in inner:
-        return "torch"
-    return "npz" if names and all(name.endswith(".npy") for name in names) else ""
+    return "torch" if "data.pkl" in inner else ""
 
 
 def _advice(path: Path, unreadable: Unreadable) -> str:

@@ -24,6 +24,7 @@ from .limits import Budget
 
 GZIP, SHUFFLE, CHECKSUM = 1, 2, 3  # the numbers of HDF5's own filters
 EXPECTED = "expected a file that holds its weights itself"
+TEXTS = ("model_config", "keras_version", "name")
 MAX_TEXT = 2**25  # of an attribute: the configuration of a large model has some hundred thousand characters
 
 
@@ -33,7 +34,7 @@ class Hdf5Content:
 
     Attributes:
         arrays: the numbers, by path, without a slash before it.
-        texts: the attributes that are one text, by the path of their group and their own name.
+        texts: the attributes in `TEXTS` that are one text, by the path of their group and their own name.
         groups: the paths of all groups, the file's own root as the empty text, in the file's order.
     """
 
@@ -69,7 +70,7 @@ def read_hdf5(path: Path, content: bytes | None = None) -> Hdf5Content:
                 elif entry.dtype.kind in "fiu":
                     _require_honest(f"{path}: {printable(name)}", name, entry, budget)
                     datasets[name] = entry
-                held.texts.update({(name, key): text for key, text in _texts(entry)})
+                held.texts.update({(name, key): text for key, text in _texts(entry, budget)})
             held.arrays.update({name: np.asarray(dataset[()]) for name, dataset in datasets.items()})
     except InvalidProblemError:
         raise
@@ -119,12 +120,12 @@ def _require_honest(where: str, name: str, dataset: Any, budget: Budget) -> None
     else:
         sizes = zip(dataset.shape, dataset.chunks, strict=True)
         is_whole = dataset.id.get_num_chunks() >= math.prod(-(-size // chunk) for size, chunk in sizes)
-        _require_honest_chunks(where, dataset)
+        _require_honest_chunks(where, dataset, budget)
     if not is_whole:
         raise InvalidProblemError(f"{where}: damaged: some of its numbers were never written")
 
 
-def _require_honest_chunks(where: str, dataset: Any) -> None:
+def _require_honest_chunks(where: str, dataset: Any, budget: Budget) -> None:
     """Checks that chunks are not larger than the limit, and that none unpacks to more than it should."""
     plist = dataset.id.get_create_plist()
     filters = [plist.get_filter(k)[0] for k in range(plist.get_nfilters())]
@@ -136,23 +137,30 @@ def _require_honest_chunks(where: str, dataset: Any) -> None:
     if GZIP not in filters:
         return
     checksum = 4 if CHECKSUM in filters[filters.index(GZIP) :] else 0  # behind what is packed
-    for k in range(dataset.id.get_num_chunks()):
-        chunk = dataset.id.get_chunk_info(k)
+
+    def check(chunk: Any) -> None:
+        budget.take_entry()
         if chunk.filter_mask:
-            continue  # is not packed
+            return  # it is not packed
         packed = dataset.id.read_direct_chunk(chunk.chunk_offset)[1]
         unpacked = zlib.decompressobj().decompress(packed[: len(packed) - checksum], size + 5)
         if len(unpacked) > size + 4:
             raise InvalidProblemError(f"{where}: damaged: a chunk unpacks to more than its shape needs")
 
+    dataset.id.chunk_iter(check)
 
-def _texts(entry: Any) -> Iterator[tuple[str, str]]:
-    """The attributes that are a single text."""
+
+def _texts(entry: Any, budget: Budget) -> Iterator[tuple[str, str]]:
+    """The attributes in `TEXTS` that are a single text."""
     import h5py
 
-    for key in entry.attrs:
+    for key in TEXTS:
+        if key not in entry.attrs:
+            continue
         attribute = entry.attrs.get_id(key)
         is_text = h5py.check_string_dtype(attribute.dtype) is not None
         if is_text and attribute.shape == () and attribute.dtype.itemsize <= MAX_TEXT:
             text = entry.attrs[key]
-            yield key, text.decode(errors="replace") if isinstance(text, bytes) else str(text)
+            text = text.decode(errors="replace") if isinstance(text, bytes) else str(text)
+            budget.take_array(key, (len(text),), 4)  # of which many attributes may share one
+            yield key, text

@@ -124,7 +124,7 @@ def _of_one(class_name: str, config: Mapping[str, Any]) -> tuple[str, dict[str, 
     backward = bool(config.get("go_backwards"))
     says["direction"] = Statement("backward" if backward else "forward", f"go_backwards = {backward}")
     if backward:
-        remarks.append("it runs backwards: it takes the sequence from its last step to its first")
+        remarks.append("it runs backwards: reverse what goes into the converted layer")
     if class_name == "RNN":
         cell_layer = config.get("cell") or {}
         cell_class = str(cell_layer.get("class_name") if isinstance(cell_layer, Mapping) else "")

@@ -55,16 +55,18 @@ def layers_by_name(arrays: Mapping[str, np.ndarray], library: str = "") -> tuple
     """
     found: dict[str, LayerInFile] = {}
     taken: set[str] = set()
+    grouped: dict[str, _Groups] = {}
     for candidate, telling, part in TELLING:
         if library not in ("", candidate):
             continue
-        for prefix, weights in prefixes(get_layout(candidate), arrays)[0].items():
+        groups = grouped.setdefault(candidate, _Groups(candidate, arrays))
+        for prefix, weights in groups.layers.items():
             if not OF_OPTIMIZERS.isdisjoint(prefix.split(".")):
                 continue
             is_named = any(re.search(part, _module(full_name, weight)) for full_name, weight in weights.items())
             if not telling <= set(weights.values()) or not (is_named or library):
                 continue
-            layer = _layer(candidate, prefix, weights, arrays, stated=bool(library))
+            layer = groups.layer(prefix, stated=bool(library))
             if (layer.unsupported and not is_named) or taken >= set(weights):
                 continue
             if prefix not in found or (found[prefix].unsupported and not layer.unsupported):
@@ -79,20 +81,25 @@ def _module(full_name: str, weight: str) -> str:
     return ".".join(parts[-1 - len(weight.split(".")) : -len(weight.split("."))])
 
 
-def _layer(
-    library: str, prefix: str, weights: Mapping[str, str], arrays: Mapping[str, np.ndarray], *, stated: bool
-) -> LayerInFile:
-    """The layer with that prefix, and with the arrays that stand directly beside its weights."""
-    before = f"{prefix}." if prefix else ""
-    beside: dict[str, np.ndarray] = {}
-    twice = ""
-    for full_name, array in arrays.items():
-        name = spelled(get_layout(library), full_name)
-        if full_name in weights or (name.startswith(before) and "." not in name[len(before) :]):
-            name = name.removeprefix(before)
-            if name in beside and not np.array_equal(beside[name], array):
+class _Groups:
+    """The arrays of a file by the layers to which they may belong, if a library has written their names."""
+
+    def __init__(self, library: str, arrays: Mapping[str, np.ndarray]) -> None:
+        self.library, self.arrays = library, arrays
+        self.layers = prefixes(get_layout(library), arrays)[0]
+        self.names = {full_name: spelled(get_layout(library), full_name) for full_name in arrays}
+        self.beside: dict[str, list[str]] = {}
+        for full_name, name in self.names.items():
+            self.beside.setdefault(name.rpartition(".")[0], []).append(full_name)
+
+    def layer(self, prefix: str, *, stated: bool) -> LayerInFile:
+        """The layer with that prefix, and with the arrays that stand directly beside its weights."""
+        found: dict[str, np.ndarray] = {}
+        twice = ""
+        for full_name in dict.fromkeys([*self.layers[prefix], *self.beside.get(prefix, ())]):
+            name, array = self.names[full_name].removeprefix(f"{prefix}." if prefix else ""), self.arrays[full_name]
+            if name in found and not np.array_equal(found[name], array):
                 twice = f"{full_name!r} is a weight that has another value under another name"
-            beside[name] = array
-    how = "as stated" if stated else "the names of its weights"
-    layer = LayerInFile(prefix, library, beside, {"library": Statement(library, how)}, unsupported=twice)
-    return with_sizes(layer)
+            found[name] = array
+        says = {"library": Statement(self.library, "as stated" if stated else "the names of its weights")}
+        return with_sizes(LayerInFile(prefix, self.library, found, says, unsupported=twice))

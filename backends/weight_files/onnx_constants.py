@@ -130,7 +130,7 @@ def attributes_of(node: Any) -> dict[str, Any]:
     values = {attribute.name: helper.get_attribute_value(attribute) for attribute in node.attribute}
 
     def as_text(value: Any) -> Any:
-        return value.decode(errors="replace") if isinstance(value, bytes) else value
+        return printable(value.decode(errors="replace")) if isinstance(value, bytes) else value
 
     return {
         name: [as_text(item) for item in value] if isinstance(value, list) else as_text(value)

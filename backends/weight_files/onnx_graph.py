@@ -9,6 +9,7 @@ Source: ONNX's `docs/Operators.md`, opsets 7 to 22; the quantized `DynamicQuanti
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,6 +26,7 @@ CELLS = {"RNN": "rnn", "LSTM": "lstm", "GRU": "gru"}
 QUANTIZED_CELLS = ("DynamicQuantizeLSTM", "QLinearLSTM", "QAttention")
 FUNCTIONS = {"RNN": ["Tanh"], "LSTM": ["Sigmoid", "Tanh", "Tanh"], "GRU": ["Sigmoid", "Tanh"]}
 DIRECTIONS = {"forward": "forward", "reverse": "backward", "bidirectional": "both"}
+NOT_ZERO = "constants that are not zero"
 PLAIN_FUNCTIONS = {"tanh": "tanh", "relu": "relu", "sigmoid": "sigmoid"}
 
 
@@ -99,10 +101,11 @@ def _nodes(path: Path, graph: Any, constants: Any, budget: Budget, depth: int = 
 
 
 def _with_different_names(nodes: list[_Node]) -> list[_Node]:
-    names = [node.name for node in nodes]
-    numbered = [
-        name if names.count(name) == 1 else f"{name}#{names[: k + 1].count(name)}" for k, name in enumerate(names)
-    ]
+    counts, so_far = Counter(node.name for node in nodes), Counter[str]()
+    numbered = []
+    for node in nodes:
+        so_far[node.name] += 1
+        numbered.append(node.name if counts[node.name] == 1 else f"{node.name}#{so_far[node.name]}")
     return [_Node(name, node.node, node.attributes, node.constants) for name, node in zip(numbered, nodes, strict=True)]
 
 
@@ -114,7 +117,10 @@ def _layer(node: _Node) -> LayerInFile:
     arrays, reason = _weights(node)
     says = _says(node, cell)
     layer = LayerInFile(
-        *(node.name, "onnx", arrays, says), cell=cell, unsupported=reason or _unsupported(node, cell, arrays, says)
+        *(node.name, "onnx", arrays, says),
+        cell=cell,
+        unsupported=reason or _unsupported(node, cell, arrays, says),
+        remarks=tuple(_remarks(says)),
     )
     if not {"W", "R"} <= arrays.keys():
         return layer
@@ -159,6 +165,14 @@ def _says(node: _Node, cell: str) -> dict[str, Statement]:
     return says
 
 
+def _remarks(says: Mapping[str, Statement]) -> Iterator[str]:
+    """What has to be done to a converted layer's inputs and outputs, so that it gives what the node gives."""
+    if says["direction"].value == "backward":
+        yield "it runs backwards: reverse what goes into the converted layer, and what comes out of it"
+    if "initial state" in says and says["initial state"].value == NOT_ZERO:
+        yield "its initial state is a constant that is not zero, and is not converted"
+
+
 def _activation(node: _Node, cell: str, functions: list[str]) -> str:
     """The functions in the words of the models, `sigmoid,tanh` of a gated cell; others as the file has them."""
     lower = [name.lower() for name in functions]
@@ -181,7 +195,7 @@ def _initial_state(node: _Node, names: list[str]) -> Statement:
         zeros = all(not np.any(node.constants.array(name)) for name in names)
     except NotConstant:
         return Statement("given when it runs", "the node's inputs")
-    return Statement("zeros" if zeros else "constants that are not zero", "the node's inputs")
+    return Statement("zeros" if zeros else NOT_ZERO, "the node's inputs")
 
 
 def _unsupported(node: _Node, cell: str, arrays: Mapping[str, np.ndarray], says: Mapping[str, Statement]) -> str:

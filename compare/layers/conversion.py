@@ -21,6 +21,7 @@ from .same_layer import compare_wrapped
 Arrays = Mapping[str, np.ndarray]
 FORGET_BIAS_STATED = "tf1"  # whose cells add a bias that stands in the program alone
 CELL_NAMES = {"rnn": "a plain cell", "lstm": "an LSTM", "gru": "a GRU"}
+WITH_OTHER_FUNCTIONS = ("keras", "onnx", "flax-linen", "flax-nnx")  # whose gated cells may be given others
 ONE_ACTIVATION = {"haiku": "relu"}  # of the plain cell of libraries that have one
 
 
@@ -187,7 +188,10 @@ def convert_layer(
             raise RequestError(f"the file does not tell its {option}: {said.how}: add --{option} {DEFAULT_FUNCTIONS}")
         stated[option] = (said.value if said else "") or value
     conversion = convert(layer.arrays, layer.library, target, prefix="", **stated, forget_bias=forget_bias)
-    return replace(conversion, remarks=layer.remarks)
+    remarks = layer.remarks
+    if layer.cell != "rnn" and not stated["activation"] and layer.library in WITH_OTHER_FUNCTIONS:
+        remarks += (f"the file does not tell its activations: those of {layer.library} are taken, {DEFAULT_FUNCTIONS}",)
+    return replace(conversion, remarks=remarks)
 
 
 def _layout(library: str, forget_bias: float) -> Layout:

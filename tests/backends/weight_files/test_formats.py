@@ -29,7 +29,7 @@ def zip_of(*names):
 CONTENTS = {
     "hdf5": b"\x89HDF\r\n\x1a\n",
     "keras": zip_of("config.json", "model.weights.h5", "metadata.json"),
-    "npz": zip_of("a.npy", "b.npy"),
+    "npz": zip_of("a.npy", "models/b.npy"),
     "torch": zip_of("archive/data.pkl", "archive/version"),
     "safetensors": (2).to_bytes(8, "little") + b"{}",
 }

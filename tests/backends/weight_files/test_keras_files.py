@@ -91,7 +91,7 @@ def test_the_configuration_is_believed(files, name):
     assert found["plain"].says["activation"] == ("relu", "activation = relu")
     assert found["hard"].unsupported == "its activations are hard_sigmoid,tanh"
     assert found["last"].says["direction"].value == "backward"
-    assert found["last"].remarks == ("it runs backwards: it takes the sequence from its last step to its first",)
+    assert found["last"].remarks == ("it runs backwards: reverse what goes into the converted layer",)
 
 
 def test_the_weights_alone_do_not_tell_the_activations(files):
