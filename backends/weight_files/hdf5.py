@@ -1,4 +1,4 @@
-"""HDF5 files read from what is in them alone: no link is followed out of the file, and sizes are known before memory.
+"""HDF5 files read from what is in them alone: no link leads out of a file, and sizes are known before memory is taken.
 
 A dataset may stand in other files (external links, external storage, virtual datasets) and unpack to more than its
 shape says (a chunk's filter runs until its input ends): such files are refused. Of the filters, gzip and its byte
@@ -7,19 +7,17 @@ shuffle are known. Source: "HDF5 File Format Specification", and h5py's document
 
 from __future__ import annotations
 
-import io
 import math
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ..errors import InvalidProblemError, first_line, printable
-from ..frameworks import require
 from ..npz_files import MAX_BYTES
+from .hdf5_process import Hdf5Content
 from .limits import Budget
 
 GZIP, SHUFFLE, CHECKSUM = 1, 2, 3  # the numbers of HDF5's own filters
@@ -28,41 +26,23 @@ TEXTS = ("model_config", "keras_version", "name")
 MAX_TEXT = 2**25  # of an attribute: the configuration of a large model has some hundred thousand characters
 
 
-@dataclass(frozen=True)
-class Hdf5Content:
-    """What an HDF5 file holds.
-
-    Attributes:
-        arrays: the numbers, by path, without a slash before it.
-        texts: the attributes in `TEXTS` that are one text, by the path of their group and their own name.
-        groups: the paths of all groups, the file's own root as the empty text, in the file's order.
-    """
-
-    arrays: dict[str, np.ndarray] = field(default_factory=dict)
-    texts: dict[tuple[str, str], str] = field(default_factory=dict)
-    groups: list[str] = field(default_factory=list)
-
-
-def read_hdf5(path: Path, content: bytes | None = None) -> Hdf5Content:
-    """Reads all arrays of numbers of an HDF5 file, and its texts.
+def read_entries(path: Path) -> Hdf5Content:
+    """Reads all arrays of numbers of an HDF5 file, and its texts, in this process; for others see `read_hdf5`.
 
     Args:
-        path: the file, or how messages call it.
-        content: its bytes; None reads the file.
+        path: the file.
 
     Returns:
         What it holds.
 
     Raises:
         InvalidProblemError: it is damaged or too large, looks into other files, or has filters that are not known.
-        MissingFrameworkError: h5py is not installed.
     """
-    require("h5py", needed_by="an HDF5 file", extra="convert")
     import h5py
 
     held, budget = Hdf5Content(), Budget(path)
     try:
-        with h5py.File(path if content is None else io.BytesIO(content), "r") as file:
+        with h5py.File(path, "r") as file:
             datasets = {}
             for name, entry in _entries(path, file, budget):
                 if not isinstance(entry, h5py.Dataset):
@@ -74,8 +54,6 @@ def read_hdf5(path: Path, content: bytes | None = None) -> Hdf5Content:
             held.arrays.update({name: np.asarray(dataset[()]) for name, dataset in datasets.items()})
     except InvalidProblemError:
         raise
-    except FileNotFoundError:
-        raise InvalidProblemError(f"{path}: no such file") from None
     except Exception as error:  # whatever HDF5 makes of damaged bytes
         raise InvalidProblemError(f"{path}: damaged, or not an HDF5 file: {first_line(error)}") from error
     return held

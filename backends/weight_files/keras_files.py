@@ -19,7 +19,8 @@ import numpy as np
 
 from ..errors import InvalidProblemError, printable
 from ..npz_files import MAX_BYTES
-from .hdf5 import MAX_TEXT, Hdf5Content, read_hdf5
+from .hdf5 import MAX_TEXT
+from .hdf5_process import Hdf5Content, read_hdf5
 from .keras_config import KerasLayer, layers_of_config
 from .layers_by_name import layers_by_name
 from .limits import read_bytes

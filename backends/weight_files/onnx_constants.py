@@ -49,7 +49,7 @@ class Constants:
             InvalidProblemError: its numbers are not in the file, or too large.
         """
         if depth > MAX_DEPTH:
-            raise NotConstant(f"{printable(name)} is made by more than {MAX_DEPTH} nodes")
+            raise NotConstant(f"{shown(name)} is made by more than {MAX_DEPTH} nodes")
         if name not in self.made:
             if name in self.tensors:
                 self.made[name] = self.tensor(self.tensors[name])
@@ -58,12 +58,12 @@ class Constants:
             elif self.outer:
                 return self.outer.array(name, depth + 1)
             else:
-                raise NotConstant(f"{printable(name)} is given when the model runs")
+                raise NotConstant(f"{shown(name)} is given when the model runs")
         return self.made[name]
 
     def tensor(self, tensor: Any) -> np.ndarray:
         """The array of a TensorProto."""
-        name = printable(tensor.name)
+        name = shown(tensor.name)
         try:
             itemsize = helper.tensor_dtype_to_np_dtype(tensor.data_type).itemsize
         except (KeyError, TypeError, ValueError):
@@ -85,7 +85,7 @@ class Constants:
         location, folder = entries.get("location", ""), self.path.parent.resolve()
         place = (folder / location).resolve()
         if not location or not place.is_relative_to(folder):
-            where = f"{printable(tensor.name)} is in {printable(location)!r}"
+            where = f"{shown(tensor.name)} is in {printable(location)!r}"
             raise InvalidProblemError(f"{self.path}: {where}, expected a file in the same folder")
         itemsize = helper.tensor_dtype_to_np_dtype(tensor.data_type).itemsize
         size = math.prod(tensor.dims) * itemsize
@@ -98,7 +98,7 @@ class Constants:
             raise InvalidProblemError(f"{self.path}: {printable(location)}: cannot be read: {error}") from error
         if length != size or len(content) != size:
             where = f"{self.path}: {printable(location)}"
-            raise InvalidProblemError(f"{where}: {printable(tensor.name)} has another size there than its shape needs")
+            raise InvalidProblemError(f"{where}: {shown(tensor.name)} has another size there than its shape needs")
         whole = onnx.TensorProto()
         whole.CopyFrom(tensor)
         whole.ClearField("external_data")
@@ -116,13 +116,18 @@ class Constants:
                 return np.array(attributes.get("value_floats", attributes.get("value_float")), "f4")
         if node.op_type not in FOLDED:
             quantized = "quantized: " if node.op_type in QUANTIZED else ""
-            raise NotConstant(f"{quantized}{printable(name)} comes out of {printable(node.op_type)}")
+            raise NotConstant(f"{quantized}{shown(name)} comes out of {shown(node.op_type)}")
         arrays = [self.array(argument, depth + 1) if argument else None for argument in node.input]
         self.budget.take_array(name, (sum(array.nbytes for array in arrays if array is not None),), 1)
         try:
             return FOLDED[node.op_type](attributes_of(node), *arrays)
         except Exception as error:  # of a graph that does not fit together
-            raise NotConstant(f"{printable(name)}: {first_line(error)}") from error
+            raise NotConstant(f"{shown(name)}: {first_line(error)}") from error
+
+
+def shown(text: str | bytes) -> str:
+    """A text of a model, fit to be printed. What is no UTF-8 comes as bytes."""
+    return printable(text.decode(errors="replace") if isinstance(text, bytes) else text)
 
 
 def attributes_of(node: Any) -> dict[str, Any]:
@@ -130,7 +135,7 @@ def attributes_of(node: Any) -> dict[str, Any]:
     values = {attribute.name: helper.get_attribute_value(attribute) for attribute in node.attribute}
 
     def as_text(value: Any) -> Any:
-        return printable(value.decode(errors="replace")) if isinstance(value, bytes) else value
+        return shown(value) if isinstance(value, bytes) else value
 
     return {
         name: [as_text(item) for item in value] if isinstance(value, list) else as_text(value)

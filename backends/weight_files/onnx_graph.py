@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import InvalidProblemError, first_line, printable
+from ..errors import InvalidProblemError, first_line
 from ..frameworks import require
 from .limits import Budget, read_bytes
 from .weight_file import LayerInFile, Statement, WeightFile, with_sizes
@@ -87,13 +87,13 @@ def _nodes(path: Path, graph: Any, constants: Any, budget: Budget, depth: int = 
     """The recurrent nodes of a graph, and of those in the branches and loops in it."""
     import onnx
 
-    from .onnx_constants import Constants, attributes_of
+    from .onnx_constants import Constants, attributes_of, shown
 
     for node in graph.node:
         budget.take_entry(depth)
         if node.op_type in CELLS or node.op_type in QUANTIZED_CELLS:
             output = next((name for name in node.output if name), "")
-            yield _Node(printable(node.name or output or node.op_type), node, attributes_of(node), constants)
+            yield _Node(shown(node.name or output or node.op_type), node, attributes_of(node), constants)
         for attribute in node.attribute:
             if attribute.type == onnx.AttributeProto.GRAPH:
                 inner = Constants(path, attribute.g, budget, constants)

@@ -9,7 +9,9 @@ import h5py
 import numpy as np
 import pytest
 from gradparity.backends import InvalidProblemError
-from gradparity.backends.weight_files.hdf5 import read_hdf5
+from gradparity.backends.weight_files import hdf5_process
+from gradparity.backends.weight_files.hdf5 import read_entries
+from gradparity.backends.weight_files.hdf5_process import read_hdf5
 
 
 def made(tmp_path, fill, name="x.h5"):
@@ -104,7 +106,7 @@ def test_files_that_mislead_are_refused_in_one_line(tmp_path, lie):
     made(tmp_path, lambda file: file.__setitem__("x", np.ones(3, "f4")), "secret.h5")
     tracemalloc.start()
     with pytest.raises(InvalidProblemError, match=rf"^.*x\.h5: [^\n]*{message}[^\n]*$"):
-        read_hdf5(path)
+        read_entries(path)
     assert tracemalloc.get_traced_memory()[1] < 2**26
     tracemalloc.stop()
 
@@ -132,6 +134,31 @@ def test_a_file_cut_short_anywhere_is_one_line(tmp_path):
     for size in range(0, len(whole), 211):
         path.write_bytes(whole[:size])
         with pytest.raises(InvalidProblemError, match=r"^.*x\.h5: damaged[^\n]*$"):
-            read_hdf5(path)
+            read_entries(path)
     with pytest.raises(InvalidProblemError, match=r"none\.h5: no such file"):
         read_hdf5(tmp_path / "none.h5")
+
+
+def endless(path):
+    """A text in the file's heap is longer than its room says: HDF5 looks for what follows it without end."""
+    made(path.parent, lambda file: file.create_group("vars").attrs.__setitem__("name", "lstm"), path.name)
+    content = bytearray(path.read_bytes())
+    heap = content.index(b"GCOL")
+    content[heap + 24 : heap + 32] = bytes(8)
+    content[heap + 16 : heap + 18] = (9).to_bytes(2, "little")
+    path.write_bytes(content)
+    return path
+
+
+def test_a_file_on_which_hdf5_loops_is_given_up(tmp_path):
+    with pytest.raises(InvalidProblemError, match=r"x\.h5: damaged: it was not read within 3 s$"):
+        read_hdf5(endless(tmp_path / "x.h5"), seconds=3)
+
+
+def test_a_process_that_ends_by_itself_is_a_damaged_file(tmp_path, monkeypatch):
+    path = made(tmp_path, lambda file: file.create_dataset("kernel", data=np.ones(3)))
+    monkeypatch.setattr(hdf5_process, "__name__", "none")
+    with pytest.raises(
+        InvalidProblemError, match=r"x\.h5: damaged, or too large: HDF5 failed to read it \(exit code 1\)"
+    ):
+        read_hdf5(path)

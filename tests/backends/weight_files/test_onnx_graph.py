@@ -234,3 +234,11 @@ def test_a_missing_onnx_names_its_extra(tmp_path, monkeypatch):
     with pytest.raises(MissingFrameworkError, match=r'pip install "gradparity\[onnx\]"'):
         read_weight_file(path)
     require.cache_clear()
+
+
+def test_names_that_are_no_text_are_shown(tmp_path):
+    path = saved(tmp_path / "x.onnx", [node(name="layer", inputs=["X", "weigh", "R"])], tensors_of(drawn()))
+    path.write_bytes(path.read_bytes().replace(b"layer", b"lay\xffr").replace(b"weigh", b"wei\xffh"))
+    layer = only_layer(path)
+    assert layer.name == "lay\ufffdr"
+    assert "wei\ufffdh is given when the model runs" in layer.unsupported
