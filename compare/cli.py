@@ -21,6 +21,7 @@ from .commands.check import check_command
 from .commands.compare import compare_command
 from .commands.convert import convert_command
 from .commands.detect import detect_command
+from .commands.diff import diff_command
 from .commands.flow import flow_command
 from .commands.listings import backends_command, mistakes_command, systems_command
 from .commands.sweep import sweep_command
@@ -43,6 +44,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "check": check_command,
     "bench": bench_command,
     "convert": convert_command,
+    "diff": diff_command,
     "flow": flow_command,
     "sweep": sweep_command,
     "detect": detect_command,

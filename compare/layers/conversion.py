@@ -122,7 +122,7 @@ def convert(
     if source == target:
         raise RequestError(f"the weights are of {source} already, expected two libraries")
     half_or_more, stack = find_layer(layouts[0], arrays, prefix)
-    weights = _single_or_double(half_or_more)
+    weights = single_or_double(half_or_more)
     options: dict[str, Any] = dict(stack)
     described = layouts[0].model_fields(weights[0])
     cell = described["cell"]
@@ -135,7 +135,7 @@ def convert(
     elif activation not in (None, DEFAULT_FUNCTIONS):
         raise UnsupportedProblemError(f"of {CELL_NAMES[cell]}, the activations {DEFAULT_FUNCTIONS} are known alone")
     added = _forget_bias((source, target), cell, forget_bias)
-    layouts = _layout(source, added), _layout(target, added)
+    layouts = layout_with(source, added), layout_with(target, added)
     model = infer_model(layouts[0], weights, **options)
     reason = layouts[1].unsupported(model)
     if reason:
@@ -194,7 +194,16 @@ def convert_layer(
     return replace(conversion, remarks=remarks)
 
 
-def _layout(library: str, forget_bias: float) -> Layout:
+def layout_with(library: str, forget_bias: float) -> Layout:
+    """The layout of a library; that of TensorFlow 1 with the forget bias that its program adds.
+
+    Args:
+        library: one with a layout.
+        forget_bias: what an LSTM of TensorFlow 1 adds to f when it runs.
+
+    Returns:
+        The layout.
+    """
     layout = get_layout(library)
     return replace(layout, added_to_forget_gate=forget_bias) if library == FORGET_BIAS_STATED else layout
 
@@ -233,8 +242,18 @@ def _reset(source: str, described: str | None, stated: str | None) -> str:
     return str(described or stated)
 
 
-def _single_or_double(weights: list[dict[str, np.ndarray]]) -> list[dict[str, np.ndarray]]:
-    """The weights in float32 or float64; half precision is widened, which is exact."""
+def single_or_double(weights: list[dict[str, np.ndarray]]) -> list[dict[str, np.ndarray]]:
+    """The weights in float32 or float64; half precision is widened, which is exact.
+
+    Args:
+        weights: of every layer and direction.
+
+    Returns:
+        The same, of one dtype.
+
+    Raises:
+        InvalidProblemError: they have several dtypes.
+    """
     widened = [{name: a.astype(f"f{max(4, a.dtype.itemsize)}") for name, a in layer.items()} for layer in weights]
     require_one_dtype("the weights", (array for layer in widened for array in layer.values()))
     return widened

@@ -26,6 +26,9 @@ class LayerComparison(Comparison):
         handed_over_after: where no initial state was given, after how many steps the layers were called again, from
             the states that they had returned; 0 if none was.
         not_asked: what could not be asked, and of whom, a line each.
+        conventions: how the layers differ from the first one, as far as conventions of the libraries explain it: in
+            their weights, and in what they compute with them; a sentence each.
+        explained: the parameters of which these say all, but for a few entries, which they name.
     """
 
     description: str = ""
@@ -34,6 +37,8 @@ class LayerComparison(Comparison):
     questions: Mapping[str, Comparison] = field(default_factory=dict)
     handed_over_after: int = 0
     not_asked: tuple[str, ...] = ()
+    conventions: tuple[str, ...] = ()
+    explained: tuple[str, ...] = ()
 
 
 def report(comparison: LayerComparison) -> str:
@@ -49,11 +54,15 @@ def report(comparison: LayerComparison) -> str:
     names = ", ".join([*comparison.answers, *(failure.backend for failure in comparison.failures)])
     T, B = problem.leading
     lines = [f"{comparison.verdict}: {names} on {comparison.description}, {problem.dtype}, T={T} B={B}"]
+    lines += comparison.conventions
     lines += _differences_by_question(comparison)
     lines += _different_options(comparison.options)
-    lines += [difference.summary for difference in comparison.weight_differences[:MOST_WEIGHTS]]
-    if len(comparison.weight_differences) > MOST_WEIGHTS:
-        lines.append(f"… and {len(comparison.weight_differences) - MOST_WEIGHTS} more parameters.")
+    left = [
+        difference for difference in comparison.weight_differences if difference.parameter not in comparison.explained
+    ]
+    lines += [difference.summary for difference in left[:MOST_WEIGHTS]]
+    if len(left) > MOST_WEIGHTS:
+        lines.append(f"… and {len(left) - MOST_WEIGHTS} more parameters.")
     if not any(asked.failures for asked in comparison.questions.values()):
         lines += [f"Could not be asked: {line}." for line in comparison.not_asked]
         lines.append(_about_the_weights(comparison))

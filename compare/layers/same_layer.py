@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from operator import attrgetter
 
 import numpy as np
 
-from ...backends import Problem
+from ...backends import Evaluation, Problem
 from ...backends.adapters import wrap_layer
 from ...backends.adapters.wrapped_layer import WrappedLayer
 from ...backends.errors import RequestError, UnsupportedProblemError
 from ..referee import WORST_FIRST, Comparison, DisagreementError
+from .behaviours import behaviour_of
+from .convention_differences import convention_differences
 from .layer_comparison import LayerComparison, report
 from .questions import GIVEN, LENGTHS, OWN, Asked, ask_from_given_states, ask_with_lengths, ask_without_states
 from .weight_differences import WeightDifference, weight_differences
@@ -115,6 +117,7 @@ def _compare(
         asked = {OWN: ask_without_states(wrapped, problem), LENGTHS: ask_with_lengths(wrapped, problem)}
         differences = weight_differences(wrapped)
     questions = {GIVEN: first} | {title: of.comparison for title, of in asked.items() if of.comparison is not None}
+    conventions, explained = _conventions(wrapped, differences)
     verdicts = {comparison.verdict for comparison in questions.values()}
     verdict = next(verdict for verdict in WORST_FIRST if verdict in verdicts)
     if differences or not same_options:
@@ -128,8 +131,44 @@ def _compare(
         weight_differences=differences,
         questions=questions,
         handed_over_after=asked[OWN].handed_over_after if OWN in asked else 0,
+        conventions=(*conventions, *_behaviours(wrapped, questions)),
+        explained=explained,
         not_asked=(*not_asked, *(line for of in asked.values() for line in of.not_asked), *remarks),
     )
+
+
+def _conventions(
+    wrapped: Sequence[WrappedLayer], differences: Sequence[WeightDifference]
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """How the weights differ from the first layer's, in words; and the parameters of which that is all."""
+    first, *others = wrapped
+    differing = {difference.between[1] for difference in differences}
+    found = [convention_differences(first, other) for other in others if other.name in differing]
+    explained = [name for name in found[0].explained if all(name in of.explained for of in found)] if found else []
+    return tuple(sentence for of in found for sentence in of.sentences), tuple(explained)
+
+
+def _behaviours(wrapped: Sequence[WrappedLayer], questions: Mapping[str, Comparison]) -> list[str]:
+    """What layers compute otherwise than their weights say, where their outputs differ."""
+    failed = next((title for title in (GIVEN, OWN) if title in questions and questions[title].verdict != "agree"), "")
+    if not failed:
+        return []
+    lines = []
+    for layer in wrapped:
+        answer = questions[failed].answers.get(layer.name)
+        if isinstance(answer, Evaluation) and not layer.departures:
+            words = behaviour_of(_of_layer(questions[failed].problem, layer), answer.outputs)
+            if words:
+                lines.append(f"The outputs of {layer.name} are what its weights give {words}.")
+    return lines
+
+
+def _of_layer(problem: Problem, layer: WrappedLayer) -> Problem:
+    """The problem with a layer's own weights and activation."""
+    model = replace(problem.model, activation=layer.model.activation)
+    zeros = {name: np.zeros_like(array) for name, array in problem.params.items() if array.ndim == 1}
+    readout = {name: problem.params[name] for name in ("V", "c") if name in problem.params}
+    return replace(problem, model=model, params=zeros | layer.params | readout)
 
 
 def _problem(wrapped: Sequence[WrappedLayer], seq_len: int, batch_size: int, seed: int) -> Problem:

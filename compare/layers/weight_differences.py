@@ -2,12 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
-from ...backends.adapters.wrapped_layer import WrappedLayer
+from ...backends.layouts import Layout
+from ...backends.models import Recurrent
+
+
+class LayerWithWeights(Protocol):
+    """A layer whose weights are known."""
+
+    @property
+    def name(self) -> str:
+        """What it is called in a sentence."""
+
+    @property
+    def layout(self) -> Layout:
+        """How its weights are laid out."""
+
+    @property
+    def model(self) -> Recurrent:
+        """What it computes."""
+
+    @property
+    def weights(self) -> Sequence[Mapping[str, np.ndarray]]:
+        """Of every layer and direction, by the library's names."""
+
+    @property
+    def params(self) -> dict[str, np.ndarray]:
+        """U, W, b and b_hn of every layer and direction, by their names in a problem."""
+
+    @property
+    def dtype(self) -> str:
+        """The dtype of the weights."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +77,7 @@ class WeightDifference:
         )
 
 
-def weight_differences(layers: Sequence[WrappedLayer]) -> tuple[WeightDifference, ...]:
+def weight_differences(layers: Sequence[LayerWithWeights]) -> tuple[WeightDifference, ...]:
     """The parameters in which layers differ from the first one.
 
     A bias that a layer has not is one of zero. Of two biases that a library adds, the sum is compared. Haiku adds 1 to
@@ -69,7 +99,7 @@ def weight_differences(layers: Sequence[WrappedLayer]) -> tuple[WeightDifference
 
 
 def _difference(
-    name: str, layers: tuple[WrappedLayer, WrappedLayer], held: tuple[np.ndarray | None, np.ndarray | None]
+    name: str, layers: tuple[LayerWithWeights, LayerWithWeights], held: tuple[np.ndarray | None, np.ndarray | None]
 ) -> list[WeightDifference]:
     shape = next(array.shape for array in held if array is not None)
     one, other = (np.zeros(shape, layers[0].dtype) if array is None else array for array in held)
@@ -85,7 +115,7 @@ def _difference(
     return [WeightDifference(name, names, index, (values[0], values[1]), int(differs.sum()), differs.size)]
 
 
-def _rounding(name: str, layers: tuple[WrappedLayer, WrappedLayer], values: np.ndarray) -> np.ndarray:
+def _rounding(name: str, layers: tuple[LayerWithWeights, LayerWithWeights], values: np.ndarray) -> np.ndarray:
     """What a library that adds to the forget gate's bias rounds off; zero for everything else."""
     allowed = np.zeros(values.shape)
     model = layers[0].model
