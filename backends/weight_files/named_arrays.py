@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -82,7 +83,7 @@ def read_safetensors(path: Path) -> dict[str, np.ndarray]:
     except library.SafetensorError as error:
         raise InvalidProblemError(f"{path}: damaged, or not a safetensors file: {first_line(error)}") from error
     arrays = {}
-    for name, entry in entries:
+    for name, entry in sorted(entries, key=lambda named: in_reading_order(named[0])):  # they come in any order
         if entry["dtype"] not in SAFETENSORS_DTYPES:
             raise InvalidProblemError(
                 f"{path}: {name!r} is {entry['dtype']}, expected one of {', '.join(SAFETENSORS_DTYPES)}"
@@ -90,6 +91,22 @@ def read_safetensors(path: Path) -> dict[str, np.ndarray]:
         array = np.frombuffer(entry["data"], SAFETENSORS_DTYPES[entry["dtype"]]).reshape(entry["shape"])
         arrays[name] = (array.astype("u4") << 16).view("f4") if entry["dtype"] == BFLOAT16 else array
     return arrays
+
+
+def in_reading_order(name: str) -> list[tuple[int, str]]:
+    """A key by which names are sorted as people count: `layer2` before `layer10`.
+
+    Args:
+        name: of an array.
+
+    Returns:
+        The numbers in the name, and what stands between them.
+
+    Example:
+        >>> sorted(["l10.W", "l2.W"], key=in_reading_order)
+        ['l2.W', 'l10.W']
+    """
+    return [(int(part) if part.isdecimal() else -1, part) for part in re.split(r"(\d+)", name) if part]
 
 
 def _safetensors() -> Any:

@@ -72,7 +72,9 @@ def behaviour_of(problem: Problem, outputs: np.ndarray) -> str:
 
 
 def _gives(problem: Problem, outputs: np.ndarray, turned: Callable[[np.ndarray], np.ndarray] = np.asarray) -> bool:
-    found = turned(get_backend("manual").evaluate(problem).outputs)
+    answer = get_backend("manual").evaluate(problem).outputs
+    assert answer is not None
+    found = turned(answer)
     if found.shape != outputs.shape:
         return False
     size = float(np.abs(outputs).max())
@@ -246,7 +248,8 @@ def _axes_exchanged(problem: Problem) -> Problem:
     states = {
         name: np.zeros((*state.shape[:-2], T, state.shape[-1]), state.dtype) for name, state in problem.states.items()
     }
-    turned = {"inputs": problem.inputs.swapaxes(0, 1), "targets": problem.targets.swapaxes(0, 1)}
+    assert problem.targets is not None
+    turned: dict[str, Any] = {"inputs": problem.inputs.swapaxes(0, 1), "targets": problem.targets.swapaxes(0, 1)}
     return replace(problem, **turned, **_states(states))
 
 

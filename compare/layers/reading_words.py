@@ -158,7 +158,8 @@ def _match_words(match: BlockMatch, first: LayerWithWeights, name: str, gate: st
 def _exceptions(first: LayerWithWeights, second: LayerWithWeights, name: str, array: ArrayReading) -> list[str]:
     """The entries that a reading does not explain, of the blocks that it explains else."""
     rows = len(array.held) // len(array.matches)
-    count, worst = 0, (-1.0, ())
+    count, farthest = 0, -1.0
+    index: tuple[int, ...] = ()
     for number, match in enumerate(array.matches):
         if match is None or match.differs is None:
             continue
@@ -167,13 +168,12 @@ def _exceptions(first: LayerWithWeights, second: LayerWithWeights, name: str, ar
         distance = np.where(match.differs, distance, -1.0)
         count += int(np.count_nonzero(match.differs))
         place = np.unravel_index(int(np.argmax(distance)), distance.shape)
-        if distance[place] > worst[0]:
-            worst = float(distance[place]), (int(place[0]) + rows * number, *(int(k) for k in place[1:]))
+        if distance[place] > farthest:
+            farthest, index = float(distance[place]), (int(place[0]) + rows * number, *(int(k) for k in place[1:]))
     if not count:
         return []
-    index = worst[1]
     expected, held = array.before[index], array.held[index]
-    by = f" by {100 * worst[0] / abs(float(expected)):.2g} %" if expected else ""
+    by = f" by {100 * farthest / abs(float(expected)):.2g} %" if expected else ""
     where = f"{name}{list(index)}{by}: {held!s}, and by {first.name} {expected!s}"
     if count == 1:
         return [f"{name} of {second.name} differs in one entry of {array.held.size}, {where}."]

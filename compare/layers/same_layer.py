@@ -8,7 +8,7 @@ from operator import attrgetter
 
 import numpy as np
 
-from ...backends import Evaluation, Problem
+from ...backends import Evaluation, Problem, Recurrent
 from ...backends.adapters import wrap_layer
 from ...backends.adapters.wrapped_layer import WrappedLayer
 from ...backends.errors import RequestError, UnsupportedProblemError
@@ -156,7 +156,7 @@ def _behaviours(wrapped: Sequence[WrappedLayer], questions: Mapping[str, Compari
     lines = []
     for layer in wrapped:
         answer = questions[failed].answers.get(layer.name)
-        if isinstance(answer, Evaluation) and not layer.departures:
+        if isinstance(answer, Evaluation) and answer.outputs is not None and not layer.departures:
             words = behaviour_of(_of_layer(questions[failed].problem, layer), answer.outputs)
             if words:
                 lines.append(f"The outputs of {layer.name} are what its weights give {words}.")
@@ -165,6 +165,7 @@ def _behaviours(wrapped: Sequence[WrappedLayer], questions: Mapping[str, Compari
 
 def _of_layer(problem: Problem, layer: WrappedLayer) -> Problem:
     """The problem with a layer's own weights and activation."""
+    assert isinstance(problem.model, Recurrent)
     model = replace(problem.model, activation=layer.model.activation)
     zeros = {name: np.zeros_like(array) for name, array in problem.params.items() if array.ndim == 1}
     readout = {name: problem.params[name] for name in ("V", "c") if name in problem.params}

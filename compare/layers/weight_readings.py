@@ -148,7 +148,7 @@ def _tables(name: str, one: Arrays, other: Arrays, gates: int) -> list[_Table]:
             ]
             cost = source.cost + (COST_OF_SOURCE if block_order else 0)
             tables.append(_Table(source, block_order, cost, turned, found))
-            if all(of_block[k] is not None and not of_block[k].cost for k, of_block in enumerate(found)):
+            if all(match is not None and not match.cost for match in (of[k] for k, of in enumerate(found))):
                 return tables  # the same numbers, which nothing else explains better
     return tables
 
@@ -173,15 +173,9 @@ def _in_order(table: _Table, order: tuple[int, ...]) -> ArrayReading:
 
 
 def _before(block: np.ndarray, match: BlockMatch | None) -> np.ndarray:
-    match match.kind if match is not None else "":
-        case "times":
-            return block * match.number
-        case "plus":
-            return block + match.number
-        case "zero":
-            return 0 * block
-        case _:
-            return block
+    kind, number = (match.kind, match.number) if match is not None else ("", 0.0)
+    changed = {"times": block * number, "plus": block + number, "zero": 0 * block}
+    return changed.get(kind, block)
 
 
 def _cost(array: ArrayReading) -> float:

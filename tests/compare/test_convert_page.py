@@ -16,7 +16,7 @@ LINES = re.findall(r"^\|[^|\n]+\|[^|\n]+\| `gradparity (convert [^`\n]+)` \|$", 
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 def test_every_line_of_the_table_is_proved(gradparity, tmp_path):
     assert len(LINES) >= 6
-    for text in ("save_file(", '"model.keras"'):
+    for text in ('"weights.safetensors"', '"model.keras"'):
         exec(pages.the_block(PAGE, text).text, {"__name__": "page"})
     for line in LINES:
         arguments = shlex.split(line)

@@ -247,3 +247,9 @@ def test_peepholes_of_onnx_are_not_lost():
     peepholes = {f"a.{name}": np.ones((1, 16, 4)) for name in ("W", "R", "P")}
     with pytest.raises(InvalidProblemError, match=r"'a\.P' is among the layer's weights"):
         find_layer(get_layout("onnx"), peepholes, "a")
+
+
+def test_the_arrays_of_a_safetensors_file_come_in_the_order_in_which_people_count(tmp_path):
+    names = [f"layer{k}.{name}" for k in range(12) for name in ("bias", "weight")]
+    file = write_weights(tmp_path / "weights.safetensors", {name: np.ones(2) for name in reversed(names)})
+    assert list(read_weights(file)) == names
