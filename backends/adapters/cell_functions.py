@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from math import pi, sqrt
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,26 @@ FUNCTIONS: Mapping[str, Callable[[np.ndarray], np.ndarray]] = {
     "sigmoid": lambda a: (np.tanh(a / 2) + 1) / 2,
     "identity": lambda a: a,
 }
+SELU_SCALE, SELU_ALPHA = 1.0507009873554805, 1.6732632423543772
+# Gates and activations that libraries offer, in NumPy, from their documentation. Keras 3, Flax and PyTorch have one
+# hard_sigmoid, Keras 2 and ONNX another. Written without a branch, so that they can be recorded; none overflows.
+OTHER_FUNCTIONS: Mapping[str, Callable[[Any], Any]] = {
+    "hard_sigmoid": lambda a: np.minimum(np.maximum(a + 3, 0), 6) / 6,
+    "hard_sigmoid of Keras 2": lambda a: np.minimum(np.maximum(0.2 * a + 0.5, 0), 1),
+    "hard_tanh": lambda a: np.minimum(np.maximum(a, -1), 1),
+    "hard_silu": lambda a: a * np.minimum(np.maximum(a + 3, 0), 6) / 6,
+    "relu6": lambda a: np.minimum(np.maximum(a, 0), 6),
+    "leaky_relu with slope 0.01": lambda a: np.maximum(a, 0.01 * a),
+    "leaky_relu with slope 0.2": lambda a: np.maximum(a, 0.2 * a),
+    "elu": lambda a: np.maximum(a, 0) + np.expm1(np.minimum(a, 0)),
+    "selu": lambda a: SELU_SCALE * (np.maximum(a, 0) + SELU_ALPHA * np.expm1(np.minimum(a, 0))),
+    "silu": lambda a: a * (np.tanh(a / 2) + 1) / 2,
+    "softplus": lambda a: np.logaddexp(a, 0),
+    "softsign": lambda a: a / (1 + np.abs(a)),
+    "mish": lambda a: a * np.tanh(np.logaddexp(a, 0)),
+    "gelu by tanh": lambda a: a * (np.tanh(sqrt(2 / pi) * (a + 0.044715 * a * a * a)) + 1) / 2,
+}
+DEFINED_FUNCTIONS = {**FUNCTIONS, **OTHER_FUNCTIONS}
 STANDARD = {"gate function": "sigmoid", "activation": "tanh"}  # of an LSTM and a GRU
 
 
@@ -29,7 +50,7 @@ def function_name(function: Any, apply: Callable[[Any, np.ndarray], Any]) -> str
         apply: calls it on an array of NumPy's.
 
     Returns:
-        `tanh`, `relu`, `sigmoid`, `identity`, or what the function is called.
+        `tanh`, `relu`, `sigmoid`, `identity`, one of `OTHER_FUNCTIONS`, or what the function is called.
 
     Example:
         >>> function_name(lambda a: 2 * a - a, lambda function, a: function(a))
@@ -42,10 +63,10 @@ def function_name(function: Any, apply: Callable[[Any, np.ndarray], Any]) -> str
         return own_name
     if values.shape != ARGUMENTS.shape:
         return own_name
-    for name, known in FUNCTIONS.items():
+    for name, known in DEFINED_FUNCTIONS.items():
         if np.allclose(values, known(ARGUMENTS), rtol=SAME_TO, atol=SAME_TO):
             return name
-    return f"another {own_name}" if own_name in FUNCTIONS else own_name
+    return f"another {own_name}" if own_name in DEFINED_FUNCTIONS else own_name
 
 
 def departures_of(functions: Mapping[str, str]) -> dict[str, str]:
@@ -59,6 +80,29 @@ def departures_of(functions: Mapping[str, str]) -> dict[str, str]:
         {'gate function': 'hard_sigmoid'}
     """
     return {what: name for what, name in functions.items() if name != STANDARD[what]}
+
+
+def plain_cell_functions(layer: str, activation: object) -> tuple[str, dict[str, str]]:
+    """The activation of a plain cell's model, and what the cell has otherwise.
+
+    Args:
+        layer: how it is shown.
+        activation: that it has, or that is stated for it.
+
+    Returns:
+        The activation and no departure; of a function that the models do not have, `tanh` and that function.
+
+    Raises:
+        InvalidProblemError: the cell does not tell it, and it is not stated; or there is no such function here.
+
+    Example:
+        >>> plain_cell_functions("mine", "relu"), plain_cell_functions("mine", "elu")
+        (('relu', {}), ('tanh', {'activation': 'elu'}))
+    """
+    if activation in OTHER_FUNCTIONS:
+        return "tanh", {"activation": str(activation)}
+    require_activation(layer, activation)
+    return str(activation), {}
 
 
 def require_activation(layer: str, activation: object) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 from ..errors import UnsupportedProblemError
 from ..frameworks.jax_isolation import isolated
 from ..layouts import Layout
-from .cell_functions import departures_of, function_name, require_activation
+from .cell_functions import departures_of, function_name, plain_cell_functions
 from .layers_on_jax import Call, States, wrap_on_jax
 from .wrapped_layer import WrappedLayer, infer_model
 
@@ -31,8 +31,9 @@ def wrap_cell(
     if layout.model_fields(weights)["cell"] != "rnn":
         departures = departures_of(functions)
     else:
-        stated = stated | {"activation": functions.get("activation", stated.get("activation"))}
-        require_activation(name, stated["activation"])
+        told = functions.get("activation", stated.get("activation"))
+        activation, departures = plain_cell_functions(name, told)
+        stated = stated | {"activation": activation}
     if getattr(cell, "residual", False):
         departures["residual"] = "True"
     model = infer_model(layout, [weights], **stated)

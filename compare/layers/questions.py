@@ -12,13 +12,15 @@ import numpy as np
 from ...backends import Evaluation, Problem, Recurrent, UnsupportedProblemError
 from ...backends.adapters.wrapped_layer import LayerAnswer, Usage, WrappedLayer
 from ...backends.errors import first_line
-from ..answers import Quantity, QuantityName
+from ..answers import Quantity
 from ..definitions import Floats
 from ..definitions import final_states as defined_final_states
 from ..referee import Comparison, Failure
 from ..referee.gathering import Gathered, gather, reasons_in_one_line
 from ..referee.judgement import bitwise_equal, judge, judge_values
-from ..tolerance import measure_definition, measure_tolerance
+from ..tolerance import Tolerance, measure_definition, measure_tolerance
+from .final_states import state_quantities
+from .other_functions import tolerance_of
 
 GIVEN = "from given initial states"
 OWN = "without an initial state"
@@ -140,7 +142,8 @@ def _compare(
     recorders = {
         layer.name: _recorder(layer, problem, usages[layer.name], states_after, refuses_by) for layer in layers
     }
-    tolerance = measure_tolerance(problem)
+    measure = tolerance_of(layers, problem)  # of functions that the systems do not have
+    tolerance = measure() if measure else measure_tolerance(problem)
     gathered = gather(problem, recorders, overflows=tolerance.overflows, alone_is_enough=True)
     # Where one alone can answer, `gather` asks manual too; but no layer agrees by agreeing with that.
     answers = {name: answer for name, answer in gathered.answers.items() if name in recorders}
@@ -153,7 +156,7 @@ def _compare(
     if len(answers) + len(failures) < 2:
         return None, gathered.skipped
     comparison = judge(problem, Gathered(answers, tuple(failures), {}), tolerance)
-    return _with_final_states(comparison, states), gathered.skipped
+    return _with_final_states(comparison, states, tolerance if measure else None), gathered.skipped
 
 
 def _state_failure(name: str, problem: Problem, states: Mapping[str, np.ndarray]) -> Failure | None:
@@ -193,13 +196,16 @@ def _recorder(
     return replace(layer, model=_model(problem), departures={}, evaluator=evaluate)
 
 
-def _with_final_states(comparison: Comparison, states: Mapping[str, Mapping[str, np.ndarray]]) -> Comparison:
+def _with_final_states(
+    comparison: Comparison, states: Mapping[str, Mapping[str, np.ndarray]], tolerance: Tolerance | None
+) -> Comparison:
     """The comparison, with the final states judged as blocks of their own after the outputs."""
     problem = comparison.problem
     if not any(states.values()):
         return replace(comparison, without_reference=True)
-    tolerance = measure_definition(problem.dtype, partial(_states_in, problem))
-    quantities = {name: _state_quantities(problem, of_layer) for name, of_layer in states.items()}
+    if tolerance is None:
+        tolerance = measure_definition(problem.dtype, partial(_states_in, problem))
+    quantities = {name: state_quantities(problem, of_layer) for name, of_layer in states.items()}
     judged = judge_values(quantities, tolerance)
     blocks = [*(block for block in comparison.blocks if not block.quantity.is_derivative), *judged]
     blocks += [block for block in comparison.blocks if block.quantity.is_derivative]
@@ -213,20 +219,9 @@ def _states_in(problem: Problem, floats: Floats) -> list[dict[str, Quantity]]:
     """The final states by the definition, of every computation that runs in these numbers."""
     states = defined_final_states(problem, floats)
     if not floats.leading:
-        return [_state_quantities(problem, states)]
+        return [state_quantities(problem, states)]
     by_computation = ({name: array[i] for name, array in states.items()} for i in range(*floats.leading))
-    return [_state_quantities(problem, of_one) for of_one in by_computation]
-
-
-def _state_quantities(problem: Problem, states: Mapping[str, np.ndarray]) -> dict[str, Quantity]:
-    """Final states (P, B, H), a block for each layer and direction; of one layer (B, H)."""
-    places = _model(problem).places
-    quantities = {}
-    for name, array in states.items():
-        symbol = name.removesuffix("_n")
-        blocks = tuple(QuantityName.of_array(place.name(symbol), index="n") for place in places)
-        quantities[name] = Quantity(QuantityName(symbol, index="n"), array if len(places) > 1 else array[0], blocks)
-    return quantities
+    return [state_quantities(problem, of_one) for of_one in by_computation]
 
 
 def _without_gradients(comparison: Comparison) -> list[str]:
