@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import random
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -18,6 +22,7 @@ from .interface import Backend
 
 BackendSelection = Iterable[str | Backend] | Mapping[str, Backend] | None  # see `resolve`
 ENTRY_POINT_GROUP = "gradparity.backends"
+BACKEND_IN_FILE = "gradparity_backend_in_"  # before the name of a file that is loaded as a module
 ADAPTERS_PACKAGE = "gradparity.backends.adapters"
 
 
@@ -115,7 +120,8 @@ def get_backend(name: str) -> Backend:
     """The backend of a name. Its framework is imported now, and not before.
 
     Args:
-        name: one of `backend_names()`, or `module:object` for an object or a class of your own.
+        name: one of `backend_names()`, or `FILE.py:object` or `module:object` for an object or a class of your
+            own.
 
     Returns:
         The backend; a new instance where the name stands for a class.
@@ -124,7 +130,7 @@ def get_backend(name: str) -> Backend:
         UnknownNameError: there is no such name.
         MissingFrameworkError: its framework is not installed.
         BrokenBackendError: its framework or its module is there but fails to load.
-        RequestError: what is at `module:object` is missing, or is no backend.
+        RequestError: what is at `FILE.py:object` or `module:object` is missing, or is no backend.
 
     Example:
         >>> get_backend("manual").name
@@ -231,11 +237,14 @@ def _entry_points() -> dict[str, EntryPoint]:
 
 
 def _load(name: str, target: str) -> Backend:
-    module_name, _, attribute = target.partition(":")
+    module_name, _, attribute = target.rpartition(":")
+    is_file = module_name.endswith(".py")
     try:
-        module = importlib.import_module(module_name)
+        module = _module_in_file(name, Path(module_name)) if is_file else importlib.import_module(module_name)
+    except RequestError:
+        raise
     except ModuleNotFoundError as error:
-        if error.name and f"{module_name}.".startswith(f"{error.name}."):
+        if not is_file and error.name and f"{module_name}.".startswith(f"{error.name}."):
             raise RequestError(f"backend {name!r}: there is no module {error.name!r}") from None
         raise BrokenBackendError(f"backend {name!r} fails to load: {located(error)}") from error
     except (Exception, SystemExit) as error:  # a script without a main guard may end with sys.exit()
@@ -244,6 +253,31 @@ def _load(name: str, target: str) -> Backend:
         public = [public_name for public_name in vars(module) if not public_name.startswith("_")]
         raise RequestError(f"backend {name!r}: {unknown_name(f'name in {module_name}', attribute, public)}")
     return as_backend(name, getattr(module, attribute))
+
+
+def _module_in_file(name: str, path: Path) -> ModuleType:
+    """The module in a file, loaded once; what lies beside the file can be imported by it."""
+    if not path.is_file():
+        raise RequestError(f"backend {name!r}: there is no file {str(path)!r}")
+    module_name = f"{BACKEND_IN_FILE}{path.stem}"  # a file may be called like a module that is in use
+    known = sys.modules.get(module_name)
+    if known is not None and known.__file__ == str(path):
+        return known
+    spec = importlib.util.spec_from_file_location(module_name, path)
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[module_name] = module  # as an import would
+    folder = str(path.resolve().parent)
+    sys.path.append(folder)
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[module_name]
+        raise
+    finally:
+        sys.path.remove(folder)
+    return module
 
 
 @contextmanager
@@ -261,8 +295,8 @@ def resolve(backends: BackendSelection) -> dict[str, Backend]:
     """The backends by the names under which they are shown.
 
     Args:
-        backends: names, `module:object`, or Backend objects; a dict of what this function returned; or None for all
-            that are installed.
+        backends: names, `FILE.py:object`, `module:object`, or Backend objects; a dict of what this function returned; or
+            None for all that are installed.
 
     Returns:
         The Backend objects by their names.

@@ -41,7 +41,7 @@ def compare_command(
         list[str] | None,
         typer.Option(
             metavar="NAME",
-            help="A name from `gradparity backends`, or module:object. Repeat. Default: all that are ready.",
+            help="A name from `gradparity backends`, or FILE.py:object. Repeat. Default: all that are ready.",
         ),
     ] = None,
     dtype: Annotated[
@@ -88,7 +88,7 @@ def compare_command(
 
     gradparity compare --data my_novel.txt --dtype float32
 
-    gradparity compare elman-relu --backend my_module:backend --save-case cases
+    gradparity compare elman-relu --backend my_backend.py:backend --save-case cases
 
     gradparity compare lstm --data digits --steps 300 --learning-rate 1
     """

@@ -23,7 +23,7 @@ LogOption = Annotated[
 ]
 BackendOption = Annotated[
     list[str] | None,
-    typer.Option("--backend", metavar="NAME", help="A backend, by name or as module:object. Repeat. Default: all."),
+    typer.Option("--backend", metavar="NAME", help="A backend, by name or as FILE.py:object. Repeat. Default: all."),
 ]
 STANDARD_OUTPUT = "-"
 

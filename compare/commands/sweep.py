@@ -47,7 +47,7 @@ def sweep_command(
 
     gradparity sweep --problems 20000 --log sweep.jsonl --save-case cases
 
-    gradparity sweep --problems 200 --backend torch --backend my_module:backend
+    gradparity sweep --problems 200 --backend torch --backend my_backend.py:backend
     """
     with progress_bar(problems) as progress:
         sweep = run_sweep(

@@ -54,15 +54,15 @@ def report(comparison: LayerComparison) -> str:
     names = ", ".join([*comparison.answers, *(failure.backend for failure in comparison.failures)])
     T, B = problem.leading
     lines = [f"{comparison.verdict}: {names} on {comparison.description}, {problem.dtype}, T={T} B={B}"]
-    lines += comparison.conventions
-    lines += _differences_by_question(comparison)
     lines += _different_options(comparison.options)
+    lines += comparison.conventions
     left = [
         difference for difference in comparison.weight_differences if difference.parameter not in comparison.explained
     ]
     lines += [difference.summary for difference in left[:MOST_WEIGHTS]]
     if len(left) > MOST_WEIGHTS:
         lines.append(f"… and {len(left) - MOST_WEIGHTS} more parameters.")
+    lines += _differences_by_question(comparison)
     if not any(asked.failures for asked in comparison.questions.values()):
         lines += [f"Could not be asked: {line}." for line in comparison.not_asked]
         lines.append(_about_the_weights(comparison))

@@ -98,6 +98,7 @@ def test_an_entry_point_does_not_replace_a_reference(monkeypatch):
     ("target", "message"),
     [
         ("no_such_module:x", "backend 'no_such_module:x': there is no module 'no_such_module'"),
+        ("no_such_file.py:x", "backend 'no_such_file.py:x': there is no file 'no_such_file.py'"),
         ("faults:Fault", "did you mean 'Faulty'?"),
         ("faults:nothing", "is not a Backend: it has no name, supports, evaluate, prepare"),
     ],
@@ -113,6 +114,21 @@ def test_a_module_that_fails_to_load_is_called_broken(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(BrokenBackendError, match="fails to load: ModuleNotFoundError: No module named"):
         get_backend("bad_backend:backend")
+
+
+def test_a_backend_in_a_file_is_loaded_whatever_the_file_is_called_and_beside_what_it_lies(tmp_path):
+    file = tmp_path / "random.py"
+    file.write_text("from beside import Mine")
+    (tmp_path / "beside.py").write_text(
+        "from faults import Faulty\nclass Mine(Faulty):\n    def __init__(self):\n        super().__init__(None)"
+    )
+    backend = get_backend(f"{file}:Mine")
+    assert isinstance(backend, Faulty)
+    assert type(backend) is type(get_backend(f"{file}:Mine"))
+    assert str(tmp_path) not in sys.path
+    (tmp_path / "bad.py").write_text("import nothing")
+    with pytest.raises(BrokenBackendError, match="fails to load: ModuleNotFoundError: No module named 'nothing'"):
+        get_backend(f"{tmp_path / 'bad.py'}:backend")
 
 
 @pytest.mark.parametrize("error", [RuntimeError, SystemExit])
