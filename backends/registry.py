@@ -295,7 +295,7 @@ def resolve(backends: BackendSelection) -> dict[str, Backend]:
     """The backends by the names under which they are shown.
 
     Args:
-        backends: names, `FILE.py:object`, `module:object`, or Backend objects; a dict of what this function returned; or
+        backends: names, `FILE.py:object`, `module:object`, or objects; a dict of what this function returned; or
             None for all that are installed.
 
     Returns:
