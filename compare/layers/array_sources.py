@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .block_matches import COSTS, HALF_TYPES, half_precision
+from ..tolerance.formats import HALF_FORMATS, rounded_to
+from .block_matches import COSTS
 
 Arrays = Mapping[str, np.ndarray]
 COST_OF_SOURCE = 3.0
@@ -104,8 +105,8 @@ def _sources_of_bias(one: Arrays, other: Arrays, y: np.ndarray) -> Iterator[Sour
             words = f"the sum of two biases, of which {{first}} has the {kept} alone"
             yield Source(words, x, other[f"{kept} bias"])
     if "first bias" in one:
-        for precision in HALF_TYPES:
-            both = (half_precision(one[f"{which} bias"], precision).astype(x.dtype) for which in ("first", "second"))
+        for precision in HALF_FORMATS:
+            both = (rounded_to(one[f"{which} bias"], precision).astype(x.dtype) for which in ("first", "second"))
             yield Source(f", rounded to {precision}", sum(both, np.zeros_like(x)), y, COSTS["rounded"])
     if "b_hn" in one:
         H = len(one["b_hn"])

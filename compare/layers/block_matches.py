@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..tolerance.formats import HALF_FORMATS, rounded_to
+
 SAMPLE = 64  # entries that are looked at before all of them
 MOSTLY = 0.9  # of the entries that are not zero: so many agree where a block is another one but for a few entries
 FEW = 10  # entries, below which all of them have to agree
-HALF_TYPES = ("float16", "bfloat16")
 COSTS = {"same": 0.0, "rounded": 1.0, "times": 2.0, "plus": 2.5, "zero": 4.0}
 COST_OF_EXCEPTIONS = 1.0
 COST_OF_NONE = 12.0
@@ -93,32 +94,10 @@ def _apart(x: np.ndarray, y: np.ndarray, allowed: float) -> np.ndarray:
 
 def _rounded(one: np.ndarray, y: np.ndarray) -> BlockMatch | None:
     """The match if y is the block in half precision."""
-    for name in HALF_TYPES:
-        with np.errstate(over="ignore"):
-            if np.array_equal(half_precision(one, name), y):
-                return BlockMatch("rounded", rounded_to=name)
+    for name in HALF_FORMATS:
+        if np.array_equal(rounded_to(one, name), y):
+            return BlockMatch("rounded", rounded_to=name)
     return None
-
-
-def half_precision(array: np.ndarray, name: str) -> np.ndarray:
-    """Numbers rounded to half precision, in float64.
-
-    Args:
-        array: of any floating-point dtype.
-        name: `float16` or `bfloat16`.
-
-    Returns:
-        The nearest numbers of that precision, and of two equally near ones the even one.
-
-    Example:
-        >>> half_precision(np.array([1.001, 3.0]), "bfloat16").tolist()
-        [1.0, 3.0]
-    """
-    if name == "float16":
-        return array.astype("float16").astype("float64")
-    bits = np.atleast_1d(array.astype("float32")).view("uint32").astype("uint64")
-    kept = (bits + 0x7FFF + ((bits >> np.uint64(16)) & np.uint64(1))) & np.uint64(0xFFFF0000)
-    return kept.astype("uint32").view("float32").astype("float64").reshape(array.shape)
 
 
 def _scaled(x: np.ndarray, y: np.ndarray, unit: float) -> BlockMatch | None:

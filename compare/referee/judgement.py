@@ -15,7 +15,7 @@ import numpy as np
 from ...backends import Evaluation, Problem
 from ..answers import Quantity, Training, Trajectory, quantities, training_quantities
 from ..certificate import Certificate
-from ..tolerance import FLOOR_ULP, MAX_RELATIVE_TOLERANCE, Choice, Tolerance, units_in_the_last_place
+from ..tolerance import FLOOR_ULP, Choice, Tolerance, format_of, units_in_the_last_place
 from .block_result import BlockResult, Pair, Truth, Verdict
 from .gathering import Gathered
 from .likely_cause import find_likely_cause
@@ -182,7 +182,8 @@ def _judged_by_certificate(
             entries = {backend: np.where(choice.entries, 0.0, bounds) for backend, bounds in entries.items()}
             allowed = choice.allowed
         error = {backend: float(bounds.max()) for backend, bounds in entries.items()}
-        small = max(MAX_RELATIVE_TOLERANCE * scale, FLOOR_ULP * (ulp + float(np.finfo(tolerance.dtype).tiny)))
+        known = format_of(tolerance.dtype)
+        small = max(known.decided * scale, FLOOR_ULP * (ulp + known.tiny))
         is_measured = np.isfinite(allowed)
         wrong = tuple(backend for backend, reached in error.items() if is_measured and not reached <= allowed)
         rounding_dominated = not beside and (tolerance.overflows or tolerance.undecidable[block.name][i])

@@ -1,14 +1,14 @@
 """The tolerance: measured for each block of each problem, by stochastic arithmetic."""
 
-from .limits import (
-    FLOOR_ULP,
+from .formats import (
     MAX_RELATIVE_TOLERANCE,
-    Choice,
-    Entries,
-    Reason,
-    Tolerance,
+    Format,
+    format_of,
+    half_format,
+    rounded_to,
     units_in_the_last_place,
 )
+from .limits import FLOOR_ULP, Choice, Entries, Reason, Tolerance
 from .measurement import (
     LARGE,
     NUMBER_OF_PROBES,
@@ -25,11 +25,15 @@ __all__ = [
     "NUMBER_OF_PROBES",
     "Choice",
     "Entries",
+    "Format",
     "Reason",
     "Tolerance",
+    "format_of",
+    "half_format",
     "measure_definition",
     "measure_rounding",
     "measure_tolerance",
+    "rounded_to",
     "steps_to_settle",
     "units_in_the_last_place",
 ]

@@ -8,13 +8,13 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
+from .formats import SPREAD_MULTIPLE, Format, format_of, smallest_told_apart, units_in_the_last_place
+
 Cause = Literal["rounding", "kink", "underflow", "cancellation", "own formulas"]
 Reason = Literal["", Cause, "overflow"]
 Blocks = dict[str, np.ndarray]
 
-SPREAD_MULTIPLE = 8.0  # of the spread that two correct answers may differ by
 FLOOR_ULP = 8.0  # units in the last place of a block's largest entry that are allowed in any case
-MAX_RELATIVE_TOLERANCE = 0.01  # of a block's scale; beyond it nothing is decided
 ZERO_SHARE = 2.0**-40  # of what is allowed: what an exact block of zeros is enclosed in is smaller
 ALLOWED_OF_ZEROS = 8.0  # times what is allowed elsewhere: all that is left there are roundings, and each writes its own
 MAX_ZERO_TOLERANCE = 2.0**-30  # of the largest exact number, that may be allowed in a block of zeros
@@ -24,7 +24,6 @@ MAIN_SHARES: dict[Cause, float] = {
     "cancellation": 0.1,
     "own formulas": 0.1,
 }  # of a spread that is its reason
-MAX_SHARE_OF_RANGE = 2.0**-8  # of the dtype's largest number; beyond it another order of operations may overflow
 
 
 class Entries(NamedTuple):
@@ -59,7 +58,7 @@ class Tolerance:
     quantity's own units.
 
     Attributes:
-        dtype: the problem's.
+        dtype: the problem's; or the format of half precision in which it is computed.
         scale: the magnitude of the block's largest entry.
         spread: the largest deviation of an entry among the probes.
         allowed: how far two correct answers may differ.
@@ -69,7 +68,7 @@ class Tolerance:
         entries: how far every entry moves, where there are kinks; None without.
     """
 
-    dtype: np.dtype
+    dtype: np.dtype | Format
     scale: Blocks
     spread: Blocks
     allowed: Blocks
@@ -91,12 +90,12 @@ class Tolerance:
         if self.entries is None or not self.undecidable[name][i]:
             return None
         sides, scale = self.entries.sides[name][i], self.scale[name][i]
-        chosen = ~(SPREAD_MULTIPLE * sides <= MAX_RELATIVE_TOLERANCE * scale)
+        chosen = ~(SPREAD_MULTIPLE * sides <= format_of(self.dtype).decided * scale)
         if chosen.all() or not chosen.any():
             return None
         spread = np.maximum(sides, self.entries.rounded[name][i])[~chosen].max()
         allowed = _limit(spread, scale, self.dtype)
-        return None if _is_dominated(allowed, scale) else Choice(chosen, float(allowed))
+        return None if _is_dominated(allowed, scale, self.dtype) else Choice(chosen, float(allowed))
 
     def reason(self, name: str, i: int) -> Reason:
         """What keeps a block from being decided; empty if it can be.
@@ -116,7 +115,7 @@ class Tolerance:
         whole = float(self.spread[name][i])
         if not np.isfinite(whole):  # at a border, a kink has no size
             return "kink" if np.isinf(self.spread_by_source["kink"][name][i]) else "overflow"
-        tiny = float(np.finfo(self.dtype).tiny)
+        tiny = format_of(self.dtype).tiny
         if SPREAD_MULTIPLE * whole <= FLOOR_ULP * tiny:  # the floor keeps it from being decided
             return "underflow"
         for source, share in MAIN_SHARES.items():
@@ -164,7 +163,7 @@ class Tolerance:
 
 
 def limits_from(
-    dtype: np.dtype, scale: Blocks, by_source: dict[Cause, Blocks], overflows: bool, entries: Entries | None
+    dtype: np.dtype | Format, scale: Blocks, by_source: dict[Cause, Blocks], overflows: bool, entries: Entries | None
 ) -> Tolerance:
     """The tolerance that follows from spreads.
 
@@ -181,27 +180,17 @@ def limits_from(
     with np.errstate(all="ignore"):
         spread = {name: np.maximum.reduce([blocks[name] for blocks in by_source.values()]) for name in scale}
         allowed = {name: _limit(spread[name], scale[name], dtype) for name in scale}
-        dominated = {name: _is_dominated(allowed[name], scale[name]) for name in scale}
+        dominated = {name: _is_dominated(allowed[name], scale[name], dtype) for name in scale}
         # a block that is exactly zero, whatever is rounded, is decided
         undecidable = {name: dominated[name] & ~((scale[name] == 0) & (spread[name] == 0)) for name in scale}
     return Tolerance(dtype, scale, spread, allowed, undecidable, overflows, by_source, entries)
 
 
-def _limit(spread: np.ndarray, scale: np.ndarray, dtype: np.dtype) -> np.ndarray:
-    return SPREAD_MULTIPLE * spread + FLOOR_ULP * (units_in_the_last_place(scale, dtype) + np.finfo(dtype).tiny)
+def _limit(spread: np.ndarray, scale: np.ndarray, dtype: np.dtype | Format) -> np.ndarray:
+    known = format_of(dtype)
+    return known.multiple * spread + FLOOR_ULP * (units_in_the_last_place(scale, dtype) + smallest_told_apart(dtype))
 
 
-def _is_dominated(allowed: np.ndarray, scale: np.ndarray) -> np.ndarray:
+def _is_dominated(allowed: np.ndarray, scale: np.ndarray, dtype: np.dtype | Format) -> np.ndarray:
     """Negated, so that a NaN dominates."""
-    return ~(allowed <= MAX_RELATIVE_TOLERANCE * scale)
-
-
-def units_in_the_last_place(scale: np.ndarray, dtype: np.dtype) -> np.ndarray:
-    """One ulp of each number: the distance to the next larger one of the dtype, as float64.
-
-    Example:
-        >>> units_in_the_last_place(np.array([1.0, 4.0]), np.dtype("float32"))
-        array([1.19209290e-07, 4.76837158e-07])
-    """
-    with np.errstate(all="ignore"):
-        return np.spacing(scale.astype(dtype)).astype("float64")
+    return ~(allowed <= format_of(dtype).decided * scale)

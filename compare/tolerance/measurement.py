@@ -22,11 +22,10 @@ from ...backends import Evaluation, Problem
 from ...backends.problems.problem import BATCH
 from ..answers import Quantity, Training, Trajectory, follow, quantities, training_quantities
 from ..definitions import Floats, differentiate
+from .formats import Format, format_of
 from .kinks import Kinks
 from .limits import SPREAD_MULTIPLE, Blocks, Cause, Entries, Tolerance, limits_from
 from .rounding import Roundings, Underflow
-
-MAX_SHARE_OF_RANGE = 2.0**-8  # of the dtype's largest number; beyond it another order of operations may overflow
 
 
 class Writing(NamedTuple):
@@ -53,7 +52,11 @@ UNDERFLOWS: tuple[Underflow, ...] = ("gradual", "flushed", "reordered")  # in tu
 
 
 def measure_tolerance(
-    problem: Problem, training: Training | None = None, progress: Callable[[int], None] = lambda probes: None
+    problem: Problem,
+    training: Training | None = None,
+    progress: Callable[[int], None] = lambda probes: None,
+    *,
+    rounded_in: Format | None = None,
 ) -> Tolerance:
     """Measures how far rounding alone moves an answer to a problem. The same problem gives the same tolerance.
 
@@ -61,6 +64,7 @@ def measure_tolerance(
         problem: the model with its numbers.
         training: how the system learns; then the tolerance is that of the trajectory.
         progress: is called with the number of probes that are done.
+        rounded_in: the format of half precision in which every operation rounds, of a problem in float64.
 
     Returns:
         The tolerance of every block.
@@ -81,7 +85,7 @@ def measure_tolerance(
         answer = differentiate(problem, floats)
         return [quantities(one, problem) for one in _beside_each_other(answer, floats.leading)]
 
-    return measure_definition(problem.dtype, computed, progress)
+    return measure_definition(problem.dtype, computed, progress, rounded_in=rounded_in)
 
 
 def measure_definition(
@@ -90,6 +94,7 @@ def measure_definition(
     progress: Callable[[int], None] = lambda probes: None,
     *,
     probes: int = PROBES,
+    rounded_in: Format | None = None,
 ) -> Tolerance:
     """Measures how far rounding alone moves what a definition computes.
 
@@ -99,6 +104,7 @@ def measure_definition(
             the leading axes; of one if there are none.
         progress: is called with the number of probes that are done.
         probes: of each writing. Of thousands of entries with about equal roundings fewer tell the largest.
+        rounded_in: the format of half precision in which every operation rounds; None is the dtype.
 
     Returns:
         The tolerance of every block.
@@ -127,7 +133,8 @@ def measure_definition(
         for first in range(0, probes * len(WRITINGS), beside):
             writing = WRITINGS[first // probes]
             has_last = (first + beside) % probes == 0
-            roundings = Roundings(first, writing.underflow if has_last else "gradual", row=beside - 1)
+            underflow = writing.underflow if has_last and not rounded_in else "gradual"
+            roundings = Roundings(first, underflow, row=beside - 1, rounded_in=rounded_in)
             floats = Floats(dtype, leading=(beside,), fused=writing.fused, leaf=roundings.array)
             answers = blocks_in(floats)
             if has_last:
@@ -144,7 +151,8 @@ def measure_definition(
                 spreads.add("kink", blocks)
         if any(near.any() for near in (*branches.near(SPREAD_MULTIPLE), *borders.near(SPREAD_MULTIPLE))):
             spreads.add("kink", {name: np.full_like(values, np.inf) for name, values in spreads.baseline.items()})
-        return limits_from(dtype, spreads.scale, spreads.by_source, _overflows(largest, dtype), spreads.entries)
+        known = rounded_in or dtype
+        return limits_from(known, spreads.scale, spreads.by_source, _overflows(largest, known), spreads.entries)
 
 
 def steps_to_settle(problem: Problem, training: Training) -> int:
@@ -203,9 +211,10 @@ class _Spreads:
             entries[name] = np.maximum(entries[name], moved)
 
 
-def _overflows(largest: float, dtype: np.dtype) -> bool:
+def _overflows(largest: float, dtype: np.dtype | Format) -> bool:
     """Negated, so that a NaN overflows."""
-    return not largest < MAX_SHARE_OF_RANGE * np.finfo(dtype).max
+    known = format_of(dtype)
+    return not largest < known.share_of_range * known.largest
 
 
 def _trajectories(problem: Problem, training: Training, floats: Floats) -> list[Trajectory]:

@@ -25,6 +25,8 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
+from .formats import Format
+
 Underflow = Literal["gradual", "flushed", "reordered"]
 DTYPES = (np.dtype("float64"), np.dtype("float32"))
 _EPS_AND_TINY = {dtype: (float(np.finfo(dtype).eps), float(np.finfo(dtype).tiny)) for dtype in DTYPES}
@@ -62,6 +64,7 @@ class Roundings:
         rng: from which they are drawn.
         underflow: what becomes of subnormal results: `gradual` keeps them, `flushed` sets them to zero, and `reordered`
             sets each to zero or not, and adds to a product what it may lose in another order.
+        rounded_in: the format of half precision in which results are rounded; None is their own dtype.
         row: of the first axis, of which `underflow` holds; the others are gradual. None means all.
         largest: the largest magnitude that was computed so far.
 
@@ -72,9 +75,11 @@ class Roundings:
         array([ True])
     """
 
-    def __init__(self, seed: int, underflow: Underflow = "gradual", row: int | None = None) -> None:
+    def __init__(
+        self, seed: int, underflow: Underflow = "gradual", row: int | None = None, *, rounded_in: Format | None = None
+    ) -> None:
         self.rng = np.random.Generator(np.random.PCG64(seed))
-        self.underflow, self.row = underflow, row
+        self.underflow, self.row, self.rounded_in = underflow, row, rounded_in
         self.largest = 0.0
 
     def perturb(self, values: np.ndarray, inexact: Any = np.True_, units: float = 1.0) -> None:
@@ -85,10 +90,13 @@ class Roundings:
             inexact: which entries were rounded.
             units: by how many units in the last place they move.
         """
-        eps = _EPS_AND_TINY[values.dtype][0]
+        eps = self.rounded_in.eps if self.rounded_in else _EPS_AND_TINY[values.dtype][0]
         up = self.rng.integers(0, 2, values.size, dtype=bool).reshape(values.shape)  # quicker than for a shape
         factors = np.array([1 - units * eps, 1 + units * eps], values.dtype)
         np.copyto(values, values * factors[up.view(np.int8)], where=inexact)
+        if self.rounded_in:  # below the normal numbers, what is rounded off does not become smaller
+            steps = np.array([-1, 1], values.dtype)[up.view(np.int8)] * self.rounded_in.subnormal
+            np.add(values, steps, out=values, where=inexact & (np.abs(values) < self.rounded_in.tiny))
 
     def flush(self, values: np.ndarray) -> None:
         """Sets subnormal entries to zero, in place: all, or some that are drawn."""
