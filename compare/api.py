@@ -5,7 +5,7 @@ from __future__ import annotations
 from .answers import Training
 from .check import Check, check_derivation
 from .functions import assert_gradients, certified_gradients, check_gradients
-from .layers import assert_same_layer
+from .layers import OwnLayer, assert_same_layer
 from .referee import BlockResult, Comparison, DisagreementError, Failure, assert_agree, compare
 from .systems import SYSTEMS, System
 from .tolerance import Tolerance, measure_tolerance
@@ -17,6 +17,7 @@ __all__ = [
     "Comparison",
     "DisagreementError",
     "Failure",
+    "OwnLayer",
     "System",
     "Tolerance",
     "Training",

@@ -41,7 +41,9 @@ def wrap(module: nn.RNNBase | nn.RNNCellBase, **stated: Any) -> WrappedLayer:
         InvalidProblemError: it has a projection, a dropout, or weights that cannot be read.
     """
     if getattr(module, "proj_size", False):
-        raise InvalidProblemError("the torch layer has proj_size > 0, which makes it another cell")
+        raise InvalidProblemError(
+            "the torch layer has proj_size > 0, which no system has: assert_same_layer compares it with its definition"
+        )
     if isinstance(module, nn.RNNBase) and module.training and module.dropout and module.num_layers > 1:
         raise InvalidProblemError("the torch layer has dropout and is in training mode: call its eval() first")
     if hasattr(module, "nonlinearity"):

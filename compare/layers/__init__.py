@@ -2,6 +2,7 @@
 
 from .conversion import convert
 from .layer_comparison import LayerComparison
+from .own_layer import OwnLayer
 from .same_layer import assert_same_layer
 
-__all__ = ["LayerComparison", "assert_same_layer", "convert"]
+__all__ = ["LayerComparison", "OwnLayer", "assert_same_layer", "convert"]

@@ -122,13 +122,14 @@ def _recorded(layer: WrappedLayer, problem: Problem) -> RecordedDefinition:
 
 
 def _quantities(problem: Problem, values: Values) -> dict[str, Quantity]:
+    assert isinstance(problem.model, Recurrent)
     gradients = values.evaluation.gradients
     answer = replace(
         values.evaluation,
         gradients={name: gradients[name] for name in problem.differentiable},
         adjoints={"o": gradients["o"]},
     )
-    return quantities(answer, problem) | state_quantities(problem, _final_states(problem, values))
+    return quantities(answer, problem) | state_quantities(problem.model.places, _final_states(problem, values))
 
 
 def _final_states(problem: Problem, values: Values) -> dict[str, np.ndarray]:

@@ -19,7 +19,7 @@ from ..referee import Comparison, Failure
 from ..referee.gathering import Gathered, gather, reasons_in_one_line
 from ..referee.judgement import bitwise_equal, judge, judge_values
 from ..tolerance import Tolerance, measure_definition, measure_tolerance
-from .final_states import state_quantities
+from .final_states import state_quantities, unfit
 from .other_functions import tolerance_of
 
 GIVEN = "from given initial states"
@@ -163,17 +163,7 @@ def _state_failure(name: str, problem: Problem, states: Mapping[str, np.ndarray]
     """The reason to refuse final states before their values are compared; None if they are fit, or there are none."""
     model = _model(problem)
     shape = (len(model.places), problem.batch_size, model.hidden_size)
-    expected = [f"{state.removesuffix('0')}_n" for state in model.state_names]
-    if states and list(states) != expected:
-        return Failure(name, "names", f"it returned {', '.join(states)}, expected {', '.join(expected)}")
-    for state, array in states.items():
-        if array.shape != shape:
-            return Failure(name, "shape", f"{state} has shape {array.shape}, expected {shape}")
-        if array.dtype != problem.dtype:
-            return Failure(name, "dtype", f"{state} is {array.dtype}, expected {problem.dtype}")
-        if not np.isfinite(array).all():
-            return Failure(name, "non-finite", f"{state} has numbers that are not finite")
-    return None
+    return unfit(name, states, {f"{state.removesuffix('0')}_n": shape for state in model.state_names}, problem.dtype)
 
 
 def _recorder(
@@ -205,7 +195,7 @@ def _with_final_states(
         return replace(comparison, without_reference=True)
     if tolerance is None:
         tolerance = measure_definition(problem.dtype, partial(_states_in, problem))
-    quantities = {name: state_quantities(problem, of_layer) for name, of_layer in states.items()}
+    quantities = {name: state_quantities(_model(problem).places, of_layer) for name, of_layer in states.items()}
     judged = judge_values(quantities, tolerance)
     blocks = [*(block for block in comparison.blocks if not block.quantity.is_derivative), *judged]
     blocks += [block for block in comparison.blocks if block.quantity.is_derivative]
@@ -219,9 +209,9 @@ def _states_in(problem: Problem, floats: Floats) -> list[dict[str, Quantity]]:
     """The final states by the definition, of every computation that runs in these numbers."""
     states = defined_final_states(problem, floats)
     if not floats.leading:
-        return [state_quantities(problem, states)]
+        return [state_quantities(_model(problem).places, states)]
     by_computation = ({name: array[i] for name, array in states.items()} for i in range(*floats.leading))
-    return [state_quantities(problem, of_one) for of_one in by_computation]
+    return [state_quantities(_model(problem).places, of_one) for of_one in by_computation]
 
 
 def _without_gradients(comparison: Comparison) -> list[str]:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ...backends import Evaluation, Problem, RequestError
-from ...backends.errors import describe_error
+from ...backends.errors import first_line
 from ...backends.models import LayerDirection, Recurrent
 from ...backends.models.traced import Operand, Traced
 from ...backends.tracing.array import as_recorded
@@ -133,7 +133,7 @@ class RecordedDefinition:
             raise
         except Exception as error:
             raise RequestError(
-                f"{definition.name} raised {describe_error(error)}: {_called_with(definition, asked)}"
+                f"{definition.name} raised {first_line(error)}; {_called_with(definition, asked)}"
             ) from error
         traced = traced_call(program, arguments)
         loss, outputs, final_states = traced.returned

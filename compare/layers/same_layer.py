@@ -13,6 +13,8 @@ from ...backends.adapters import wrap_layer
 from ...backends.adapters.wrapped_layer import WrappedLayer
 from ...backends.errors import RequestError
 from ..referee import WORST_FIRST, Comparison, DisagreementError
+from .any_cells import compare_any_cells
+from .any_sides import any_cells, is_of_any_cell
 from .behaviours import behaviour_of
 from .convention_differences import convention_differences
 from .layer_comparison import LayerComparison, report
@@ -37,7 +39,9 @@ def assert_same_layer(
     Args:
         layers: two or more objects: a torch.nn layer or cell; a flax.nnx cell or RNN (of the LSTM, OptimizedLSTMCell);
             `(cell or RNN, variables)` of flax.linen; an equinox cell; `(function that makes a core, parameters)` of
-            haiku; a built keras layer with return_sequences=True.
+            haiku; a built keras layer with return_sequences=True; and of cells that no system has, a torch.nn.LSTM with
+            a projection, a step in NumPy, or an `OwnLayer`. With these, what defines the cell answers, too: the first
+            step in NumPy among them, or else that of `compare.layers.cell_definitions`.
         seq_len: T.
         batch_size: B.
         seed: of the sequence, the states and the read-out.
@@ -66,6 +70,9 @@ def assert_same_layer(
     """
     if len(layers) < 2:
         raise RequestError(f"{len(layers)} layers were given, expected at least two")
+    if any(map(is_of_any_cell, layers)):
+        cells = any_cells(layers, activation)
+        return _agreeing(compare_any_cells(cells, cells.task(seq_len, batch_size, READOUT_SIZE, seed)))
     wrapped = _with_different_names([wrap_layer(layer, activation=activation) for layer in layers])
     for describe in (_description, attrgetter("dtype")):
         descriptions = {layer.name: describe(layer) for layer in wrapped}
@@ -76,7 +83,11 @@ def assert_same_layer(
     same_options = all(of_layer == options[wrapped[0].name] for of_layer in options.values())
     if wrapped[0].departures and same_options:  # no system has such a cell: what defines it answers beside the layers
         wrapped.append(defining_layer(wrapped[0]))
-    comparison = _compare(wrapped, _problem(wrapped, seq_len, batch_size, seed), options, same_options=same_options)
+    problem = _problem(wrapped, seq_len, batch_size, seed)
+    return _agreeing(_compare(wrapped, problem, options, same_options=same_options))
+
+
+def _agreeing(comparison: LayerComparison) -> LayerComparison:
     if comparison.verdict != "agree":
         raise DisagreementError(comparison, report=report(comparison))
     return comparison
