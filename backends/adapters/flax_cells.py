@@ -1,44 +1,113 @@
-"""What Flax's two interfaces share: the options of their cells, and of the `RNN` that runs a cell over time."""
+"""What Flax's two interfaces share: the options of their cells, and of `RNN` and `Bidirectional`, which run these."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
+from jax import Array
 
 from ..errors import UnsupportedProblemError
 from ..frameworks.jax_isolation import isolated
 from ..layouts import Layout
 from .cell_functions import departures_of, function_name, plain_cell_functions
-from .layers_on_jax import Call, States, wrap_on_jax
-from .wrapped_layer import WrappedLayer, infer_model
+from .layers_on_jax import States, Weights, wrap_network_on_jax
+from .wrapped_layer import BACKWARD, BACKWARD_IN_ORDER, WrappedLayer, infer_model
 
 OPTIONS = {"gate function": "gate_fn", "activation": "activation_fn"}
 
 
-def wrap_cell(
-    name: str, layout: Layout, cell: Any, weights: Mapping[str, np.ndarray], call: Call, stated: dict[str, Any]
+# What runs an object of Flax with other weights: x as the object takes it, the carry, the lengths; the carry and h.
+Run = Callable[[Sequence[Weights], Array, Any, Array | None], tuple[Any, Array]]
+
+
+def wrap_cells(
+    name: str,
+    layout: Layout,
+    thing: Any,
+    cells: Sequence[Any],
+    weights: Sequence[Mapping[str, np.ndarray]],
+    run: Run,
+    stated: dict[str, Any],
 ) -> WrappedLayer:
-    """A cell with these weights as a backend, with the functions and the options that it has."""
-    functions = {
-        what: function_name(getattr(cell, option), _applied)
-        for what, option in OPTIONS.items()
-        if hasattr(cell, option)
-    }
+    """A cell, an `RNN` over one or a `Bidirectional` over two as a backend, with the functions and options that it has.
+
+    Args:
+        name: the library's and the object's.
+        layout: the library's.
+        thing: the object; its cell, if that is alone.
+        cells: one, or one of each direction.
+        weights: of each cell.
+        run: calls the object.
+        stated: fields of the model.
+
+    Returns:
+        The backend. An `RNN` that goes backwards is given each sequence reversed.
+    """
+    functions = [
+        {
+            what: function_name(getattr(cell, option), _applied)
+            for what, option in OPTIONS.items()
+            if hasattr(cell, option)
+        }
+        for cell in cells
+    ]
+    if any(of_cell != functions[0] for of_cell in functions):
+        raise UnsupportedProblemError(f"{name} has other functions in its second direction: pass its cells one by one")
     departures = {}
-    if layout.model_fields(weights)["cell"] != "rnn":
-        departures = departures_of(functions)
+    if layout.model_fields(weights[0])["cell"] != "rnn":
+        departures = departures_of(functions[0])
     else:
-        told = functions.get("activation", stated.get("activation"))
+        told = functions[0].get("activation", stated.get("activation"))
         activation, departures = plain_cell_functions(name, told)
         stated = stated | {"activation": activation}
-    if getattr(cell, "residual", False):
+    if any(getattr(cell, "residual", False) for cell in cells):
         departures["residual"] = "True"
-    model = infer_model(layout, [weights], **stated)
-    can = {"has_own_state": True, "takes_lengths": True, "gives_final_states": True}
-    return wrap_on_jax(name, layout, model, [weights], [call], departures=departures, **can)
+    model = infer_model(layout, weights, **stated | {"bidirectional": len(cells) > 1})
+    described: dict[str, Any] = {"has_own_state": True, "takes_lengths": True, "gives_final_states": True}
+    backward = len(cells) == 1 and getattr(thing, "reverse", False)
+    if backward:
+        described["direction"] = BACKWARD_IN_ORDER if thing.keep_order else BACKWARD
+        described["remarks"] = (f"a sequence in its order: {name} goes backwards, and was given it reversed",)
+    batch_first = thing is not cells[0] and not thing.time_major
+
+    def network(
+        weights: Sequence[Weights], x: Array, states: States | None, lengths: Array | None
+    ) -> tuple[Array, States]:
+        carries = states and [as_carry(tuple(state[i] for state in states)) for i in range(len(cells))]
+        carry = carries and (carries[0] if len(cells) == 1 else tuple(carries))
+        backwards = _within_lengths_backwards(len(x), lengths)
+        x = jnp.take_along_axis(x, backwards, axis=0) if backward else x
+        after, h = run(weights, x.swapaxes(0, 1) if batch_first else x, carry, lengths)
+        h = h.swapaxes(0, 1) if batch_first else h
+        if backward and thing.keep_order:
+            h = jnp.take_along_axis(h, backwards, axis=0)
+        by_place = [of_cell[::-1] if isinstance(of_cell, tuple) else (of_cell,) for of_cell in _apart(after, cells)]
+        return h, tuple(jnp.stack(state) for state in zip(*by_place, strict=True))
+
+    return wrap_network_on_jax(name, layout, model, weights, network, departures=departures, **described)
+
+
+def _apart(carry: Any, cells: Sequence[Any]) -> Sequence[Any]:
+    return [carry] if len(cells) == 1 else carry
+
+
+def _within_lengths_backwards(seq_len: int, lengths: Array | None) -> Array:
+    """Indices (T, B or 1, 1) that reverse each sequence within its length."""
+    t = jnp.arange(seq_len)[:, None]
+    ends = seq_len if lengths is None else lengths
+    return jnp.where(t < ends, ends - 1 - t, t)[..., None]
+
+
+def by_prefix(flat: Mapping[str, np.ndarray], prefixes: Sequence[str]) -> list[dict[str, np.ndarray]]:
+    """The weights of each cell, by what stands before their names; the first one has what no other has."""
+    weights: list[dict[str, np.ndarray]] = [{} for _ in prefixes]
+    for name, array in flat.items():
+        k = next((k for k, prefix in enumerate(prefixes) if name.startswith(prefix)), 0)
+        weights[k][name.removeprefix(prefixes[k])] = array
+    return weights
 
 
 def as_carry(states: States | None) -> Any:
@@ -46,12 +115,29 @@ def as_carry(states: States | None) -> Any:
     return states[::-1] if states and len(states) > 1 else states and states[0]
 
 
-def require_forward(wrapper: Any, flax_class: type) -> None:
-    """Raises UnsupportedProblemError unless a wrapper that runs a cell over time is Flax's own, and goes forward."""
+def require_own(wrapper: Any, flax_class: type) -> None:
+    """Raises UnsupportedProblemError unless a wrapper that runs a cell over time is Flax's own."""
     if type(wrapper) is not flax_class:
-        raise UnsupportedProblemError(f"{type(wrapper).__name__} is a subclass of Flax's RNN: pass its cell instead")
-    if getattr(wrapper, "reverse", False):
-        raise UnsupportedProblemError("Flax's RNN has reverse=True: pass its cell, which runs forward")
+        room = "nnx" if ".nnx." in flax_class.__module__ else "linen"
+        expected = f"flax.{room}.{flax_class.__name__}"
+        raise UnsupportedProblemError(f"{type(wrapper).__name__} is no {expected} of Flax's own: pass its cell instead")
+
+
+def require_joined(name: str, merge: Any, wrappers: Sequence[Any]) -> None:
+    """Raises UnsupportedProblemError unless there are two directions whose outputs are concatenated."""
+    one, other = np.ones((2, 3), "float32"), np.arange(6, dtype="float32").reshape(2, 3)
+    try:
+        with isolated(one.dtype):
+            joins = np.array_equal(np.asarray(merge(one, other)), np.concatenate([one, other], axis=1))
+    except Exception:  # whatever a function of one's own raises
+        joins = False
+    if not joins:
+        raise UnsupportedProblemError(
+            f"{name} has a merge_fn of its own, expected the default, which concatenates: pass its forward_rnn and "
+            "backward_rnn one by one"
+        )
+    if wrappers[0].cell is wrappers[1].cell:
+        raise UnsupportedProblemError(f"{name} has one cell for both directions: pass that cell")
 
 
 def require_plain_scan(wrapper: Any, plain: Any, options: tuple[str, ...]) -> None:

@@ -13,8 +13,9 @@ from jax import Array
 
 from ..errors import InvalidProblemError
 from ..layouts import get_layout
+from ..layouts.find_layer import prefixes as prefixes_of
 from ..models import Recurrent
-from .flax_cells import as_carry, require_forward, require_plain_scan, wrap_cell
+from .flax_cells import as_carry, by_prefix, require_joined, require_own, require_plain_scan, wrap_cells
 from .layers_on_jax import JaxLibrary, States, Weights, on_jax
 from .wrapped_layer import WrappedLayer
 
@@ -51,11 +52,11 @@ def build(model: Recurrent, weights: Mapping[str, np.ndarray]) -> tuple[nn.RNNCe
     return cell.clone(param_dtype=dtype), unflatten_dict(arrays)
 
 
-def wrap(cell: nn.RNNCellBase | nn.RNN, variables: Any, **stated: Any) -> WrappedLayer:
-    """A cell, or an `nn.RNN` over one, with its variables (those of `init`) as a backend.
+def wrap(thing: nn.Module, variables: Any, **stated: Any) -> WrappedLayer:
+    """A cell, an `nn.RNN` over one, or an `nn.Bidirectional` over two, with its variables (of `init`) as a backend.
 
     Raises:
-        RequestError: the variables are not those of such a cell, or the `nn.RNN` is not a plain one.
+        RequestError: the variables are not those of such an object, or it treats them in a way of its own.
     """
     if "params" not in variables:
         raise InvalidProblemError(
@@ -65,12 +66,37 @@ def wrap(cell: nn.RNNCellBase | nn.RNN, variables: Any, **stated: Any) -> Wrappe
         raise InvalidProblemError(f"the variables have {', '.join(others)} beside params, which is not compared")
     params = nn.meta.unbox(variables["params"])
     flat = {".".join(name): np.asarray(array) for name, array in flatten_dict(dict(params)).items()}
-    if isinstance(cell, nn.RNN):
-        require_forward(cell, nn.RNN)
-        require_plain_scan(cell, nn.RNN(cell.cell), ("variable_axes", "variable_broadcast", "variable_carry"))
-        cell, flat = cell.cell, {name.removeprefix("cell."): array for name, array in flat.items()}
-    name = f"flax-linen {type(cell).__name__}"
-    return wrap_cell(name, LAYOUT, cell, flat, partial(call, cell), stated)
+    name = f"flax-linen {type(thing).__name__}"
+    wrappers = [thing] if isinstance(thing, nn.RNN) else []
+    if isinstance(thing, nn.Bidirectional):
+        require_own(thing, nn.Bidirectional)
+        wrappers = [thing.forward_rnn, thing.backward_rnn]
+    for wrapper in wrappers:
+        require_own(wrapper, nn.RNN)
+        require_plain_scan(wrapper, nn.RNN(wrapper.cell), ("variable_axes", "variable_broadcast", "variable_carry"))
+    if len(wrappers) > 1:
+        require_joined(name, thing.merge_fn, wrappers)
+    prefixes = ("forward_rnn.cell.", "backward_rnn.cell.") if len(wrappers) > 1 else ("cell." if wrappers else "",)
+    weights = by_prefix(flat, prefixes)
+    runner = thing if wrappers else nn.RNN(thing, time_major=True)  # type: ignore[arg-type]
+
+    def run(weights: Any, x: Array, carry: Any, lengths: Array | None) -> tuple[Any, Array]:
+        placed = {
+            ("params", *f"{prefix if wrappers else 'cell.'}{name}".split(".")): array
+            for prefix, of_cell in zip(prefixes, weights, strict=True)
+            for name, array in of_cell.items()
+        }
+        apply: Any = runner.apply
+        return apply(unflatten_dict(placed), x, initial_carry=carry, seq_lengths=lengths, return_carry=True)
+
+    inner = [prefix for prefix in prefixes_of(LAYOUT, flat)[0] if prefix] if not wrappers else []
+    if inner:
+        keys = "".join(f"[{key!r}]" for key in inner[0].split("."))
+        raise InvalidProblemError(
+            f"{name} has a layer's weights under {inner[0]}: pass (cell, {{'params': variables['params']{keys}}})"
+        )
+    cells = [wrapper.cell for wrapper in wrappers] or [thing]
+    return wrap_cells(name, LAYOUT, thing, cells, weights, run, stated)
 
 
 BACKEND = JaxLibrary("flax-linen", LAYOUT, make)

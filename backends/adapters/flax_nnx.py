@@ -6,15 +6,15 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
+import jax
 import numpy as np
 from flax import nnx
 from flax.traverse_util import flatten_dict, unflatten_dict
 from jax import Array
 
-from ..errors import InvalidProblemError
 from ..layouts import NO_B_HN, get_layout
 from ..models import Model, Recurrent
-from .flax_cells import as_carry, require_forward, require_plain_scan, wrap_cell
+from .flax_cells import as_carry, by_prefix, require_joined, require_own, require_plain_scan, wrap_cells
 from .layers_on_jax import JaxLibrary, States, Weights, on_jax
 from .wrapped_layer import WrappedLayer
 
@@ -49,27 +49,47 @@ def build(model: Recurrent, weights: Mapping[str, np.ndarray]) -> nnx.Module:
 
 
 def _cell(graph: Any, state: Any, weights: Weights) -> Any:
-    """The cell with these weights in its state."""
+    """The cell, or what runs it, with these weights in its state."""
+    state = jax.tree.map(lambda leaf: leaf, state)  # variables of this trace, such as the counts of random numbers
     nnx.replace_by_pure_dict(state, unflatten_dict({tuple(name.split(".")): array for name, array in weights.items()}))
     return nnx.merge(graph, state)
 
 
-def wrap(layer: nnx.Module, **stated: Any) -> WrappedLayer:
-    """A cell, or an `nnx.RNN` over one, as a backend.
+def wrap(thing: nnx.Module, **stated: Any) -> WrappedLayer:
+    """A cell, an `nnx.RNN` over one, or an `nnx.Bidirectional` over two, as a backend.
 
     Raises:
-        RequestError: its weights are not those of a cell that is known, or the `nnx.RNN` is not a plain one.
+        RequestError: its weights are not those of a cell that is known, or it treats them in a way of its own.
     """
-    if isinstance(layer, nnx.RNN):
-        require_forward(layer, nnx.RNN)
-        require_plain_scan(layer, nnx.RNN(layer.cell), ("state_axes", "broadcast_rngs"))
-    cell = layer.cell if isinstance(layer, nnx.RNN) else layer
-    if isinstance(cell, nnx.LSTMCell) and not isinstance(cell, nnx.OptimizedLSTMCell):
-        raise InvalidProblemError("flax.nnx.LSTMCell is not supported, expected OptimizedLSTMCell")
-    params = nnx.to_pure_dict(nnx.state(cell, nnx.Param))
+    name = f"flax-nnx {type(thing).__name__}"
+    wrappers: list[Any] = [thing] if isinstance(thing, nnx.RNN) else []
+    if isinstance(thing, nnx.Bidirectional):
+        require_own(thing, nnx.Bidirectional)
+        wrappers = [thing.forward_rnn, thing.backward_rnn]
+    for wrapper in wrappers:
+        require_own(wrapper, nnx.RNN)
+        require_plain_scan(wrapper, nnx.RNN(wrapper.cell), ("state_axes", "broadcast_rngs"))
+    if isinstance(thing, nnx.Bidirectional):
+        require_joined(name, thing.merge_fn, wrappers)
+    prefixes = ("forward_rnn.cell.", "backward_rnn.cell.") if len(wrappers) > 1 else ("cell.",)
+    runner = thing if wrappers else nnx.RNN(thing, time_major=True)  # type: ignore[arg-type]
+    params = nnx.to_pure_dict(nnx.state(runner, nnx.Param))
     flat = {".".join(map(str, name)): np.asarray(array) for name, array in flatten_dict(params).items()}
-    graph, state = nnx.split(cell)
-    return wrap_cell(f"flax-nnx {type(cell).__name__}", LAYOUT, cell, flat, partial(call, graph, state), stated)
+    weights = by_prefix(flat, prefixes)
+    graph, state = nnx.split(runner)
+
+    def run(weights: Any, x: Array, carry: Any, lengths: Array | None) -> tuple[Any, Array]:
+        placed = {
+            f"{prefix}{name}": array
+            for prefix, of_cell in zip(prefixes, weights, strict=True)
+            for name, array in of_cell.items()
+        }
+        merged = _cell(graph, state, placed)
+        after, h = merged(x, initial_carry=carry, seq_lengths=lengths, return_carry=True)
+        return after, h
+
+    cells = [wrapper.cell for wrapper in wrappers] or [thing]
+    return wrap_cells(name, LAYOUT, thing, cells, weights, run, stated)
 
 
 class FlaxNnx(JaxLibrary):

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 import haiku as hk
+import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from ..errors import InvalidProblemError, UnsupportedProblemError
+from ..errors import InvalidProblemError, UnsupportedProblemError, first_line
 from ..layouts import get_layout
 from ..models import Recurrent
 from .cell_functions import require_activation
-from .layers_on_jax import JaxLibrary, States, Weights, on_jax, wrap_on_jax
+from .layers_on_jax import JaxLibrary, States, Weights, on_jax, wrap_network_on_jax
 from .wrapped_layer import WrappedLayer, infer_model
 
 LAYOUT = get_layout("haiku")
@@ -32,10 +33,8 @@ def call(
     x: Array,
     states: States | None,
     lengths: Array | None = None,
-    *,
-    name: str = "core",
 ) -> tuple[Array, States]:
-    """h_1 … h_T (T, B, H) of the core that makes a module of that name, and its last state."""
+    """h_1 … h_T (T, B, H) of the core, and its last state."""
     if lengths is not None:
         raise UnsupportedProblemError("haiku.dynamic_unroll cannot be told lengths")
 
@@ -48,7 +47,7 @@ def call(
         return hk.dynamic_unroll(made, x, state)
 
     transformed: Any = hk.without_apply_rng(hk.transform(unroll))
-    h, after = transformed.apply(_nested(weights, name), x)
+    h, after = transformed.apply(_nested(weights, "core"), x)
     return h, tuple(after) if isinstance(after, hk.LSTMState) else (after,)
 
 
@@ -70,39 +69,91 @@ def _nested(weights: Weights, core: str) -> dict[str, dict[str, Array]]:
 
 
 def wrap(core: Callable[[], hk.RNNCore], params: Any, **stated: Any) -> WrappedLayer:
-    """A core, by the function that makes it, and its parameters (those of `init`) as a backend.
+    """A core, or a `DeepRNN` of cores, by the function that makes it, and its parameters (of `init`) as a backend.
 
     Raises:
-        InvalidProblemError: the parameters are not those of one core that is known.
+        InvalidProblemError: the parameters are not those of such a core.
     """
     if not params or not all(isinstance(arrays, Mapping) for arrays in params.values()):
         raise InvalidProblemError("haiku's parameters are no arrays by module and name, expected what init returned")
-    flat = {
-        f"{module}.{array_name}".replace("/", "."): np.asarray(arrays[array_name])
-        for module, arrays in params.items()
-        for array_name in arrays
-    }
-    names = {weight.partition(".")[0] for weight in flat}
-    if len(names) > 1:
-        raise InvalidProblemError(f"haiku's parameters belong to {' and '.join(sorted(names))}, expected one core")
-    (name,) = names
-    weights = {weight.removeprefix(f"{name}."): array for weight, array in flat.items()}
+    made = _made(core)
     shown_name = f"haiku {getattr(getattr(core, 'func', core), '__name__', 'core')}"
-    if LAYOUT.model_fields(weights)["cell"] == "rnn":
-        if _class_of(core) is hk.VanillaRNN:
+    cores = _cores_of(shown_name, made)
+    names = [one.module_name for one in cores]
+    weights: list[dict[str, np.ndarray]] = [{} for _ in cores]
+    for module, arrays in params.items():
+        k = next((k for k, name in enumerate(names) if f"{module}/".startswith(f"{name}/")), None)
+        if k is None:
+            held = " and ".join(sorted({module.partition("/")[0] for module in params}))
+            raise InvalidProblemError(
+                f"haiku's parameters belong to {held}, but the function makes {' and '.join(names)}"
+            )
+        inner = module.removeprefix(names[k]).removeprefix("/").replace("/", ".")
+        weights[k] |= {f"{inner}.{name}" if inner else name: np.asarray(array) for name, array in arrays.items()}
+    if LAYOUT.model_fields(weights[0])["cell"] == "rnn":
+        if all(type(one) is hk.VanillaRNN for one in cores):
             stated["activation"] = "relu"  # it has no other
         require_activation(shown_name, stated.get("activation"))
-    model = infer_model(LAYOUT, [weights], **stated)
-    can = {"has_own_state": True, "gives_final_states": True}
-    return wrap_on_jax(shown_name, LAYOUT, model, [weights], [partial(call, core, name=name)], **can)
+    model = infer_model(LAYOUT, weights, **stated | {"num_layers": len(cores)})
+    is_deep = isinstance(made, hk.DeepRNN)
+
+    def network(
+        weights: Sequence[Weights], x: Array, states: States | None, lengths: Array | None
+    ) -> tuple[Array, States]:
+        def unroll(x: Array) -> Any:
+            core_here: Any = core()
+            if states is None:
+                state: Any = core_here.initial_state(x.shape[1])
+            else:
+                by_core = [tuple(state[k] for state in states) for k in range(len(names))]
+                sized = [hk.LSTMState(*of_core) if len(of_core) > 1 else of_core[0] for of_core in by_core]
+                state = tuple(sized) if is_deep else sized[0]
+            return hk.dynamic_unroll(core_here, x, state)
+
+        nested: dict[str, dict[str, Array]] = {}
+        for of_core, name in zip(weights, names, strict=True):
+            nested |= _nested(of_core, name)
+        transformed: Any = hk.without_apply_rng(hk.transform(unroll))
+        h, after = transformed.apply(nested, x)
+        by_core = [tuple(of_core) if isinstance(of_core, tuple) else (of_core,) for of_core in _apart(after, is_deep)]
+        return h, tuple(jnp.stack(state) for state in zip(*by_core, strict=True))
+
+    described: dict[str, Any] = {"has_own_state": True, "gives_final_states": True}
+    return wrap_network_on_jax(shown_name, LAYOUT, model, weights, network, **described)
 
 
-def _class_of(core: Callable[[], hk.RNNCore]) -> type:
-    """The class of what a function makes."""
-    classes = []
-    run: Any = hk.transform(lambda: classes.append(type(core())))
-    run.apply({}, None)
-    return classes[0]
+def _apart(state: Any, is_deep: bool) -> Sequence[Any]:
+    return state if is_deep else [state]
+
+
+def _made(core: Callable[[], hk.RNNCore]) -> Any:
+    """What the function makes."""
+    made: list[Any] = []
+    run: Any = hk.transform(lambda: made.append(core()))
+    try:
+        run.apply({}, None)
+    except Exception as error:  # whatever a function raises that is none that makes a core
+        raise InvalidProblemError(
+            f"the function of haiku raised {first_line(error)}: expected one without arguments that makes a core"
+        ) from error
+    return made[0]
+
+
+def _cores_of(shown: str, made: Any) -> list[Any]:
+    """The cores of a `DeepRNN` in their order; a core alone."""
+    if not isinstance(made, hk.RNNCore):
+        raise InvalidProblemError(f"the function of {shown} makes a {type(made).__name__}, expected a core of haiku")
+    if not hasattr(made, "layers"):
+        return [made]
+    if type(made) is not hk.DeepRNN or getattr(made, "skip_connections", False):
+        raise InvalidProblemError(
+            f"{shown} has connections that skip cores, expected a plain DeepRNN, or one of its cores"
+        )
+    others = [layer for layer in made.layers if not isinstance(layer, hk.RNNCore)]
+    if others or not made.layers:
+        what = getattr(others[0], "__name__", type(others[0]).__name__) if others else "nothing"
+        raise InvalidProblemError(f"{shown} is a DeepRNN with {what} in it, expected cores alone: pass them one by one")
+    return list(made.layers)
 
 
 BACKEND = JaxLibrary("haiku", LAYOUT, make)

@@ -8,7 +8,7 @@ show it is the referee's affair.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from functools import cache, partial
 from typing import Any
@@ -21,10 +21,11 @@ from ..interface import Evaluation
 from ..layouts import get_layout
 from ..models import Model, Recurrent
 from ..problems import Problem
-from .cell_functions import departures_of, function_name, require_activation
+from .cell_functions import departures_of, function_name, plain_cell_functions
 from .keras_engine import engine, in_double_precision, keras_on
+from .keras_objects import KerasObject, run_object, take_apart
 from .supported_networks import layer_sizes, unsupported_network_reason
-from .wrapped_layer import Usage, WrappedLayer, infer_model
+from .wrapped_layer import BACKWARD, Usage, WrappedLayer, infer_model
 
 LAYOUT = get_layout("keras")
 
@@ -99,54 +100,45 @@ def build(model: Recurrent, weights: Mapping[str, np.ndarray]) -> Any:
     return layer
 
 
-def wrap(layer: Any, **stated: Any) -> WrappedLayer:
-    """A built layer as a backend, on the engine that Keras has in this process.
+def wrap(thing: Any, **stated: Any) -> WrappedLayer:
+    """A built layer, cell or model of recurrent layers as a backend, on the engine that Keras has in this process.
 
     Raises:
-        RequestError: it is not built, gives its last state alone, goes backwards, keeps its state, has several cells,
-            or Keras has another engine.
+        RequestError: it is not built, keeps its state, has other cells, or Keras has another engine.
     """
     keras, engine_name = sys.modules["keras"], engine()
-    if not layer.built:
-        raise InvalidProblemError(f"keras layer {layer.name} is not built, expected a layer with weights")
-    if not layer.return_sequences:
-        raise InvalidProblemError(f"keras layer {layer.name} gives its last state, expected return_sequences=True")
-    for option in ("go_backwards", "stateful"):
-        if getattr(layer, option):
-            raise InvalidProblemError(f"keras layer {layer.name} has {option}=True, expected {option}=False")
-    weights = {variable.name: np.asarray(keras.ops.convert_to_numpy(variable.value)) for variable in layer.weights}
-    if len(weights) < len(layer.weights):
-        raise InvalidProblemError(f"keras layer {layer.name} has several cells, expected one")
-    cell = layer.cell
-    if not isinstance(cell, (keras.layers.SimpleRNNCell, keras.layers.LSTMCell, keras.layers.GRUCell)):
-        raise InvalidProblemError(
-            f"keras layer {layer.name} has a {type(cell).__name__}, expected a SimpleRNNCell, LSTMCell or GRUCell"
-        )
-    for option in ("dropout", "recurrent_dropout"):
-        if getattr(cell, option):
-            raise InvalidProblemError(
-                f"keras layer {layer.name} has {option}={getattr(cell, option)}, which changes it in training: "
-                f"expected {option}=0"
-            )
-    functions = _functions(keras, cell)
-    departures = {}
+    taken = take_apart(keras, thing)
+    weights = [
+        {variable.name: np.asarray(keras.ops.convert_to_numpy(variable.value)) for variable in cell.weights}
+        for cell in taken.cells
+    ]
+    functions = [_functions(keras, cell) for cell in taken.cells]
+    kinds = [(type(cell).__name__, getattr(cell, "reset_after", None)) for cell in taken.cells]
+    for what, values in (("cells", kinds), ("functions", functions)):
+        if any(value != values[0] for value in values):
+            raise InvalidProblemError(f"{taken.shown} has {what} of several kinds: pass its layers one by one")
+    cell = taken.cells[0]
     if isinstance(cell, keras.layers.SimpleRNNCell):
-        stated["activation"] = functions["activation"]
-        require_activation(f"keras layer {layer.name}", stated["activation"])
+        stated["activation"], departures = plain_cell_functions(taken.shown, functions[0]["activation"])
     else:
-        departures = departures_of(functions)
+        departures = departures_of(functions[0])
     if isinstance(cell, keras.layers.GRUCell):
         stated["reset"] = "after" if cell.reset_after else "before"
-    model = infer_model(LAYOUT, [weights], **stated)
-    name, calls = f"keras-{engine_name} {type(layer).__name__}", [partial(call, layer)]
-    described = {"departures": departures, "has_own_state": True, "takes_lengths": True}
-    described |= {"gives_final_states": layer.return_state, "remarks": _remarks(layer)}
+    stated |= {"num_layers": taken.num_layers, "bidirectional": taken.bidirectional}
+    model = infer_model(LAYOUT, weights, **stated)
+    name = f"keras-{engine_name} {type(thing).__name__}"
+    described = {"departures": departures, "direction": BACKWARD if taken.backward else "forward"}
+    described |= {"has_own_state": True, "takes_lengths": taken.takes_lengths, "gives_final_states": taken.gives_states}
+    described |= {"remarks": tuple(_remarks(taken))}
+    network = partial(run_object, keras, taken)
     if engine_name == "torch":
-        return _wrap_on_torch(name, model, [weights], calls, **described)
+        from .layers_on_torch import wrap_network_on_torch
 
-    from .layers_on_jax import wrap_on_jax
+        return wrap_network_on_torch(name, LAYOUT, model, weights, network, **described)
 
-    return wrap_on_jax(name, LAYOUT, model, [weights], calls, **described)
+    from .layers_on_jax import wrap_network_on_jax
+
+    return wrap_network_on_jax(name, LAYOUT, model, weights, network, **described)
 
 
 def _functions(keras: Any, cell: Any) -> dict[str, str]:
@@ -161,14 +153,16 @@ def _functions(keras: Any, cell: Any) -> dict[str, str]:
     }
 
 
-def _remarks(layer: Any) -> tuple[str, ...]:
-    """What a layer adds to the loss in training, which is not asked."""
+def _remarks(taken: KerasObject) -> Iterator[str]:
+    """What of an object is not asked, such as what it adds to the loss in training."""
     options = ("kernel_regularizer", "recurrent_regularizer", "bias_regularizer", "activity_regularizer")
-    return tuple(
-        f"the {option} of keras layer {layer.name}, which adds to the loss in training"
-        for option in options
-        if getattr(layer.cell, option, None) is not None or getattr(layer, option, None) is not None
-    )
+    for option in options:
+        if any(getattr(holder, option, None) is not None for holder in taken.holders):
+            yield f"the {option} of {taken.shown}, which adds to the loss in training"
+    if taken.backward:
+        yield f"a sequence in its order: {taken.shown} goes backwards, and was given it reversed"
+    if taken.last_alone:
+        yield f"a whole sequence of outputs: {taken.shown} gives the last one, and was asked on each beginning of it"
 
 
 def wrap_weights(model: Recurrent, weights: Sequence[Mapping[str, np.ndarray]]) -> WrappedLayer:

@@ -16,6 +16,7 @@ from ..models import Recurrent
 from ..registry import get_backend
 from .documented_cells import DOCUMENTED, wrap_documented
 from .keras_engine import engine
+from .refusals import what_to_give
 from .supported_networks import unsupported_network_reason
 from .wrapped_layer import WrappedLayer
 
@@ -29,15 +30,20 @@ ADAPTER_MODULES = {
     "onnx": "onnx",
 }
 
+KERAS_CELLS = ("SimpleRNNCell", "LSTMCell", "GRUCell", "StackedRNNCells")
 CLASSES = (
     ("torch.nn", ("RNNBase", "RNNCellBase"), "torch_nn"),
+    ("torch.nn", ("Sequential", "ModuleList"), "torch_nn"),
+    ("torch.jit", ("ScriptModule",), "torch_scripted"),
     ("flax.nnx", ("Module",), "flax_nnx"),
     ("equinox.nn", ("LSTMCell", "GRUCell"), "equinox"),
-    ("keras.layers", ("RNN",), "keras"),
+    ("keras.layers", ("RNN", "Bidirectional", *KERAS_CELLS), "keras"),
+    ("keras", ("Model",), "keras"),
 )
+NNX_LAYERS = ("RNN", "Bidirectional", "SimpleCell", "LSTMCell", "OptimizedLSTMCell", "GRUCell")
 SUPPORTED_LAYERS = (
-    "a torch.nn layer or cell, a flax.nnx cell or RNN, (flax.linen cell or RNN, variables), an equinox cell, "
-    "(function that makes a haiku core, parameters), or a built keras layer that returns sequences"
+    "a torch.nn layer or cell, a flax.nnx cell, RNN or Bidirectional, (flax.linen cell, RNN or Bidirectional, "
+    "variables), an equinox cell, (function that makes a haiku core, parameters), or a built keras layer or cell"
 )
 
 
@@ -163,10 +169,28 @@ def wrap_layer(layer: object, **stated: Any) -> WrappedLayer:
             return _adapter("flax_linen").wrap(definition, variables, **stated)
         if callable(definition) and not _is_instance(definition, "torch.nn", "Module") and "haiku" in sys.modules:
             return _adapter("haiku").wrap(definition, variables, **stated)
-    for module, names, adapter in CLASSES:
-        if any(_is_instance(layer, module, name) for name in names):
-            return _adapter(adapter).wrap(layer, **stated)
-    raise RequestError(f"a {type(layer).__name__} is no layer that is known, expected {SUPPORTED_LAYERS}")
+    adapter = _adapter_of(layer)
+    if not adapter or (adapter == "flax_nnx" and not _is_layer(layer)):
+        instead = what_to_give(layer, _is_layer)
+        if instead or not adapter:
+            unknown = f"a {type(layer).__name__} is no layer that is known, expected {SUPPORTED_LAYERS}"
+            raise RequestError(instead or unknown)
+    return _adapter(adapter).wrap(layer, **stated)
+
+
+def _adapter_of(layer: object) -> str:
+    """The adapter for an object; empty if there is none."""
+    return next(
+        (adapter for module, names, adapter in CLASSES if any(_is_instance(layer, module, name) for name in names)), ""
+    )
+
+
+def _is_layer(layer: object) -> bool:
+    """Whether an object is a layer or a cell, and no module that may hold some."""
+    if _is_instance(layer, "flax.nnx", "Module"):
+        return any(_is_instance(layer, "flax.nnx", name) for name in NNX_LAYERS)
+    holders = ("torch.nn", "Sequential"), ("torch.nn", "ModuleList"), ("torch.jit", "ScriptModule"), ("keras", "Model")
+    return bool(_adapter_of(layer)) and not any(_is_instance(layer, module, name) for module, name in holders)
 
 
 def _require_fitting(model: Recurrent, params: Mapping[str, object]) -> dict[str, np.ndarray]:

@@ -25,13 +25,15 @@ from ..models import Model, Recurrent
 from ..problems import Problem
 from ..references.jax_activations_losses import unreduced_loss
 from .supported_networks import layer_sizes, unsupported_network_reason
-from .wrapped_layer import LayerAnswer, Usage, WrappedLayer, require_one_place
+from .wrapped_layer import LayerAnswer, Usage, WrappedLayer, require_one_length, require_one_place
 
 Weights = Mapping[str, Array]
 States = tuple[Array, ...]  # (h,), or (h, c)
 # The weights, x (T, B, ·), the initial state (None: the layer's own) and the lengths (B,) (None: the layer is not told)
 # give h (T, B, H) and the state after the last step (empty: the layer does not give it).
 Call = Callable[[Weights, Array, States | None, Array | None], tuple[Array, States]]
+# The same of all layers and directions, with their (P, B, H) states.
+Network = Callable[[Sequence[Weights], Array, States | None, Array | None], tuple[Array, States]]
 
 
 @dataclass(frozen=True)
@@ -139,18 +141,48 @@ def wrap_on_jax(
     return WrappedLayer(name, layout, model, weights, evaluate, **described)
 
 
+def wrap_network_on_jax(
+    name: str,
+    layout: Layout,
+    model: Recurrent,
+    weights: Sequence[Mapping[str, np.ndarray]],
+    network: Network,
+    **described: Any,
+) -> WrappedLayer:
+    """An object that runs all its layers by itself as a backend; `described` are further attributes of it."""
+    if len(model.places) == 1:
+
+        def call(weights: Weights, x: Array, states: States | None, lengths: Array | None) -> tuple[Array, States]:
+            h, after = network([weights], x, states and tuple(state[None] for state in states), lengths)
+            return h, tuple(state[0] for state in after)
+
+        return wrap_on_jax(name, layout, model, weights, [call], **described)
+
+    @cache
+    def compiled(model: Recurrent, usage: Usage) -> Callable[..., Any]:
+        return compile_network(model, network, quickly=True, usage=usage)
+
+    def evaluate(problem: Problem, trace: bool, usage: Usage) -> LayerAnswer:
+        require_one_length(problem, usage)
+        compute = compiled(_recurrent_model(problem), usage)
+        return evaluate_layers(problem, layout, weights, compute, trace=trace, usage=usage)
+
+    return WrappedLayer(name, layout, model, weights, evaluate, **described)
+
+
 def compile_network(
     model: Recurrent,
-    calls: Sequence[Call],
+    layers: Sequence[Call] | Network,
     *,
     quickly: bool = False,
     usage: Usage = Usage(),  # noqa: B008 # frozen
 ) -> Callable[..., Any]:
     """The loss and its gradients with respect to the first argument, compiled once per shape and dtype."""
-    require_one_place(model, usage)
+    if not callable(layers):
+        require_one_place(model, usage)
 
     def loss(differentiated: Any, constants: Any, batch: Any) -> tuple[Array, tuple[Array, States]]:
-        return _forward(model, calls, {**differentiated, **constants}, batch, usage)
+        return _forward(model, layers, {**differentiated, **constants}, batch, usage)
 
     options = options_to_compile_quickly() if quickly else {}
     return jax.jit(jax.value_and_grad(loss, has_aux=True), compiler_options=options)
@@ -195,7 +227,11 @@ def _parameter_gradients(problem: Problem, layout: Layout, leaf_gradients: Mappi
 
 
 def _forward(
-    model: Recurrent, calls: Sequence[Call], arrays: Mapping[str, Any], batch: Mapping[str, Array], usage: Usage
+    model: Recurrent,
+    layers: Sequence[Call] | Network,
+    arrays: Mapping[str, Any],
+    batch: Mapping[str, Array],
+    usage: Usage,
 ) -> tuple[Array, tuple[Array, States]]:
     """The loss, o_t (T, B, K), zero past a length, and the states after the last step, if they are asked for."""
     T, B = arrays["inputs"].shape[:2]
@@ -205,10 +241,10 @@ def _forward(
     states = None
     if not usage.own_state:
         states = tuple(arrays[name].reshape(-1, B, model.hidden_size) for name in model.state_names)
-    if usage.own_lengths or usage.hand_over_after:
-        h, final_states = _one_layer(calls[0], arrays, states, batch["lengths"], usage)
+    if callable(layers) or usage.own_lengths or usage.hand_over_after:
+        h, final_states = _by_itself(layers if callable(layers) else _alone(layers[0]), arrays, states, batch, usage)
     else:
-        h, final_states = _all_layers(model, calls, arrays, states, batch["lengths"])
+        h, final_states = _all_layers(model, layers, arrays, states, batch["lengths"])
     o = h @ arrays["V"].T + arrays.get("c", 0) + arrays["o"]
     y = batch["targets"]
     y = jnp.where(with_loss.reshape(T, B, *[1] * (y.ndim - 2)), y, 0)
@@ -241,16 +277,31 @@ def _all_layers(
     return h, tuple(jnp.stack(state) for state in zip(*final_states, strict=True))
 
 
-def _one_layer(
-    call: Call, arrays: Mapping[str, Any], states: States | None, lengths: Array, usage: Usage
+def _alone(call: Call) -> Network:
+    """A network of one layer in one direction."""
+
+    def network(
+        weights: Sequence[Weights], x: Array, states: States | None, lengths: Array | None
+    ) -> tuple[Array, States]:
+        h, after = call(weights[0], x, states and tuple(state[0] for state in states), lengths)
+        return h, tuple(state[None] for state in after)
+
+    return network
+
+
+def _by_itself(
+    network: Network, arrays: Mapping[str, Any], states: States | None, batch: Mapping[str, Array], usage: Usage
 ) -> tuple[Array, States]:
-    """h (T, B, H) of the only layer, and its states (1, B, H); it is told the lengths, or called on two parts."""
-    state = states and tuple(initial[0] for initial in states)
+    """h (T, B, ·) of what runs all its layers by itself, and its states (P, B, H).
+
+    It is told the lengths, or called on two parts.
+    """
+    lengths = batch["lengths"] if usage.own_lengths else None
     parts: list[Array] = []
     for x in jnp.split(arrays["inputs"], [usage.hand_over_after] if usage.hand_over_after else []):
-        if parts and not state:
+        if parts and not states:
             raise UnsupportedProblemError("the layer does not return its states, so that they cannot be handed over")
-        h, state = call(arrays["weights"][0], x, state, lengths if usage.own_lengths else None)
+        h, states = network(arrays["weights"], x, states, lengths)
         parts.append(h)
-    assert state is not None
-    return jnp.concatenate(parts), tuple(part[None] for part in state)
+    assert states is not None
+    return jnp.concatenate(parts), states

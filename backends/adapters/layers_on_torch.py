@@ -17,7 +17,7 @@ from ..models import Recurrent
 from ..problems import Problem
 from ..references.torch_nn_backend import criterion
 from ..references.torch_tensors import Batch, Tensors, batch_of, gradient, synchronized, tensor, within_lengths
-from .wrapped_layer import LayerAnswer, Usage, WrappedLayer, require_one_place
+from .wrapped_layer import LayerAnswer, Usage, WrappedLayer, require_one_length, require_one_place
 
 Weights = Mapping[str, Tensor]
 States = tuple[Tensor, ...]  # (h,), or (h, c)
@@ -78,6 +78,29 @@ def wrap_on_torch(
         return evaluate_layers(problem, layout, weights, network_for(problem, usage), trace=trace, usage=usage)
 
     return WrappedLayer(name, layout, model, weights, evaluate, **described)
+
+
+def wrap_network_on_torch(
+    name: str,
+    layout: Layout,
+    model: Recurrent,
+    weights: Sequence[Mapping[str, np.ndarray]],
+    network: Network,
+    **described: Any,
+) -> WrappedLayer:
+    """An object that runs all its layers by itself as a backend; `described` are further attributes of it."""
+
+    def call(weights: Weights, x: Tensor, states: States | None, lengths: Tensor | None) -> tuple[Tensor, States]:
+        h, after = network([weights], x, states and tuple(state[None] for state in states), lengths)
+        return h, tuple(state[0] for state in after)
+
+    def network_for(problem: Problem, usage: Usage) -> Network:
+        if len(model.places) == 1:
+            return network_of_layers(problem, [call], usage)
+        require_one_length(problem, usage)
+        return network
+
+    return wrap_on_torch(name, layout, model, weights, network_for, **described)
 
 
 def prepared(

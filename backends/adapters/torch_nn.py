@@ -11,13 +11,13 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from ..errors import InvalidProblemError, UnsupportedProblemError
+from ..errors import InvalidProblemError
 from ..layouts import LAYOUT, placed
 from ..models import Recurrent
 from ..problems import Problem
 from ..references.torch_nn_backend import empty_layer
 from .layers_on_torch import Network, States, Weights, wrap_on_torch
-from .wrapped_layer import Usage, WrappedLayer, infer_model
+from .wrapped_layer import Usage, WrappedLayer, infer_model, require_one_length
 
 
 def build(model: Recurrent, weights: Sequence[Mapping[str, np.ndarray]]) -> nn.RNNBase:
@@ -34,12 +34,15 @@ def wrap_weights(model: Recurrent, weights: Sequence[Mapping[str, np.ndarray]]) 
     return wrap(build(model, weights))
 
 
-def wrap(module: nn.RNNBase | nn.RNNCellBase, **stated: Any) -> WrappedLayer:
-    """An `nn.RNN`, `LSTM` or `GRU`, of any number of layers and directions, or a cell, as a backend.
+def wrap(module: nn.Module, **stated: Any) -> WrappedLayer:
+    """An `nn.RNN`, `LSTM` or `GRU`, of any number of layers and directions, a cell, or a stack of these, as a backend.
 
     Raises:
         InvalidProblemError: it has a projection, a dropout, or weights that cannot be read.
     """
+    if isinstance(module, (nn.Sequential, nn.ModuleList)):
+        return wrap_container(module, **stated)
+    assert isinstance(module, (nn.RNNBase, nn.RNNCellBase))
     if getattr(module, "proj_size", False):
         raise InvalidProblemError(
             "the torch layer has proj_size > 0, which no system has: assert_same_layer compares it with its definition"
@@ -48,38 +51,18 @@ def wrap(module: nn.RNNBase | nn.RNNCellBase, **stated: Any) -> WrappedLayer:
         raise InvalidProblemError("the torch layer has dropout and is in training mode: call its eval() first")
     if hasattr(module, "nonlinearity"):
         stated["activation"] = module.nonlinearity
-    weight_names = ["weight_ih", "weight_hh", *(["bias_ih", "bias_hh"] if module.bias else [])]
     if isinstance(module, nn.RNNBase):
-        stack: dict[str, Any] = {"num_layers": module.num_layers, "bidirectional": module.bidirectional}
-        stated |= stack
-        names = [
-            {name: placed(place, name) for name in weight_names} for place in Recurrent("rnn", 1, 1, 1, **stack).places
-        ]
-    else:
-        names = [{name: name for name in weight_names}]
+        stated |= {"num_layers": module.num_layers, "bidirectional": module.bidirectional}
+    names = weight_names_of(module)
     weights = [
-        {name: _numbers(module, parameter_name) for name, parameter_name in names_of_layer.items()}
+        {name: parameter_array(module, parameter_name) for name, parameter_name in names_of_layer.items()}
         for names_of_layer in names
     ]
     model = infer_model(LAYOUT, weights, **stated)
 
     def network_for(problem: Problem, usage: Usage) -> Network:
-        if problem.lengths is not None and not usage.own_lengths:
-            raise UnsupportedProblemError("a wrapped layer takes sequences of one length, and the problem has lengths")
-
-        def network(
-            weights: Sequence[Weights], x: Tensor, states: States | None, lengths: Tensor | None
-        ) -> tuple[Tensor, States]:
-            parameters = {
-                names_of_layer[name]: weights[i][name]
-                for i, names_of_layer in enumerate(names)
-                for name in names_of_layer
-            }
-            if isinstance(module, nn.RNNBase):
-                return _run_layers(module, parameters, x, states, lengths)
-            return _run_cell(module, parameters, x, states)
-
-        return network
+        require_one_length(problem, usage)
+        return network_of(module, names)
 
     return wrap_on_torch(
         _shown_name(module),
@@ -92,6 +75,90 @@ def wrap(module: nn.RNNBase | nn.RNNCellBase, **stated: Any) -> WrappedLayer:
         gives_final_states=True,
         remarks=_remarks(module, {name for names_of_layer in names for name in names_of_layer.values()}),
     )
+
+
+def wrap_container(module: nn.Sequential | nn.ModuleList, **stated: Any) -> WrappedLayer:
+    """An `nn.Sequential` or `nn.ModuleList` of layers or cells as a stack: each reads what the one before gives.
+
+    Raises:
+        InvalidProblemError: it holds something else.
+    """
+    parts, shown = list(module), f"the torch {type(module).__name__}"
+    if not parts or not all(isinstance(part, (nn.RNNBase, nn.RNNCellBase)) for part in parts):
+        other = next((type(part).__name__ for part in parts if not isinstance(part, (nn.RNNBase, nn.RNNCellBase))), "")
+        raise InvalidProblemError(
+            f"{shown} has {f'a {other}' if other else 'nothing'} in it, expected recurrent layers or cells alone: pass "
+            "one of them, such as model[0]"
+        )
+    wrapped = [wrap(part, **stated) for part in parts]
+    if len(wrapped) == 1:
+        return wrapped[0]
+    kinds = {(layer.model.cell, layer.model.activation, layer.model.bidirectional) for layer in wrapped}
+    if len(kinds) > 1:
+        raise InvalidProblemError(f"{shown} has layers of several kinds, expected one: pass them one by one")
+    first = wrapped[0].model
+    model = infer_model(
+        LAYOUT,
+        [weights for layer in wrapped for weights in layer.weights],
+        num_layers=sum(layer.model.num_layers for layer in wrapped),
+        bidirectional=first.bidirectional,
+        activation=first.activation,
+    )
+
+    def network_for(problem: Problem, usage: Usage) -> Network:
+        require_one_length(problem, usage)
+
+        def network(
+            weights: Sequence[Weights], x: Tensor, states: States | None, lengths: Tensor | None
+        ) -> tuple[Tensor, States]:
+            after, start = [], 0
+            for part, layer in zip(parts, wrapped, strict=True):
+                places = slice(start, start + len(layer.weights))
+                run = network_of(part, weight_names_of(part))
+                x, state = run(weights[places], x, states and tuple(state[places] for state in states), lengths)
+                after.append(state)
+                start = places.stop
+            return x, tuple(torch.cat(state) for state in zip(*after, strict=True))
+
+        return network
+
+    return wrap_on_torch(
+        f"torch {type(module).__name__}",
+        LAYOUT,
+        model,
+        [weights for layer in wrapped for weights in layer.weights],
+        network_for,
+        has_own_state=True,
+        takes_lengths=all(layer.takes_lengths for layer in wrapped),
+        gives_final_states=True,
+        remarks=tuple(remark for layer in wrapped for remark in layer.remarks),
+    )
+
+
+def weight_names_of(module: nn.RNNBase | nn.RNNCellBase) -> list[dict[str, str]]:
+    """The names of a module's parameters by those that they have in a single layer, for each layer and direction."""
+    weight_names = ["weight_ih", "weight_hh", *(["bias_ih", "bias_hh"] if module.bias else [])]
+    if not isinstance(module, nn.RNNBase):
+        return [{name: name for name in weight_names}]
+    stack: dict[str, Any] = {"num_layers": module.num_layers, "bidirectional": module.bidirectional}
+    places = Recurrent("rnn", 1, 1, 1, **stack).places
+    return [{name: placed(place, name) for name in weight_names} for place in places]
+
+
+def network_of(module: nn.RNNBase | nn.RNNCellBase, names: list[dict[str, str]]) -> Network:
+    """What runs a module with other weights."""
+
+    def network(
+        weights: Sequence[Weights], x: Tensor, states: States | None, lengths: Tensor | None
+    ) -> tuple[Tensor, States]:
+        parameters = {
+            names_of_layer[name]: weights[i][name] for i, names_of_layer in enumerate(names) for name in names_of_layer
+        }
+        if isinstance(module, nn.RNNBase):
+            return _run_layers(module, parameters, x, states, lengths)
+        return _run_cell(module, parameters, x, states)
+
+    return network
 
 
 def _shown_name(module: nn.Module) -> str:
@@ -113,7 +180,7 @@ def _remarks(module: nn.RNNBase | nn.RNNCellBase, weight_names: set[str]) -> tup
     return tuple(remarks)
 
 
-def _numbers(module: nn.Module, name: str) -> np.ndarray:
+def parameter_array(module: nn.Module, name: str) -> np.ndarray:
     """A parameter of a layer as an array."""
     parameter = dict(module.named_parameters()).get(name)
     if parameter is None:

@@ -15,6 +15,8 @@ from ..models import Model, Recurrent
 from ..problems import Problem
 from .supported_networks import unsupported_network_reason
 
+BACKWARD = "backward"  # with the outputs in the order of its steps
+BACKWARD_IN_ORDER = "backward, its outputs in the order of the inputs"
 STATED = ("activation", "reset", "num_layers", "bidirectional")  # what weights do not tell
 
 
@@ -61,6 +63,8 @@ class WrappedLayer:
         weights: of every layer and direction.
         evaluator: computes the loss and the gradients of a problem; with True, the adjoints too.
         departures: what the layer computes otherwise than the model, such as `{"gate function": "hard_sigmoid"}`.
+        direction: `forward`; or how a layer goes backwards. It is given each sequence reversed, so that it computes the
+            model.
         has_own_state: whether it can be called without an initial state.
         takes_lengths: whether it can be told the sequences' lengths.
         gives_final_states: whether it returns the states after the last step.
@@ -75,6 +79,7 @@ class WrappedLayer:
     weights: Sequence[Mapping[str, np.ndarray]]
     evaluator: Callable[[Problem, bool, Usage], LayerAnswer]
     departures: Mapping[str, str] = field(default_factory=dict)
+    direction: str = "forward"
     has_own_state: bool = False
     takes_lengths: bool = False
     gives_final_states: bool = False
@@ -103,6 +108,8 @@ class WrappedLayer:
         if self.departures:
             departures = [f"{what} {value}" for what, value in self.departures.items()]
             return f"it computes another cell: {', '.join(departures)}"
+        if self.direction != "forward":
+            return f"it goes {self.direction}"
         same = isinstance(model, Recurrent) and _layer_fields(model) == _layer_fields(self.model)
         return "" if same else f"it wraps one layer only: {self.model.summary}"
 
@@ -153,6 +160,12 @@ def require_one_place(model: Recurrent, usage: Usage) -> None:
     """Raises UnsupportedProblemError for layers beside each other that would be told lengths, or called twice."""
     if len(model.places) > 1 and (usage.own_lengths or usage.hand_over_after):
         raise UnsupportedProblemError("a network of single layers is neither told lengths nor called in two parts")
+
+
+def require_one_length(problem: Problem, usage: Usage) -> None:
+    """Raises UnsupportedProblemError for lengths that an object which runs all its layers by itself is not told."""
+    if problem.lengths is not None and not usage.own_lengths:
+        raise UnsupportedProblemError("a wrapped layer takes sequences of one length, and the problem has lengths")
 
 
 def _layer_fields(model: Recurrent) -> tuple[object, ...]:

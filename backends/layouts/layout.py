@@ -42,6 +42,7 @@ class Layout:
         directions: what stands before the names of the first direction, and of the second, in a layer that has both.
         spelled: a name in a file, its parts joined by points, as this layout has it: `lstm.lstm_cell.kernel:0` without
             its `:0`. Other names stay as they are.
+        other_names: of weights that the library has in another of its cells; they are read, and not written.
         directions_in_one: whether the first axis of an array in a file is that of the directions.
     """
 
@@ -53,6 +54,7 @@ class Layout:
     placed: Callable[[LayerDirection, str], str] = one_by_one
     directions: tuple[str, str] | None = None
     spelled: Callable[[str], str] = str
+    other_names: tuple[str, ...] = ()
     directions_in_one: bool = False
 
     def from_params(self, model: Recurrent, params: ArrayMapping) -> list[Arrays]:

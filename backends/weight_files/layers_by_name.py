@@ -20,6 +20,7 @@ TELLING: tuple[tuple[str, frozenset[str], str], ...] = (
     ("equinox", frozenset({"weight_ih", "weight_hh"}), ""),
     ("keras", frozenset({"kernel", "recurrent_kernel"}), ""),
     ("flax-nnx", frozenset({"dense_i.kernel", "dense_h.kernel"}), ""),
+    ("flax-nnx", frozenset({"ii.kernel", "if_.kernel"}), ""),
     ("flax-linen", frozenset({"ii.kernel", "hi.kernel"}), ""),
     ("flax-linen", frozenset({"in.kernel", "hn.kernel"}), ""),
     ("flax-linen", frozenset({"i.kernel", "h.kernel"}), ""),

@@ -183,7 +183,7 @@ def _recorder(
         states_after[layer.name] = {name: array.copy() for name, array in answer.final_states.items()}
         return answer
 
-    return replace(layer, model=_model(problem), departures={}, evaluator=evaluate)
+    return replace(layer, model=_model(problem), departures={}, direction="forward", evaluator=evaluate)
 
 
 def _with_final_states(

@@ -205,7 +205,8 @@ def _description(layer: WrappedLayer) -> str:
 def _options(layer: WrappedLayer) -> dict[str, str]:
     """What a layer computes with."""
     activation = {"activation": layer.model.activation} if layer.model.cell == "rnn" else {}
-    return activation | dict(layer.departures)
+    direction = {} if layer.direction == "forward" else {"direction": layer.direction}
+    return activation | direction | dict(layer.departures)
 
 
 def _with_different_names(wrapped: Sequence[WrappedLayer]) -> list[WrappedLayer]:
