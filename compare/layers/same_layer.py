@@ -35,9 +35,10 @@ def assert_same_layer(
     states and of the inputs. What a layer cannot be asked stands in `not_asked` of the result, and in the report.
 
     Args:
-        layers: two or more objects: a torch.nn layer or cell; a flax.nnx cell or RNN (of the LSTM, OptimizedLSTMCell);
-            `(cell or RNN, variables)` of flax.linen; an equinox cell; `(function that makes a core, parameters)` of
-            haiku; a built keras layer with return_sequences=True.
+        layers: two or more objects: a torch.nn layer or cell, scripted ones and an nn.ModuleList of them included; a
+            flax.nnx cell, RNN or Bidirectional; one of these of flax.linen as `(object, variables)`; an equinox cell;
+            `(function that makes a core or a DeepRNN, parameters)` of haiku; a built keras layer, RNN over cells,
+            Bidirectional or cell, or a model of recurrent layers alone.
         seq_len: T.
         batch_size: B.
         seed: of the sequence, the states and the read-out.
