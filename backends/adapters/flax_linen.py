@@ -67,7 +67,7 @@ def wrap(thing: nn.Module, variables: Any, **stated: Any) -> WrappedLayer:
     params = nn.meta.unbox(variables["params"])
     flat = {".".join(name): np.asarray(array) for name, array in flatten_dict(dict(params)).items()}
     name = f"flax-linen {type(thing).__name__}"
-    wrappers = [thing] if isinstance(thing, nn.RNN) else []
+    wrappers: list[Any] = [thing] if isinstance(thing, nn.RNN) else []
     if isinstance(thing, nn.Bidirectional):
         require_own(thing, nn.Bidirectional)
         wrappers = [thing.forward_rnn, thing.backward_rnn]
@@ -95,7 +95,7 @@ def wrap(thing: nn.Module, variables: Any, **stated: Any) -> WrappedLayer:
         raise InvalidProblemError(
             f"{name} has a layer's weights under {inner[0]}: pass (cell, {{'params': variables['params']{keys}}})"
         )
-    cells = [wrapper.cell for wrapper in wrappers] or [thing]
+    cells: list[Any] = [wrapper.cell for wrapper in wrappers] or [thing]
     return wrap_cells(name, LAYOUT, thing, cells, weights, run, stated)
 
 

@@ -127,7 +127,7 @@ def wrap(thing: Any, **stated: Any) -> WrappedLayer:
     stated |= {"num_layers": taken.num_layers, "bidirectional": taken.bidirectional}
     model = infer_model(LAYOUT, weights, **stated)
     name = f"keras-{engine_name} {type(thing).__name__}"
-    described = {"departures": departures, "direction": BACKWARD if taken.backward else "forward"}
+    described: dict[str, Any] = {"departures": departures, "direction": BACKWARD if taken.backward else "forward"}
     described |= {"has_own_state": True, "takes_lengths": taken.takes_lengths, "gives_final_states": taken.gives_states}
     described |= {"remarks": tuple(_remarks(taken))}
     network = partial(run_object, keras, taken)

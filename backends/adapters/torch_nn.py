@@ -83,7 +83,8 @@ def wrap_container(module: nn.Sequential | nn.ModuleList, **stated: Any) -> Wrap
     Raises:
         InvalidProblemError: it holds something else.
     """
-    parts, shown = list(module), f"the torch {type(module).__name__}"
+    parts: list[Any] = list(module)
+    shown = f"the torch {type(module).__name__}"
     if not parts or not all(isinstance(part, (nn.RNNBase, nn.RNNCellBase)) for part in parts):
         other = next((type(part).__name__ for part in parts if not isinstance(part, (nn.RNNBase, nn.RNNCellBase))), "")
         raise InvalidProblemError(

@@ -37,11 +37,12 @@ def assert_same_layer(
     states and of the inputs. What a layer cannot be asked stands in `not_asked` of the result, and in the report.
 
     Args:
-        layers: two or more objects: a torch.nn layer or cell; a flax.nnx cell or RNN (of the LSTM, OptimizedLSTMCell);
-            `(cell or RNN, variables)` of flax.linen; an equinox cell; `(function that makes a core, parameters)` of
-            haiku; a built keras layer with return_sequences=True; and of cells that no system has, a torch.nn.LSTM with
-            a projection, a step in NumPy, or an `OwnLayer`. With these, what defines the cell answers, too: the first
-            step in NumPy among them, or else that of `compare.layers.cell_definitions`.
+        layers: two or more objects: a torch.nn layer or cell, scripted ones and an nn.ModuleList of them included; a
+            flax.nnx cell, RNN or Bidirectional; one of these of flax.linen as `(object, variables)`; an equinox cell;
+            `(function that makes a core or a DeepRNN, parameters)` of haiku; a built keras layer, RNN over cells,
+            Bidirectional or cell, or a model of recurrent layers alone; and of cells that no system has, a
+            torch.nn.LSTM with a projection, a step in NumPy, or an `OwnLayer`. With these, what defines the cell
+            answers, too: the first step in NumPy among them, or else that of `compare.layers.cell_definitions`.
         seq_len: T.
         batch_size: B.
         seed: of the sequence, the states and the read-out.

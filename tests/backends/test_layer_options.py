@@ -127,7 +127,7 @@ REFUSED = {
     "keras, recurrent dropout": (lambda: keras_layer("GRU", 5, recurrent_dropout=0.1), "has recurrent_dropout=0.1"),
     "keras, both directions": (
         lambda: keras_on("jax").layers.Bidirectional(keras_on("jax").layers.LSTM(5)),
-        "a Bidirectional is no layer that is known",
+        r"is not built, and has no weights: call its build\(\(None, None, D\)\)",
     ),
     "linen, other variables": (
         lambda: (linen.GRUCell(5), {"params": {}, "batch_stats": {}}),
