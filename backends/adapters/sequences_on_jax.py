@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from ..errors import InvalidProblemError, UnsupportedProblemError
+from ..errors import DerivationError, InvalidProblemError, UnsupportedProblemError
 from ..frameworks.jax_compilation import options_to_compile_quickly
 from ..frameworks.jax_isolation import isolated
 from .sequence_task import SequenceAnswer, SequenceTask, names_after
@@ -146,6 +146,8 @@ def _run(
     steps = []
     for t in range(len(x)):
         new = _as_tuple(step(dict(weights), x[t], *states))
+        if len(new) != len(states):
+            raise DerivationError(f"it returned {len(new)} states, expected {len(states)}")
         steps.append(new[0])
         states = tuple(jnp.where(in_length[t], *pair) for pair in zip(new, states, strict=True))
     return jnp.stack(steps), states

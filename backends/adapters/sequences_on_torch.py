@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from ..errors import InvalidProblemError, UnsupportedProblemError
+from ..errors import DerivationError, InvalidProblemError, UnsupportedProblemError
 from ..frameworks.torch_isolation import in_one_thread, isolated
 from ..layouts import placed
 from ..references.torch_tensors import gradient, tensor
@@ -84,6 +84,8 @@ def call_of_step(step: Callable[..., Any]) -> Call:
         steps = []
         for t, x_t in enumerate(x):
             new = _as_tuple(step(dict(weights), x_t, *states))
+            if len(new) != len(states):
+                raise DerivationError(f"it returned {len(new)} states, expected {len(states)}")
             steps.append(new[0])
             if lengths is not None:
                 new = tuple(torch.where((t < lengths)[:, None], *pair) for pair in zip(new, states, strict=True))
@@ -117,10 +119,14 @@ def function_of_module(module: nn.Module, *, whole: bool) -> tuple[Callable[...,
     """
 
     def function(weights: Weights, x: Tensor, *states: Tensor) -> Any:
+        if whole:  # whose states have an axis of layers and directions
+            states = tuple(state[None] for state in states)
         returned = functional_call(module, dict(weights), (x, states if len(states) > 1 else states[0]))
-        if not whole and isinstance(returned, tuple) and len(returned) == 2 and isinstance(returned[1], tuple):
-            return returned[1]  # (output, states)
-        return returned
+        if whole:
+            h, after = returned
+            return h, tuple(state[0] for state in _as_tuple(after))
+        is_pair = isinstance(returned, tuple) and len(returned) == 2 and isinstance(returned[1], tuple)
+        return returned[1] if is_pair else returned  # of (output, states) the states
 
     return function, dict(module.named_parameters())
 

@@ -30,8 +30,8 @@ class OwnLayer:
 
     Attributes:
         function: in NumPy; or in PyTorch or JAX, if the weights are of these; or a module, which is called as the
-            cells and layers of its library are: `module(x, (h, c))` of PyTorch, `module((c, h), x)` of `flax.nnx`, or
-            a pair `(module, variables)` of `flax.linen`.
+            cells and layers of its library are: `module(x, (h, c))` of PyTorch, of a whole layer with states of
+            (1, B, ·); `cell((c, h), x)` of `flax.nnx`, or of `flax.linen`, in a pair `(cell, variables)`.
         weights: by name, arrays of NumPy, PyTorch or JAX; None means those of the layer beside it, or of a module its
             own.
         whole: whether it is a whole layer.
@@ -61,6 +61,8 @@ class OwnLayer:
     def __post_init__(self) -> None:
         if not callable(self.function) and not _is_linen_pair(self.function):
             raise InvalidProblemError(f"OwnLayer got a {type(self.function).__name__}, expected a function or a module")
+        if _is_instance(self.function, "torch.jit", "ScriptModule"):
+            raise InvalidProblemError("OwnLayer got a scripted module, expected the module that was scripted")
         if self.names is not None and not is_module(self.function):
             raise InvalidProblemError("names of an OwnLayer are for a module: give the weights by their names instead")
 

@@ -122,10 +122,12 @@ class RecordedDefinition:
             RequestError: it fails, or returns states of other shapes, or does what cannot be recorded.
         """
         offset = np.zeros_like(asked.targets)
-        arguments = {"weights": dict(asked.params), "arrays": dict(asked.arrays) | {"o": offset}}
+        arrays = dict(asked.arrays) | {"o": offset}
+        # The function is an argument, so that what it reaches is recorded as it is of any function of one's own.
+        arguments = {"weights": dict(asked.params), "arrays": arrays, "function": definition.function}
 
-        def program(weights: Any, arrays: Any) -> tuple[Any, Any, list[Any]]:
-            return _computed(definition, asked, weights, arrays)
+        def program(weights: Any, arrays: Any, function: Any) -> tuple[Any, Any, list[Any]]:
+            return _computed(definition._replace(function=function), asked, weights, arrays)
 
         try:
             call(program, arguments)
@@ -138,11 +140,11 @@ class RecordedDefinition:
         traced = traced_call(program, arguments)
         loss, outputs, final_states = traced.returned
         paths = {name: f"weights[{name!r}]" for name in asked.params}
-        paths |= {name: f"arrays[{name!r}]" for name in arguments["arrays"]}
+        paths |= {name: f"arrays[{name!r}]" for name in arrays}
         self._model = traced.model(loss, paths)
         verified = verify(traced, self._model, list(paths.values()), program, arguments, lambda returned: returned[0])
         model = pruned(self._model, verified.fragile, verified.irrelevant)
-        self.problem = Problem(replace(model, function=definition.name), {**asked.params, **arguments["arrays"]})
+        self.problem = Problem(replace(model, function=definition.name), {**asked.params, **arrays})
         self._state_names = list(asked.state_names)
         self._operands: list[Operand] = []
         for array in map(as_recorded, (outputs, *final_states)):
