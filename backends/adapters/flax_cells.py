@@ -13,6 +13,7 @@ from ..errors import UnsupportedProblemError
 from ..frameworks.jax_isolation import isolated
 from ..layouts import Layout
 from .cell_functions import departures_of, function_name, plain_cell_functions
+from .half_weights import HALF
 from .layers_on_jax import States, Weights, wrap_network_on_jax
 from .wrapped_layer import BACKWARD, BACKWARD_IN_ORDER, WrappedLayer, infer_model
 
@@ -87,6 +88,8 @@ def wrap_cells(
         by_place = [of_cell[::-1] if isinstance(of_cell, tuple) else (of_cell,) for of_cell in _apart(after, cells)]
         return h, tuple(jnp.stack(state) for state in zip(*by_place, strict=True))
 
+    computed_in = {"" if cell.dtype is None else jnp.dtype(cell.dtype).name for cell in cells}
+    described["precision"] = next((half for half in HALF if half in computed_in), "")
     return wrap_network_on_jax(name, layout, model, weights, network, departures=departures, **described)
 
 

@@ -22,6 +22,7 @@ from ..layouts import get_layout
 from ..models import Model, Recurrent
 from ..problems import Problem
 from .cell_functions import departures_of, function_name, plain_cell_functions
+from .half_weights import HALF
 from .keras_engine import engine, in_double_precision, keras_on
 from .keras_objects import KerasObject, run_object, take_apart
 from .supported_networks import layer_sizes, unsupported_network_reason
@@ -130,6 +131,7 @@ def wrap(thing: Any, **stated: Any) -> WrappedLayer:
     described: dict[str, Any] = {"departures": departures, "direction": BACKWARD if taken.backward else "forward"}
     described |= {"has_own_state": True, "takes_lengths": taken.takes_lengths, "gives_final_states": taken.gives_states}
     described |= {"remarks": tuple(_remarks(taken))}
+    described["precision"] = next((half for half in HALF if half == taken.cells[0].compute_dtype), "")
     network = partial(run_object, keras, taken)
     if engine_name == "torch":
         from .layers_on_torch import wrap_network_on_torch

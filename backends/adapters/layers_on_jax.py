@@ -24,6 +24,7 @@ from ..layouts import Layout
 from ..models import Model, Recurrent
 from ..problems import Problem
 from ..references.jax_activations_losses import unreduced_loss
+from .half_weights import widened
 from .supported_networks import layer_sizes, unsupported_network_reason
 from .wrapped_layer import LayerAnswer, Usage, WrappedLayer, require_one_length, require_one_place
 
@@ -129,16 +130,29 @@ def wrap_on_jax(
     **described: Any,
 ) -> WrappedLayer:
     """Layers with these weights as a backend; `described` are further attributes of it."""
+    wide, precision = widened(name, weights)
+    precision = described.pop("precision", "") or precision
+    run = [_in_half(call, precision) if precision else call for call in calls]
 
     @cache
     def compiled(network: Recurrent, usage: Usage) -> Callable[..., Any]:
-        return compile_network(network, calls, quickly=True, usage=usage)
+        return compile_network(network, run, quickly=True, usage=usage)
 
     def evaluate(problem: Problem, trace: bool, usage: Usage) -> LayerAnswer:
         compute = compiled(_recurrent_model(problem), usage)
-        return evaluate_layers(problem, layout, weights, compute, trace=trace, usage=usage)
+        return evaluate_layers(problem, layout, wide, compute, trace=trace, usage=usage)
 
-    return WrappedLayer(name, layout, model, weights, evaluate, **described)
+    return WrappedLayer(name, layout, model, wide, evaluate, precision=precision, **described)
+
+
+def _in_half(run: Callable[..., Any], precision: str) -> Callable[..., Any]:
+    """A call or a network in half precision: what goes in is rounded, and what comes out is widened."""
+
+    def in_half(weights: Any, x: Array, states: States | None, lengths: Array | None) -> Any:
+        rounded = jax.tree.map(lambda array: array.astype(precision), (weights, x, states))
+        return jax.tree.map(lambda array: array.astype(x.dtype), run(*rounded, lengths))
+
+    return in_half
 
 
 def wrap_network_on_jax(
@@ -158,16 +172,20 @@ def wrap_network_on_jax(
 
         return wrap_on_jax(name, layout, model, weights, [call], **described)
 
+    wide, precision = widened(name, weights)
+    precision = described.pop("precision", "") or precision
+    run = _in_half(network, precision) if precision else network
+
     @cache
     def compiled(model: Recurrent, usage: Usage) -> Callable[..., Any]:
-        return compile_network(model, network, quickly=True, usage=usage)
+        return compile_network(model, run, quickly=True, usage=usage)
 
     def evaluate(problem: Problem, trace: bool, usage: Usage) -> LayerAnswer:
         require_one_length(problem, usage)
         compute = compiled(_recurrent_model(problem), usage)
-        return evaluate_layers(problem, layout, weights, compute, trace=trace, usage=usage)
+        return evaluate_layers(problem, layout, wide, compute, trace=trace, usage=usage)
 
-    return WrappedLayer(name, layout, model, weights, evaluate, **described)
+    return WrappedLayer(name, layout, model, wide, evaluate, precision=precision, **described)
 
 
 def compile_network(

@@ -17,6 +17,7 @@ from ..models import Recurrent
 from ..problems import Problem
 from ..references.torch_nn_backend import criterion
 from ..references.torch_tensors import Batch, Tensors, batch_of, gradient, synchronized, tensor, within_lengths
+from .half_weights import widened
 from .wrapped_layer import LayerAnswer, Usage, WrappedLayer, require_one_length, require_one_place
 
 Weights = Mapping[str, Tensor]
@@ -73,11 +74,28 @@ def wrap_on_torch(
     **described: Any,
 ) -> WrappedLayer:
     """Layers with these weights as a backend; `described` are further attributes of it."""
+    wide, precision = widened(name, weights)
+    precision = described.pop("precision", "") or precision
 
     def evaluate(problem: Problem, trace: bool, usage: Usage) -> LayerAnswer:
-        return evaluate_layers(problem, layout, weights, network_for(problem, usage), trace=trace, usage=usage)
+        network = network_for(problem, usage)
+        run = _in_half(network, getattr(torch, precision)) if precision else network
+        return evaluate_layers(problem, layout, wide, run, trace=trace, usage=usage)
 
-    return WrappedLayer(name, layout, model, weights, evaluate, **described)
+    return WrappedLayer(name, layout, model, wide, evaluate, precision=precision, **described)
+
+
+def _in_half(network: Network, half: torch.dtype) -> Network:
+    """The network in half precision: what goes in is rounded, and what comes out is widened."""
+
+    def run(
+        weights: Sequence[Weights], x: Tensor, states: States | None, lengths: Tensor | None
+    ) -> tuple[Tensor, States]:
+        rounded = [{name: tensor.to(half) for name, tensor in of_layer.items()} for of_layer in weights]
+        h, after = network(rounded, x.to(half), states and tuple(state.to(half) for state in states), lengths)
+        return h.to(x.dtype), tuple(state.to(x.dtype) for state in after)
+
+    return run
 
 
 def wrap_network_on_torch(

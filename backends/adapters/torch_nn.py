@@ -16,8 +16,11 @@ from ..layouts import LAYOUT, placed
 from ..models import Recurrent
 from ..problems import Problem
 from ..references.torch_nn_backend import empty_layer
+from .half_weights import HALF
 from .layers_on_torch import Network, States, Weights, wrap_on_torch
 from .wrapped_layer import Usage, WrappedLayer, infer_model, require_one_length
+
+HALF_DTYPES = (torch.float16, torch.bfloat16)
 
 
 def build(model: Recurrent, weights: Sequence[Mapping[str, np.ndarray]]) -> nn.RNNBase:
@@ -73,6 +76,7 @@ def wrap(module: nn.Module, **stated: Any) -> WrappedLayer:
         has_own_state=True,
         takes_lengths=isinstance(module, nn.RNNBase),
         gives_final_states=True,
+        precision=half_precision_of(module),
         remarks=_remarks(module, {name for names_of_layer in names for name in names_of_layer.values()}),
     )
 
@@ -132,6 +136,7 @@ def wrap_container(module: nn.Sequential | nn.ModuleList, **stated: Any) -> Wrap
         has_own_state=True,
         takes_lengths=all(layer.takes_lengths for layer in wrapped),
         gives_final_states=True,
+        precision=half_precision_of(module),
         remarks=tuple(remark for layer in wrapped for remark in layer.remarks),
     )
 
@@ -188,11 +193,26 @@ def parameter_array(module: nn.Module, name: str) -> np.ndarray:
         raise InvalidProblemError(
             f"the torch layer has no parameter {name}: if it is parametrized, remove the parametrization first"
         )
-    if parameter.dtype not in (torch.float64, torch.float32) or parameter.is_meta:
+    if parameter.dtype not in (torch.float64, torch.float32, *HALF_DTYPES) or parameter.is_meta:
         actual = "on the meta device, without numbers" if parameter.is_meta else parameter.dtype
-        raise InvalidProblemError(f"the torch layer's {name} is {actual}, expected float64 or float32")
-    array: np.ndarray = parameter.detach().cpu().numpy()
+        raise InvalidProblemError(f"the torch layer's {name} is {actual}, expected floating-point numbers")
+    numbers = parameter.detach().cpu()
+    array: np.ndarray = (numbers.float() if parameter.dtype in HALF_DTYPES else numbers).numpy()
     return array
+
+
+def half_precision_of(module: nn.Module) -> str:
+    """The half precision of a module's parameters, `float16` or `bfloat16`; empty if they have another one.
+
+    Raises:
+        InvalidProblemError: some are in half precision, and others are not.
+    """
+    names = sorted({str(parameter.dtype).removeprefix("torch.") for parameter in module.parameters()})
+    if set(names).isdisjoint(HALF):
+        return ""
+    if len(names) > 1:
+        raise InvalidProblemError(f"the torch layer has weights of {' and '.join(names)}, expected one dtype")
+    return names[0]
 
 
 def _run_layers(

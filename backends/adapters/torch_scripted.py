@@ -21,7 +21,7 @@ from ..layouts import LAYOUT, placed
 from ..models import Recurrent
 from .cell_functions import require_activation
 from .layers_on_torch import States, Weights, wrap_network_on_torch
-from .torch_nn import parameter_array
+from .torch_nn import half_precision_of, parameter_array
 from .wrapped_layer import WrappedLayer, infer_model
 
 LAYERS, CELLS = ("RNN", "LSTM", "GRU"), ("RNNCell", "LSTMCell", "GRUCell")
@@ -94,6 +94,7 @@ def wrap(module: torch.jit.ScriptModule, **stated: Any) -> WrappedLayer:
         *(f"torch {shown}", LAYOUT, model, weights, network),
         has_own_state=not is_traced,
         gives_final_states=True,
+        precision=half_precision_of(module),
     )
 
 

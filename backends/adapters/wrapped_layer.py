@@ -69,6 +69,8 @@ class WrappedLayer:
         takes_lengths: whether it can be told the sequences' lengths.
         gives_final_states: whether it returns the states after the last step.
         remarks: what of the layer cannot be asked, in a line each.
+        precision: the half precision in which it computes, such as `float16`, and not in that of its weights, which are
+            widened; empty if it computes in theirs.
     """
 
     partial: ClassVar[bool] = True  # a layer without b_hn has no gradient for it
@@ -84,6 +86,7 @@ class WrappedLayer:
     takes_lengths: bool = False
     gives_final_states: bool = False
     remarks: tuple[str, ...] = ()
+    precision: str = ""
 
     @property
     def params(self) -> dict[str, np.ndarray]:

@@ -53,7 +53,8 @@ def report(comparison: LayerComparison) -> str:
     problem = comparison.problem
     names = ", ".join([*comparison.answers, *(failure.backend for failure in comparison.failures)])
     sizes = " ".join(f"{letter}={size}" for letter, size in zip("TB", problem.leading, strict=False))
-    lines = [f"{comparison.verdict}: {names} on {comparison.description}, {problem.dtype}{f', {sizes}' * bool(sizes)}"]
+    headline = f"{comparison.verdict}: {names} on {comparison.description}, {comparison.number_format}"
+    lines = [f"{headline}{f', {sizes}' * bool(sizes)}"]
     lines += _different_options(comparison.options)
     lines += comparison.conventions
     left = [

@@ -20,6 +20,7 @@ from ..referee.gathering import Gathered, gather, reasons_in_one_line
 from ..referee.judgement import bitwise_equal, judge, judge_values
 from ..tolerance import Tolerance, measure_definition, measure_tolerance
 from .final_states import state_quantities, unfit
+from .half_precision import half_tolerance, precision_of, rounded_answer
 from .other_functions import tolerance_of
 
 GIVEN = "from given initial states"
@@ -138,12 +139,22 @@ def _compare(
     layers: Sequence[WrappedLayer], problem: Problem, usages: Mapping[str, Usage], refuses_by: Refusals = ()
 ) -> tuple[Comparison | None, dict[str, str]]:
     """The comparison of those who answered, if they are two; and why others did not."""
+    precision = precision_of(layers)
+    if precision:
+        rounded = rounded_answer(layers[0], precision)
+        usage = replace(usages[layers[0].name], own_lengths=True, hand_over_after=0)
+        layers, usages = [*layers, rounded], {**usages, rounded.name: usage}
     states_after: dict[str, dict[str, np.ndarray]] = {}
     recorders = {
         layer.name: _recorder(layer, problem, usages[layer.name], states_after, refuses_by) for layer in layers
     }
     measure = tolerance_of(layers, problem)  # of functions that the systems do not have
-    tolerance = measure() if measure else measure_tolerance(problem)
+    of_states: Tolerance | None = None
+    if precision:
+        tolerance, of_states = half_tolerance(problem, precision)
+    else:
+        tolerance = measure() if measure else measure_tolerance(problem)
+        of_states = tolerance if measure else None
     gathered = gather(problem, recorders, overflows=tolerance.overflows, alone_is_enough=True)
     # Where one alone can answer, `gather` asks manual too; but no layer agrees by agreeing with that.
     answers = {name: answer for name, answer in gathered.answers.items() if name in recorders}
@@ -156,7 +167,7 @@ def _compare(
     if len(answers) + len(failures) < 2:
         return None, gathered.skipped
     comparison = judge(problem, Gathered(answers, tuple(failures), {}), tolerance)
-    return _with_final_states(comparison, states, tolerance if measure else None), gathered.skipped
+    return _with_final_states(comparison, states, of_states), gathered.skipped
 
 
 def _state_failure(name: str, problem: Problem, states: Mapping[str, np.ndarray]) -> Failure | None:

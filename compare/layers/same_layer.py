@@ -17,10 +17,11 @@ from .any_cells import compare_any_cells
 from .any_sides import any_cells, is_of_any_cell
 from .behaviours import behaviour_of
 from .convention_differences import convention_differences
+from .half_precision import RoundedLayer, in_half_precision, precision_of
 from .layer_comparison import LayerComparison, report
 from .other_functions import defining_layer
 from .questions import GIVEN, LENGTHS, OWN, Asked, ask_from_given_states, ask_with_lengths, ask_without_states
-from .weight_differences import WeightDifference, weight_differences
+from .weight_differences import LayerWithWeights, WeightDifference, weight_differences
 
 READOUT_SIZE = 3  # K of the read-out that makes a loss of the states
 
@@ -127,7 +128,7 @@ def _compare(
     differences: tuple[WeightDifference, ...] = ()
     if not first.failures:
         asked = {OWN: ask_without_states(wrapped, problem), LENGTHS: ask_with_lengths(wrapped, problem)}
-        differences = weight_differences(wrapped)
+        differences = weight_differences(_in_one_precision(wrapped))
     questions = {GIVEN: first} | {title: of.comparison for title, of in asked.items() if of.comparison is not None}
     conventions, explained = _conventions(wrapped, differences)
     verdicts = {comparison.verdict for comparison in questions.values()}
@@ -147,6 +148,12 @@ def _compare(
         explained=explained,
         not_asked=(*not_asked, *(line for of in asked.values() for line in of.not_asked), *remarks),
     )
+
+
+def _in_one_precision(wrapped: Sequence[WrappedLayer]) -> Sequence[LayerWithWeights]:
+    """The layers, their parameters rounded to the half precision of any of them: of two biases, the sum."""
+    precision = precision_of(wrapped)
+    return [RoundedLayer(layer, precision) for layer in wrapped] if precision else wrapped
 
 
 def _conventions(
@@ -191,7 +198,9 @@ def _problem(wrapped: Sequence[WrappedLayer], seq_len: int, batch_size: int, see
     drawn = Problem.from_seed(model, seq_len=seq_len, batch_size=batch_size, seed=seed, dtype=first.dtype)
     zeros = {name: np.zeros_like(array) for name, array in drawn.params.items() if array.ndim == 1}
     readout = {name: array for name, array in drawn.params.items() if name in ("V", "c")}
-    return replace(drawn, params=zeros | first.params | readout)
+    problem = replace(drawn, params=zeros | first.params | readout)
+    precision = precision_of(wrapped)
+    return in_half_precision(problem, precision) if precision else problem
 
 
 def _description(layer: WrappedLayer) -> str:

@@ -240,7 +240,7 @@ def _turn(block: BlockResult) -> tuple[int, ...]:
 
 def _undecidable(comparison: Comparison) -> list[str]:
     undecided = [block for block in comparison.blocks if block.verdict == "undecidable"]
-    dtype = comparison.problem.dtype
+    dtype = comparison.number_format
     if comparison.overflows:
         return [f"The numbers leave the range of {dtype}. Smaller weights or fewer steps can be decided."]
     if comparison.training:
@@ -263,7 +263,7 @@ def _undecidable(comparison: Comparison) -> list[str]:
     if "kink" in worst and isinstance(comparison.problem.model, Traced):
         lines += _choices(comparison, worst["kink"])
     can = " or ".join(dict.fromkeys(REMEDIES[reason] for reason in worst))
-    can += ", or float64," if dtype.name == "float32" else ""
+    can += ", or float64," if dtype == "float32" else ", or float32," if comparison.precision else ""
     return [*lines, f"Nothing can be decided there in {dtype}: {can} can."]
 
 
@@ -289,7 +289,7 @@ def _moved(comparison: Comparison, block: BlockResult) -> str:
     """By what and how far a block is moved that cannot be decided."""
     problem = comparison.problem
     kink = KINK_OF_PROGRAM if isinstance(problem.model, Traced) else KINK_OF_NETWORK
-    cause = CAUSES[block.reason].format(dtype=problem.dtype.name, kink=kink)
+    cause = CAUSES[block.reason].format(dtype=comparison.number_format, kink=kink)
     if not np.isfinite(block.spread):
         return f"{cause} changes it"
     if block.choices:

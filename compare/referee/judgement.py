@@ -15,7 +15,7 @@ import numpy as np
 from ...backends import Evaluation, Problem
 from ..answers import Quantity, Training, Trajectory, quantities, training_quantities
 from ..certificate import Certificate
-from ..tolerance import FLOOR_ULP, Choice, Tolerance, format_of, units_in_the_last_place
+from ..tolerance import FLOOR_ULP, Choice, Format, Tolerance, format_of, units_in_the_last_place
 from .block_result import BlockResult, Pair, Truth, Verdict
 from .gathering import Gathered
 from .likely_cause import find_likely_cause
@@ -64,6 +64,7 @@ def judge(
         tolerance.overflows,
         training,
         certificate.bits if certificate else None,
+        precision=tolerance.dtype.name if isinstance(tolerance.dtype, Format) else "",
     )
 
 

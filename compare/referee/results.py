@@ -64,6 +64,7 @@ class Comparison:
             only: neither with a backend of gradparity nor with the exact answer.
         within_own_rounding: the blocks that are right up to rounding in the formulas of the function that was judged,
             and would be wrong without it.
+        precision: the half precision on whose measure it was judged, such as `float16`; empty for the dtype's own.
 
     Examples:
         >>> from gradparity.compare import SYSTEMS, compare
@@ -88,6 +89,12 @@ class Comparison:
     diagnoses: Mapping[str, Diagnosis] | None = None
     without_reference: bool = False
     within_own_rounding: tuple[str, ...] = ()
+    precision: str = ""
+
+    @property
+    def number_format(self) -> str:
+        """In what it was judged: the problem's dtype, or half precision."""
+        return self.precision or self.problem.dtype.name
 
     @property
     def reservation(self) -> str:

@@ -37,7 +37,7 @@ SHARE_OF_RANGE = 2.0**-8
 MAX_RELATIVE_TOLERANCE = 0.01  # of a block's scale; beyond it nothing is decided
 SPREAD_MULTIPLE = 8.0
 HALF_TOLERANCE = 1.0  # where two or three digits are all there is: what is zero, or of the wrong sign, is told
-HALF_MULTIPLE = 4.0  # since kernels of half precision add up in float32, and round what they store
+HALF_MULTIPLE = 2.0  # since kernels of half precision add up in float32, and round what they store
 HALF_FORMATS = {
     "float16": Format("float16", 2.0**-10, 2.0**-14, 2.0**-24, 65504.0, HALF_TOLERANCE, HALF_MULTIPLE, 0.25),
     "bfloat16": Format(
