@@ -43,6 +43,7 @@ class Layout:
         spelled: a name in a file, its parts joined by points, as this layout has it: `lstm.lstm_cell.kernel:0` without
             its `:0`. Other names stay as they are.
         directions_in_one: whether the first axis of an array in a file is that of the directions.
+        others: the weights that the library's layers have with options that no model has, and what these are.
     """
 
     pack: Callable[[Recurrent, ArrayMapping], Arrays]
@@ -54,6 +55,7 @@ class Layout:
     directions: tuple[str, str] | None = None
     spelled: Callable[[str], str] = str
     directions_in_one: bool = False
+    others: tuple[tuple[str, str], ...] = ()
 
     def from_params(self, model: Recurrent, params: ArrayMapping) -> list[Arrays]:
         """A problem's parameters as weights, of every layer and direction in the order of `model.places`.
