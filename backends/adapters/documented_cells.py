@@ -32,11 +32,15 @@ class Cell:
 
 
 def tf1_lstm(w: Mapping[str, np.ndarray], x: np.ndarray, state: State, cell: Cell) -> State:
-    """i, j, f, o = [x h] kernel + bias; c' = c σ(f + forget_bias) + σ(i) tanh(j); h' = tanh(c') σ(o)."""
+    """i, j, f, o = [x h] kernel + bias; c' = c σ(f + forget_bias) + σ(i) tanh(j); h' = tanh(c') σ(o).
+
+    With peepholes, c w_f_diag and c w_i_diag are added to f and i, and c' w_o_diag to o.
+    """
     h, c = state
     i, j, f, o = np.split(np.concatenate([x, h], axis=1) @ w["kernel"] + w["bias"], 4, axis=1)
-    c = c * sigmoid(f + cell.forget_bias) + sigmoid(i) * np.tanh(j)
-    return np.tanh(c) * sigmoid(o), c
+    w_f, w_i, w_o = (w.get(f"w_{gate}_diag", 0) for gate in "fio")
+    c = c * sigmoid(f + cell.forget_bias + w_f * c) + sigmoid(i + w_i * c) * np.tanh(j)
+    return np.tanh(c) * sigmoid(o + w_o * c), c
 
 
 def tf1_gru(w: Mapping[str, np.ndarray], x: np.ndarray, state: State, cell: Cell) -> State:

@@ -93,6 +93,7 @@ def graph_of(problem: Problem, weights: LayerWeights) -> Any:
         weight_names = [LAYOUT.placed(places[0], name) for name in ("W", "R", "B")]
         inputs = ["h" if layer == 0 else f"h{layer}", *weight_names, "lengths"]
         inputs += [f"{state}_{layer}" for state in states]
+        inputs += [LAYOUT.placed(places[0], "P")] if "P" in weights[0] else []
         nodes.append(helper.make_node(OPERATORS[model.cell], inputs, [f"Y{layer}"], **node_attributes(model)))
         # (T, directions, B, H) to (T, B, directions · H)
         nodes.append(helper.make_node("Transpose", [f"Y{layer}"], [f"turned{layer}"], perm=[0, 2, 1, 3]))

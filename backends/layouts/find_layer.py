@@ -18,7 +18,7 @@ KnownNames = Mapping[str, tuple[LayerKey, str]]
 
 
 def find_layer(
-    layout: Layout, arrays: Mapping[str, np.ndarray], prefix: str | None = None
+    layout: Layout, arrays: Mapping[str, np.ndarray], prefix: str | None = None, *, others: bool = False
 ) -> tuple[list[Arrays], dict[str, int | bool]]:
     """Finds the weights of every layer and direction among the arrays of a file.
 
@@ -29,6 +29,7 @@ def find_layer(
             alone; what has this one belongs to the layer, but for what is no floating-point number, such as a random
             state. If it is empty, names in several parts that are not the layer's are left alone. None means that there
             is one layer, and nothing else.
+        others: whether the layer may have weights that no model has, see `Layout.others`.
 
     Returns:
         The weights of every layer and direction by their names in a single layer, in the order of
@@ -43,7 +44,7 @@ def find_layer(
         prefix = _only_prefix(layout, arrays)
     before = prefix.replace("/", ".").strip(".")
     weights: dict[LayerKey, Arrays] = {}
-    unknown = []
+    unknown, beside = [], dict(layout.others)
     for full_name, array in arrays.items():
         name = _without_prefix(before, spelled(layout, full_name))
         if name in known:
@@ -52,6 +53,8 @@ def find_layer(
             if same is not None and not np.array_equal(same, array):
                 raise InvalidProblemError(f"{full_name!r} appears twice, as one weight under two names")
             weights[key][weight_name] = _require_finite(full_name, array)
+            if weight_name in beside and not others:
+                raise InvalidProblemError(is_not_converted(full_name, beside[weight_name]))
         elif name and array.dtype.kind == "f" and (before or "." not in name):
             unknown.append(full_name)
     if not weights:
@@ -61,6 +64,16 @@ def find_layer(
     if unknown:
         raise InvalidProblemError(f"{unknown[0]!r} is among the layer's weights, but the library has no such weight")
     return _ordered(_split_directions(weights) if layout.directions_in_one else weights)
+
+
+def is_not_converted(name: str, what: str) -> str:
+    """Why a layer with a weight that no model has is refused.
+
+    Args:
+        name: of the weight.
+        what: it is, see `Layout.others`.
+    """
+    return f"{name!r} is among the layer's weights: {what}. Such a cell is not converted; assert_same_layer compares it"
 
 
 def prefixes(layout: Layout, names: Iterable[str]) -> tuple[dict[str, dict[str, str]], list[str]]:
@@ -96,7 +109,7 @@ def spelled(layout: Layout, name: str) -> str:
 @cache
 def _known_names(layout: Layout) -> KnownNames:
     """Every name that a weight can have: its layer and direction, and its name in a single layer."""
-    weight_names: dict[str, None] = dict.fromkeys(layout.other_names)
+    weight_names: dict[str, None] = dict.fromkeys([*layout.other_names, *(name for name, _ in layout.others)])
     grus = [Recurrent("gru", 1, 1, 1, reset=reset) for reset in RESETS]
     for model in (Recurrent("rnn", 1, 1, 1, activation="relu"), Recurrent("lstm", 1, 1, 1), *grus):
         if not layout.unsupported(model):

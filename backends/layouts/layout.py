@@ -44,6 +44,7 @@ class Layout:
             its `:0`. Other names stay as they are.
         other_names: of weights that the library has in another of its cells; they are read, and not written.
         directions_in_one: whether the first axis of an array in a file is that of the directions.
+        others: the weights that the library's layers have with options that no model has, and what these are.
     """
 
     pack: Callable[[Recurrent, ArrayMapping], Arrays]
@@ -56,6 +57,7 @@ class Layout:
     spelled: Callable[[str], str] = str
     other_names: tuple[str, ...] = ()
     directions_in_one: bool = False
+    others: tuple[tuple[str, str], ...] = ()
 
     def from_params(self, model: Recurrent, params: ArrayMapping) -> list[Arrays]:
         """A problem's parameters as weights, of every layer and direction in the order of `model.places`.

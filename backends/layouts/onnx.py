@@ -45,4 +45,4 @@ def unsupported(model: Recurrent) -> str:
     return ""
 
 
-LAYOUT = Layout(pack, unpack, model_fields, unsupported, directions_in_one=True)
+LAYOUT = Layout(pack, unpack, model_fields, unsupported, directions_in_one=True, others=(("P", "peepholes"),))

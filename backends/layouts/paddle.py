@@ -14,7 +14,7 @@ from ..models import Recurrent
 from . import torch_nn
 from .packing import unsupported_reset_reason
 
-CELL = re.compile(r"(^|\.)(\d+)\.cell(|_fw|_bw)\.(weight_ih|weight_hh|bias_ih|bias_hh)$")
+CELL = re.compile(r"(^|\.)(\d+)\.cell(|_fw|_bw)\.(weight_ih|weight_hh|bias_ih|bias_hh|weight_ho)$")
 
 
 def unsupported(model: Recurrent) -> str:
@@ -29,4 +29,4 @@ def spelled(name: str) -> str:
     return CELL.sub(rf"\1\4_l\2{reverse}", name)
 
 
-LAYOUT = replace(torch_nn.LAYOUT, unsupported=unsupported, spelled=spelled)
+LAYOUT = replace(torch_nn.LAYOUT, unsupported=unsupported, spelled=spelled, others=(("weight_ho", "a projection"),))

@@ -20,7 +20,10 @@ from .packing import reorder_gates, require_names, size_of, unsupported_reset_re
 
 LSTM = {"kernel", "bias"}
 GRU = {f"{part}.{name}" for part in ("gates", "candidate") for name in LSTM}
-PLACED = re.compile(r"(^|\.)(fw|bw|cell_\d+)\.[^.]+\.((?:(?:gates|candidate)\.)?(?:kernel|bias))$")
+OTHERS = (*((f"w_{gate}_diag", "peepholes") for gate in "fio"), ("projection.kernel", "a projection"))
+PLACED = re.compile(
+    r"(^|\.)(fw|bw|cell_\d+)\.[^.]+\.((?:(?:gates|candidate)\.)?(?:kernel|bias)|w_[fio]_diag|projection\.kernel)$"
+)
 FORGET_BIAS = 1.0  # of cells that were made without the argument
 
 
@@ -79,5 +82,9 @@ def spelled(name: str) -> str:
 
 
 LAYOUT = Layout(
-    *(pack, unpack, model_fields, unsupported), placed=placed, directions=("fw.cell.", "bw.cell."), spelled=spelled
+    *(pack, unpack, model_fields, unsupported),
+    placed=placed,
+    directions=("fw.cell.", "bw.cell."),
+    spelled=spelled,
+    others=OTHERS,
 )

@@ -46,4 +46,4 @@ def placed(place: LayerDirection, name: str) -> str:
     return f"{name}_l{place.layer or 0}{'_reverse' if place.is_reverse else ''}"
 
 
-LAYOUT = Layout(pack, unpack, model_fields, unsupported, placed=placed)
+LAYOUT = Layout(pack, unpack, model_fields, unsupported, placed=placed, others=(("weight_hr", "a projection"),))

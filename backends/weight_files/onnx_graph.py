@@ -129,11 +129,14 @@ def _layer(node: _Node) -> LayerInFile:
 
 
 def _weights(node: _Node) -> tuple[dict[str, np.ndarray], str]:
-    """W, R and B by these names, and why one of them is not known."""
+    """W, R and B by these names, and P unless it is zeros; and why one of them is not known."""
     from .onnx_constants import NotConstant
 
     arrays, reason = {}, ""
-    for name, source in zip(("W", "R", "B"), node.node.input[1:4], strict=False):
+    inputs = dict(zip(("W", "R", "B"), node.node.input[1:4], strict=False))
+    if node.node.op_type == "LSTM" and len(node.node.input) > 7 and not _is_zero(node, node.node.input[7]):
+        inputs["P"] = node.node.input[7]
+    for name, source in inputs.items():
         if source:
             try:
                 arrays[name] = node.constants.array(source)
@@ -200,13 +203,11 @@ def _initial_state(node: _Node, names: list[str]) -> Statement:
 
 def _unsupported(node: _Node, cell: str, arrays: Mapping[str, np.ndarray], says: Mapping[str, Statement]) -> str:
     """What the node computes otherwise than the cells that are known."""
-    attributes, inputs = node.attributes, node.node.input
+    attributes = node.attributes
     if attributes.get("clip"):
         return f"clip = {attributes['clip']:g} limits what goes into its functions"
     if cell == "lstm" and attributes.get("input_forget"):
         return "input_forget = 1 couples its input and forget gates"
-    if cell == "lstm" and len(inputs) > 7 and inputs[7] and not _is_zero(node, inputs[7]):
-        return "it has peepholes P"
     activation = says["activation"].value
     known = ("tanh", "relu", "sigmoid", "identity") if cell == "rnn" else ("sigmoid,tanh",)
     if activation not in known:
@@ -232,4 +233,6 @@ def _checked(node: _Node, cell: str, layer: LayerInFile) -> LayerInFile:
         reason = f"hidden_size = {node.attributes['hidden_size']}, and its weights are of {layer.hidden_size} units"
     elif layer.cell and layer.bidirectional != (layer.says["direction"].value == "both"):
         reason = f"{layer.says['direction'].how}, and its weights are of {1 + layer.bidirectional} directions"
+    if layer.with_peepholes and reason:  # which is worse
+        return replace(layer, cell=cell, unsupported=reason, with_peepholes=False)
     return replace(layer, cell=cell, unsupported=layer.unsupported or reason)

@@ -63,6 +63,8 @@ def onnx_model(model: Recurrent, weights: Sequence[Mapping[str, np.ndarray]]) ->
     nodes, x = [], "x"
     for k, places in enumerate(model.layers):
         names = [layout.placed(places[0], name) for name in ("W", "R", "B") if name in weights[0]]
+        if "P" in weights[0]:
+            names += [*[""] * (6 - len(names)), layout.placed(places[0], "P")]
         outputs = [f"Y{k}", *(f"{state}{k}" for state in states)]
         nodes.append(
             helper.make_node(OPERATORS[model.cell], [x, *names], outputs, name=f"layer{k}", **node_attributes(model))

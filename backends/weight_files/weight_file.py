@@ -11,8 +11,10 @@ import numpy as np
 
 from ..errors import InvalidProblemError
 from ..layouts import get_layout
-from ..layouts.find_layer import find_layer
+from ..layouts.find_layer import find_layer, is_not_converted
 
+PEEPHOLES = "peepholes"  # in `Layout.others`
+WITH_PEEPHOLES = ("onnx", "tf1")
 DEFAULT_FUNCTIONS = "sigmoid,tanh"  # of a gated cell: that of the gates, and that of the states
 
 
@@ -39,6 +41,7 @@ class LayerInFile:
         num_layers: how many layers are stacked.
         bidirectional: whether it has both directions.
         unsupported: why it cannot be converted; empty if it can be.
+        with_peepholes: whether that is for peepholes alone, so that it can be for the libraries that have these.
         remarks: what has to be known of it beside its weights, in a line each.
     """
 
@@ -52,6 +55,7 @@ class LayerInFile:
     num_layers: int = 1
     bidirectional: bool = False
     unsupported: str = ""
+    with_peepholes: bool = False
     remarks: tuple[str, ...] = ()
 
 
@@ -84,14 +88,21 @@ def with_sizes(layer: LayerInFile) -> LayerInFile:
         The layer; unsupported, for the reason that its weights give, if they are none that its library has.
     """
     layout = get_layout(layer.library)
+    beside = dict(layout.others)
     try:
-        weights, stack = find_layer(layout, layer.arrays, "")
-        fields = layout.model_fields(weights[0])
+        weights, stack = find_layer(layout, layer.arrays, "", others=PEEPHOLES in beside.values())
+        others = {name: beside[name] for of_place in weights for name in of_place if name in beside}
+        if name := next((name for name, what in others.items() if what != PEEPHOLES), ""):
+            raise InvalidProblemError(is_not_converted(name, others[name]))
+        fields = layout.model_fields({name: array for name, array in weights[0].items() if name not in beside})
     except InvalidProblemError as error:
         return replace(layer, unsupported=layer.unsupported or str(error))
     says = dict(layer.says)
     if fields["cell"] == "gru" and "reset" in fields:
         says.setdefault("reset", Statement(str(fields["reset"]), f"the weights of {layer.library}"))
+    if others and not layer.unsupported:
+        has = f"it has peepholes ({', '.join(others)}), which {' and '.join(WITH_PEEPHOLES)} alone have"
+        layer = replace(layer, unsupported=has, with_peepholes=True)
     return replace(
         layer,
         says=says,

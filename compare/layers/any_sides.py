@@ -45,7 +45,7 @@ def any_cells(layers: Sequence[object], activation: str | None = None) -> AnyCel
     """
     own = [OwnLayer(layer) if _is_function(layer) else layer for layer in layers]
     wrapped = {i: wrap_layer(layer, activation=activation) for i, layer in enumerate(own) if not is_of_any_cell(layer)}
-    known: dict[int, SequenceLayer] = {i: _as_sequence_layer(layer) for i, layer in wrapped.items()}
+    known: dict[int, SequenceLayer] = {i: as_sequence_layer(layer) for i, layer in wrapped.items()}
     known |= {i: _projected(layer) for i, layer in enumerate(own) if _is_projected(layer)}
     _require_same([(known[i].name, f"is {_description(known[i])}") for i in sorted(known)])
     owned = {i: layer for i, layer in enumerate(own) if isinstance(layer, OwnLayer)}
@@ -133,8 +133,15 @@ def _description(layer: SequenceLayer) -> str:
     return f"{layer.cell}{in_brackets} of {sizes}"
 
 
-def _as_sequence_layer(layer: WrappedLayer) -> SequenceLayer:
-    """A layer of a cell that the systems have, with U, W, b and b_hn."""
+def as_sequence_layer(layer: WrappedLayer) -> SequenceLayer:
+    """A layer of a cell that the systems have, as one of any cell.
+
+    Args:
+        layer: of rnn, lstm or gru.
+
+    Returns:
+        The layer, with U, W, b and b_hn.
+    """
     model = replace(layer.model, bias=True, loss="squared_error")
     zeros = {
         name: np.zeros(shape, layer.dtype) for name, shape in model.parameter_shapes.items() if name not in ("V", "c")

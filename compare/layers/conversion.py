@@ -16,6 +16,13 @@ from ...backends.layouts import Layout, get_layout
 from ...backends.layouts.find_layer import find_layer
 from ...backends.weight_files.weight_file import DEFAULT_FUNCTIONS, LayerInFile
 from ..referee import Comparison
+from .peepholes import (
+    LIBRARIES_WITH_PEEPHOLES,
+    has_peepholes,
+    verify_peepholes,
+    with_peepholes,
+    without_peepholes,
+)
 from .same_layer import compare_wrapped
 
 Arrays = Mapping[str, np.ndarray]
@@ -66,6 +73,13 @@ class Conversion:
             MissingFrameworkError: a library is not installed.
             UnsupportedProblemError: a library does not compute in the weights' dtype.
         """
+        if self.source in LIBRARIES_WITH_PEEPHOLES and has_peepholes(self.source, self.source_weights):
+            return verify_peepholes(
+                self.model,
+                {self.source: self.source_weights, self.target: self.target_weights},
+                forget_bias=self.forget_bias,
+                seed=seed,
+            )
         sides = (self.source, self.source_weights), (self.target, self.target_weights)
         return compare_wrapped(
             [
@@ -121,8 +135,12 @@ def convert(
     layouts = get_layout(source), get_layout(target)
     if source == target:
         raise RequestError(f"the weights are of {source} already, expected two libraries")
-    half_or_more, stack = find_layer(layouts[0], arrays, prefix)
+    both_have_peepholes = {source, target} <= LIBRARIES_WITH_PEEPHOLES.keys()
+    half_or_more, stack = find_layer(layouts[0], arrays, prefix, others=both_have_peepholes)
     weights = single_or_double(half_or_more)
+    peepholes: list[dict[str, np.ndarray]] = []
+    if both_have_peepholes and has_peepholes(source, weights):
+        weights, peepholes = without_peepholes(source, weights)
     options: dict[str, Any] = dict(stack)
     described = layouts[0].model_fields(weights[0])
     cell = described["cell"]
@@ -144,6 +162,8 @@ def convert(
         converted = layouts[1].from_params(model, layouts[0].to_params(model, weights))
     if not all(np.isfinite(array).all() for layer in converted for array in layer.values()):
         raise InvalidProblemError("two biases add up to more than their dtype can hold")
+    if peepholes:
+        weights, converted = (with_peepholes(*side, peepholes) for side in ((source, weights), (target, converted)))
     return Conversion(source, target, model, weights, converted, added)
 
 
@@ -177,7 +197,7 @@ def convert_layer(
         >>> convert_layer(layer, "keras").arrays["kernel"].shape
         (3, 16)
     """
-    if layer.unsupported:
+    if layer.unsupported and not (layer.with_peepholes and target in LIBRARIES_WITH_PEEPHOLES):
         raise UnsupportedProblemError(layer.unsupported)
     stated = {"reset": reset, "activation": activation}
     for option, value in stated.items():

@@ -192,7 +192,8 @@ def _mlx(model: Recurrent, size: int, names: list[str], prefix: str) -> Lines:
 
 
 def _tf1(model: Recurrent, size: int, names: list[str], prefix: str) -> Lines:
-    made = f"tensorflow.compat.v1.nn.rnn_cell.{TF1[model.cell]}({model.hidden_size})"
+    options = ", use_peepholes=True" if any(name.endswith("_diag") for name in names) else ""
+    made = f"tensorflow.compat.v1.nn.rnn_cell.{TF1[model.cell]}({model.hidden_size}{options})"
     return [
         f"layer = {made}",
         f"layer.build((None, {size}))",

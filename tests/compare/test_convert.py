@@ -144,7 +144,7 @@ UNFIT = {
     "projected": (
         weights(proj_size=2),
         {},
-        "'weight_hr_l0' is among the layer's weights, but the library has no such weight",
+        "'weight_hr_l0' is among the layer's weights: a projection. Such a cell is not converted; assert_same_layer",
     ),
     "shape": (
         weights() | {"weight_ih_l0": np.ones((15, 3), "f4")},

@@ -203,7 +203,7 @@ UNFIT = {
     "projection": (
         state_dict("a.") | {"a.weight_hr_l0": np.ones(1)},
         "a",
-        "'a.weight_hr_l0' is among the layer's weights, but the library has no such weight",
+        "'a.weight_hr_l0' is among the layer's weights: a projection. Such a cell is not converted; assert_same_layer",
     ),
     "too many layers": (state_dict("a.", num_layers=65), "a", "'a.weight_ih_l64' is among the layer's weights"),
     "twice": (

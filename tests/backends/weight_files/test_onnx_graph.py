@@ -86,7 +86,7 @@ PEEPHOLES = np.ones((1, 12), "f4")
 UNSUPPORTED = {
     "clip": (node(clip=2.0), {}, "clip = 2 limits"),
     "coupled": (node(input_forget=1), {}, "input_forget = 1 couples"),
-    "peepholes": (node(inputs=["X", "W", "R", "B", "", "", "", "P"]), {"P": PEEPHOLES}, "it has peepholes P"),
+    "peepholes": (node(inputs=["X", "W", "R", "B", "", "", "", "P"]), {"P": PEEPHOLES}, r"it has peepholes \(P\)"),
     "functions": (node(activations=["HardSigmoid", "Tanh", "Tanh"]), {}, "its activations are HardSigmoid, Tanh, Tanh"),
     "scaled": (
         node("RNN", activations=["Affine"], activation_alpha=[2.0]),
@@ -108,6 +108,16 @@ def test_what_no_known_cell_computes_is_said(tmp_path, case):
     of_node, arrays, message = UNSUPPORTED[case]
     layer = only_layer(saved(tmp_path / "x.onnx", [of_node], tensors_of(drawn() | arrays)))
     assert re.match(message, layer.unsupported)
+
+
+def test_what_else_does_not_fit_is_said_before_the_peepholes(tmp_path):
+    inputs = ["X", "W", "R", "B", "", "", "", "P"]
+    clipped = node(inputs=inputs, clip=2.0)
+    larger = helper.make_node("LSTM", inputs, ["Y"], hidden_size=5)
+    for of_node, message in ((clipped, "clip = 2 limits"), (larger, "hidden_size = 5, and")):
+        layer = only_layer(saved(tmp_path / "x.onnx", [of_node], tensors_of(drawn() | {"P": PEEPHOLES})))
+        assert layer.unsupported.startswith(message)
+        assert not layer.with_peepholes
 
 
 def test_peepholes_of_zeros_are_none(tmp_path):

@@ -55,7 +55,7 @@ def test_several_layers_keep_their_names_and_half_precision_is_widened(tmp_path)
 def test_a_projection_is_said(tmp_path):
     torch.save(state(proj_size=2), tmp_path / "w.pt")
     (found,) = read_weight_file(tmp_path / "w.pt").layers
-    assert found.unsupported.startswith("'weight_hr_l0' is among the layer's weights, but")
+    assert found.unsupported.startswith("'weight_hr_l0' is among the layer's weights: a projection.")
 
 
 class Trap:
