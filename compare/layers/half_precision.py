@@ -7,7 +7,7 @@ float64, and how far roundings of that format move each block is measured by the
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -106,10 +106,7 @@ def in_half_precision(problem: Problem, precision: str) -> Problem:
         The same problem, every number of it rounded.
     """
     rounded = {name: _rounded(array, precision, problem.dtype) for name, array in problem.params.items()}
-    batch = {name: getattr(problem, name) for name in ("inputs", "targets", *problem.states)}
-    return replace(
-        problem, params=rounded, **{name: _rounded(a, precision, problem.dtype) for name, a in batch.items()}
-    )
+    return replace(problem, params=rounded, **_batch(problem, lambda array: _rounded(array, precision, problem.dtype)))
 
 
 def half_tolerance(problem: Problem, precision: str) -> tuple[Tolerance, Tolerance]:
@@ -174,9 +171,10 @@ def _rounded(array: np.ndarray, precision: str, dtype: np.dtype) -> np.ndarray:
 
 def _widened(problem: Problem) -> Problem:
     """The same numbers in float64."""
-    batch = {name: getattr(problem, name) for name in ("inputs", "targets", *problem.states)}
-    return replace(
-        problem,
-        params={name: array.astype(WIDE) for name, array in problem.params.items()},
-        **{name: array.astype(WIDE) for name, array in batch.items()},
-    )
+    params = {name: array.astype(WIDE) for name, array in problem.params.items()}
+    return replace(problem, params=params, **_batch(problem, lambda array: array.astype(WIDE)))
+
+
+def _batch(problem: Problem, change: Callable[[np.ndarray], np.ndarray]) -> dict[str, Any]:
+    """What is given at every step, and the initial states, changed."""
+    return {name: change(getattr(problem, name)) for name in ("inputs", "targets", *problem.states)}

@@ -69,8 +69,9 @@ def format_of(dtype: np.dtype | Format) -> Format:
     if isinstance(dtype, Format):
         return dtype
     info = np.finfo(dtype)
-    numbers = (float(number) for number in (info.eps, info.tiny, info.smallest_subnormal, info.max))
-    return Format(dtype.name, *numbers, MAX_RELATIVE_TOLERANCE, SPREAD_MULTIPLE, SHARE_OF_RANGE)
+    eps, tiny, subnormal, largest = map(float, (info.eps, info.tiny, info.smallest_subnormal, info.max))
+    shares = MAX_RELATIVE_TOLERANCE, SPREAD_MULTIPLE, SHARE_OF_RANGE
+    return Format(dtype.name, eps, tiny, subnormal, largest, *shares)
 
 
 def half_format(name: str) -> Format:

@@ -22,9 +22,9 @@ from ...backends import Evaluation, Problem
 from ...backends.problems.problem import BATCH
 from ..answers import Quantity, Training, Trajectory, follow, quantities, training_quantities
 from ..definitions import Floats, differentiate
-from .formats import Format, format_of
+from .formats import SPREAD_MULTIPLE, Format, format_of
 from .kinks import Kinks
-from .limits import SPREAD_MULTIPLE, Blocks, Cause, Entries, Tolerance, limits_from
+from .limits import Blocks, Cause, Entries, Tolerance, limits_from
 from .rounding import Roundings, Underflow
 
 
