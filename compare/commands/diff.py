@@ -117,7 +117,8 @@ def _lines(layer: LayersCompared) -> list[str]:
         return ["The same weights."]
     if layer.verdict == "not compared":
         return [f"Not compared: {line}" for line in layer.sentences]
-    return [*layer.sentences, *(difference.summary for difference in layer.differences)]
+    unexplained = ["No convention of the libraries explains that."] if layer.differences else []
+    return [*layer.sentences, *(difference.summary for difference in layer.differences), *unexplained]
 
 
 def _document(found: FilesCompared) -> dict[str, object]:

@@ -128,10 +128,13 @@ def compare_files(
 
 
 def _short_names(one: WeightFile, other: WeightFile) -> tuple[str, str]:
-    short = one.path.name, other.path.name
-    full = str(one.path), str(other.path)
-    chosen = short if short[0] != short[1] else full
-    return (chosen[0], chosen[1]) if chosen[0] != chosen[1] else ("the first", "the second")
+    """The ends of the paths, as long as they have to be to tell the files apart."""
+    parts = one.path.parts, other.path.parts
+    for length in range(1, 1 + max(map(len, parts))):
+        first, second = ("/".join(of_file[-length:]) for of_file in parts)
+        if first != second:
+            return first, second
+    return "the first", "the second"
 
 
 def _pairs(
@@ -144,8 +147,9 @@ def _pairs(
         return [(one.layers[0], other.layers[0])], []
     by_name = {_point(layer.name): layer for layer in other.layers}
     shared = [(layer, by_name[_point(layer.name)]) for layer in one.layers if _point(layer.name) in by_name]
-    if not shared and len(one.layers) == len(other.layers):
-        return list(zip(one.layers, other.layers, strict=True)), []
+    in_order = list(zip(one.layers, other.layers, strict=False))
+    if not shared and len(one.layers) == len(other.layers) and all(_like(*pair) for pair in in_order):
+        return in_order, []
     taken = {_point(layer.name) for layer, _ in shared}
     left = [[layer for layer in file.layers if _point(layer.name) not in taken] for file in (one, other)]
     alike = [
@@ -159,6 +163,8 @@ def _pairs(
         for layer in layers
         if id(layer) not in paired
     ]
+    if all(any(id(layer) not in paired for layer in layers) for layers in left):
+        missing.append("Layers of two names are compared with --prefix and --other-prefix.")
     return [*shared, *alike], missing
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -87,6 +88,25 @@ def test_what_one_file_alone_has_is_told(files, gradparity):
     assert code == 1
     assert "a.safetensors alone has the layer 'dec'." in out
     assert "b.safetensors alone has 'extra'." in out
+
+
+def test_of_other_numbers_it_is_said_that_no_convention_explains_them(files, gradparity):
+    other = torch.nn.LSTM(3, H)
+    (folder := Path("deep/other")).mkdir(parents=True)
+    save_file(other.state_dict(), folder / "a.safetensors")
+    _, out, _ = gradparity("diff", "a.safetensors", "deep/other/a.safetensors", "--prefix", "enc")
+    assert "No convention of the libraries explains that." in out
+    assert out.splitlines()[-1] == "a.safetensors and other/a.safetensors: they differ"
+
+
+def test_layers_of_two_names_are_compared_on_request(files, gradparity):
+    two = torch.nn.ModuleDict({"x": torch.nn.LSTM(3, H), "y": torch.nn.LSTM(3, H)})
+    save_file(two.state_dict(), "two.safetensors")
+    _, out, _ = gradparity("diff", "a.safetensors", "two.safetensors")
+    assert "Layers of two names are compared with --prefix and --other-prefix." in out
+    code, out, _ = gradparity("diff", "a.safetensors", "two.safetensors", "--prefix", "enc", "--other-prefix", "y")
+    assert code == 1
+    assert out.startswith("a.safetensors: enc, torch lstm D=3 H=5; two.safetensors: y, torch lstm D=3 H=5")
 
 
 def test_a_reset_that_both_files_tell_is_compared(tmp_path, monkeypatch, gradparity):
