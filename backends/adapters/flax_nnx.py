@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -15,7 +15,8 @@ from jax import Array
 from ..layouts import NO_B_HN, get_layout
 from ..models import Model, Recurrent
 from .flax_cells import as_carry, by_prefix, require_joined, require_own, require_plain_scan, wrap_cells
-from .layers_on_jax import JaxLibrary, States, Weights, on_jax
+from .layers_on_jax import JaxLibrary, States, Weights, on_jax, wrap_on_jax
+from .supported_networks import layer_sizes
 from .wrapped_layer import WrappedLayer
 
 LAYOUT = get_layout("flax-nnx")
@@ -23,10 +24,13 @@ CELL_CLASSES = {"rnn": nnx.SimpleCell, "lstm": nnx.OptimizedLSTMCell, "gru": nnx
 ACTIVATION_FUNCTIONS = {"tanh": nnx.tanh, "relu": nnx.relu, "sigmoid": nnx.sigmoid, "identity": lambda a: a}
 
 
-def make(model: Recurrent, input_size: int) -> partial[tuple[Array, States]]:
-    """The layer of a model. `SimpleCell` computes in float32 unless it is stated not to."""
+def make(model: Recurrent, input_size: int, *, by_gate: bool = False) -> partial[tuple[Array, States]]:
+    """The layer of a model; with a kernel for each gate, `LSTMCell`.
+
+    `SimpleCell` computes in float32 unless it is stated not to.
+    """
     options = {"activation_fn": ACTIVATION_FUNCTIONS[model.activation], "dtype": None} if model.cell == "rnn" else {}
-    cell = CELL_CLASSES[model.cell]
+    cell = nnx.LSTMCell if by_gate else CELL_CLASSES[model.cell]
     shapes = nnx.eval_shape(lambda: cell(input_size, model.hidden_size, rngs=nnx.Rngs(0), **options))
     return partial(call, *nnx.split(shapes))
 
@@ -100,6 +104,12 @@ class FlaxNnx(JaxLibrary):
         return super().supports(model, dtype) or (
             f"{NO_B_HN}: only a GRU without biases is compared" if no_b_hn else ""
         )
+
+    def wrap_weights(self, model: Recurrent, weights: Sequence[Mapping[str, np.ndarray]]) -> WrappedLayer:
+        """New layers with these weights as a backend, of the cells that have such weights."""
+        sized = zip(layer_sizes(model), weights, strict=True)
+        calls = [make(model, size, by_gate=set(of_layer) <= set(LAYOUT.other_names)) for size, of_layer in sized]
+        return wrap_on_jax(self.name, self.layout, model, weights, calls)
 
 
 BACKEND = FlaxNnx("flax-nnx", LAYOUT, make)

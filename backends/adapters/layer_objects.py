@@ -140,7 +140,10 @@ def wrap_library_weights(
     get_backend(backends.get(library, library))  # which says what is missing
     layout = get_layout(library)
     zeros = layout.zeros(model, next(iter(weights[0].values())).dtype.name)
-    complete = [{**layer_zeros, **layer_weights} for layer_zeros, layer_weights in zip(zeros, weights, strict=True)]
+    complete = [
+        {**({} if set(layer_weights) <= set(layout.other_names) else layer_zeros), **layer_weights}
+        for layer_zeros, layer_weights in zip(zeros, weights, strict=True)
+    ]
     wrapped: WrappedLayer = _adapter(ADAPTER_MODULES[library]).wrap_weights(model, complete)
     return wrapped
 

@@ -21,6 +21,8 @@ CELLS = {"SimpleRNN": "rnn", "LSTM": "lstm", "GRU": "gru", "CuDNNLSTM": "lstm", 
 CELL_CLASSES = {"SimpleRNNCell": "rnn", "LSTMCell": "lstm", "GRUCell": "gru"}
 OTHER_CELLS = ("ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D")
 MAX_DEPTH = 100
+STACKS_APART = "its two directions are stacks, which meet after the last layer alone: no other library has that"
+MIXED = "its stacked cells are of several kinds"
 FUNCTIONS = {"linear": "identity"}  # where Keras has another name
 
 
@@ -36,6 +38,7 @@ class KerasLayer:
         says: what the configuration says of it, as in `LayerInFile.says`.
         unsupported: why it cannot be converted.
         remarks: what has to be known beside the weights.
+        cells: of stacked cells the names, in their order.
     """
 
     name: str
@@ -45,6 +48,7 @@ class KerasLayer:
     says: dict[str, Statement]
     unsupported: str = ""
     remarks: tuple[str, ...] = ()
+    cells: tuple[str, ...] = ()
 
 
 def layers_of_config(path: Path, text: str) -> list[KerasLayer]:
@@ -102,7 +106,7 @@ def _described(layer: Mapping[str, Any], group: str) -> KerasLayer | None:
         return None
     if class_name != "Bidirectional":
         cell, says, reason, remarks = _of_one(class_name, config)
-        return KerasLayer(name, class_name, group, cell, says, reason, tuple(remarks))
+        return KerasLayer(name, class_name, group, cell, says, reason, tuple(remarks), _cell_names(config))
     inner = config.get("layer") or {}
     cell, says, reason, remarks = _of_one(str(inner.get("class_name")), inner.get("config") or {})
     backward = config.get("backward_layer")
@@ -113,6 +117,8 @@ def _described(layer: Mapping[str, Any], group: str) -> KerasLayer | None:
     says["direction"] = Statement("both", "Bidirectional")
     if config.get("merge_mode", "concat") != "concat":
         remarks.append(f"its directions are joined by merge_mode = {printable(str(config.get('merge_mode')))}")
+    if _cell_names(inner.get("config") or {}):
+        reason = reason or STACKS_APART
     remarks = [remark for remark in remarks if not remark.startswith("it runs backwards")]
     return KerasLayer(name, class_name, group, cell, says, reason, tuple(remarks))
 
@@ -127,6 +133,12 @@ def _of_one(class_name: str, config: Mapping[str, Any]) -> tuple[str, dict[str, 
         remarks.append("it runs backwards: reverse what goes into the converted layer")
     if class_name == "RNN":
         cell_layer = config.get("cell") or {}
+        stacked = _stacked_cells(config)
+        if stacked:
+            described = [(cell.get("class_name"), _plain(cell.get("config") or {})) for cell in stacked]
+            if any(of_cell != described[0] for of_cell in described):
+                return "", says, MIXED, remarks
+            cell_layer = stacked[0]
         cell_class = str(cell_layer.get("class_name") if isinstance(cell_layer, Mapping) else "")
         if cell_class not in CELL_CLASSES:
             return "", says, f"its cell is a {printable(cell_class)}, which is not known", remarks
@@ -146,6 +158,25 @@ def _of_one(class_name: str, config: Mapping[str, Any]) -> tuple[str, dict[str, 
     known = ("tanh", "relu", "sigmoid", "identity") if cell == "rnn" else ("sigmoid,tanh",)
     activation = says["activation"].value
     return cell, says, "" if activation in known else f"its activations are {activation}", remarks
+
+
+def _stacked_cells(config: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The cells of a `StackedRNNCells` in their order; none of another cell."""
+    cell = config.get("cell")
+    if not isinstance(cell, Mapping) or cell.get("class_name") != "StackedRNNCells":
+        return []
+    cells = (cell.get("config") or {}).get("cells")
+    return [one for one in cells if isinstance(one, Mapping)] if isinstance(cells, list) else []
+
+
+def _cell_names(config: Mapping[str, Any]) -> tuple[str, ...]:
+    return tuple(str((cell.get("config") or {}).get("name", "")) for cell in _stacked_cells(config))
+
+
+def _plain(config: Mapping[str, Any]) -> tuple[object, ...]:
+    """What has to be the same in all cells of a stack."""
+    functions = [_function_name(config.get(key, "")) for key in ("activation", "recurrent_activation")]
+    return (*functions, bool(config.get("reset_after")), bool(config.get("use_bias", True)))
 
 
 def _activation(cell: str, config: Mapping[str, Any]) -> Statement:

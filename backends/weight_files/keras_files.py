@@ -10,8 +10,9 @@ Source: `keras/src/saving/saving_lib.py` and `legacy_h5_format.py`; of the last,
 from __future__ import annotations
 
 import io
+import re
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,12 +22,15 @@ from ..errors import InvalidProblemError, printable
 from ..npz_files import MAX_BYTES
 from .hdf5 import MAX_TEXT
 from .hdf5_process import Hdf5Content, read_hdf5
-from .keras_config import KerasLayer, layers_of_config
+from .keras_config import MIXED, STACKS_APART, KerasLayer, layers_of_config
 from .layers_by_name import layers_by_name
 from .limits import read_bytes
 from .weight_file import LayerInFile, Statement, WeightFile, with_sizes
 
 VARIABLES = ("kernel", "recurrent_kernel", "bias")
+CELL_OF_STACK = re.compile(r"cells/(\w+?)(?:_(\d+))?/vars$")
+STACKED = re.compile(r"(^|\.)stacked_rnn_cells[^.]*\.")  # in the name of a layer of Keras 2
+SEVERAL_SIZES = "its stacked cells are of several sizes"
 DIRECTIONS = ("forward_layer", "backward_layer")
 FORMAT = Statement("keras", "the format")
 DEFAULT_SINCE = (2, 3)  # before it, the gates of Keras were hard_sigmoid unless told otherwise
@@ -99,26 +103,34 @@ def _of_keras3(path: Path, kind: str, held: Hdf5Content, described: list[KerasLa
     """The layers of a Keras 3 file: every `cell/vars`, two of them together where they are directions."""
     cells: dict[str, dict[str, dict[str, np.ndarray]]] = {}
     others: dict[str, str] = {}
+    stacks: dict[str, dict[tuple[str, int], dict[str, np.ndarray]]] = {}
     for group in held.groups:
         place, inner, rest = group.partition("/cell/")
         if not inner or not (rest == "vars" or rest.endswith("/vars")):
             continue
         if rest != "vars":
-            others[place] = f"its cell has cells or layers of its own ({printable(rest.removesuffix('/vars'))})"
+            part = CELL_OF_STACK.match(rest)
+            if not part:
+                others[place] = f"its cell has cells or layers of its own ({printable(rest.removesuffix('/vars'))})"
+            elif place.rpartition("/")[2] in DIRECTIONS:
+                others[place.rpartition("/")[0]] = STACKS_APART
+            else:
+                stacks.setdefault(place, {})[part[1], int(part[2] or 0)] = _variables(held, group)
             continue
         above, _, last = place.rpartition("/")
         layer, direction = (above, last) if last in DIRECTIONS else (place, "")
-        variables = {
-            name: held.arrays[f"{group}/{k}"] for k, name in enumerate(VARIABLES) if f"{group}/{k}" in held.arrays
-        }
-        cells.setdefault(layer, {})[direction] = variables
+        cells.setdefault(layer, {})[direction] = _variables(held, group)
+    arrays_of = {group: _named(directions) for group, directions in cells.items()}
+    for group, stack in stacks.items():
+        numbers = sorted(number for _, number in stack)
+        if len({class_name for class_name, _ in stack}) > 1 or numbers != list(range(len(stack))):
+            others[group] = MIXED
+        else:
+            arrays_of[group] = {
+                f"layer{number}.{name}": array for (_, number), cell in stack.items() for name, array in cell.items()
+            }
     layers = []
-    for group, directions in cells.items():
-        arrays = {
-            f"{direction}.cell.{name}" if direction else name: array
-            for direction, variables in directions.items()
-            for name, array in variables.items()
-        }
+    for group, arrays in arrays_of.items():
         own_name = held.texts.get((f"{group}/vars", "name"), "")
         layer_described = _described_as(described, group, own_name)
         name = layer_described.name if layer_described else own_name or group.removeprefix("layers/")
@@ -126,9 +138,21 @@ def _of_keras3(path: Path, kind: str, held: Hdf5Content, described: list[KerasLa
     layers += [
         LayerInFile(group.removeprefix("layers/"), "keras", {}, {"library": FORMAT}, unsupported=reason)
         for group, reason in others.items()
-        if group not in cells
+        if group not in arrays_of
     ]
     return WeightFile(path, kind, held.arrays, _in_order(layers, described))
+
+
+def _variables(held: Hdf5Content, group: str) -> dict[str, np.ndarray]:
+    return {name: held.arrays[f"{group}/{k}"] for k, name in enumerate(VARIABLES) if f"{group}/{k}" in held.arrays}
+
+
+def _named(directions: Mapping[str, Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    return {
+        f"{direction}.cell.{name}" if direction else name: array
+        for direction, variables in directions.items()
+        for name, array in variables.items()
+    }
 
 
 def _described_as(described: list[KerasLayer], group: str, own_name: str) -> KerasLayer | None:
@@ -153,10 +177,12 @@ def _of_keras2(path: Path, held: Hdf5Content, described: list[KerasLayer]) -> We
     by_name = {layer.name: layer for layer in described}
     arrays, cudnn = _without_cudnn(arrays)
     layers = []
-    for found in layers_by_name(arrays, "keras"):
+    all_found = _with_stacks(layers_by_name(arrays, "keras"), by_name)
+    for found in all_found:
         model_layer = found.name.split(".")[0]
         layer_described = by_name.get(model_layer)
         layer = _layer(model_layer or found.name, found.arrays, layer_described, found.unsupported)
+        layer = replace(layer, remarks=(*layer.remarks, *found.remarks))
         if any(name.startswith(model_layer) for name in cudnn):
             says = {"activation": Statement("sigmoid,tanh", "a CuDNN layer has no others")}
             layer = replace(layer, says=says | dict(layer.says))
@@ -166,10 +192,57 @@ def _of_keras2(path: Path, held: Hdf5Content, described: list[KerasLayer]) -> We
     names = [layer.name for layer in layers]
     layers = [  # of models in a model, whose layers stand in one group
         replace(layer, name=found.name) if names.count(layer.name) > 1 else layer
-        for layer, found in zip(layers, layers_by_name(arrays, "keras"), strict=True)
+        for layer, found in zip(layers, all_found, strict=True)
     ]
     notes = (f"written by Keras {printable(version)}",) if version else ()
     return WeightFile(path, "Keras 2", arrays, _in_order(layers, described), notes)
+
+
+def _with_stacks(found: Sequence[LayerInFile], by_name: Mapping[str, KerasLayer]) -> list[LayerInFile]:
+    """The layers of a Keras 2 file, the cells of a `StackedRNNCells` as one: in the order of the configuration.
+
+    Without a configuration, cells that Keras named are in the order of their numbers.
+    """
+    stacks: dict[str, list[LayerInFile]] = {}
+    for layer in found:
+        model_layer = layer.name.split(".")[0]
+        described = by_name.get(model_layer)
+        if described.cells if described else STACKED.search(layer.name):
+            stacks.setdefault(model_layer, []).append(layer)
+    layers: list[LayerInFile] = []
+    for layer in found:
+        stack = stacks.get(layer.name.split(".")[0], [])
+        if layer not in stack:
+            layers.append(layer)
+        elif layer is stack[0]:
+            layers.append(_one_stack(layer.name.split(".")[0], stack, by_name))
+    return layers
+
+
+def _one_stack(name: str, stack: Sequence[LayerInFile], by_name: Mapping[str, KerasLayer]) -> LayerInFile:
+    cells = {layer.name.rpartition(".")[2]: layer for layer in stack}
+    names: Sequence[str] = by_name[name].cells if name in by_name else sorted(cells, key=_number)
+    remarks: tuple[str, ...] = ()
+    if name not in by_name:
+        remarks = (f"the order of its cells is told by their names alone: {', '.join(map(printable, names))}",)
+    reason = next((layer.unsupported for layer in stack if layer.unsupported), "")
+    if any(f".{direction}_" in layer.name for layer in stack for direction in ("forward", "backward")):
+        reason = STACKS_APART
+    elif len(cells) < len(stack) or set(names) != set(cells):
+        reason = reason or f"its cells are {', '.join(map(printable, names))}, and those in the file are others"
+    arrays = {
+        f"layer{k}.{weight}": array
+        for k, cell in enumerate(names)
+        if cell in cells
+        for weight, array in cells[cell].arrays.items()
+    }
+    return replace(stack[0], name=name, arrays={} if reason else arrays, unsupported=reason, remarks=remarks)
+
+
+def _number(name: str) -> int:
+    """3 of `lstm_cell_3`, and 0 of `lstm_cell`."""
+    last = name.rpartition("_")[2]
+    return int(last) if last.isdigit() else 0
 
 
 def _in_order(layers: list[LayerInFile], described: list[KerasLayer]) -> tuple[LayerInFile, ...]:
@@ -188,6 +261,9 @@ def _layer(name: str, arrays: Mapping[str, np.ndarray], described: KerasLayer | 
     if described and described.cell and layer.cell and described.cell != layer.cell:
         reason = f"it is a {described.class_name}, and its weights are of a {layer.cell}"
         return replace(layer, unsupported=layer.unsupported or reason)
+    shapes = {array.shape for name, array in arrays.items() if name.endswith("recurrent_kernel")}
+    if len(shapes) > 1 and layer.num_layers > 1:
+        layer = replace(layer, unsupported=layer.unsupported or SEVERAL_SIZES)
     if "direction" not in says and layer.bidirectional:
         layer = replace(layer, says={**layer.says, "direction": Statement("both", "the names of its weights")})
     return layer

@@ -42,7 +42,11 @@ def convert_command(
     ] = None,
     target_library: Annotated[
         str | None,
-        typer.Option("--to", metavar="LIBRARY", help="The library that is to load them, another one of these."),
+        typer.Option(
+            "--to",
+            metavar="LIBRARY",
+            help="The library that is to load them, one of these; the same one changes the file alone.",
+        ),
     ] = None,
     prefix: Annotated[
         str | None,

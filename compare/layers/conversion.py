@@ -14,6 +14,7 @@ from ...backends.adapters.wrapped_layer import infer_model
 from ...backends.checks import require_one_dtype
 from ...backends.layouts import Layout, get_layout
 from ...backends.layouts.find_layer import find_layer
+from ...backends.layouts.tf1 import FORGET_BIAS as DEFAULT_FORGET_BIAS
 from ...backends.weight_files.weight_file import DEFAULT_FUNCTIONS, LayerInFile
 from ..referee import Comparison
 from .peepholes import (
@@ -80,14 +81,15 @@ class Conversion:
                 forget_bias=self.forget_bias,
                 seed=seed,
             )
-        sides = (self.source, self.source_weights), (self.target, self.target_weights)
-        return compare_wrapped(
-            [
-                wrap_library_weights(library, self.model, weights, forget_bias=self.forget_bias)
-                for library, weights in sides
-            ],
-            seed=seed,
-        )
+        sides = (self.source, self.source_weights), (self.target, single_or_double(self.target_weights))
+        wrapped = [
+            wrap_library_weights(library, self.model, weights, forget_bias=self.forget_bias)
+            for library, weights in sides
+        ]
+        if wrapped[0].name == wrapped[1].name:
+            written = f"{wrapped[1].name} as written"
+            wrapped = [replace(wrapped[0], name=f"{wrapped[0].name} as read"), replace(wrapped[1], name=written)]
+        return compare_wrapped(wrapped, seed=seed)
 
 
 def convert(
@@ -100,15 +102,16 @@ def convert(
     activation: str | None = None,
     forget_bias: float | None = None,
 ) -> Conversion:
-    """Converts the weights of a recurrent layer for another library.
+    """Converts the weights of a recurrent layer for another library, or for another file of the same one.
 
     Numbers change their place, and some their sign; of two biases that are added the sum is kept, and half precision
-    is widened to float32. Haiku's LSTM adds 1 to b_f when it runs, so that its b_f is smaller by 1.
+    is widened to float32. Haiku's LSTM adds 1 to b_f when it runs, so that its b_f is smaller by 1. Within a library,
+    numbers stay as they are, and names become those that its layers have.
 
     Args:
         arrays: the source's, by name; of one layer, or of one stack.
         source: a library with a layout.
-        target: another.
+        target: another, or the same.
         prefix: of the layer's names, as for `find_layer`.
         reset: where a GRU's reset gate is, `after` the product or `before` it, if the weights do not tell.
         activation: of a plain cell, which its weights do not tell; of others `sigmoid,tanh`.
@@ -133,8 +136,6 @@ def convert(
         {'weight_ih': (20, 4), 'weight_hh': (20, 5), 'bias': (20,)}
     """
     layouts = get_layout(source), get_layout(target)
-    if source == target:
-        raise RequestError(f"the weights are of {source} already, expected two libraries")
     both_have_peepholes = {source, target} <= LIBRARIES_WITH_PEEPHOLES.keys()
     half_or_more, stack = find_layer(layouts[0], arrays, prefix, others=both_have_peepholes)
     weights = single_or_double(half_or_more)
@@ -158,6 +159,8 @@ def convert(
     reason = layouts[1].unsupported(model)
     if reason:
         raise UnsupportedProblemError(reason)
+    if source == target and not any(set(layer) <= set(layouts[0].other_names) for layer in weights):
+        return Conversion(source, target, model, weights, _completed(layouts[0], model, half_or_more), added)
     with np.errstate(over="ignore"):  # of two biases that are added
         converted = layouts[1].from_params(model, layouts[0].to_params(model, weights))
     if not all(np.isfinite(array).all() for layer in converted for array in layer.values()):
@@ -234,12 +237,23 @@ def _forget_bias(libraries: tuple[str, str], cell: str, stated: float | None) ->
         if stated is not None:
             raise RequestError("a forget bias beside the weights is for an LSTM of tf1")
         return 0.0
+    if stated is None and libraries[0] == libraries[1]:
+        return DEFAULT_FORGET_BIAS  # of the proof alone
     if stated is None:
         raise RequestError(
             "an LSTM of tf1 adds a forget bias when it runs, which its weights do not tell: add --forget-bias 1, the "
             "default of its cells, or what the program states"
         )
     return stated
+
+
+def _completed(layout: Layout, model: Recurrent, weights: list[dict[str, np.ndarray]]) -> list[dict[str, np.ndarray]]:
+    """The weights as they are, with the biases of zero that a layer has which was made without."""
+    zeros = layout.zeros(model)
+    return [
+        {name: layer.get(name, zero.astype(next(iter(layer.values())).dtype)) for name, zero in of_zeros.items()}
+        for of_zeros, layer in zip(zeros, weights, strict=True)
+    ]
 
 
 def _plain_activation(source: str, stated: str | None) -> str:

@@ -187,10 +187,39 @@ def test_a_gru_that_does_not_tell_where_its_reset_is_must_be_told():
 def test_what_the_target_has_not_is_refused():
     with pytest.raises(RequestError, match=r"haiku\.GRU has its reset gate before the product, not after"):
         convert(weights("GRU"), "torch", "haiku")
-    with pytest.raises(RequestError, match="of torch already, expected two libraries"):
-        convert(weights(), "torch", "torch")
     with pytest.raises(RequestError, match="unknown library 'flax-nxn': did you mean 'flax-nnx'"):
         convert(weights(), "torch", "flax-nxn")
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+def test_in_the_same_library_the_numbers_stay_as_they_are(dtype):
+    held = {f"encoder.{name}": array.astype(dtype) for name, array in weights(**STACK).items()}
+    conversion = convert(held, "torch", "torch", prefix="encoder")
+    assert {f"encoder.{name}" for name in conversion.arrays} == held.keys()
+    assert all(np.array_equal(array, held[f"encoder.{name}"]) for name, array in conversion.arrays.items())
+    assert {array.dtype for array in conversion.arrays.values()} == {np.dtype(dtype)}
+    comparison = conversion.verify()
+    assert comparison.verdict == "agree"
+    assert list(comparison.answers) == ["torch LSTM as read", "torch LSTM as written"]
+
+
+def test_of_a_layer_without_biases_those_that_are_written_are_zero():
+    converted = convert(weights(bias=False), "torch", "torch").arrays
+    assert not converted["bias_ih_l0"].any()
+    assert not converted["bias_hh_l0"].any()
+
+
+def test_in_the_same_library_a_forget_bias_is_not_asked():
+    held = convert(weights(), "torch", "tf1", forget_bias=1.0).arrays
+    conversion = convert(held, "tf1", "tf1")
+    assert all(np.array_equal(array, held[name]) for name, array in conversion.arrays.items())
+    assert conversion.verify().verdict == "agree"
+
+
+def test_numbers_that_are_written_otherwise_are_found_in_the_same_library_too():
+    conversion = convert(weights(), "torch", "torch")
+    conversion.target_weights[0]["weight_hh"] = conversion.target_weights[0]["weight_hh"][::-1].copy()
+    assert conversion.verify().verdict == "disagree"
 
 
 @pytest.fixture
