@@ -30,9 +30,9 @@ ELSEWHERE = {"docs/add-a-cell.md": "test_add_a_cell.py"}
 BEFORE = {
     "README.md": [("docs/converting-weights.md", '"weights.safetensors"')],
     "docs/converting-weights.md": [
-        ("docs/converting-weights.md", text)
-        for text in ('"weights.safetensors"', '"model.keras"', '"before.safetensors"')
+        ("docs/converting-weights.md", text) for text in ('"weights.safetensors"', '"model.keras"')
     ],
+    "docs/comparing-layers.md": [("docs/comparing-layers.md", '"before.safetensors"')],
 }
 
 PYTHON = [block for block in pages.all_blocks("python") if block.page not in ELSEWHERE]
