@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from importlib import import_module
+from importlib.util import find_spec
 from math import pi, sqrt
 from typing import Any
 
@@ -19,7 +21,16 @@ FUNCTIONS: Mapping[str, Callable[[np.ndarray], np.ndarray]] = {
     "sigmoid": lambda a: (np.tanh(a / 2) + 1) / 2,
     "identity": lambda a: a,
 }
+
+
+def _gelu(a: Any) -> Any:
+    erf: Any = import_module("scipy.special").erf
+    return a * (1 + erf(a * sqrt(0.5))) / 2
+
+
 SELU_SCALE, SELU_ALPHA = 1.0507009873554805, 1.6732632423543772
+
+
 # Gates and activations that libraries offer, in NumPy, from their documentation. Keras 3, Flax and PyTorch have one
 # hard_sigmoid, Keras 2 and ONNX another. Written without a branch, so that they can be recorded; none overflows.
 OTHER_FUNCTIONS: Mapping[str, Callable[[Any], Any]] = {
@@ -37,6 +48,7 @@ OTHER_FUNCTIONS: Mapping[str, Callable[[Any], Any]] = {
     "softsign": lambda a: a / (1 + np.abs(a)),
     "mish": lambda a: a * np.tanh(np.logaddexp(a, 0)),
     "gelu by tanh": lambda a: a * (np.tanh(sqrt(2 / pi) * (a + 0.044715 * a * a * a)) + 1) / 2,
+    **({"gelu": _gelu} if find_spec("scipy") else {}),
 }
 DEFINED_FUNCTIONS = {**FUNCTIONS, **OTHER_FUNCTIONS}
 STANDARD = {"gate function": "sigmoid", "activation": "tanh"}  # of an LSTM and a GRU

@@ -141,13 +141,21 @@ def as_sequence_layer(layer: WrappedLayer) -> SequenceLayer:
 
     Returns:
         The layer, with U, W, b and b_hn.
+
+    Raises:
+        UnsupportedProblemError: it computes in half precision.
     """
+    if layer.precision:
+        raise UnsupportedProblemError(
+            f"{layer.name} computes in {layer.precision}: beside a definition, expected float32 or float64"
+        )
     model = replace(layer.model, bias=True, loss="squared_error")
     zeros = {
         name: np.zeros(shape, layer.dtype) for name, shape in model.parameter_shapes.items() if name not in ("V", "c")
     }
     departures = ", ".join(f"{what} {value}" for what, value in layer.departures.items())
     options = [*([f"reset {model.reset}"] if model.cell == "gru" else []), *([departures] if departures else [])]
+    options += [f"the direction {layer.direction}"] if layer.direction != "forward" else []
 
     def evaluate(task: SequenceTask, usage: Usage) -> SequenceAnswer:
         K = task.targets.shape[2]
@@ -164,7 +172,7 @@ def as_sequence_layer(layer: WrappedLayer) -> SequenceLayer:
 
     return SequenceLayer(
         layer.name,
-        " with ".join([model.cell, *options]),
+        f"{model.cell} with {', '.join(options)}" if options else model.cell,
         zeros | layer.params,
         model.input_size,
         {name.removesuffix("0"): model.hidden_size for name in model.state_names},

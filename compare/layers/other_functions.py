@@ -23,7 +23,7 @@ from .final_states import state_quantities
 from .recorded_definition import Asked, Definition, RecordedDefinition, Values
 
 FUNCTIONS = {"gate function": "gate", "activation": "activation"}  # by what a layer tells, the argument of a definition
-OWN_STEP = "give the step in NumPy beside the layers, see OwnLayer in docs/comparing-layers.md"
+OWN_STEP = "give the step in NumPy beside the layers, see docs/your-own-layer.md"
 
 
 def definition_of(layer: WrappedLayer) -> Definition:

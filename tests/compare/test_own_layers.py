@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import torch
+from flax import nnx
 from gradparity.backends import Problem, Recurrent, RequestError, UnsupportedProblemError
 from gradparity.backends.adapters import from_params
 from gradparity.compare import DisagreementError, OwnLayer
@@ -49,6 +50,12 @@ def test_a_step_in_numpy_is_compared_with_layers_of_any_library():
     assert len(assert_same_layer(*layers, lstm).answers) == 4
     assert_same_layer(torch.nn.GRU(3, 5), gru)
     assert "torch GRU and gru differ" in report(torch.nn.GRU(3, 5), partial(gru, reset="before"))
+
+
+def test_a_layer_that_goes_backwards_is_said_to():
+    backward = nnx.RNN(nnx.GRUCell(3, 5, rngs=nnx.Rngs(0)), reverse=True)
+    comparison = assert_same_layer(backward, gru)
+    assert comparison.description == "gru with reset after, the direction backward of D=3 h=5 T=4 B=2"
 
 
 def test_a_whole_layer_in_numpy_is_compared_and_not_told_lengths():
@@ -186,6 +193,20 @@ REFUSED = {
         lambda: (OwnLayer(lstm, {"V": np.ones((2, 2))}, **SIZES), lstm),
         RequestError,
         "the weights have the name 'V'",
+    ),
+    "a library's half precision": (
+        lambda: (torch.nn.LSTM(3, 5, dtype=torch.float16), lstm),
+        UnsupportedProblemError,
+        "torch LSTM computes in float16: beside a definition, expected float32 or float64",
+    ),
+    "another direction": (
+        lambda: (
+            nnx.RNN(nnx.GRUCell(3, 5, rngs=nnx.Rngs(0)), reverse=True),
+            nnx.RNN(nnx.GRUCell(3, 5, rngs=nnx.Rngs(0))),
+            gru,
+        ),
+        AssertionError,
+        "flax-nnx RNN is gru with reset after, the direction backward of D=3 h=5; flax-nnx RNN is gru with reset aft",
     ),
     "half precision": (
         lambda: (OwnLayer(PeepholeCell().half(), names=PEEPHOLES, **SIZES), lstm_with_peepholes),
