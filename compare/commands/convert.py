@@ -15,10 +15,10 @@ from ...backends.layouts import LAYOUTS, get_layout
 from ...backends.weight_files import WeightFile, read_weight_file, write_weights
 from ...backends.weight_files.named_arrays import require_suffix
 from ...backends.weight_files.onnx_writing import onnx_model
-from ..layers import convert
-from ..layers.conversion import Conversion, convert_layer
-from ..layers.layers_of_files import choose_layer, layer_documents, layer_rows
-from ..layers.loading_lines import loading_lines
+from ..conversion import convert
+from ..conversion.conversion import Conversion, convert_layer
+from ..conversion.layers_of_files import choose_layer, layer_documents, layer_rows
+from ..conversion.loading_lines import loading_lines
 from ..output import SCHEMA, console, listing_json, listing_table, say, working
 from ..referee import Comparison, explain
 from .options import STANDARD_OUTPUT, JsonOption, require_targets, write

@@ -11,7 +11,7 @@ import typer
 from ...backends import RequestError
 from ...backends.layouts import LAYOUTS, get_layout
 from ...backends.weight_files import read_weight_file
-from ..layers.files_compared import FilesCompared, LayersCompared, compare_files
+from ..conversion.files_compared import FilesCompared, LayersCompared, compare_files
 from ..output import SCHEMA, console, listing_json, say, working
 from .options import STANDARD_OUTPUT, JsonOption, require_targets, write
 

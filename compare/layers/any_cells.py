@@ -16,6 +16,7 @@ from ...backends.errors import first_line
 from ...backends.models import Model
 from ..answers import Quantity, QuantityName, quantities
 from ..answers.blocks import by_step
+from ..differences import WeightDifference
 from ..referee import WORST_FIRST, Comparison
 from ..referee.gathering import Gathered, gather, reasons_in_one_line
 from ..referee.judgement import bitwise_equal, judge, judge_values
@@ -24,7 +25,6 @@ from .final_states import state_quantities, unfit
 from .layer_comparison import LayerComparison
 from .questions import GIVEN, LENGTHS, OWN
 from .recorded_definition import Asked, Definition, RecordedDefinition, Values
-from .weight_differences import WeightDifference
 
 Arrays = dict[str, np.ndarray]
 

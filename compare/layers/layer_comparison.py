@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from ..differences import WeightDifference
 from ..referee import Comparison
 from ..referee.explanation import findings
 from .questions import OWN
-from .weight_differences import WeightDifference
 
 MOST_WEIGHTS = 6  # differences that are shown
 

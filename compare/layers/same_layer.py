@@ -12,16 +12,15 @@ from ...backends import Evaluation, Problem, Recurrent
 from ...backends.adapters import wrap_layer
 from ...backends.adapters.wrapped_layer import WrappedLayer
 from ...backends.errors import RequestError
+from ..differences import LayerWithWeights, WeightDifference, convention_differences, weight_differences
 from ..referee import WORST_FIRST, Comparison, DisagreementError
 from .any_cells import compare_any_cells
 from .any_sides import any_cells, is_of_any_cell
 from .behaviours import behaviour_of
-from .convention_differences import convention_differences
 from .half_precision import RoundedLayer, in_half_precision, precision_of
 from .layer_comparison import LayerComparison, report
 from .other_functions import defining_layer
 from .questions import GIVEN, LENGTHS, OWN, Asked, ask_from_given_states, ask_with_lengths, ask_without_states
-from .weight_differences import LayerWithWeights, WeightDifference, weight_differences
 
 READOUT_SIZE = 3  # K of the read-out that makes a loss of the states
 

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from gradparity.backends import Problem, Recurrent
 from gradparity.backends.layouts import LAYOUTS
-from gradparity.compare.layers.convention_differences import convention_differences
-from gradparity.compare.layers.files_compared import HeldLayer
-from gradparity.compare.layers.reading_words import native_gates
-from gradparity.compare.layers.weight_differences import weight_differences
+from gradparity.compare.conversion.files_compared import HeldLayer
+from gradparity.compare.differences.convention_differences import convention_differences
+from gradparity.compare.differences.reading_words import native_gates
+from gradparity.compare.differences.weight_differences import weight_differences
 
 H = 5
 MODELS = {

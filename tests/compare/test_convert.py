@@ -13,7 +13,7 @@ from gradparity.backends import RequestError
 from gradparity.backends.adapters.documented_cells import DOCUMENTED
 from gradparity.backends.layouts import LAYOUTS
 from gradparity.backends.weight_files import read_weights, write_weights
-from gradparity.compare.layers.conversion import convert
+from gradparity.compare.conversion.conversion import convert
 from sampling import case
 
 OTHERS = [library for library in LAYOUTS if library != "torch"]

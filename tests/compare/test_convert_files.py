@@ -9,7 +9,7 @@ import pytest
 import torch
 from gradparity.backends import RequestError, UnsupportedProblemError
 from gradparity.backends.weight_files import LayerInFile, Statement, read_weights, write_weights
-from gradparity.compare.layers.conversion import convert, convert_layer
+from gradparity.compare.conversion.conversion import convert, convert_layer
 from onnx import TensorProto, helper, numpy_helper
 
 

@@ -17,7 +17,7 @@ import torch
 from gradparity.backends.adapters.keras_engine import keras_on
 from gradparity.backends.weight_files import write_weights
 from gradparity.backends.weight_files.onnx_writing import onnx_model
-from gradparity.compare.layers.conversion import convert
+from gradparity.compare.conversion.conversion import convert
 
 KERAS_2 = {
     "lstm/lstm_cell/kernel:0": (3, 16),

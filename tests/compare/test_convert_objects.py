@@ -14,8 +14,8 @@ from flax.traverse_util import flatten_dict
 from gradparity.backends.adapters.keras_engine import keras_on
 from gradparity.backends.weight_files import read_weight_file
 from gradparity.compare import assert_same_layer
-from gradparity.compare.layers.conversion import convert_layer
-from gradparity.compare.layers.layers_of_files import choose_layer
+from gradparity.compare.conversion.conversion import convert_layer
+from gradparity.compare.conversion.layers_of_files import choose_layer
 from sampling import case
 
 D, H = 3, 4

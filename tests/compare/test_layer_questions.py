@@ -12,8 +12,8 @@ from gradparity.backends.adapters import from_params, to_params, wrap_layer
 from gradparity.backends.adapters.keras_engine import keras_on
 from gradparity.compare import DisagreementError
 from gradparity.compare import assert_same_layer as assert_same_layer_on
+from gradparity.compare.differences.weight_differences import weight_differences
 from gradparity.compare.layers.questions import ask_with_lengths, ask_without_states
-from gradparity.compare.layers.weight_differences import weight_differences
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
 LSTM = Recurrent("lstm", 3, 5, 2)

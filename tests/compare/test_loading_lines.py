@@ -10,8 +10,8 @@ import torch
 from gradparity.backends.adapters.keras_engine import keras_on
 from gradparity.backends.weight_files import write_weights
 from gradparity.backends.weight_files.onnx_writing import onnx_model
-from gradparity.compare.layers.conversion import convert
-from gradparity.compare.layers.loading_lines import loading_lines
+from gradparity.compare.conversion.conversion import convert
+from gradparity.compare.conversion.loading_lines import loading_lines
 from sampling import chequered
 
 T, B, D, H = 5, 2, 3, 4

@@ -8,8 +8,8 @@ from gradparity.backends import InvalidProblemError, RequestError, UnsupportedPr
 from gradparity.backends.weight_files import read_weight_file
 from gradparity.backends.weight_files.layers_by_name import layers_by_name
 from gradparity.backends.weight_files.onnx_writing import onnx_model
-from gradparity.compare.layers import convert, peepholes
-from gradparity.compare.layers.conversion import convert_layer
+from gradparity.compare.conversion import convert, peepholes
+from gradparity.compare.conversion.conversion import convert_layer
 
 NAMES = ("w_f_diag", "w_i_diag", "w_o_diag")
 
@@ -58,7 +58,7 @@ def test_gates_in_another_order_are_found(monkeypatch):
         return right(library, weights, exchanged)
 
     right = peepholes.with_peepholes
-    monkeypatch.setattr("gradparity.compare.layers.conversion.with_peepholes", wrong)
+    monkeypatch.setattr("gradparity.compare.conversion.conversion.with_peepholes", wrong)
     comparison = convert_layer(layers_by_name(FILES["one"])[0], "onnx", forget_bias=0.0).verify()
     assert comparison.verdict == "disagree"
     assert {block.outliers for block in comparison.blocks if block.verdict == "disagree"} == {("onnxruntime LSTM",)}

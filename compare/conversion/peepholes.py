@@ -14,11 +14,11 @@ import numpy as np
 from ...backends import InvalidProblemError, Recurrent
 from ...backends.adapters import wrap_library_weights
 from ...backends.layouts import get_layout
-from .any_cells import AnyCells, DefinedLayer, compare_any_cells
-from .any_sides import as_sequence_layer
-from .cell_definitions import lstm_with_peepholes
-from .layer_comparison import LayerComparison
-from .recorded_definition import Definition
+from ..layers.any_cells import AnyCells, DefinedLayer, compare_any_cells
+from ..layers.any_sides import as_sequence_layer
+from ..layers.cell_definitions import lstm_with_peepholes
+from ..layers.layer_comparison import LayerComparison
+from ..layers.recorded_definition import Definition
 
 Arrays = dict[str, np.ndarray]
 LIBRARIES_WITH_PEEPHOLES = {"onnx": ("P",), "tf1": ("w_f_diag", "w_i_diag", "w_o_diag")}

@@ -13,11 +13,9 @@ from ...backends.errors import printable
 from ...backends.layouts import Layout
 from ...backends.layouts.find_layer import find_layer
 from ...backends.weight_files import LayerInFile, WeightFile
-from .convention_differences import convention_differences
+from ..differences import WeightDifference, convention_differences, plain_differences, weight_differences
 from .conversion import CELL_NAMES, layout_with, single_or_double
 from .layers_of_files import choose_layer
-from .plain_arrays import plain_differences
-from .weight_differences import WeightDifference, weight_differences
 
 TOLD = ("reset", "activation", "direction", "layout", "initial state")  # by a file, beside the weights
 

@@ -33,7 +33,7 @@ def loading_lines(conversion: Conversion, path: Path) -> list[str]:
 
     Example:
         >>> import numpy as np
-        >>> from gradparity.compare.layers import convert
+        >>> from gradparity.compare.conversion import convert
         >>> weights = {"weight_ih_l0": np.ones((16, 3)), "weight_hh_l0": np.ones((16, 4))}
         >>> print(*loading_lines(convert(weights, "torch", "keras"), Path("out.npz")), sep="\n")
         weights = dict(numpy.load("out.npz"))

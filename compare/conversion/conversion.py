@@ -16,6 +16,7 @@ from ...backends.layouts import Layout, get_layout
 from ...backends.layouts.find_layer import find_layer
 from ...backends.layouts.tf1 import FORGET_BIAS as DEFAULT_FORGET_BIAS
 from ...backends.weight_files.weight_file import DEFAULT_FUNCTIONS, LayerInFile
+from ..layers.same_layer import compare_wrapped
 from ..referee import Comparison
 from .peepholes import (
     LIBRARIES_WITH_PEEPHOLES,
@@ -24,7 +25,6 @@ from .peepholes import (
     with_peepholes,
     without_peepholes,
 )
-from .same_layer import compare_wrapped
 
 Arrays = Mapping[str, np.ndarray]
 FORGET_BIAS_STATED = "tf1"  # whose cells add a bias that stands in the program alone
