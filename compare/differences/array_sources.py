@@ -11,6 +11,7 @@ from ..tolerance.formats import HALF_FORMATS, rounded_to
 from .block_matches import COSTS
 
 Arrays = Mapping[str, np.ndarray]
+Order = tuple[int, ...]
 COST_OF_SOURCE = 3.0
 TRANSPOSED = "transposed gate by gate"
 BLOCK_ORDERS = ("", TRANSPOSED)
@@ -33,7 +34,9 @@ class Source(NamedTuple):
     cost: float = COST_OF_SOURCE
 
 
-def sources(name: str, one: Arrays, other: Arrays, gates: int) -> Iterator[Source]:
+def sources(
+    name: str, one: Arrays, other: Arrays, gates: int, stored: tuple[Order | None, Order | None] = (None, None)
+) -> Iterator[Source]:
     """The sources of an array of the second layer, the plain one first.
 
     Args:
@@ -42,6 +45,8 @@ def sources(name: str, one: Arrays, other: Arrays, gates: int) -> Iterator[Sourc
             `second bias` beside their sum `b`.
         other: those of the second layer.
         gates: how many blocks of rows there are.
+        stored: the numbers of the gates in the order in which the libraries of both have their rows, in which kernels
+            are reshaped; None where it is that of `one` and `other`, or there is none.
 
     Yields:
         Sources whose arrays have one shape.
@@ -49,7 +54,7 @@ def sources(name: str, one: Arrays, other: Arrays, gates: int) -> Iterator[Sourc
     x, y = one[name], other[name]
     yield Source("", x, y, 0.0)
     if x.ndim == 2:
-        yield from _sources_of_matrix(name, one, y, gates)
+        yield from _sources_of_matrix(name, one, y, gates, stored)
     elif name == "b":
         yield from _sources_of_bias(one, other, y)
     else:
@@ -69,12 +74,16 @@ def transposed(block: np.ndarray, order: str) -> np.ndarray:
     return block.T if order == TRANSPOSED else block
 
 
-def _sources_of_matrix(name: str, one: Arrays, y: np.ndarray, gates: int) -> Iterator[Source]:
+def _sources_of_matrix(
+    name: str, one: Arrays, y: np.ndarray, gates: int, stored: tuple[Order | None, Order | None]
+) -> Iterator[Source]:
     x = one[name]
     rows, columns = x.shape
     if rows > 1 and columns > 1:
-        yield Source(", reshaped where it has to be transposed", x.T.reshape(x.shape), y)
-        yield Source(", reshaped where it has to be transposed", x.reshape(x.T.shape).T, y)
+        as_stored = _in_blocks(x, stored[0])
+        for reshaped in (as_stored.T.reshape(x.shape), as_stored.reshape(x.T.shape).T):
+            back = None if stored[1] is None else tuple(int(k) for k in np.argsort(stored[1]))
+            yield Source(", reshaped where it has to be transposed", _in_blocks(reshaped, back), y)
     if gates > 1 and rows > gates:
         by_unit = x.reshape(gates, rows // gates, columns).swapaxes(0, 1).reshape(x.shape)
         by_gate = x.reshape(rows // gates, gates, columns).swapaxes(0, 1).reshape(x.shape)
@@ -92,6 +101,14 @@ def _sources_of_matrix(name: str, one: Arrays, y: np.ndarray, gates: int) -> Ite
     yield Source(
         ", cut out of [W U] where the order is [U W]", exchanged[:, :D] if name == "U" else exchanged[:, D:], y
     )
+
+
+def _in_blocks(array: np.ndarray, order: Order | None) -> np.ndarray:
+    """The blocks of rows in another order."""
+    if order is None:
+        return array
+    blocks = np.split(array, len(order))
+    return np.concatenate([blocks[k] for k in order])
 
 
 def _sources_of_bias(one: Arrays, other: Arrays, y: np.ndarray) -> Iterator[Source]:

@@ -14,7 +14,7 @@ from itertools import permutations
 import numpy as np
 
 from ...backends.models import LayerDirection, Recurrent
-from .reading_words import reading_sentences
+from .reading_words import native_gates, reading_sentences
 from .weight_differences import LayerWithWeights
 from .weight_readings import Reading, read_weights
 
@@ -54,6 +54,7 @@ def convention_differences(first: LayerWithWeights, second: LayerWithWeights) ->
     added = first.layout.added_to_forget_gate != second.layout.added_to_forget_gate
     one, other = ([_arrays(layer, k, added) for k in range(len(places))] for layer in (first, second))
     gates = max(1, len(first.model.gates))
+    stored = _stored_order(first), _stored_order(second)
     known: dict[tuple[int, int], Reading] = {}
     best: tuple[float, tuple[int, ...], list[Reading]] | None = None
     for order in _orders_of_places(first.model):
@@ -61,7 +62,7 @@ def convention_differences(first: LayerWithWeights, second: LayerWithWeights) ->
             continue
         for n, k in enumerate(order):
             if (k, n) not in known:
-                known[k, n] = read_weights(one[k], other[n], gates)
+                known[k, n] = read_weights(one[k], other[n], gates, stored)
         readings = [known[k, n] for n, k in enumerate(order)]
         cost = sum(reading.cost for reading in readings) + (0 if order == tuple(range(len(places))) else LARGE_COST)
         if best is None or cost < best[0]:
@@ -96,6 +97,12 @@ def _arrays(layer: LayerWithWeights, number: int, added: bool) -> dict[str, np.n
     if "b_h" in held and np.any(held["b"]) and np.any(held["b_h"]):
         arrays |= {"first bias": held["b"], "second bias": held["b_h"]}
     return arrays
+
+
+def _stored_order(layer: LayerWithWeights) -> tuple[int, ...] | None:
+    """The numbers of the gates in the library's own order; None if it is that of the problem, or it has none."""
+    gates, native = layer.model.gates, native_gates(layer) if layer.model.gates else ""
+    return tuple(gates.index(gate) for gate in native) if native and native != gates else None
 
 
 def _orders_of_places(model: Recurrent) -> list[tuple[int, ...]]:

@@ -36,7 +36,7 @@ def reading_sentences(
         if array.order != tuple(range(len(array.order))):
             by_order.setdefault(array.order, []).append(name)
     for order, names in by_order.items():
-        only = "" if len(names) == len(reading.arrays) or "b" in names else f" of {_and(names)}"
+        only = "" if {"U", "W"} <= set(names) else f" of {_and(names)}"
         sentences.append(_order_sentence(first, second, order, only))
     by_words: dict[str, list[str]] = {}
     for name, array in reading.arrays.items():
@@ -158,21 +158,22 @@ def _match_words(match: BlockMatch, first: LayerWithWeights, name: str, gate: st
 def _exceptions(first: LayerWithWeights, second: LayerWithWeights, name: str, array: ArrayReading) -> list[str]:
     """The entries that a reading does not explain, of the blocks that it explains else."""
     rows = len(array.held) // len(array.matches)
+    if not any(match is not None and match.differs is not None for match in array.matches):
+        return []
+    before = array.before
     count, farthest = 0, -1.0
     index: tuple[int, ...] = ()
     for number, match in enumerate(array.matches):
         if match is None or match.differs is None:
             continue
         block = slice(rows * number, rows * (number + 1))
-        distance = np.abs(array.held[block].astype("float64") - array.before[block])
+        distance = np.abs(array.held[block].astype("float64") - before[block])
         distance = np.where(match.differs, distance, -1.0)
         count += int(np.count_nonzero(match.differs))
         place = np.unravel_index(int(np.argmax(distance)), distance.shape)
         if distance[place] > farthest:
             farthest, index = float(distance[place]), (int(place[0]) + rows * number, *(int(k) for k in place[1:]))
-    if not count:
-        return []
-    expected, held = array.before[index], array.held[index]
+    expected, held = before[index], array.held[index]
     by = f" by {100 * farthest / abs(float(expected)):.2g} %" if expected else ""
     where = f"{name}{list(index)}{by}: {held!s}, and by {first.name} {expected!s}"
     if count == 1:

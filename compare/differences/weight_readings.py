@@ -12,12 +12,13 @@ from itertools import permutations
 
 import numpy as np
 
-from .array_sources import BLOCK_ORDERS, COST_OF_SOURCE, Source, sources, transposed
+from .array_sources import BLOCK_ORDERS, COST_OF_SOURCE, Order, Source, sources, transposed
 from .block_matches import COST_OF_NONE, BlockMatch, match_block
 
 COST_OF_ORDER = 3.0
 Arrays = Mapping[str, np.ndarray]
 Matches = tuple[BlockMatch | None, ...]
+Stored = tuple[Order | None, Order | None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,8 +30,7 @@ class ArrayReading:
         words: what was done to the whole array, as in `Source`; empty if nothing.
         block_order: what was done to the rows of every gate, one of `BLOCK_ORDERS`.
         matches: by gate, how its rows come from the first layer's; None where they do not.
-        before: what the second layer's array would be, with the same numbers everywhere; where `matches` has none, the
-            first layer's rows.
+        blocks: by gate, the rows of the first layer's; where `matches` has none, those of the same gate.
         held: the second layer's array.
         cost: of all this.
     """
@@ -39,9 +39,14 @@ class ArrayReading:
     words: str
     block_order: str
     matches: Matches
-    before: np.ndarray
+    blocks: tuple[np.ndarray, ...]
     held: np.ndarray
     cost: float
+
+    @property
+    def before(self) -> np.ndarray:
+        """What the second layer's array would be, with the same numbers everywhere."""
+        return np.concatenate([_before(*pair) for pair in zip(self.blocks, self.matches, strict=True)])
 
     @property
     def is_whole(self) -> bool:
@@ -72,7 +77,7 @@ class Reading:
     cost: float
 
 
-def read_weights(one: Arrays, other: Arrays, gates: int) -> Reading:
+def read_weights(one: Arrays, other: Arrays, gates: int, stored: Stored = (None, None)) -> Reading:
     """The simplest reading of the second layer's weights as the first one's.
 
     Args:
@@ -80,6 +85,7 @@ def read_weights(one: Arrays, other: Arrays, gates: int) -> Reading:
             that are added `first bias` and `second bias`.
         other: of the second, with the same shapes.
         gates: how many blocks of H rows there are; 1 for a plain cell.
+        stored: as for `sources`.
 
     Returns:
         The reading, which may leave blocks unexplained.
@@ -91,21 +97,21 @@ def read_weights(one: Arrays, other: Arrays, gates: int) -> Reading:
         >>> read_weights(one, other, 4).order
         (0, 1, 3, 2)
     """
-    reading = _simplest(one, other, gates, None)
+    reading = _simplest(one, other, gates, None, stored)
     if reading.cost > COST_OF_NONE:
         units = _units(one, other, gates)
         if units is not None:
-            of_units = _simplest(_reordered_units(one, units, gates), other, gates, units)
+            of_units = _simplest(_reordered_units(one, units, gates), other, gates, units, stored)
             reading = min(reading, of_units, key=lambda found: found.cost)
     return reading
 
 
-def _simplest(one: Arrays, other: Arrays, gates: int, units: np.ndarray | None) -> Reading:
+def _simplest(one: Arrays, other: Arrays, gates: int, units: np.ndarray | None, stored: Stored) -> Reading:
     names = [name for name in ("U", "W", "b", "b_hn") if name in one and name in other]
     orders = list(permutations(range(gates)))
     by_order: dict[str, dict[tuple[int, ...], ArrayReading]] = {}
     for name in names:
-        tables = _tables(name, one, other, gates)
+        tables = _tables(name, one, other, gates, stored)
         by_order[name] = {order: min((_in_order(table, order) for table in tables), key=_cost) for order in orders}
     alone = {name: min(readings.values(), key=_cost) for name, readings in by_order.items()}
     best: Reading | None = None
@@ -135,10 +141,10 @@ class _Table:
     matches: Sequence[Matches]  # by block of the second layer, and block of the first
 
 
-def _tables(name: str, one: Arrays, other: Arrays, gates: int) -> list[_Table]:
+def _tables(name: str, one: Arrays, other: Arrays, gates: int, stored: Stored) -> list[_Table]:
     blocks = 1 if name == "b_hn" else gates
     tables = []
-    for source in sources(name, one, other, gates):
+    for source in sources(name, one, other, gates, stored):
         xs, ys = np.split(source.one, blocks), np.split(source.other, blocks)
         square = name != "b_hn" and xs[0].ndim == 2 and xs[0].shape[0] == xs[0].shape[1]
         for block_order in BLOCK_ORDERS if square else BLOCK_ORDERS[:1]:
@@ -160,22 +166,26 @@ def _match(x: np.ndarray, y: np.ndarray, *, plain: bool, offsets: bool) -> Block
 
 
 def _in_order(table: _Table, order: tuple[int, ...]) -> ArrayReading:
-    blocks = order if len(table.matches) == len(order) else (0,)
-    matches = tuple(of_block[k] for of_block, k in zip(table.matches, blocks, strict=True))
-    before = [
-        _before(table.blocks[k if match is not None else number], match)
-        for number, (k, match) in enumerate(zip(blocks, matches, strict=True))
-    ]
-    cost = table.cost + sum(COST_OF_NONE if match is None else match.cost for match in matches) / len(matches)
-    return ArrayReading(
-        *(order, table.source.words, table.block_order, matches, np.concatenate(before), table.source.other, cost)
+    numbers = order if len(table.matches) == len(order) else (0,)
+    matches = tuple(of_block[k] for of_block, k in zip(table.matches, numbers, strict=True))
+    blocks = tuple(
+        table.blocks[k if match is not None else number]
+        for number, (k, match) in enumerate(zip(numbers, matches, strict=True))
     )
+    cost = table.cost + sum(COST_OF_NONE if match is None else match.cost for match in matches) / len(matches)
+    return ArrayReading(order, table.source.words, table.block_order, matches, blocks, table.source.other, cost)
 
 
 def _before(block: np.ndarray, match: BlockMatch | None) -> np.ndarray:
-    kind, number = (match.kind, match.number) if match is not None else ("", 0.0)
-    changed = {"times": block * number, "plus": block + number, "zero": 0 * block}
-    return changed.get(kind, block)
+    match match.kind if match is not None else "":
+        case "times":
+            return block * match.number  # type: ignore[union-attr]
+        case "plus":
+            return block + match.number  # type: ignore[union-attr]
+        case "zero":
+            return 0 * block
+        case _:
+            return block
 
 
 def _cost(array: ArrayReading) -> float:

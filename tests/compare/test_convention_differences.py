@@ -275,6 +275,38 @@ def test_of_other_numbers_nothing_is_said(model, seed):
     assert (found.sentences, found.explained) == ((), ())
 
 
+def test_a_kernel_is_reshaped_in_the_order_in_which_it_is_stored():
+    """Keras has z r n: who reshapes its kernels for PyTorch has their rows in this order, and cut otherwise."""
+    model = MODELS["gru"]
+    keras_layer = held("A", model, drawn(model), "keras")
+    (stored,) = keras_layer.weights
+    other = {
+        "weight_ih": stored["kernel"].reshape(3 * H, 3),
+        "weight_hh": stored["recurrent_kernel"].reshape(3 * H, H),
+        "bias_ih": stored["bias"][0],
+        "bias_hh": stored["bias"][1],
+    }
+    found = convention_differences(keras_layer, HeldLayer("B", LAYOUTS["torch"], model, [other]))
+    assert found.is_whole, found.sentences
+    assert "U and W of B are those of A, reshaped where it has to be transposed." in found.sentences
+    assert any("in the order z r n, where r z n belongs" in sentence for sentence in found.sentences)
+
+
+@pytest.mark.parametrize("planted", ["", "order", "entry"])
+def test_large_layers_are_read_to_the_last_entry(planted):
+    model = Recurrent("lstm", 200, 200, 1)
+    params = drawn(model)
+    changed = {name: array.copy() for name, array in params.items()} if planted else drawn(model, 1)
+    if planted == "order":
+        gates_in_order(0, 3, 1, 2)(changed)
+    if planted:
+        changed["W"][301, 7] += 1
+    found = convention_differences(held("A", model, params), held("B", model, changed))
+    assert bool(found.sentences) == bool(planted)
+    assert any("one entry of 160000" in sentence for sentence in found.sentences) == bool(planted)
+    assert any("i o f g" in sentence for sentence in found.sentences) == (planted == "order")
+
+
 def test_a_gate_that_no_convention_explains_is_named():
     rng = np.random.default_rng(3)
     found = said(MODELS["lstm"], in_gate(2, 4, lambda block: rng.standard_normal(block.shape), ["U"]))
