@@ -16,7 +16,7 @@ from ..models import Recurrent
 from ..registry import get_backend
 from .documented_cells import DOCUMENTED, wrap_documented
 from .keras_engine import engine
-from .layout_versions import changed_layout
+from .layout_versions import changed_layout, is_checked_version
 from .refusals import class_names_in, what_to_give
 from .supported_networks import unsupported_network_reason
 from .wrapped_layer import WrappedLayer
@@ -189,6 +189,8 @@ def _wrapped(adapter: str, layer: object, *variables: object, **stated: Any) -> 
         wrapped: WrappedLayer = _adapter(adapter).wrap(layer, *variables, **stated)
     except InvalidProblemError as error:
         library = "torch" if adapter == "torch_scripted" else LIBRARIES[adapter]
+        if is_checked_version(library):
+            raise
         changed = changed_layout(library, None if library == "haiku" else class_names_in(layer))
         if changed:
             raise InvalidProblemError(changed) from error

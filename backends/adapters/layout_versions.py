@@ -123,7 +123,10 @@ def is_checked_version(library: str) -> bool:
         >>> is_checked_version("nonesuch")
         False
     """
-    return library in CHECKED and _version(CHECKED[library][0]) == CHECKED[library][1]
+    if library not in CHECKED:
+        return False
+    distribution, checked = CHECKED[library]
+    return _version(distribution).partition("+")[0] == checked  # 2.13.0+cpu is 2.13.0
 
 
 def _askable(library: str) -> Iterator[InstalledCell]:

@@ -11,7 +11,7 @@ import numpy as np
 from ...backends import InvalidProblemError, Recurrent, RequestError, UnsupportedProblemError
 from ...backends.adapters import wrap_library_weights
 from ...backends.adapters.layout_values import changed_library
-from ...backends.adapters.layout_versions import CHECKED, names_of_changed_layout
+from ...backends.adapters.layout_versions import CHECKED, is_checked_version, names_of_changed_layout
 from ...backends.adapters.wrapped_layer import infer_model
 from ...backends.checks import require_one_dtype
 from ...backends.layouts import Layout, get_layout
@@ -212,7 +212,8 @@ def convert_layer(
         (3, 16)
     """
     if layer.unsupported and not (layer.with_peepholes and target in LIBRARIES_WITH_PEEPHOLES):
-        changed = names_of_changed_layout(layer.library, layer.arrays) if layer.library in CHECKED else ""
+        may_differ = layer.library in CHECKED and not is_checked_version(layer.library)
+        changed = names_of_changed_layout(layer.library, layer.arrays) if may_differ else ""
         raise UnsupportedProblemError(changed or layer.unsupported)
     stated = {"reset": reset, "activation": activation}
     for option, value in stated.items():

@@ -27,6 +27,7 @@ from gradparity.backends.adapters.layout_versions import (
     CHECKED,
     changed_layout,
     difference_of_names,
+    is_checked_version,
     names_of_changed_layout,
 )
 from gradparity.backends.layouts import get_layout
@@ -283,3 +284,10 @@ def test_a_file_with_the_names_of_the_installed_version_is_told_from_a_wrong_one
     ):
         convert_layer(layer, "torch")
     assert names_of_changed_layout("flax-nnx", [*named, "more"]) == ""
+
+
+@pytest.mark.parametrize("library", CHECKED)
+def test_the_version_that_was_checked_is_not_asked_again(monkeypatch, library):
+    assert is_checked_version(library)
+    monkeypatch.setattr("gradparity.backends.adapters.layout_versions.version", lambda name: f"{CHECKED[library][1]}.1")
+    assert not is_checked_version(library)
