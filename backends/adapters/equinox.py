@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
@@ -60,8 +61,8 @@ def wrap(cell: Any, **stated: Any) -> WrappedLayer:
     Raises:
         InvalidProblemError: its weights do not fit each other.
     """
-    names = [name for name in ("weight_ih", "weight_hh", "bias", "bias_n") if getattr(cell, name, None) is not None]
-    weights = {name: np.asarray(getattr(cell, name)) for name in names}
+    held = {field.name: getattr(cell, field.name) for field in dataclasses.fields(cell)}
+    weights = {name: np.asarray(array) for name, array in held.items() if eqx.is_array(array)}
     model = infer_model(LAYOUT, [weights], **stated)
     name = f"equinox {type(cell).__name__}"
     return wrap_on_jax(name, LAYOUT, model, [weights], [partial(call, cell)], gives_final_states=True)

@@ -16,7 +16,8 @@ from ..models import Recurrent
 from ..registry import get_backend
 from .documented_cells import DOCUMENTED, wrap_documented
 from .keras_engine import engine
-from .refusals import what_to_give
+from .layout_versions import changed_layout, is_checked_version
+from .refusals import class_names_in, what_to_give
 from .supported_networks import unsupported_network_reason
 from .wrapped_layer import WrappedLayer
 
@@ -31,6 +32,7 @@ ADAPTER_MODULES = {
 }
 
 KERAS_CELLS = ("SimpleRNNCell", "LSTMCell", "GRUCell", "StackedRNNCells")
+LIBRARIES = {adapter: library for library, adapter in ADAPTER_MODULES.items()}
 CLASSES = (
     ("torch.nn", ("RNNBase", "RNNCellBase"), "torch_nn"),
     ("torch.nn", ("Sequential", "ModuleList"), "torch_nn"),
@@ -169,16 +171,31 @@ def wrap_layer(layer: object, **stated: Any) -> WrappedLayer:
     if isinstance(layer, tuple) and len(layer) == 2 and isinstance(layer[1], Mapping):
         definition, variables = layer
         if _is_instance(definition, "flax.linen", "Module"):
-            return _adapter("flax_linen").wrap(definition, variables, **stated)
+            return _wrapped("flax_linen", definition, variables, **stated)
         if callable(definition) and not _is_instance(definition, "torch.nn", "Module") and "haiku" in sys.modules:
-            return _adapter("haiku").wrap(definition, variables, **stated)
+            return _wrapped("haiku", definition, variables, **stated)
     adapter = _adapter_of(layer)
     if not adapter or (adapter == "flax_nnx" and not _is_layer(layer)):
         instead = what_to_give(layer, _is_layer)
         if instead or not adapter:
             unknown = f"a {type(layer).__name__} is no layer that is known, expected {SUPPORTED_LAYERS}"
             raise RequestError(instead or unknown)
-    return _adapter(adapter).wrap(layer, **stated)
+    return _wrapped(adapter, layer, **stated)
+
+
+def _wrapped(adapter: str, layer: object, *variables: object, **stated: Any) -> WrappedLayer:
+    """The layer by its adapter; an error says if the installed library has other weights than its layout knows."""
+    try:
+        wrapped: WrappedLayer = _adapter(adapter).wrap(layer, *variables, **stated)
+    except InvalidProblemError as error:
+        library = "torch" if adapter == "torch_scripted" else LIBRARIES[adapter]
+        if is_checked_version(library):
+            raise
+        changed = changed_layout(library, None if library == "haiku" else class_names_in(layer))
+        if changed:
+            raise InvalidProblemError(changed) from error
+        raise
+    return wrapped
 
 
 def _adapter_of(layer: object) -> str:

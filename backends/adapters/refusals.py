@@ -46,6 +46,17 @@ def what_to_give(thing: object, is_layer: Callable[[object], bool]) -> str:
     return ""
 
 
+def class_names_in(thing: object) -> set[str]:
+    """The names of the classes of an object and of what it holds; of a TorchScript module that of the original.
+
+    Example:
+        >>> class_names_in([1, "one"]) >= {"list", "int", "str"}
+        True
+    """
+    names = {str(getattr(thing, "original_name", type(thing).__name__))}
+    return names | {type(inner).__name__ for _, inner in _held(thing, lambda inner: True)}
+
+
 def _held(thing: object, is_layer: Callable[[object], bool]) -> Iterator[tuple[str, object]]:
     """The layers in an object's attributes, and in the lists and objects in these, nearest first."""
     level, seen = [("", thing)], {id(thing)}

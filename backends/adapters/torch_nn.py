@@ -57,6 +57,9 @@ def wrap(module: nn.Module, **stated: Any) -> WrappedLayer:
     if isinstance(module, nn.RNNBase):
         stated |= {"num_layers": module.num_layers, "bidirectional": module.bidirectional}
     names = weight_names_of(module)
+    others = [name for name, _ in module.named_parameters() if name not in {n for of in names for n in of.values()}]
+    if others and type(module).__module__ == nn.RNNBase.__module__:  # and is nobody's own
+        raise InvalidProblemError(f"the {_shown_name(module)} has {', '.join(others)}, which is not known")
     weights = [
         {name: parameter_array(module, parameter_name) for name, parameter_name in names_of_layer.items()}
         for names_of_layer in names

@@ -109,7 +109,8 @@ def spelled(layout: Layout, name: str) -> str:
 @cache
 def _known_names(layout: Layout) -> KnownNames:
     """Every name that a weight can have: its layer and direction, and its name in a single layer."""
-    weight_names: dict[str, None] = dict.fromkeys([*layout.other_names, *(name for name, _ in layout.others)])
+    beside = [name for name, _ in layout.others]
+    weight_names: dict[str, None] = dict.fromkeys([*layout.other_names, *layout.names_of_other_versions, *beside])
     grus = [Recurrent("gru", 1, 1, 1, reset=reset) for reset in RESETS]
     for model in (Recurrent("rnn", 1, 1, 1, activation="relu"), Recurrent("lstm", 1, 1, 1), *grus):
         if not layout.unsupported(model):

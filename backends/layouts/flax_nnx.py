@@ -16,7 +16,12 @@ from ..models import Recurrent
 from .layout import ArrayMapping, Arrays, Layout
 from .packing import cell_of, require_names, require_zero, size_of, unsupported_reset_reason
 
+WITH_B_HN = (  # as google/flax#5595 proposes it, and as it may come
+    {"dense_i.kernel", "dense_h.kernel", "dense_i.bias", "hn_bias"},
+    {"dense_i.kernel", "dense_h.kernel", "dense_i.bias", "dense_h.bias"},
+)
 NO_B_HN = "flax.nnx.GRUCell has no b_hn (google/flax#5594)"
+NO_B_HN_KNOWN = "that of flax 0.12.8, which is known, has none (google/flax#5594)"
 BIASED = {"rnn": "dense_i", "lstm": "dense_h", "gru": "dense_i"}
 KERNELS = {"dense_i.kernel", "dense_h.kernel"}
 SIDES = {"dense_i": ("ii", "if_", "ig", "io"), "dense_h": ("hi", "hf", "hg", "ho")}  # of nnx.LSTMCell, gate by gate
@@ -41,6 +46,11 @@ def model_fields(weights: ArrayMapping) -> dict[str, Any]:
     if "ii.kernel" in weights:
         _require_gates(weights)
         weights = _side_by_side(weights)
+    if set(weights) in WITH_B_HN:
+        (b_hn,) = set(weights) - KERNELS - {"dense_i.bias"}
+        raise InvalidProblemError(
+            f"the weights are those of an nnx.GRUCell of another version, with a b_hn as {b_hn}: {NO_B_HN_KNOWN}"
+        )
     require_names(weights, *(KERNELS | {f"{side}.bias"} for side in ("dense_h", "dense_i")))
     H = size_of(weights, "dense_h.kernel", 0)
     cell = cell_of(size_of(weights, "dense_h.kernel", 1), H, "dense_h.kernel")
@@ -84,4 +94,5 @@ LAYOUT = Layout(
     directions=("forward_rnn.cell.", "backward_rnn.cell."),
     spelled=spelled,
     other_names=BY_GATE,
+    names_of_other_versions=("hn_bias",),
 )

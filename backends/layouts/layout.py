@@ -43,6 +43,7 @@ class Layout:
         spelled: a name in a file, its parts joined by points, as this layout has it: `lstm.lstm_cell.kernel:0` without
             its `:0`. Other names stay as they are.
         other_names: of weights that the library has in another of its cells; they are read, and not written.
+        names_of_other_versions: of weights by which a cell of another version of the library is told; they are refused.
         directions_in_one: whether the first axis of an array in a file is that of the directions.
         others: the weights that the library's layers have with options that no model has, and what these are.
     """
@@ -56,6 +57,7 @@ class Layout:
     directions: tuple[str, str] | None = None
     spelled: Callable[[str], str] = str
     other_names: tuple[str, ...] = ()
+    names_of_other_versions: tuple[str, ...] = ()
     directions_in_one: bool = False
     others: tuple[tuple[str, str], ...] = ()
 

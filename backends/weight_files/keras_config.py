@@ -100,24 +100,25 @@ def _of_layers(layers: list[Any], depth: int) -> Iterator[KerasLayer]:
 
 
 def _described(layer: Mapping[str, Any], group: str) -> KerasLayer | None:
-    class_name, config = str(layer.get("class_name")), layer.get("config") or {}
+    class_name, config = str(layer.get("class_name")), _config(layer)
     name = str(config.get("name", layer.get("name", "")))
     if class_name == "TimeDistributed":
         return None
     if class_name != "Bidirectional":
         cell, says, reason, remarks = _of_one(class_name, config)
         return KerasLayer(name, class_name, group, cell, says, reason, tuple(remarks), _cell_names(config))
-    inner = config.get("layer") or {}
-    cell, says, reason, remarks = _of_one(str(inner.get("class_name")), inner.get("config") or {})
+    inner = config.get("layer")
+    inner = inner if isinstance(inner, Mapping) else {}
+    cell, says, reason, remarks = _of_one(str(inner.get("class_name")), _config(inner))
     backward = config.get("backward_layer")
     if isinstance(backward, Mapping):
-        of_backward = _of_one(str(backward.get("class_name")), backward.get("config") or {})
+        of_backward = _of_one(str(backward.get("class_name")), _config(backward))
         if (of_backward[0], of_backward[1].get("activation")) != (cell, says.get("activation")):
             reason = reason or "its two directions are not of one kind"
     says["direction"] = Statement("both", "Bidirectional")
     if config.get("merge_mode", "concat") != "concat":
         remarks.append(f"its directions are joined by merge_mode = {printable(str(config.get('merge_mode')))}")
-    if _cell_names(inner.get("config") or {}):
+    if _cell_names(_config(inner)):
         reason = reason or STACKS_APART
     remarks = [remark for remark in remarks if not remark.startswith("it runs backwards")]
     return KerasLayer(name, class_name, group, cell, says, reason, tuple(remarks))
@@ -135,14 +136,14 @@ def _of_one(class_name: str, config: Mapping[str, Any]) -> tuple[str, dict[str, 
         cell_layer = config.get("cell") or {}
         stacked = _stacked_cells(config)
         if stacked:
-            described = [(cell.get("class_name"), _plain(cell.get("config") or {})) for cell in stacked]
+            described = [(cell.get("class_name"), _plain(_config(cell))) for cell in stacked]
             if any(of_cell != described[0] for of_cell in described):
                 return "", says, MIXED, remarks
             cell_layer = stacked[0]
         cell_class = str(cell_layer.get("class_name") if isinstance(cell_layer, Mapping) else "")
         if cell_class not in CELL_CLASSES:
             return "", says, f"its cell is a {printable(cell_class)}, which is not known", remarks
-        config = cell_layer.get("config") or {}
+        config = _config(cell_layer)
         cell = CELL_CLASSES[cell_class]
     elif class_name in CELLS:
         cell = CELLS[class_name]
@@ -160,17 +161,23 @@ def _of_one(class_name: str, config: Mapping[str, Any]) -> tuple[str, dict[str, 
     return cell, says, "" if activation in known else f"its activations are {activation}", remarks
 
 
+def _config(layer: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The configuration of a layer; empty if it has none that can be read."""
+    config = layer.get("config")
+    return config if isinstance(config, Mapping) else {}
+
+
 def _stacked_cells(config: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """The cells of a `StackedRNNCells` in their order; none of another cell."""
     cell = config.get("cell")
     if not isinstance(cell, Mapping) or cell.get("class_name") != "StackedRNNCells":
         return []
-    cells = (cell.get("config") or {}).get("cells")
+    cells = _config(cell).get("cells")
     return [one for one in cells if isinstance(one, Mapping)] if isinstance(cells, list) else []
 
 
 def _cell_names(config: Mapping[str, Any]) -> tuple[str, ...]:
-    return tuple(str((cell.get("config") or {}).get("name", "")) for cell in _stacked_cells(config))
+    return tuple(str(_config(cell).get("name", "")) for cell in _stacked_cells(config))
 
 
 def _plain(config: Mapping[str, Any]) -> tuple[object, ...]:

@@ -163,6 +163,8 @@ def _verified(conversion: Conversion, target: Path) -> Comparison:
     if comparison.verdict != "agree":
         not_written = f"{target} was not written; --no-verify converts without comparing the layers."
         say(console(), explain(comparison, next_step=not_written))
+        for line in conversion.changed_libraries():
+            say(console(), line)
         raise typer.Exit(1)
     return comparison
 

@@ -10,6 +10,8 @@ import numpy as np
 
 from ...backends import InvalidProblemError, Recurrent, RequestError, UnsupportedProblemError
 from ...backends.adapters import wrap_library_weights
+from ...backends.adapters.layout_values import changed_library
+from ...backends.adapters.layout_versions import CHECKED, is_checked_version, names_of_changed_layout
 from ...backends.adapters.wrapped_layer import infer_model
 from ...backends.checks import require_one_dtype
 from ...backends.layouts import Layout, get_layout
@@ -90,6 +92,15 @@ class Conversion:
             written = f"{wrapped[1].name} as written"
             wrapped = [replace(wrapped[0], name=f"{wrapped[0].name} as read"), replace(wrapped[1], name=written)]
         return compare_wrapped(wrapped, seed=seed)
+
+    def changed_libraries(self) -> tuple[str, ...]:
+        """What says that an installed library is another one than its layout knows, where the proof fails.
+
+        Returns:
+            A line for each of the two libraries that is.
+        """
+        lines = [changed_library(get_layout(library), self.model) for library in (self.source, self.target)]
+        return tuple(dict.fromkeys(line for line in lines if line))
 
 
 def convert(
@@ -201,7 +212,9 @@ def convert_layer(
         (3, 16)
     """
     if layer.unsupported and not (layer.with_peepholes and target in LIBRARIES_WITH_PEEPHOLES):
-        raise UnsupportedProblemError(layer.unsupported)
+        may_differ = layer.library in CHECKED and not is_checked_version(layer.library)
+        changed = names_of_changed_layout(layer.library, layer.arrays) if may_differ else ""
+        raise UnsupportedProblemError(changed or layer.unsupported)
     stated = {"reset": reset, "activation": activation}
     for option, value in stated.items():
         said = layer.says.get(option)

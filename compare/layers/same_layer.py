@@ -10,6 +10,7 @@ import numpy as np
 
 from ...backends import Evaluation, Problem, Recurrent
 from ...backends.adapters import wrap_layer
+from ...backends.adapters.layout_values import changed_library
 from ...backends.adapters.wrapped_layer import WrappedLayer
 from ...backends.errors import RequestError
 from ..differences import LayerWithWeights, WeightDifference, convention_differences, weight_differences
@@ -85,11 +86,14 @@ def assert_same_layer(
     if wrapped[0].departures and same_options:  # no system has such a cell: what defines it answers beside the layers
         wrapped.append(defining_layer(wrapped[0]))
     problem = _problem(wrapped, seq_len, batch_size, seed)
-    return _agreeing(_compare(wrapped, problem, options, same_options=same_options))
+    return _agreeing(_compare(wrapped, problem, options, same_options=same_options), wrapped)
 
 
-def _agreeing(comparison: LayerComparison) -> LayerComparison:
+def _agreeing(comparison: LayerComparison, wrapped: Sequence[WrappedLayer] = ()) -> LayerComparison:
     if comparison.verdict != "agree":
+        changed = dict.fromkeys(changed_library(layer.layout, layer.model, other_version=True) for layer in wrapped)
+        conventions = (*comparison.conventions, *filter(None, changed))
+        comparison = replace(comparison, conventions=conventions)
         raise DisagreementError(comparison, report=report(comparison))
     return comparison
 

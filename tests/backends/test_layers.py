@@ -224,7 +224,7 @@ NO_LAYERS = {
         lambda: weight_norm(torch.nn.LSTM(3, 5), "weight_hh_l0"),
         "no parameter weight_hh_l0: if it is param",
     ),
-    "half": (lambda: torch.nn.LSTM(3, 5, dtype=torch.bfloat16), "weight_ih_l0 is torch.bfloat16, expected float64"),
+    "complex": (lambda: torch.nn.LSTM(3, 5, dtype=torch.complex64), "weight_ih_l0 is torch.complex64, expected"),
     "no numbers": (lambda: torch.nn.LSTM(3, 5, device="meta"), "weight_ih_l0 is on the meta device"),
     "torch, state": (
         lambda: (torch.nn.LSTM(3, 5), torch.nn.LSTM(3, 5).state_dict()),

@@ -214,3 +214,46 @@ def test_a_configuration_that_unpacks_without_end_is_refused_before_it_is_unpack
     (tmp_path / "bomb.keras").write_bytes(keras_of(" " * (2**25 + 1)))
     with pytest.raises(InvalidProblemError, match=r"config\.json unpacks to 0\.0313 GiB, expected at most 0\.0312"):
         read_weight_file(tmp_path / "bomb.keras")
+
+
+def stacked_config(*cells):
+    stack = {"class_name": "StackedRNNCells", "config": {"cells": list(cells)}}
+    layer = {"class_name": "RNN", "config": {"name": "rnn", "cell": stack}}
+    return {"class_name": "Sequential", "config": {"layers": [layer]}}
+
+
+def of_name(name):
+    return {"class_name": "LSTMCell", "config": {"name": name, "activation": "tanh", "recurrent_activation": "sigmoid"}}
+
+
+def stacked_arrays():
+    sizes = {"bottom": 3, "a_top": 4}
+    shapes = {"kernel": lambda size: (size, 16), "recurrent_kernel": lambda size: (4, 16), "bias": lambda size: (16,)}
+    return {
+        f"rnn/rnn/{cell}/{name}:0": np.ones(shape(size), "f4")
+        for cell, size in sizes.items()
+        for name, shape in shapes.items()
+    }
+
+
+def test_stacked_cells_of_keras_2_are_in_the_order_of_the_configuration(tmp_path):
+    config = stacked_config(of_name("bottom"), of_name("a_top"))
+    (layer,) = read_weight_file(keras2(tmp_path / "m.h5", stacked_arrays(), config)).layers
+    assert (layer.name, layer.num_layers, layer.input_size, layer.unsupported) == ("rnn", 2, 3, "")
+    assert layer.arrays["layer0.kernel"].shape == (3, 16)
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        (of_name("bottom"), of_name("other")),
+        (of_name("bottom"), of_name("bottom")),
+        (3, None, {"config": 5}, {"class_name": "LSTMCell", "config": [1]}),
+        ({"class_name": "LSTMCell", "config": "text"}, of_name("a_top")),
+        (),
+    ],
+)
+def test_a_configuration_of_other_cells_than_the_file_has_is_a_reason_and_no_traceback(tmp_path, cells):
+    layers = read_weight_file(keras2(tmp_path / "m.h5", stacked_arrays(), stacked_config(*cells))).layers
+    assert layers
+    assert all(layer.unsupported for layer in layers)
