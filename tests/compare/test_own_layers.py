@@ -194,6 +194,17 @@ REFUSED = {
         RequestError,
         "the weights have the name 'V'",
     ),
+    "a module without an OwnLayer": (
+        lambda: (PeepholeCell(), lstm_with_peepholes),
+        RequestError,
+        r"a PeepholeCell is no layer .*\. A cell of one's own is given as an OwnLayer, see docs/your-own-layer\.md",
+    ),
+    "a cell of nnx without one": (
+        lambda: (NnxCell(), NnxCell()),
+        RequestError,
+        "the weights are .* as an OwnLayer, see",
+    ),
+    "a number": (lambda: (42, lstm), RequestError, "a int is no layer .* or a built keras layer or cell"),
     "a library's half precision": (
         lambda: (torch.nn.LSTM(3, 5, dtype=torch.float16), lstm),
         UnsupportedProblemError,
