@@ -106,11 +106,11 @@ def wrapped(layer: object, activation: str | None) -> WrappedLayer:
     except RequestError as error:
         held = layer[0] if isinstance(layer, tuple) and layer else layer
         module = type(getattr(held, "cell", held)).__module__.partition(".")[0]
-        if module in LIBRARIES or not callable(held):
+        tells_what_to_pass = ": pass the " in str(error)  # of a module that holds a layer of a library
+        if module in LIBRARIES or not callable(held) or tells_what_to_pass:
             raise
-        raise type(error)(
-            f"{error}. A cell of one's own is given as an OwnLayer, see docs/your-own-layer.md"
-        ) from error
+        hint = "A cell of one's own is given as an OwnLayer, see docs/your-own-layer.md"
+        raise type(error)(f"{error}. {hint}") from error
 
 
 def framework_of(own: OwnLayer) -> str:

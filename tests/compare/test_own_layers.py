@@ -121,6 +121,19 @@ def test_a_step_that_returns_too_few_states_is_said_to(array):
     assert "mine: error: it returned 1 states, expected 2." in message
 
 
+def test_a_module_that_holds_a_layer_is_told_to_pass_that_and_nothing_else():
+    class Tagger(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.encoder = torch.nn.LSTM(3, 5)
+
+        def forward(self, x):
+            return self.encoder(x)
+
+    with pytest.raises(RequestError, match=r"pass the LSTM that it holds, \.encoder$"):
+        assert_same_layer(Tagger(), lstm)
+
+
 def test_the_case_is_kept_whatever_the_weights_are_called(tmp_path):
     problem = assert_same_layer(OwnLayer(NnxCell(), **SIZES), flax_names).problem
     assert Problem.load(problem.save(tmp_path / "case.npz")).fingerprint == problem.fingerprint
