@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ...backends import Recurrent
+from ...backends.layouts import get_layout
+from ...backends.layouts.tf1 import FORGET_BIAS
 from .conversion import Conversion
 
 Lines = list[str]
@@ -191,14 +193,30 @@ def _mlx(model: Recurrent, size: int, names: list[str], prefix: str) -> Lines:
     return lines + (["layer = (layer, backward)"] if model.bidirectional else [])
 
 
-def _tf1(model: Recurrent, size: int, names: list[str], prefix: str) -> Lines:
-    options = ", use_peepholes=True" if any(name.endswith("_diag") for name in names) else ""
+def _tf1(conversion: Conversion) -> Lines:
+    """A cell for each layer and direction; the forget bias stands in the program, and not among the weights."""
+    model, layout = conversion.model, get_layout("tf1")
+    options = ""
+    if model.cell == "lstm":
+        options += "" if conversion.forget_bias == FORGET_BIAS else f", forget_bias={conversion.forget_bias}"
+        options += ", use_peepholes=True" if "w_f_diag" in conversion.target_weights[0] else ""
     made = f"tensorflow.compat.v1.nn.rnn_cell.{TF1[model.cell]}({model.hidden_size}{options})"
-    return [
-        f"layer = {made}",
-        f"layer.build((None, {size}))",
-        f"layer.set_weights([weights[n] for n in {_tuple(names)}])",
-    ]
+    lines = ["layers = []"] if model.num_layers > 1 else []
+    for k, layer in enumerate(model.layers):
+        lines += [f"# layer {k}"] if model.num_layers > 1 else []
+        size = model.input_size if k == 0 else model.hidden_size * len(layer)
+        for place in layer:
+            own = conversion.target_weights[place.number]
+            names = [layout.name_in_file(place, name, model.bidirectional) for name in own]
+            variable = "backward" if place.is_reverse else "layer"
+            lines += [
+                f"{variable} = {made}",
+                f"{variable}.build((None, {size}))",
+                f"{variable}.set_weights([weights[n] for n in {_tuple(names)}])",
+            ]
+        lines += ["layer = (layer, backward)"] if model.bidirectional else []
+        lines += ["layers.append(layer)"] if model.num_layers > 1 else []
+    return lines
 
 
 def _tuple(names: list[str]) -> str:
@@ -206,7 +224,7 @@ def _tuple(names: list[str]) -> str:
     return f"({quoted},)" if len(names) == 1 else f"({quoted})"
 
 
-WHOLE: dict[str, Callable[[Conversion], Lines]] = {"torch": _torch, "paddle": _paddle, "onnx": _onnx}
+WHOLE: dict[str, Callable[[Conversion], Lines]] = {"torch": _torch, "paddle": _paddle, "onnx": _onnx, "tf1": _tf1}
 SINGLE: dict[str, Callable[[Recurrent, int, list[str], str], Lines]] = {
     "keras": _keras,
     "flax-nnx": _nnx,
@@ -214,5 +232,4 @@ SINGLE: dict[str, Callable[[Recurrent, int, list[str], str], Lines]] = {
     "equinox": _equinox,
     "haiku": _haiku,
     "mlx": _mlx,
-    "tf1": _tf1,
 }

@@ -11,13 +11,13 @@ from types import FunctionType, MethodType
 import numpy as np
 
 from ...backends import Problem, RequestError, UnsupportedProblemError
-from ...backends.adapters import wrap_layer
 from ...backends.adapters.sequence_task import SequenceAnswer, SequenceLayer, SequenceTask
 from ...backends.adapters.wrapped_layer import Usage, WrappedLayer
 from .any_cells import AnyCells, DefinedLayer
 from .cell_definitions import lstm_with_projection
 from .other_functions import definition_of
 from .own_layer import CELL, OwnLayer, framework_of, sequence_layer
+from .own_layer import wrapped as wrapped_layer
 from .recorded_definition import Definition
 
 STATE_THE_SIZES = "state them, such as OwnLayer(step, weights, input_size=3, states={'h': 5, 'c': 5})"
@@ -44,7 +44,7 @@ def any_cells(layers: Sequence[object], activation: str | None = None) -> AnyCel
         UnsupportedProblemError: there is no definition of their cell.
     """
     own = [OwnLayer(layer) if _is_function(layer) else layer for layer in layers]
-    wrapped = {i: wrap_layer(layer, activation=activation) for i, layer in enumerate(own) if not is_of_any_cell(layer)}
+    wrapped = {i: wrapped_layer(layer, activation) for i, layer in enumerate(own) if not is_of_any_cell(layer)}
     known: dict[int, SequenceLayer] = {i: as_sequence_layer(layer) for i, layer in wrapped.items()}
     known |= {i: _projected(layer) for i, layer in enumerate(own) if _is_projected(layer)}
     _require_same([(known[i].name, f"is {_description(known[i])}") for i in sorted(known)])

@@ -12,12 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from ...backends import InvalidProblemError
+from ...backends import InvalidProblemError, RequestError
+from ...backends.adapters import wrap_layer
 from ...backends.adapters.sequence_task import SequenceAnswer, SequenceLayer, SequenceTask
-from ...backends.adapters.wrapped_layer import Usage
+from ...backends.adapters.wrapped_layer import Usage, WrappedLayer
 
 Sizes = Mapping[str, int]
 CELL = "own layer"
+LIBRARIES = {"torch", "flax", "keras", "equinox", "haiku", "jax", "builtins"}  # whose cells are no one's own
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,6 +86,31 @@ def is_module(function: Any) -> bool:
         or _is_instance(function, "flax.nnx", "Module")
         or (_is_linen_pair(function))
     )
+
+
+def wrapped(layer: object, activation: str | None) -> WrappedLayer:
+    """A library's layer as a backend; of a cell of one's own it is said that `OwnLayer` takes it.
+
+    Args:
+        layer: as for `assert_same_layer`.
+        activation: likewise.
+
+    Returns:
+        The layer.
+
+    Raises:
+        RequestError: it is no layer that is known.
+    """
+    try:
+        return wrap_layer(layer, activation=activation)
+    except RequestError as error:
+        held = layer[0] if isinstance(layer, tuple) and layer else layer
+        module = type(getattr(held, "cell", held)).__module__.partition(".")[0]
+        tells_what_to_pass = ": pass the " in str(error)  # of a module that holds a layer of a library
+        if module in LIBRARIES or not callable(held) or tells_what_to_pass:
+            raise
+        hint = "A cell of one's own is given as an OwnLayer, see docs/your-own-layer.md"
+        raise type(error)(f"{error}. {hint}") from error
 
 
 def framework_of(own: OwnLayer) -> str:

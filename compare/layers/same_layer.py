@@ -9,7 +9,6 @@ from operator import attrgetter
 import numpy as np
 
 from ...backends import Evaluation, Problem, Recurrent
-from ...backends.adapters import wrap_layer
 from ...backends.adapters.layout_values import changed_library
 from ...backends.adapters.wrapped_layer import WrappedLayer
 from ...backends.errors import RequestError
@@ -21,6 +20,7 @@ from .behaviours import behaviour_of
 from .half_precision import RoundedLayer, in_half_precision, precision_of
 from .layer_comparison import LayerComparison, report
 from .other_functions import defining_layer
+from .own_layer import wrapped as wrapped_layer
 from .questions import GIVEN, LENGTHS, OWN, Asked, ask_from_given_states, ask_with_lengths, ask_without_states
 
 READOUT_SIZE = 3  # K of the read-out that makes a loss of the states
@@ -75,7 +75,7 @@ def assert_same_layer(
     if any(map(is_of_any_cell, layers)):
         cells = any_cells(layers, activation)
         return _agreeing(compare_any_cells(cells, cells.task(seq_len, batch_size, READOUT_SIZE, seed)))
-    wrapped = _with_different_names([wrap_layer(layer, activation=activation) for layer in layers])
+    wrapped = _with_different_names([wrapped_layer(layer, activation) for layer in layers])
     for describe in (_description, attrgetter("dtype")):
         descriptions = {layer.name: describe(layer) for layer in wrapped}
         if len(set(descriptions.values())) > 1:

@@ -121,6 +121,19 @@ def test_a_step_that_returns_too_few_states_is_said_to(array):
     assert "mine: error: it returned 1 states, expected 2." in message
 
 
+def test_a_module_that_holds_a_layer_is_told_to_pass_that_and_nothing_else():
+    class Tagger(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.encoder = torch.nn.LSTM(3, 5)
+
+        def forward(self, x):
+            return self.encoder(x)
+
+    with pytest.raises(RequestError, match=r"pass the LSTM that it holds, \.encoder$"):
+        assert_same_layer(Tagger(), lstm)
+
+
 def test_the_case_is_kept_whatever_the_weights_are_called(tmp_path):
     problem = assert_same_layer(OwnLayer(NnxCell(), **SIZES), flax_names).problem
     assert Problem.load(problem.save(tmp_path / "case.npz")).fingerprint == problem.fingerprint
@@ -194,6 +207,17 @@ REFUSED = {
         RequestError,
         "the weights have the name 'V'",
     ),
+    "a module without an OwnLayer": (
+        lambda: (PeepholeCell(), lstm_with_peepholes),
+        RequestError,
+        r"a PeepholeCell is no layer .*\. A cell of one's own is given as an OwnLayer, see docs/your-own-layer\.md",
+    ),
+    "a cell of nnx without one": (
+        lambda: (NnxCell(), NnxCell()),
+        RequestError,
+        "the weights are .* as an OwnLayer, see",
+    ),
+    "a number": (lambda: (42, lstm), RequestError, "a int is no layer .* or a built keras layer or cell"),
     "a library's half precision": (
         lambda: (torch.nn.LSTM(3, 5, dtype=torch.float16), lstm),
         UnsupportedProblemError,
