@@ -33,7 +33,7 @@ from gradparity.backends.adapters.layout_versions import (
 from gradparity.backends.layouts import get_layout
 from gradparity.backends.weight_files import read_weight_file
 from gradparity.compare import DisagreementError, assert_same_layer
-from gradparity.compare.layers.conversion import convert, convert_layer
+from gradparity.compare.conversion.conversion import convert, convert_layer
 
 CONSTRAINTS = Path(__file__).parent.parent.parent / "constraints.txt"
 CELLS = {
