@@ -4,15 +4,32 @@ from __future__ import annotations
 
 import jax
 import jax.numpy as jnp
+import pytest
 import torch
 from flax import linen, nnx
-from gradparity.compare import OwnLayer
+from gradparity.compare import DisagreementError, OwnLayer
+from gradparity.compare import assert_same_layer as assert_same_layer_on
 from gradparity.compare.layers.cell_definitions import lstm_with_peepholes
 
 PEEPHOLES = {"U": "x2h.weight", "W": "h2h.weight", "b": "x2h.bias", "p_i": "p_i", "p_f": "p_f", "p_o": "p_o"}
 NORMALIZED = {"U": "x2h.weight", "W": "h2h.weight"}
 NORMALIZED |= {f"gain_{x}": f"norm_{x}.weight" for x in "xhc"} | {f"bias_{x}": f"norm_{x}.bias" for x in "xhc"}
 SIZES = {"input_size": 3, "states": {"h": 5, "c": 5}}
+
+
+def assert_same_layer(*layers, seq_len=4, **options):
+    return assert_same_layer_on(*layers, seq_len=seq_len, batch_size=2, **options)
+
+
+def report(*layers, **options):
+    with pytest.raises(DisagreementError) as error:
+        assert_same_layer(*layers, **options)
+    return str(error.value)
+
+
+def projected(layer_class=torch.nn.LSTM, **options):
+    torch.manual_seed(0)
+    return layer_class(3, 5, proj_size=2, **options)
 
 
 def own(cell, **options):

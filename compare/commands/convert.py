@@ -21,7 +21,7 @@ from ..conversion.layers_of_files import choose_layer, layer_documents, layer_ro
 from ..conversion.loading_lines import loading_lines
 from ..output import SCHEMA, console, listing_json, listing_table, say, working
 from ..referee import Comparison, explain
-from .options import STANDARD_OUTPUT, JsonOption, require_targets, write
+from .options import STANDARD_OUTPUT, ForgetBiasOption, JsonOption, require_targets, write
 
 LIBRARIES = ", ".join(LAYOUTS)
 
@@ -65,10 +65,7 @@ def convert_command(
             metavar="NAME", help="The activation of a plain cell, such as tanh, or sigmoid,tanh, if FILE does not tell."
         ),
     ] = None,
-    forget_bias: Annotated[
-        float | None,
-        typer.Option(metavar="NUMBER", help="What an LSTM of TensorFlow 1 adds to its forget gate when it runs."),
-    ] = None,
+    forget_bias: ForgetBiasOption = None,
     json: JsonOption = None,
     verify: Annotated[
         bool, typer.Option(help="Compare layers of both libraries, with these weights, before OUT is written.")

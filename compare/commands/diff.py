@@ -13,7 +13,7 @@ from ...backends.layouts import LAYOUTS, get_layout
 from ...backends.weight_files import read_weight_file
 from ..conversion.files_compared import FilesCompared, LayersCompared, compare_files
 from ..output import SCHEMA, console, listing_json, say, working
-from .options import STANDARD_OUTPUT, JsonOption, require_targets, write
+from .options import STANDARD_OUTPUT, ForgetBiasOption, JsonOption, require_targets, write
 
 LIBRARIES = ", ".join(LAYOUTS)
 NOTHING_JUDGED = 2
@@ -39,10 +39,7 @@ def diff_command(
         str | None,
         typer.Option(metavar="WHERE", help="Where the reset of a GRU is, after or before, if its file does not tell."),
     ] = None,
-    forget_bias: Annotated[
-        float | None,
-        typer.Option(metavar="NUMBER", help="What an LSTM of TensorFlow 1 adds to its forget gate when it runs."),
-    ] = None,
+    forget_bias: ForgetBiasOption = None,
     json: JsonOption = None,
 ) -> None:
     """Say how the weights of two files differ: by which convention the one would be the other.

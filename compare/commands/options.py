@@ -14,6 +14,10 @@ from ..output import write_output
 JsonOption = Annotated[
     str | None, typer.Option("--json", metavar="FILE", help="Write the results as JSON; - is standard output.")
 ]
+ForgetBiasOption = Annotated[
+    float | None,
+    typer.Option(metavar="NUMBER", help="What an LSTM of TensorFlow 1 adds to its forget gate when it runs."),
+]
 SvgOption = Annotated[
     Path | None, typer.Option("--svg", metavar="FILE", help="Draw the output as a picture of the terminal.")
 ]

@@ -6,30 +6,13 @@ from functools import partial
 
 import pytest
 import torch
-from gradparity.compare import DisagreementError
-from gradparity.compare import assert_same_layer as assert_same_layer_on
 from gradparity.compare.layers.cell_definitions import (
     layer_normalized_lstm,
     lstm_with_peepholes,
     lstm_with_projection,
 )
-from own_cells import NormalizedCell, PeepholeCell, own
+from own_cells import NormalizedCell, PeepholeCell, assert_same_layer, own, projected, report
 from sampling import case
-
-
-def assert_same_layer(*layers, seq_len=4, **options):
-    return assert_same_layer_on(*layers, seq_len=seq_len, batch_size=2, **options)
-
-
-def report(*layers, **options):
-    with pytest.raises(DisagreementError) as error:
-        assert_same_layer(*layers, **options)
-    return str(error.value)
-
-
-def projected(layer_class=torch.nn.LSTM, **options):
-    torch.manual_seed(0)
-    return layer_class(3, 5, proj_size=2, **options)
 
 
 @pytest.mark.parametrize(

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import re
 import shlex
+from dataclasses import replace
 
 import pages
 import pytest
+from gradparity.backends import Recurrent
+from gradparity.backends.layouts import LAYOUTS
+from gradparity.compare.conversion.files_compared import HeldLayer
+from gradparity.compare.differences.reading_words import native_gates
 
 PAGE = "docs/converting-weights.md"
-LINES = re.findall(r"^\|[^|\n]+\|[^|\n]+\| `gradparity (convert [^`\n]+)` \|$", pages.text(PAGE), re.MULTILINE)
+TEXT = pages.text(PAGE)
+LINES = re.findall(r"^\|[^|\n]+\|[^|\n]+\| `gradparity (convert [^`\n]+)` \|$", TEXT, re.MULTILINE)
 
 
 @pytest.mark.docs
@@ -24,3 +30,26 @@ def test_every_line_of_the_table_is_proved(gradparity, tmp_path):
         assert (code, err) == (0, ""), line
         assert " agree in " in out
         assert (tmp_path / arguments[2]).exists()
+
+
+def test_the_table_of_conventions_is_that_of_the_layouts():
+    """The order of the gates, the reset and the number of biases of every library, told by where numbers are put."""
+    row = r"^\| ([a-z0-9, -]+) \| .* \| ([ifgo ]{7})[^|]* \| ([rzn ]{5})?([^|]*) \| ([^|]*) \|$"
+    told = {library: rest for libraries, *rest in re.findall(row, TEXT, re.M) for library in libraries.split(", ")}
+    assert set(told) == set(LAYOUTS)
+    for library, (lstm, gru, reset, biases) in told.items():
+        layout = LAYOUTS[library]
+        assert native(layout, Recurrent("lstm", 2, 2, 1)) in ("", lstm.replace(" ", "")), library
+        is_before = layout.unsupported(Recurrent("gru", 2, 2, 1)) != ""
+        model = Recurrent("gru", 2, 2, 1, reset="before" if is_before else "after")
+        assert native(layout, model) in ("", gru.replace(" ", "")), library
+        assert ("reset before" in reset) == is_before, library
+        both = not is_before and not layout.unsupported(replace(model, reset="before"))
+        assert ("reset told" in reset) == both, library
+        (weights,) = layout.zeros(Recurrent("lstm", 2, 2, 1))
+        numbers_of_bias = sum(a.size for name, a in weights.items() if "b" in name.lower().rsplit(".", 1)[-1][:1])
+        assert ("two" in biases.split(";")[0]) == (numbers_of_bias == 2 * 8), library
+
+
+def native(layout, model):
+    return native_gates(HeldLayer("", layout, model, ()))

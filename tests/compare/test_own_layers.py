@@ -12,25 +12,21 @@ import torch
 from flax import nnx
 from gradparity.backends import Problem, Recurrent, RequestError, UnsupportedProblemError
 from gradparity.backends.adapters import from_params
-from gradparity.compare import DisagreementError, OwnLayer
-from gradparity.compare import assert_same_layer as assert_same_layer_on
+from gradparity.compare import OwnLayer
 from gradparity.compare.layers.cell_definitions import gru, lstm, lstm_with_peepholes, lstm_with_projection
-from own_cells import PEEPHOLES, SIZES, LinenCell, NnxCell, PeepholeCell, flax_names, own, peephole_step
-
-
-def assert_same_layer(*layers, seq_len=4, **options):
-    return assert_same_layer_on(*layers, seq_len=seq_len, batch_size=2, **options)
-
-
-def report(*layers, **options):
-    with pytest.raises(DisagreementError) as error:
-        assert_same_layer(*layers, **options)
-    return str(error.value)
-
-
-def projected(layer_class=torch.nn.LSTM, **options):
-    torch.manual_seed(0)
-    return layer_class(3, 5, proj_size=2, **options)
+from own_cells import (
+    PEEPHOLES,
+    SIZES,
+    LinenCell,
+    NnxCell,
+    PeepholeCell,
+    assert_same_layer,
+    flax_names,
+    own,
+    peephole_step,
+    projected,
+    report,
+)
 
 
 def test_cells_of_ones_own_in_jax_and_flax_are_compared():
