@@ -19,7 +19,7 @@ from .frameworks import NUMPY
 from .measuring import Told, measure
 from .recordings import Recordings
 from .results import SCHEMA, FunctionBench, FunctionMeasurement
-from .separate_candidate import Case, SeparateCandidate, Settings
+from .separate_candidate import Case, SeparateCandidate, Settings, Sizes
 from .targets import Growth, Target, parse_growth, parse_targets
 
 
@@ -88,8 +88,8 @@ def run_function_bench(
         )
     drawn_by = arguments or f"{named[0].path.rpartition(':')[0]}:{DRAWS}"
     settings = Settings(drawn_by, bool(arguments), tuple(returns) if returns else None, threads, timeout)
-    grown = [((growth.name, size),) for growth in growths for size in growth.values]
-    cases = [Case(sizes, dtype) for dtype, sizes in product(dict.fromkeys(dtypes or [""]), grown or [()])]
+    sizes: list[Sizes] = [((growth.name, size),) for growth in growths for size in growth.values] or [()]
+    cases = [Case(at, dtype) for dtype, at in product(dict.fromkeys(dtypes or [""]), sizes)]
     started, interrupted = time.perf_counter(), False
     measurements: list[FunctionMeasurement] = []
     try:

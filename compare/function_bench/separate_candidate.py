@@ -17,6 +17,7 @@ from .frameworks import JAX
 from .targets import Target
 
 X64 = "JAX_ENABLE_X64"
+Sizes = tuple[tuple[str, int], ...]
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class Case:
         dtype: to which floating-point arrays are rounded; empty leaves them.
     """
 
-    sizes: tuple[tuple[str, int], ...] = ()
+    sizes: Sizes = ()
     dtype: str = ""
 
     @property
