@@ -102,6 +102,16 @@ def _matched(answer: Returned, common: Mapping[str, np.ndarray], paths: Collecti
     return f"it returns gradients of other names: {', '.join(own)}"
 
 
+def shown(name: str) -> str:
+    """A gradient's name in a message.
+
+    Example:
+        >>> shown("dW"), shown("[0]")
+        ('dW', 'gradient [0]')
+    """
+    return f"gradient {name}" if IN_A_ROW.fullmatch(name) else name
+
+
 def _counted(number: int) -> str:
     return f"{number} gradient{'s' * (number != 1)}"
 
@@ -124,12 +134,12 @@ def _unfit(answer: Returned, leader: Returned, name: str, dtypes: Mapping[str, s
     for one, array in answer.gradients.items():
         expected = leader.gradients[one]
         if array.shape != expected.shape:
-            return f"{one} has shape {array.shape}, that of {name} {expected.shape}"
+            return f"{shown(one)} has shape {array.shape}, that of {name} {expected.shape}"
         dtype = _dtype_of(one, dtypes)
         if array.dtype.kind != "f":
-            return f"{one} is of {array.dtype}, expected {dtype or 'float64 or float32'}"
+            return f"{shown(one)} is of {array.dtype}, expected {dtype or 'float64 or float32'}"
         if dtype and array.dtype.itemsize < np.dtype(dtype).itemsize:
-            return f"{one} is of {array.dtype}, expected {dtype}, as its argument is: it does not compute in it"
+            return f"{shown(one)} is of {array.dtype}, expected {dtype}, as its argument is: it does not compute in it"
     widest = max((np.dtype(dtype) for dtype in dtypes.values()), key=lambda dtype: dtype.itemsize, default=None)
     loss = np.asarray(answer.loss)
     if loss.dtype.kind == "f" and widest and loss.dtype.itemsize < widest.itemsize:
@@ -137,5 +147,5 @@ def _unfit(answer: Returned, leader: Returned, name: str, dtypes: Mapping[str, s
     for one, array in {"its loss": loss, **answer.gradients}.items():
         if not np.isfinite(array).all():
             place = tuple(int(index) for index in np.argwhere(~np.isfinite(array))[0])
-            return f"{one}{list(place) if place else ''} is {array[place]}, expected a finite number"
+            return f"{shown(one)}{list(place) if place else ''} is {array[place]}, expected a finite number"
     return ""

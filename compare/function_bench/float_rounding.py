@@ -42,7 +42,7 @@ def spread_between(narrow: Returned, wide: Returned) -> dict[str, float]:
     """
     for returned, dtype in ((narrow, FLOAT32), (wide, FLOAT64)):
         for name, array in returned.gradients.items():
-            if array.dtype != dtype:
+            if array.dtype != dtype and array.ndim:  # that of a number of Python's has its own dtype
                 raise DerivationError(f"of arguments in {dtype} it returns {name} in {array.dtype}")
     pairs = {LOSS: (narrow.loss, wide.loss)} | {
         name: (array, wide.gradients[name]) for name, array in narrow.gradients.items()

@@ -10,6 +10,7 @@ from ...backends import RequestError
 from ...backends.errors import unknown_name
 from .frameworks import FRAMEWORKS
 
+MOST_TARGETS = 16  # all are compared with all
 MOST_SIZES = 100  # of one growth
 
 
@@ -48,12 +49,14 @@ def parse_targets(texts: Sequence[str]) -> list[Target]:
         texts: such as `FILE.py:FUNCTION` and `jax:FILE.py:FUNCTION`.
 
     Raises:
-        RequestError: one of them names no function, or one is named twice.
+        RequestError: one of them names no function, one is named twice, or there are too many.
 
     Example:
         >>> [(one.name, one.framework) for one in parse_targets(["jax:a.py:f", "b.py:f", "b.py:g"])]
         [('a.py:f', 'jax'), ('b.py:f', ''), ('g', '')]
     """
+    if len(texts) > MOST_TARGETS:
+        raise RequestError(f"{len(texts)} functions are named, expected at most {MOST_TARGETS}")
     parsed = []
     for text in texts:
         framework, _, rest = text.partition(":")

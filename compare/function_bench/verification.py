@@ -15,8 +15,9 @@ from ..answers.blocks import whole
 from ..functions.recorded_function import Recorded
 from ..functions.returned import Returned
 from ..referee import Comparison, compare_certified_if_possible
+from ..referee.block_result import BlockResult
 from ..referee.judgement import agreeing_groups, judge_values
-from .alignment import DISAGREES, UNDECIDABLE, Aligned, Refused
+from .alignment import DISAGREES, UNDECIDABLE, Aligned, Refused, shown
 from .float_rounding import LOSS, pairwise_tolerance
 
 TAPE = "tape"
@@ -106,11 +107,15 @@ def _loss_difference(answers: Mapping[str, Returned], name: str, other: str, all
 def _compared(name: str, recording: Recorded, answers: Mapping[str, Returned], aligned: Aligned) -> Comparison | str:
     """The comparison of all answers with a recording; or why there is none."""
     common = {one: aligned.names[name][own] for one, own in recording.returned_as.items()}
+    params = recording.problem.params
+
+    def gradient(answer: Returned, one: str) -> np.ndarray:
+        """In the dtype of its parameter if that is a number of Python's, which has none that functions know."""
+        array = answer.gradients[common[one]]
+        return array if params[one].ndim else array.astype(params[one].dtype)
+
     backends: dict[str, Any] = {
-        other: GivenAnswer(
-            other,
-            Evaluation(float(answer.loss), {one: answer.gradients[of] for one, of in common.items()}, None),
-        )
+        other: GivenAnswer(other, Evaluation(float(answer.loss), {one: gradient(answer, one) for one in common}, None))
         for other, answer in answers.items()
     }
     try:
@@ -125,27 +130,30 @@ def _by_recording(
     right = comparison.answers.get(TAPE)
     is_certified = comparison.bits is not None
     basis = f"the {'exact' if is_certified else 'recorded'} gradient of the loss of {name}"
+    unsure = [block.label for block in comparison.blocks if block.verdict == "undecidable"]
     for one in answers:
-        verdict = comparison.verdict_on(one)
-        if verdict == "agree":
-            continue
-        blocks = [block for block in comparison.blocks if block.is_wrong(one)]
-        failures = comparison.failures_of(one)
-        if verdict == "undecidable":
-            unsure = next((block.label for block in comparison.blocks if block.verdict == "undecidable"), "the result")
-            refused[one] = UNDECIDABLE, f"rounding alone can change {unsure} in this dtype"
-        elif blocks and isinstance(right, Evaluation):
-            given = comparison.answers[one]
-            assert isinstance(given, Evaluation)
-            block = blocks[0]  # the loss stands first
+        wrong = [block for block in comparison.blocks if _is_wrong(block, one)]
+        given, failures = comparison.answers.get(one), comparison.failures_of(one)
+        if wrong and isinstance(given, Evaluation) and isinstance(right, Evaluation):
+            block = wrong[0]  # the loss stands first
             own, expected = (_value(answer, block.label) for answer in (given, right))
             refused[one] = DISAGREES, _difference(block.label, own, expected, block.allowed, basis)
-        else:
-            refused[one] = DISAGREES, "; ".join(failure.message for failure in failures) or "it differs"
+        elif failures:
+            refused[one] = DISAGREES, "; ".join(failure.message for failure in failures)
+        elif unsure or comparison.overflows:
+            which = unsure[0] if unsure else "the result"
+            refused[one] = UNDECIDABLE, f"rounding alone can change {which} in this dtype"
     how = f"by the recording of {name}, {'certified' if is_certified else 'to rounding'}"
     if comparison.uncertified:
         how += f" (no certificate: {comparison.uncertified})"
     return Verification(refused, how, is_certified, aligned.notes)
+
+
+def _is_wrong(block: BlockResult, name: str) -> bool:
+    """Whether an answer is not that of the recording: not the exact one, or, without a certificate, not the tape's."""
+    if block.truth:
+        return block.is_wrong(name)
+    return block.verdict == "disagree" and not any({name, TAPE} <= set(group) for group in block.groups)
 
 
 def _value(answer: Evaluation, label: str) -> np.ndarray:
@@ -204,7 +212,7 @@ def _pairwise(
         block, other = apart[frozenset((name, others[0]))], others[0]
         own, expected = (quantities[one][block.label].values for one in (name, other))
         basis = f"as {other} returns{NOBODY_SAYS if is_tie else ''}"
-        refused[name] = DISAGREES, _difference(block.label, own, expected, block.allowed, basis)
+        refused[name] = DISAGREES, _difference(shown(block.label), own, expected, block.allowed, basis)
     unmeasured = [name for name in answers if name not in measured]
     if unmeasured:
         notes = (

@@ -20,6 +20,7 @@ def folder(tmp_path_factory):
     [
         (["mine"], "'mine' names no function"),
         (["a.py:f", "a.py:f"], "a.py:f is named twice"),
+        ([f"a.py:f{number}" for number in range(17)], "17 functions are named, expected at most 16"),
         (["jxa:a.py:f"], "jxa:a.py:f: unknown framework 'jxa': did you mean 'jax'?"),
     ],
 )
