@@ -100,6 +100,10 @@ MACHINE_DEPENDENT = [  # in the last digits, by the BLAS; the time, by everythin
     (r"\S+ times", "# times"),
     (r"\d+ %", "# %"),
     (r"\([\d.]+ s\)", "(# s)"),
+    (r"^(\S+ +(?:numpy|torch|jax) ) *[\d.]+ (?:µs|ms|s) .*", r"\1#"),  # a row of times
+    (r"^(\d+)(?: +[\d.]+ (?:µs|ms|s)(?: \*)?)+ *$", r"\1 #"),  # at a size
+    (r"\^-?[\d.]+ ± [\d.]+", "^#"),
+    (r"; \S+ is the fastest(?: on \d+)?", "; # is the fastest"),
     (r" +", " "),
     (r" $", ""),
 ]

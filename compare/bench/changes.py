@@ -91,7 +91,7 @@ def _change(measurement: Measurement, timing: Timing, old: Measurement, old_timi
         before=old_timing.median,
         now=timing.median,
         ratio=math.exp(statistics.median(logs) - statistics.median(old_logs)),
-        noise=math.hypot(_standard_error(logs), _standard_error(old_logs)),
+        noise=math.hypot(standard_error(logs), standard_error(old_logs)),
     )
 
 
@@ -100,7 +100,7 @@ def _logs_over_floor(measurement: Measurement, timing: Timing) -> list[float]:
     return [math.log(seconds / floor) for seconds, floor in zip(timing.seconds, measurement.floor.seconds, strict=True)]
 
 
-def _standard_error(values: Sequence[float]) -> float:
+def standard_error(values: Sequence[float]) -> float:
     """The standard error of the median: 1.2533 σ / √n of normal noise, with σ by the quartiles against outliers."""
     if len(values) < 2:
         return math.inf

@@ -100,12 +100,9 @@ def run_bench(
         >>> [timing.verdict for timing in bench.measurements[0].candidates]
         ['accepted', 'accepted']
     """
-    require_integer("threads", threads, at_least=1)
+    require_threads(threads)
     require_integer("rounds", rounds, at_least=1)
     require_choice("device", device, DEVICES)
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    if threads > cores:
-        raise RequestError(f"threads is {threads}, but there are {cores} cores")
     settings = {
         "schema": BENCH_SCHEMA,
         "backends": list(backends),
@@ -115,6 +112,18 @@ def run_bench(
     }
     with locked(log):
         return _measured_bench(workloads, settings, log, notes, measured, progress)
+
+
+def require_threads(threads: int) -> None:
+    """Checks that there are as many cores as threads.
+
+    Raises:
+        RequestError: there are fewer, or it is no number of threads.
+    """
+    require_integer("threads", threads, at_least=1)
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if threads > cores:
+        raise RequestError(f"threads is {threads}, but there are {cores} cores")
 
 
 def _measured_bench(

@@ -52,7 +52,7 @@ def work(pipe: Connection, name: str, workload: Workload, device: str, threads: 
         device: on which the backend computes.
         threads: as many cores are taken.
     """
-    _stay_on_cores(threads)
+    stay_on_cores(threads)
     pipe.send("ready")
     pipe.recv()
     with redirect_stdout(sys.stderr):  # what a backend prints is no result
@@ -65,8 +65,8 @@ def work(pipe: Connection, name: str, workload: Workload, device: str, threads: 
         pipe.send(start)
         try:
             while pipe.recv():
-                pipe.send(_round(run, start.timing.calls))
-            pipe.send(_peak_memory() - (start.timing.memory or 0))
+                pipe.send(average_seconds(run, start.timing.calls))
+            pipe.send(peak_memory() - (start.timing.memory or 0))
         except (EOFError, BrokenPipeError):  # nobody is there any more
             return None
 
@@ -76,8 +76,8 @@ def _start(name: str, workload: Workload, device: str) -> tuple[Start, Callable[
     backend = None if name == FLOOR else get_backend(name)
     imported = time.perf_counter()
     problem = workload.problem()
-    _forget_peak_memory()
-    memory = _peak_memory()
+    forget_peak_memory()
+    memory = peak_memory()
     if backend and (reason := backend.supports(problem.model, workload.dtype)):
         raise UnsupportedProblemError(reason)
     before_preparing = time.perf_counter()
@@ -110,7 +110,7 @@ def _prepared(backend: Backend, problem: Any, device: str) -> Callable[[], Any]:
     return backend.prepare(problem, **options)
 
 
-def _round(run: Callable[[], Any], calls: int) -> float:
+def average_seconds(run: Callable[[], Any], calls: int) -> float:
     """The seconds of a call on average. Garbage is collected before: in between it would hit a round by chance."""
     gc.collect()
     gc.disable()
@@ -123,20 +123,20 @@ def _round(run: Callable[[], Any], calls: int) -> float:
         gc.enable()
 
 
-def _stay_on_cores(threads: int) -> None:
+def stay_on_cores(threads: int) -> None:
     """Takes as many cores as threads, for a framework that asks the system and not the environment, as JAX does."""
     if hasattr(os, "sched_setaffinity"):
         cores = sorted(os.sched_getaffinity(0))
         os.sched_setaffinity(0, cores[-threads:])
 
 
-def _forget_peak_memory() -> None:
+def forget_peak_memory() -> None:
     """Lets the peak begin anew, where the system can: what the import needed for a moment is no part of it."""
     with suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")
 
 
-def _peak_memory() -> int:
+def peak_memory() -> int:
     """The largest size of this process, in bytes."""
     with suppress(OSError):
         for line in Path("/proc/self/status").read_text().splitlines():

@@ -45,18 +45,21 @@ class SeparateProcess:
         timed_out: whether an answer took too long.
     """
 
-    def __init__(self, target: str, module: str, *, timeout: float = TIMEOUT) -> None:
+    def __init__(
+        self, target: str, module: str, *, timeout: float = TIMEOUT, environment: Mapping[str, str] | None = None
+    ) -> None:
         """Starts no process yet.
 
         Args:
             target: where the function is.
             module: whose `main` answers the requests.
             timeout: seconds for one answer.
+            environment: variables of the process beside those of this one.
         """
         self.target, self.timeout = target, timeout
         self.output = self.stopped = ""
         self.timed_out = False
-        self._module = module
+        self._module, self._environment = module, dict(environment or {})
         self._printed = bytearray()
         self._number_cut_off = 0
         self._process: subprocess.Popen[bytes] | None = None
@@ -93,6 +96,7 @@ class SeparateProcess:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 pass_fds=[theirs.fileno()],
+                env=os.environ | self._environment,
                 start_new_session=True,  # Ctrl-C is for the command, which ends the process
             )
         assert self._process.stdout

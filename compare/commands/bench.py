@@ -13,13 +13,24 @@ from ..bench.as_pyperf import pyperf_suite
 from ..bench.display import show_bench, show_changes, show_measurement
 from ..bench.markdown import markdown_tables
 from ..bench.plot import bench_figure
+from ..check.separate_process import TIMEOUT
 from ..output import console, listing_json, progress_bar, require_drawable, working
+from .check import refuse
+from .function_bench import bench_functions
 from .options import STANDARD_OUTPUT, JsonOption, LogOption, require_targets, write
 
 QUICK_ROUNDS = 3
 
 
 def bench_command(
+    targets: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[TARGET]...",
+            help="Functions of your own: FILE.py:FUNCTION, or jax:FILE.py:FUNCTION. Default: the backends.",
+            show_default=False,
+        ),
+    ] = None,
     cell: Annotated[
         list[str] | None, typer.Option(metavar="CELL", help="A cell: rnn, lstm or gru. Repeat. Default: all.")
     ] = None,
@@ -41,13 +52,13 @@ def bench_command(
         bool,
         typer.Option("--quick", help="Time two sizes in float32, without backends that compile long: about a minute."),
     ] = False,
-    threads: Annotated[int, typer.Option(min=1, metavar="N", help="Threads of each backend.")] = 1,
+    threads: Annotated[int, typer.Option(min=1, metavar="N", help="Threads of each.")] = 1,
     rounds: Annotated[
         int | None,
         typer.Option(
             min=1,
             metavar="N",
-            help=f"How often every backend is timed. Default: {ROUNDS}, or {QUICK_ROUNDS} with --quick.",
+            help=f"How often each is timed. Default: {ROUNDS}, or {QUICK_ROUNDS} with --quick.",
         ),
     ] = None,
     device: Annotated[str, typer.Option(metavar="DEVICE", help="cpu, or cuda for PyTorch and JAX.")] = "cpu",
@@ -65,20 +76,54 @@ def bench_command(
     pyperf: Annotated[
         Path | None, typer.Option(metavar="FILE.json", help="Write a suite for `python -m pyperf`.")
     ] = None,
+    arguments: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="What TARGETs are called with: FILE.py:FUNCTION, which draws it from a NumPy generator, or FILE.npz. "
+            "Default: the function `arguments` beside the first one.",
+        ),
+    ] = None,
+    grow: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=SIZES", help="A size of TARGETs' arguments, such as T=10,100,1000. Repeat."),
+    ] = None,
+    returns: Annotated[
+        str | None,
+        typer.Option(metavar="NAMES", help="The names of what TARGETs return in a row: loss,dW,_,db."),
+    ] = None,
+    timeout: Annotated[
+        float | None,
+        typer.Option(metavar="SECONDS", help=f"The most that one call of a TARGET may take. Default: {TIMEOUT:g}."),
+    ] = None,
 ) -> None:
-    """Time the loss and all gradients of every backend whose answer is right.
+    """Time the loss and all gradients of every backend, or function of yours, whose answer is right.
 
-    Each backend runs in a process of its own, with the same number of threads.
-    First the answers of the timed calls are compared: a backend that disagrees
-    gets no time. Then all are timed in turn, round by round, and with them the
-    matrix products alone (the floor). Import, preparation and the first call
-    are listed apart.
+    TARGETs are any functions that return (loss, gradients) of the same
+    arguments, in NumPy, PyTorch or JAX. What they are called with is drawn by
+    a function arguments(rng) beside the first one, or given by --arguments,
+    and is converted to the framework of each function before it is timed.
+    This is the one whose arrays the function returns; jax:FILE.py:FUNCTION
+    states it. With --grow, the size is given to the function that draws, as
+    arguments(rng, T=100), and the exponent of the growth is fitted.
+
+    Without TARGETs, recurrent layers of the backends are timed, and with them
+    the matrix products alone (the floor).
+
+    Each runs in a process of its own, with the same number of threads. First
+    the answers of the timed calls are compared: what disagrees gets no time.
+    Then all are timed in turn, round by round. Import, preparation and the
+    first call are listed apart.
 
     Ctrl-C ends it, with what is measured so far. With --log, the same command
     goes on where it was stopped. The exit code is 1 if an answer is not
     accepted.
 
     [bold]Examples[/bold]
+
+    gradparity bench mine.py:by_hand mine.py:in_torch mine.py:in_jax
+
+    gradparity bench mine.py:by_hand jax:mine.py:in_jax --arguments mine.py:draw --grow T=10,100,1000
 
     gradparity bench --quick
 
@@ -89,6 +134,25 @@ def bench_command(
     gradparity bench --quick --against old.json
     """
     require_targets(json, plot, pyperf, markdown)
+    of_functions = {"--arguments": arguments, "--grow": grow, "--returns": returns, "--timeout": timeout}
+    if targets:
+        of_backends = {"--cell": cell, "--size": size, "--backend": backend, "--quick": quick or None, "--log": log}
+        of_backends |= {"--against": against, "--plot": plot, "--pyperf": pyperf}
+        refuse(of_backends | {"--device": None if device == "cpu" else device}, "is about backends, not about TARGETs")
+        bench_functions(
+            targets,
+            arguments=arguments or "",
+            grow=grow or (),
+            dtypes=dtype or (),
+            returns=returns,
+            threads=threads,
+            rounds=rounds,
+            timeout=TIMEOUT if timeout is None else timeout,
+            json=json,
+            markdown=markdown,
+        )
+        return
+    refuse(of_functions, "is about TARGETs, functions of your own: expected FILE.py:FUNCTION beside it")
     if plot:
         require_drawable(plot)
     before = read_bench(against) if against else []

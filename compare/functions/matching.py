@@ -115,7 +115,7 @@ def _in_order(
     last = _next_of_shape(dict(reversed(list(gradients.items()))), shapes, waiting[::-1])
     for name, shape in gradients.items():
         fitting = list(dict.fromkeys(way[name] for way in (first, last) if name in way))
-        if len(fitting) != 1:
+        if len(fitting) != 1 or name not in first:
             raise DerivationError(_ambiguous(name, shape, fitting, shapes))
     return first
 

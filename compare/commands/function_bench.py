@@ -1,0 +1,75 @@
+"""`gradparity bench FILE.py:FUNCTION …`: functions of one's own, verified, then timed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import typer
+
+from ...backends.file_writing import write_whole
+from ..bench import ROUNDS
+from ..function_bench import run_function_bench
+from ..function_bench.display import show_function_bench, show_measurement
+from ..function_bench.markdown import function_tables
+from ..function_bench.targets import parse_growth
+from ..output import console, listing_json, progress_bar
+from .options import STANDARD_OUTPUT, write
+
+
+def bench_functions(
+    targets: Sequence[str],
+    *,
+    arguments: str,
+    grow: Sequence[str],
+    dtypes: Sequence[str],
+    returns: str | None,
+    threads: int,
+    rounds: int | None,
+    timeout: float,
+    json: str | None,
+    markdown: Path | None,
+) -> None:
+    """Times functions, shows the tables, and writes the files that are asked for.
+
+    Args:
+        targets: the functions, see `run_function_bench`.
+        arguments: see `run_function_bench`.
+        grow: see `run_function_bench`.
+        dtypes: see `run_function_bench`.
+        returns: the names of what functions return in a row, with commas between them.
+        threads: of each function.
+        rounds: how often every function is timed; None means as often as usual.
+        timeout: see `run_function_bench`.
+        json: the file to write the results to, or `-`.
+        markdown: the file to write the tables to.
+
+    Raises:
+        RequestError: as `run_function_bench` does.
+        Exit: a function is wrong, or nothing could be judged.
+        Abort: it was interrupted.
+    """
+    terminal = console(stderr=json == STANDARD_OUTPUT)
+    total = (sum(len(growth.values) for growth in parse_growth(grow)) or 1) * max(len(dict.fromkeys(dtypes)), 1)
+    with progress_bar(total) as progress:
+        bench = run_function_bench(
+            targets,
+            arguments=arguments,
+            grow=grow,
+            dtypes=dtypes,
+            returns=returns.split(",") if returns else None,
+            threads=threads,
+            rounds=rounds or ROUNDS,
+            timeout=timeout,
+            measured=lambda measurement: show_measurement(measurement, terminal),
+            progress=progress,
+        )
+    show_function_bench(bench, terminal)
+    if markdown and bench.measurements:
+        write_whole(markdown, function_tables(bench).encode())
+    if json is not None:
+        write(json, listing_json(bench.as_json()))
+    if bench.interrupted:
+        raise typer.Abort
+    if bench.exit_code:
+        raise typer.Exit(bench.exit_code)
