@@ -142,8 +142,8 @@ def runs(monkeypatch):
     seen = SimpleNamespace(floats=[], roundings=[], largest=[0.0, 0.0], moved_by={})
 
     class Recorded(measurement.Roundings):
-        def __init__(self, seed, underflow="gradual", row=None):
-            super().__init__(seed, underflow, row)
+        def __init__(self, seed, underflow="gradual", row=None, **options):
+            super().__init__(seed, underflow, row, **options)
             seen.roundings.append((seed, underflow, row))
 
         largest = property(lambda self: seen.largest[len(seen.roundings) - 1], lambda self, value: None)
