@@ -26,7 +26,7 @@ def bench_command(
     targets: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[TARGET]...",
+            metavar="TARGET",
             help="Functions of your own: FILE.py:FUNCTION, or jax:FILE.py:FUNCTION. Default: the backends.",
             show_default=False,
         ),
@@ -35,7 +35,10 @@ def bench_command(
         list[str] | None, typer.Option(metavar="CELL", help="A cell: rnn, lstm or gru. Repeat. Default: all.")
     ] = None,
     dtype: Annotated[
-        list[str] | None, typer.Option(metavar="DTYPE", help="float64 or float32. Repeat. Default: both.")
+        list[str] | None,
+        typer.Option(
+            metavar="DTYPE", help="float64 or float32. Repeat. Default: both; of TARGETs' arguments, as they are."
+        ),
     ] = None,
     size: Annotated[
         list[str] | None,

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -61,24 +62,31 @@ def measure(
     Returns:
         The times of those that are right, and why the others have none.
     """
-    measuring = _Measuring({target.name: target for target in targets}, told, settings, case)
+    measuring = _Measuring({target.name: target for target in targets}, told, settings, case, recordings)
     with ExitStack() as stack:
         answers = measuring.begin(stack)
-        recorded, notes = recordings.at(case, answers)
-        verification = measuring.verify(answers, recorded)
-        measuring.warm_up(answers, recorded)
+        verification = measuring.verify(answers)
+        measuring.warm_up(answers)
         measuring.time(rounds)
-        measuring.end(answers, recorded)
+        measuring.end(answers)
     timings = tuple(measuring.timings[target.name] for target in targets)
-    all_notes = tuple(dict.fromkeys([*notes, *verification.notes]))
-    return FunctionMeasurement(case, verification.how, verification.is_certified, timings, all_notes)
+    return FunctionMeasurement(case, verification.how, verification.is_certified, timings, verification.notes)
 
 
 class _Measuring:
     """The processes of all functions, and what is known of their times so far."""
 
-    def __init__(self, targets: Mapping[str, Target], told: Mapping[str, Told], settings: Settings, case: Case) -> None:
+    def __init__(
+        self,
+        targets: Mapping[str, Target],
+        told: Mapping[str, Told],
+        settings: Settings,
+        case: Case,
+        recordings: Recordings,
+    ) -> None:
         self._targets, self._told, self._settings, self._case = targets, told, settings, case
+        self._recordings = recordings
+        self._recorded: dict[str, Recorded | str] = {}
         self._candidates: dict[str, SeparateCandidate] = {}
         self._seconds_of_call: dict[str, float] = {}
         self.timings: dict[str, FunctionTiming] = {}
@@ -105,24 +113,30 @@ class _Measuring:
                 )
         return answers
 
-    def verify(
-        self, answers: Mapping[str, Returned], recorded: Mapping[str, Recorded], prefix: str = ""
-    ) -> Verification:
+    def verify(self, answers: Mapping[str, Returned], prefix: str = "") -> Verification:
         """Refuses those that are wrong."""
         dtypes = {path: dtype for name in answers for path, dtype in self._dtypes(name).items()}
         aligned = align(answers, dtypes)
-        verification = verify(aligned, recorded, lambda: self._spreads(aligned.names))
+        recordable = [*self._recorded, *(name for name in self._recordings.names if name not in self._recorded)]
+        record = partial(self._record, answers)
+        verification = verify(aligned, recordable, record, lambda: self._spreads(aligned.names))
         for name, (verdict, reason) in verification.refused.items():
             self._refuse(name, verdict, prefix + reason)
         return verification
 
-    def warm_up(self, answers: Mapping[str, Returned], recorded: Mapping[str, Recorded]) -> None:
+    def _record(self, answers: Mapping[str, Returned], name: str) -> Recorded | str:
+        """The recording of a function, made once; or why there is none."""
+        if name not in self._recorded:
+            self._recorded[name] = self._recordings.record(name, self._case, answers[name])
+        return self._recorded[name]
+
+    def warm_up(self, answers: Mapping[str, Returned]) -> None:
         """Calls each some times more, and verifies what the last of these calls returned."""
         for name in self._accepted:
             with self._failing(name):
                 for _ in range(WARM_UPS):
                     self._seconds_of_call[name], _ = self._candidates[name].average(1)
-        self.end(answers, recorded)
+        self.end(answers)
 
     def time(self, rounds: int) -> None:
         """Times those that are accepted, in turn."""
@@ -138,7 +152,7 @@ class _Measuring:
             seconds, cores = zip(*taken[name], strict=True)
             self.timings[name] = replace(self.timings[name], calls=calls[name], seconds=seconds, cores=cores)
 
-    def end(self, answers: Mapping[str, Returned], recorded: Mapping[str, Recorded]) -> None:
+    def end(self, answers: Mapping[str, Returned]) -> None:
         """Refuses whose last answer is another one than the first, or whose arguments are not as they were."""
         last: dict[str, Returned] = {}
         for name in self._accepted:
@@ -151,7 +165,7 @@ class _Measuring:
                     self._refuse(name, DISAGREES, reason)
         if any(not _is_same(answer, answers[name]) for name, answer in last.items()):
             others = {name: last.get(name, answer) for name, answer in answers.items() if name in self._accepted}
-            self.verify(others, recorded, ANOTHER_CALL)
+            self.verify(others, ANOTHER_CALL)
 
     @property
     def _accepted(self) -> list[str]:

@@ -19,7 +19,7 @@ from .process import SEED
 from .separate_candidate import Case, Settings
 from .targets import Target
 
-MOST_OPERATIONS = 50_000  # of a recording that is compared with: enough for minutes of work
+MOST_OPERATIONS = 20_000  # of a recording that is compared with: more take minutes
 MOST_NUMBERS = 3_000_000
 
 
@@ -44,39 +44,38 @@ class Recordings:
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._stack.close()
 
-    def at(self, case: Case, answers: Mapping[str, Returned]) -> tuple[dict[str, Recorded], list[str]]:
-        """The recordings at some arguments, as far as they can be made and are not too large.
+    @property
+    def names(self) -> list[str]:
+        """The functions that may be recorded: none of them has failed to be."""
+        return list(self._targets)
+
+    def record(self, name: str, case: Case, answer: Returned) -> Recorded | str:
+        """The recording of a function at some arguments, if it can be made and is not too large.
 
         Args:
+            name: of the function.
             case: the arguments.
-            answers: of the functions that answered, by their names.
+            answer: what it returned.
 
         Returns:
-            The recordings by function, and notes on those that are not there.
+            The recording; or why there is none.
         """
-        found: dict[str, Recorded] = {}
-        notes = []
-        for name, target in list(self._targets.items()):
-            if name not in answers:
-                continue
-            if self._expected_work(name, case) > 1:
-                notes.append(f"{name} was not recorded: it would be more than {MOST_OPERATIONS} operations")
-                continue
-            try:
-                recorded = self._process(name, target, case, answers[name]).record(_setting(case, self._settings))
-            except (DerivationError, NotRecordableError, RequestError) as error:
-                notes.append(f"{name} was not recorded: {first_line(error).partition(': ')[2]}")
-                del self._targets[name]
-                continue
-            model = recorded.problem.model
-            assert isinstance(model, Traced)
-            work = max(len(model.operations) / MOST_OPERATIONS, sum(model.sizes.values()) / MOST_NUMBERS)
-            self._work[name] = case, work
-            if work > 1:
-                notes.append(f"{name} was not compared with: its recording has {len(model.operations)} operations")
-            else:
-                found[name] = recorded
-        return found, notes
+        if self._expected_work(name, case) > 1:
+            return f"it would be more than {MOST_OPERATIONS} operations"
+        try:
+            recorded = self._process(name, self._targets[name], case, answer).record(_setting(case, self._settings))
+        except (DerivationError, NotRecordableError, RequestError) as error:
+            del self._targets[name]
+            return first_line(error).partition(": ")[2]
+        model = recorded.problem.model
+        assert isinstance(model, Traced)
+        work = max(len(model.operations) / MOST_OPERATIONS, sum(model.sizes.values()) / MOST_NUMBERS)
+        self._work[name] = case, work
+        return (
+            recorded
+            if work <= 1
+            else f"it has {len(model.operations)} operations, and at most {MOST_OPERATIONS} are compared with"
+        )
 
     def _expected_work(self, name: str, case: Case) -> float:
         """The share of what is allowed, if it grows as the sizes do; 0 if nothing is known yet."""

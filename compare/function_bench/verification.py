@@ -22,6 +22,7 @@ from .float_rounding import LOSS, pairwise_tolerance
 
 TAPE = "tape"
 NOBODY_SAYS = ", and which is right nobody says"
+Record = Callable[[str], Recorded | str]
 Spreads = Callable[[], Mapping[str, Mapping[str, float]]]
 
 
@@ -61,7 +62,7 @@ class GivenAnswer:
         return lambda: self._evaluation
 
 
-def verify(aligned: Aligned, recorded: Mapping[str, Recorded], spreads: Spreads) -> Verification:
+def verify(aligned: Aligned, recordable: Sequence[str], record: Record, spreads: Spreads) -> Verification:
     """Judges the answers of all functions to the same arguments.
 
     The loss of a function in NumPy that was recorded defines the right gradients, if more than half of all functions
@@ -70,19 +71,26 @@ def verify(aligned: Aligned, recorded: Mapping[str, Recorded], spreads: Spreads)
 
     Args:
         aligned: the answers.
-        recorded: of functions in NumPy, by their names.
+        recordable: the functions in NumPy, by their names.
+        record: records one of them, if that is asked for; or says why it cannot.
         spreads: measures how far the functions round, by function and quantity, if that is asked for.
 
     Returns:
         Who is refused, and how the others were verified.
     """
     answers, refused = dict(aligned.answers), dict(aligned.refused)
-    for name, recording in recorded.items():
+    notes = list(aligned.notes)
+    for name in recordable:
         if name not in answers:
+            continue
+        recording = record(name)
+        if isinstance(recording, str):
+            notes.append(f"{name} was not recorded: {recording}")
             continue
         comparison = _compared(name, recording, answers, aligned)
         if isinstance(comparison, str):
-            return _pairwise(answers, refused, spreads, (comparison, *aligned.notes))
+            notes.append(comparison)
+            break
         loss = next(block for block in comparison.blocks if block.name == LOSS)
         groups = [[one for one in group if one in answers] for group in loss.groups]
         largest = max(groups, key=len)
@@ -90,12 +98,12 @@ def verify(aligned: Aligned, recorded: Mapping[str, Recorded], spreads: Spreads)
             for one in answers:
                 other = next(other for other in answers if not any({one, other} <= set(group) for group in groups))
                 refused[one] = DISAGREES, _loss_difference(answers, one, other, loss.allowed, NOBODY_SAYS)
-            return Verification(refused, "by their losses", notes=aligned.notes)
+            return Verification(refused, "by their losses", notes=tuple(notes))
         if name in largest:
-            return _by_recording(name, comparison, answers, refused, aligned)
+            return _by_recording(name, comparison, answers, refused, notes)
         refused[name] = DISAGREES, _loss_difference(answers, name, largest[0], loss.allowed)
         del answers[name]
-    return _pairwise(answers, refused, spreads, aligned.notes)
+    return _pairwise(answers, refused, spreads, notes)
 
 
 def _loss_difference(answers: Mapping[str, Returned], name: str, other: str, allowed: float, more: str = "") -> str:
@@ -125,7 +133,11 @@ def _compared(name: str, recording: Recorded, answers: Mapping[str, Returned], a
 
 
 def _by_recording(
-    name: str, comparison: Comparison, answers: Mapping[str, Returned], refused: dict[str, Refused], aligned: Aligned
+    name: str,
+    comparison: Comparison,
+    answers: Mapping[str, Returned],
+    refused: dict[str, Refused],
+    notes: Sequence[str],
 ) -> Verification:
     right = comparison.answers.get(TAPE)
     is_certified = comparison.bits is not None
@@ -146,7 +158,7 @@ def _by_recording(
     how = f"by the recording of {name}, {'certified' if is_certified else 'to rounding'}"
     if comparison.uncertified:
         how += f" (no certificate: {comparison.uncertified})"
-    return Verification(refused, how, is_certified, aligned.notes)
+    return Verification(refused, how, is_certified, tuple(notes))
 
 
 def _is_wrong(block: BlockResult, name: str) -> bool:

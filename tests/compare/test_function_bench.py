@@ -187,3 +187,12 @@ def test_every_call_of_jax_is_waited_for(monkeypatch):
     waited.clear()
     timed.average(5)
     assert len(waited) == 5
+
+
+def test_a_recording_that_would_be_too_large_is_not_made_and_functions_are_compared_pairwise(folder, monkeypatch):
+    monkeypatch.setattr("gradparity.compare.function_bench.recordings.MOST_OPERATIONS", 100)
+    small, large = bench(folder, "right", "loud", grow=["T=2,60"]).measurements
+    assert small.verified == "by the recording of right, certified"
+    assert large.verified == "pairwise, up to what each function rounds in float32, scaled"
+    assert large.notes[0] == "right was not recorded: it would be more than 100 operations"
+    assert [timing.backend for timing in large.timed] == ["right", "loud"]

@@ -49,7 +49,8 @@ def spreads(*names, size=1e-7):
 
 
 def verified(answers, recordings=(), measured=nobody_measured):
-    return verify(align(answers, DTYPES), {name: recorded(one) for name, one in recordings}, measured)
+    functions = dict(recordings)
+    return verify(align(answers, DTYPES), list(functions), lambda name: recorded(functions[name]), measured)
 
 
 WRONG = answer(dW=RIGHT["dW"] + [[0, 1e-9], [0, 0]])
@@ -127,6 +128,19 @@ def test_a_loss_that_most_do_not_return_defines_nothing():
     assert result.how == "by the recording of squares, certified"
     assert list(result.refused) == ["doubled"]
     assert result.refused["doubled"][1].startswith("loss is 1, 5.0e-01 away from 0.5 (as one returns): ")
+
+
+def test_only_what_is_needed_is_recorded():
+    asked = []
+
+    def record(name):
+        asked.append(name)
+        return recorded(squares) if name != "cannot" else "it cannot"
+
+    answers = dict.fromkeys(("cannot", "squares", "other"), answer())
+    result = verify(align(answers, DTYPES), list(answers), record, nobody_measured)
+    assert asked == ["cannot", "squares"]
+    assert (result.refused, result.notes) == ({}, ("cannot was not recorded: it cannot",))
 
 
 def test_of_two_losses_neither_is_right_by_itself():
