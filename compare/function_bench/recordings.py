@@ -78,10 +78,13 @@ class Recordings:
         )
 
     def _expected_work(self, name: str, case: Case) -> float:
-        """The share of what is allowed, if it grows as the sizes do; 0 if nothing is known yet."""
-        if name not in self._work:
+        """The share of what is allowed, if it grows as the sizes do; 0 if nothing is known yet.
+
+        Of a function that was not recorded before it is taken to be that of another one.
+        """
+        if not self._work:
             return 0.0
-        before, work = self._work[name]
+        before, work = self._work.get(name) or next(iter(self._work.values()))
         earlier = dict(before.sizes)
         return work * math.prod(size / earlier[size_name] for size_name, size in case.sizes if size_name in earlier)
 
