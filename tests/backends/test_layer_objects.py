@@ -121,7 +121,11 @@ OBJECTS = {
     "torch ModuleList of cells": lambda: torch.nn.ModuleList(cells_of("GRUCell", 2)),
     "torch Sequential of one": lambda: torch.nn.Sequential(torch.nn.GRU(D, H)),
 }
-SIMILAR = ("keras GRUCell", "keras SimpleRNNCell", "keras RNN(cell)", "keras RNN([cells])", "nnx LSTMCell")
+SIMILAR = (  # to others, so that campaigns alone show them
+    *("keras GRUCell", "keras SimpleRNNCell", "keras RNN(cell)", "keras RNN([cells])", "nnx LSTMCell"),
+    *("keras functional", "keras StackedRNNCells", "nnx RNN, batch first", "linen RNN, batch first"),
+    *("torch scripted cell", "torch traced cell", "torch Sequential of one"),
+)
 
 
 @pytest.mark.parametrize("name", [case(name, campaign=name in SIMILAR) for name in OBJECTS])

@@ -12,6 +12,7 @@ from gradparity.compare.conversion.files_compared import HeldLayer
 from gradparity.compare.differences.convention_differences import convention_differences
 from gradparity.compare.differences.reading_words import native_gates
 from gradparity.compare.differences.weight_differences import weight_differences
+from sampling import case
 
 H = 5
 MODELS = {
@@ -268,7 +269,7 @@ def test_of_two_biases_the_one_that_is_dropped_is_named(kept, dropped):
 
 
 @pytest.mark.parametrize("model", MODELS)
-@pytest.mark.parametrize("seed", range(1, 6))
+@pytest.mark.parametrize("seed", [case(seed, campaign=seed > 2) for seed in range(1, 6)])
 def test_of_other_numbers_nothing_is_said(model, seed):
     one, other = (held(name, MODELS[model], drawn(MODELS[model], k)) for name, k in (("A", 0), ("B", seed)))
     found = convention_differences(one, other)

@@ -12,19 +12,22 @@ from gradparity.backends import Recurrent
 from gradparity.backends.layouts import LAYOUTS
 from gradparity.compare.conversion.files_compared import HeldLayer
 from gradparity.compare.differences.reading_words import native_gates
+from sampling import case
 
 PAGE = "docs/converting-weights.md"
 TEXT = pages.text(PAGE)
+SHOWN = 5  # lines of the table that every run proves; a campaign proves all
 LINES = re.findall(r"^\|[^|\n]+\|[^|\n]+\| `gradparity (convert [^`\n]+)` \|$", TEXT, re.MULTILINE)
 
 
 @pytest.mark.docs
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
-def test_every_line_of_the_table_is_proved(gradparity, tmp_path):
-    assert len(LINES) >= 6
+@pytest.mark.parametrize("number", [case(SHOWN, campaign=False, id="some"), case(99, campaign=True, id="all")])
+def test_every_line_of_the_table_is_proved(gradparity, tmp_path, number):
+    assert len(LINES) > SHOWN
     for text in ('"weights.safetensors"', '"model.keras"'):
         exec(pages.the_block(PAGE, text).text, {"__name__": "page"})
-    for line in LINES:
+    for line in LINES[:number]:
         arguments = shlex.split(line)
         code, out, err = gradparity(*arguments)
         assert (code, err) == (0, ""), line

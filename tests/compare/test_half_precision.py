@@ -9,6 +9,7 @@ from gradparity.backends import InvalidProblemError, Problem, Recurrent, Unsuppo
 from gradparity.backends.adapters import from_params, to_params
 from gradparity.compare import DisagreementError, assert_same_layer
 from gradparity.compare.tolerance import half_format, measure_tolerance, rounded_to, units_in_the_last_place
+from sampling import case, chequered
 
 TORCH_DTYPES = {"float16": torch.float16, "bfloat16": torch.bfloat16}
 LAYERS = (torch.nn.LSTM, torch.nn.GRU, torch.nn.RNN)
@@ -37,8 +38,7 @@ class StateOfFirst(torch.nn.LSTM):
         return super().forward(x, hx and tuple(state.detach() for state in hx))
 
 
-@pytest.mark.parametrize("precision", TORCH_DTYPES)
-@pytest.mark.parametrize("kind", LAYERS)
+@pytest.mark.parametrize(("precision", "kind"), chequered(TORCH_DTYPES, LAYERS))
 def test_a_right_layer_uses_a_small_part_of_what_rounding_allows(kind, precision):
     comparison = assert_same_layer(layer(kind, precision), layer(kind, precision))
     assert (comparison.verdict, comparison.precision) == ("agree", precision)
@@ -93,7 +93,7 @@ def test_weights_of_two_precisions_are_refused_in_one_line():
         assert_same_layer(mixed, layer())
 
 
-@pytest.mark.parametrize("precision", TORCH_DTYPES)
+@pytest.mark.parametrize("precision", [case(name, campaign=name == "float16") for name in TORCH_DTYPES])
 def test_libraries_of_jax_compute_in_half_precision_too(precision):
     import jax
     import jax.numpy as jnp
