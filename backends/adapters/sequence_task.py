@@ -84,7 +84,7 @@ class SequenceLayer:
     takes_lengths: bool = False
     gives_final_states: bool = False
     remarks: tuple[str, ...] = ()
-    rounded_off: Mapping[str, np.ndarray] = field(default_factory=dict)
+    rounded_off: Mapping[str, np.ndarray | float] = field(default_factory=dict)
 
     @property
     def places(self) -> tuple[LayerDirection, ...]:

@@ -2,7 +2,13 @@
 
 from .convention_differences import ConventionDifferences, convention_differences
 from .plain_arrays import PlainDifferences, plain_differences
-from .weight_differences import LayerWithWeights, WeightDifference, weight_differences
+from .weight_differences import (
+    LayerWithWeights,
+    WeightDifference,
+    entry_difference,
+    rounded_forget_bias,
+    weight_differences,
+)
 
 __all__ = [
     "ConventionDifferences",
@@ -10,6 +16,8 @@ __all__ = [
     "PlainDifferences",
     "WeightDifference",
     "convention_differences",
+    "entry_difference",
     "plain_differences",
+    "rounded_forget_bias",
     "weight_differences",
 ]

@@ -82,10 +82,8 @@ def _sentence(name: str, one: np.ndarray, other: np.ndarray, names: tuple[str, s
 def _match_sentence(
     label: str, that: str, match: BlockMatch | None, one: np.ndarray, other: np.ndarray, names: tuple[str, str]
 ) -> str:
-    kind = match.kind if match is not None else ""
-    assert match is not None or not kind
     if match is not None and match.differs is None:
-        match kind:
+        match match.kind:
             case "same":
                 return f"{that} to rounding, and not to the bit."
             case "rounded":

@@ -94,34 +94,68 @@ def weight_differences(layers: Sequence[LayerWithWeights]) -> tuple[WeightDiffer
     differences = []
     for name in dict.fromkeys(name for params in held for name in params):
         for other, other_params in zip(others, held[1:], strict=True):
-            differences += _difference(name, (first, other), (held[0].get(name), other_params.get(name)))
+            arrays = held[0].get(name), other_params.get(name)
+            is_rounded = any(layer.layout.added_to_forget_gate for layer in (first, other))
+            values = np.zeros_like(arrays[1]) if arrays[0] is None else arrays[0]
+            allowed = rounded_forget_bias(first.model, name, values) if is_rounded else 0.0
+            differences += entry_difference(name, (first.name, other.name), arrays, allowed)
     return tuple(differences)
 
 
-def _difference(
-    name: str, layers: tuple[LayerWithWeights, LayerWithWeights], held: tuple[np.ndarray | None, np.ndarray | None]
+def entry_difference(
+    parameter: str,
+    between: tuple[str, str],
+    held: tuple[np.ndarray | None, np.ndarray | None],
+    allowed: np.ndarray | float = 0.0,
 ) -> list[WeightDifference]:
-    shape = next(array.shape for array in held if array is not None)
-    one, other = (np.zeros(shape, layers[0].dtype) if array is None else array for array in held)
+    """Where a parameter of two layers differs.
+
+    Args:
+        parameter: its name.
+        between: the names of the layers.
+        held: their arrays; None counts as zeros, and not for both.
+        allowed: what rounding may have moved each entry by.
+
+    Returns:
+        The difference, or nothing.
+
+    Example:
+        >>> (found,) = entry_difference("b", ("A", "B"), (np.array([1.0, 2.0]), np.array([1.0, 2.5])))
+        >>> found.index, found.count, found.size
+        ((1,), 1, 2)
+    """
+    shaped = next(array for array in held if array is not None)
+    one, other = (np.zeros_like(shaped) if array is None else array for array in held)
     with np.errstate(all="ignore"):
         distance = np.abs(one.astype("float64") - other)
-        differs = ~((one == other) | (distance <= _rounding(name, layers, one)) | (np.isnan(one) & np.isnan(other)))
+        differs = ~((one == other) | (distance <= allowed) | (np.isnan(one) & np.isnan(other)))
     if not differs.any():
         return []
     worst = int(np.argmax(np.where(differs, np.nan_to_num(distance, nan=np.inf), -1)))
-    index = tuple(int(i) for i in np.unravel_index(worst, shape))
+    index = tuple(int(i) for i in np.unravel_index(worst, shaped.shape))
     values = tuple(None if array is None else array[index] for array in held)
-    names = layers[0].name, layers[1].name
-    return [WeightDifference(name, names, index, (values[0], values[1]), int(differs.sum()), differs.size)]
+    return [WeightDifference(parameter, between, index, (values[0], values[1]), int(differs.sum()), differs.size)]
 
 
-def _rounding(name: str, layers: tuple[LayerWithWeights, LayerWithWeights], values: np.ndarray) -> np.ndarray:
-    """What a library that adds to the forget gate's bias rounds off; zero for everything else."""
+def rounded_forget_bias(model: Recurrent, name: str, values: np.ndarray) -> np.ndarray | float:
+    """What a library rounds off that adds to the forget gate's bias when it runs: a unit in the last place of the sum.
+
+    Args:
+        model: of the layer.
+        name: of the parameter; of others than an LSTM's b nothing is rounded off.
+        values: of the parameter.
+
+    Returns:
+        By entry, what may be rounded off.
+
+    Example:
+        >>> rounded_forget_bias(Recurrent("lstm", 2, 1, 1), "b", np.zeros(4, "float32"))[1] == 2.0**-23
+        np.True_
+    """
+    if model.cell != "lstm" or name not in [place.name("b") for place in model.places]:
+        return 0.0
+    H, k = model.hidden_size, model.gates.index("f")
+    gate = slice(H * k, H * (k + 1))
     allowed = np.zeros(values.shape)
-    model = layers[0].model
-    biases = [place.name("b") for place in model.places]
-    if model.cell == "lstm" and name in biases and any(layer.layout.added_to_forget_gate for layer in layers):
-        H, k = model.hidden_size, model.gates.index("f")
-        gate = slice(H * k, H * (k + 1))
-        allowed[gate] = np.finfo(values.dtype).eps * np.maximum(1, np.abs(values[gate]))
+    allowed[gate] = np.finfo(values.dtype).eps * np.maximum(1, np.abs(values[gate]))
     return allowed

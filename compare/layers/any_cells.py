@@ -16,14 +16,14 @@ from ...backends.errors import first_line
 from ...backends.models import Model
 from ..answers import Quantity, QuantityName, quantities
 from ..answers.blocks import by_step
-from ..differences import WeightDifference
+from ..differences import WeightDifference, entry_difference
 from ..referee import WORST_FIRST, Comparison
 from ..referee.gathering import Gathered, gather, reasons_in_one_line
-from ..referee.judgement import bitwise_equal, judge, judge_values
+from ..referee.judgement import judge
 from ..tolerance import Tolerance
-from .final_states import state_quantities, unfit
+from .final_states import state_quantities, unfit, with_forward_blocks
 from .layer_comparison import LayerComparison
-from .questions import GIVEN, LENGTHS, OWN
+from .questions import GIVEN, LENGTHS, OWN, without_final_states, without_gradients
 from .recorded_definition import Asked, Definition, RecordedDefinition, Values
 
 Arrays = dict[str, np.ndarray]
@@ -123,7 +123,7 @@ def compare_any_cells(cells: AnyCells, task: SequenceTask) -> LayerComparison:
     first, skipped = _compare(cells, task, everybody)
     if skipped or first is None:
         raise UnsupportedProblemError(f"not every layer can compute this: {reasons_in_one_line(skipped)}")
-    questions, not_asked = {GIVEN: first}, [*_without_gradients(first), *_without_final_states(cells)]
+    questions, not_asked = {GIVEN: first}, [*without_gradients(first), *without_final_states(cells.layers)]
     handed_over = 0
     T, B = task.targets.shape[:2]
     if not first.failures:
@@ -267,13 +267,7 @@ def _with_forward_values(
     compared = {
         name: _forward(cells, task, beside[name].outputs, beside[name].final_states) for name in comparison.answers
     }
-    judged = judge_values(compared, tolerance)
-    blocks = [block for block in comparison.blocks if not block.quantity.is_derivative]
-    blocks += [*judged, *(block for block in comparison.blocks if block.quantity.is_derivative)]
-    verdicts = {comparison.verdict, *(block.verdict for block in judged)}
-    verdict = next(verdict for verdict in WORST_FIRST if verdict in verdicts)
-    bitwise = comparison.bitwise and bitwise_equal(compared.values())
-    return replace(comparison, blocks=tuple(blocks), verdict=verdict, bitwise=bitwise, without_reference=True)
+    return with_forward_blocks(comparison, compared, tolerance)
 
 
 def _quantities(cells: AnyCells, task: SequenceTask, problem: Problem, values: Values) -> dict[str, Quantity]:
@@ -304,33 +298,11 @@ def _weight_differences(cells: AnyCells) -> tuple[WeightDifference, ...]:
     held = [(layer.name, layer.weights, layer.rounded_off) for layer in cells.layers]
     held += [(one.definition.name, one.weights, {}) for one in cells.definitions]
     (first, of_first, rounded_first), *others = held
-    differences = []
-    for other, of_other, rounded in others:
-        for name, array in of_first.items():
-            same = (array == of_other[name]) | (np.isnan(array) & np.isnan(of_other[name]))
-            with np.errstate(all="ignore"):
-                distance = np.nan_to_num(np.abs(array.astype("float64") - of_other[name]), nan=np.inf)
-            differs = ~(same | (distance <= rounded.get(name, 0) + rounded_first.get(name, 0)))
-            if differs.any():
-                worst = np.unravel_index(int(np.argmax(np.where(differs, distance, -1))), array.shape)
-                index = tuple(int(i) for i in worst)
-                values = array[index], of_other[name][index]
-                count, size = int(differs.sum()), differs.size
-                differences.append(WeightDifference(name, (first, other), index, values, count, size))
-    return tuple(differences)
-
-
-def _without_gradients(comparison: Comparison) -> list[str]:
-    """Which layers have no gradient of what others have one of."""
-    given = {name: answer.gradients for name, answer in comparison.answers.items() if isinstance(answer, Evaluation)}
-    lines = []
-    for array in comparison.problem.params:
-        missing = [name for name, gradients in given.items() if array not in gradients]
-        if missing and len(missing) < len(given):
-            lines.append(f"the gradient of {array}: {', '.join(missing)} cannot give it")
-    return lines
-
-
-def _without_final_states(cells: AnyCells) -> list[str]:
-    silent = [layer.name for layer in cells.layers if not layer.gives_final_states]
-    return [f"the states after the last step: {name} does not return them" for name in silent]
+    return tuple(
+        difference
+        for other, of_other, rounded in others
+        for name, array in of_first.items()
+        for difference in entry_difference(
+            name, (first, other), (array, of_other[name]), rounded.get(name, 0.0) + rounded_first.get(name, 0.0)
+        )
+    )

@@ -13,6 +13,7 @@ import numpy as np
 from ...backends import Problem, RequestError, UnsupportedProblemError
 from ...backends.adapters.sequence_task import SequenceAnswer, SequenceLayer, SequenceTask
 from ...backends.adapters.wrapped_layer import Usage, WrappedLayer
+from ..differences import rounded_forget_bias
 from .any_cells import AnyCells, DefinedLayer
 from .cell_definitions import lstm_with_projection
 from .other_functions import definition_of
@@ -187,16 +188,11 @@ def as_sequence_layer(layer: WrappedLayer) -> SequenceLayer:
     )
 
 
-def _rounded_off(layer: WrappedLayer) -> dict[str, np.ndarray]:
-    """A unit in the last place of b_f where a library adds to it when it runs, as Haiku does; nothing elsewhere."""
-    if layer.model.cell != "lstm" or not layer.layout.added_to_forget_gate:
+def _rounded_off(layer: WrappedLayer) -> dict[str, np.ndarray | float]:
+    """By parameter, what a library rounds off that adds to the forget gate's bias when it runs, as Haiku does."""
+    if not layer.layout.added_to_forget_gate:
         return {}
-    H, rounded = layer.model.hidden_size, {}
-    for name in (place.name("b") for place in layer.model.places):
-        b = layer.params[name]
-        rounded[name] = np.zeros(b.shape)
-        rounded[name][H : 2 * H] = np.finfo(b.dtype).eps * np.maximum(1, np.abs(b[H : 2 * H]))
-    return rounded
+    return {name: rounded_forget_bias(layer.model, name, values) for name, values in layer.params.items()}
 
 
 def _is_function(layer: object) -> bool:

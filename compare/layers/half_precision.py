@@ -17,10 +17,9 @@ import numpy as np
 from ...backends import Evaluation, Problem, Recurrent, UnsupportedProblemError
 from ...backends.adapters.wrapped_layer import LayerAnswer, Usage, WrappedLayer
 from ...backends.layouts import Layout
-from ..answers import Quantity
 from ..definitions import Floats, differentiate, final_states
 from ..tolerance import Tolerance, half_format, measure_definition, measure_tolerance, rounded_to
-from .final_states import state_quantities
+from .final_states import defined_states
 
 WIDE = np.dtype("float64")
 
@@ -122,7 +121,7 @@ def half_tolerance(problem: Problem, precision: str) -> tuple[Tolerance, Toleran
     known, wide = half_format(precision), _widened(problem)
     return (
         measure_tolerance(wide, rounded_in=known),
-        measure_definition(WIDE, partial(_states_in, wide), rounded_in=known),
+        measure_definition(WIDE, partial(defined_states, wide), rounded_in=known),
     )
 
 
@@ -154,15 +153,6 @@ def rounded_answer(layer: WrappedLayer, precision: str) -> WrappedLayer:
 
     can: dict[str, Any] = {"has_own_state": True, "takes_lengths": True, "gives_final_states": True}
     return replace(layer, name=f"float64, rounded to {precision}", evaluator=evaluate, remarks=(), **can)
-
-
-def _states_in(problem: Problem, floats: Floats) -> list[dict[str, Quantity]]:
-    states = final_states(problem, floats)
-    places = problem.model.places  # type: ignore[union-attr] # a recurrent model
-    if not floats.leading:
-        return [state_quantities(places, states)]
-    by_computation = ({name: array[i] for name, array in states.items()} for i in range(*floats.leading))
-    return [state_quantities(places, of_one) for of_one in by_computation]
 
 
 def _rounded(array: np.ndarray, precision: str, dtype: np.dtype) -> np.ndarray:

@@ -10,16 +10,14 @@ from typing import Any
 import numpy as np
 
 from ...backends import Evaluation, Problem, Recurrent, UnsupportedProblemError
+from ...backends.adapters.sequence_task import SequenceLayer
 from ...backends.adapters.wrapped_layer import LayerAnswer, Usage, WrappedLayer
 from ...backends.errors import first_line
-from ..answers import Quantity
-from ..definitions import Floats
-from ..definitions import final_states as defined_final_states
 from ..referee import Comparison, Failure
 from ..referee.gathering import Gathered, gather, reasons_in_one_line
-from ..referee.judgement import bitwise_equal, judge, judge_values
+from ..referee.judgement import judge
 from ..tolerance import Tolerance, measure_definition, measure_tolerance
-from .final_states import state_quantities, unfit
+from .final_states import defined_states, state_quantities, unfit, with_forward_blocks
 from .half_precision import half_tolerance, precision_of, rounded_answer
 from .other_functions import tolerance_of
 
@@ -65,7 +63,7 @@ def ask_from_given_states(
     comparison, skipped = _compare(layers, problem, usages)
     if skipped or comparison is None:
         raise UnsupportedProblemError(f"not every layer can compute this: {reasons_in_one_line(skipped)}")
-    return comparison, (*_without_gradients(comparison), *_without_final_states(layers))
+    return comparison, (*without_gradients(comparison), *without_final_states(layers))
 
 
 def ask_without_states(layers: Sequence[WrappedLayer], problem: Problem) -> Asked:
@@ -160,10 +158,10 @@ def _compare(
     answers = {name: answer for name, answer in gathered.answers.items() if name in recorders}
     failures = [failure for failure in gathered.failures if failure.backend in recorders]
     states = {name: states_after[name] for name in answers}
-    unfit = [failure for name, after in states.items() if (failure := _state_failure(name, problem, after))]
-    for failure in unfit:
+    of_states_alone = [failure for name, after in states.items() if (failure := _state_failure(name, problem, after))]
+    for failure in of_states_alone:
         del answers[failure.backend], states[failure.backend]
-    failures += unfit
+    failures += of_states_alone
     if len(answers) + len(failures) < 2:
         return None, gathered.skipped
     comparison = judge(problem, Gathered(answers, tuple(failures), {}), tolerance)
@@ -205,28 +203,20 @@ def _with_final_states(
     if not any(states.values()):
         return replace(comparison, without_reference=True)
     if tolerance is None:
-        tolerance = measure_definition(problem.dtype, partial(_states_in, problem))
+        tolerance = measure_definition(problem.dtype, partial(defined_states, problem))
     quantities = {name: state_quantities(_model(problem).places, of_layer) for name, of_layer in states.items()}
-    judged = judge_values(quantities, tolerance)
-    blocks = [*(block for block in comparison.blocks if not block.quantity.is_derivative), *judged]
-    blocks += [block for block in comparison.blocks if block.quantity.is_derivative]
-    verdicts = {comparison.verdict, *(block.verdict for block in judged)}
-    verdict = next(verdict for verdict in ("disagree", "undecidable", "agree") if verdict in verdicts)
-    bitwise = comparison.bitwise and bitwise_equal(quantities.values())
-    return replace(comparison, blocks=tuple(blocks), verdict=verdict, bitwise=bitwise, without_reference=True)
+    return with_forward_blocks(comparison, quantities, tolerance)
 
 
-def _states_in(problem: Problem, floats: Floats) -> list[dict[str, Quantity]]:
-    """The final states by the definition, of every computation that runs in these numbers."""
-    states = defined_final_states(problem, floats)
-    if not floats.leading:
-        return [state_quantities(_model(problem).places, states)]
-    by_computation = ({name: array[i] for name, array in states.items()} for i in range(*floats.leading))
-    return [state_quantities(_model(problem).places, of_one) for of_one in by_computation]
+def without_gradients(comparison: Comparison) -> list[str]:
+    """Which layers have no gradient of what others have one of.
 
+    Args:
+        comparison: of layers.
 
-def _without_gradients(comparison: Comparison) -> list[str]:
-    """Which layers have no gradient of what others have one of."""
+    Returns:
+        A line for each array of which there is one.
+    """
     lines = []
     gradients = {
         name: answer.gradients for name, answer in comparison.answers.items() if isinstance(answer, Evaluation)
@@ -238,7 +228,15 @@ def _without_gradients(comparison: Comparison) -> list[str]:
     return lines
 
 
-def _without_final_states(layers: Sequence[WrappedLayer]) -> list[str]:
+def without_final_states(layers: Sequence[WrappedLayer] | Sequence[SequenceLayer]) -> list[str]:
+    """Which layers do not return the states after the last step.
+
+    Args:
+        layers: that are compared.
+
+    Returns:
+        A line for each.
+    """
     silent = [layer.name for layer in layers if not layer.gives_final_states]
     return [f"the states after the last step: {name} does not return them" for name in silent]
 
