@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from types import ModuleType
 from typing import Any
 
 import jax.numpy as jnp
@@ -118,7 +119,34 @@ def as_carry(states: States | None) -> Any:
     return states[::-1] if states and len(states) > 1 else states and states[0]
 
 
-def require_own(wrapper: Any, flax_class: type) -> None:
+def scans_in(name: str, thing: Any, flax: ModuleType, scan_options: tuple[str, ...]) -> list[Any]:
+    """The `RNN`s that an object is made of: itself, both of a `Bidirectional`, or none of a cell.
+
+    Args:
+        name: of the object, for the message.
+        thing: the object.
+        flax: `flax.linen` or `flax.nnx`.
+        scan_options: of its `RNN`, which have to be as they are by default.
+
+    Returns:
+        At most two.
+
+    Raises:
+        RequestError: one of them is of a class of one's own, or has options that are not compared.
+    """
+    scans: list[Any] = [thing] if isinstance(thing, flax.RNN) else []
+    if isinstance(thing, flax.Bidirectional):
+        _require_own(thing, flax.Bidirectional)
+        scans = [thing.forward_rnn, thing.backward_rnn]
+    for scan in scans:
+        _require_own(scan, flax.RNN)
+        _require_plain_scan(scan, flax.RNN(scan.cell), scan_options)
+    if len(scans) > 1:
+        _require_joined(name, thing.merge_fn, scans)
+    return scans
+
+
+def _require_own(wrapper: Any, flax_class: type) -> None:
     """Raises UnsupportedProblemError unless a wrapper that runs a cell over time is Flax's own."""
     if type(wrapper) is not flax_class:
         room = "nnx" if ".nnx." in flax_class.__module__ else "linen"
@@ -126,7 +154,7 @@ def require_own(wrapper: Any, flax_class: type) -> None:
         raise UnsupportedProblemError(f"{type(wrapper).__name__} is no {expected} of Flax's own: pass its cell instead")
 
 
-def require_joined(name: str, merge: Any, wrappers: Sequence[Any]) -> None:
+def _require_joined(name: str, merge: Any, wrappers: Sequence[Any]) -> None:
     """Raises UnsupportedProblemError unless there are two directions whose outputs are concatenated."""
     one, other = np.ones((2, 3), "float32"), np.arange(6, dtype="float32").reshape(2, 3)
     try:
@@ -143,7 +171,7 @@ def require_joined(name: str, merge: Any, wrappers: Sequence[Any]) -> None:
         raise UnsupportedProblemError(f"{name} has one cell for both directions: pass that cell")
 
 
-def require_plain_scan(wrapper: Any, plain: Any, options: tuple[str, ...]) -> None:
+def _require_plain_scan(wrapper: Any, plain: Any, options: tuple[str, ...]) -> None:
     """Raises UnsupportedProblemError if a wrapper treats its cell's variables otherwise than a plain one does."""
     for option in options:
         if getattr(wrapper, option) != getattr(plain, option):

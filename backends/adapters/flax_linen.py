@@ -15,7 +15,7 @@ from ..errors import InvalidProblemError
 from ..layouts import get_layout
 from ..layouts.find_layer import prefixes as prefixes_of
 from ..models import Recurrent
-from .flax_cells import as_carry, by_prefix, require_joined, require_own, require_plain_scan, wrap_cells
+from .flax_cells import as_carry, by_prefix, scans_in, wrap_cells
 from .layers_on_jax import JaxLibrary, States, Weights, on_jax
 from .wrapped_layer import WrappedLayer
 
@@ -67,15 +67,7 @@ def wrap(thing: nn.Module, variables: Any, **stated: Any) -> WrappedLayer:
     params = nn.meta.unbox(variables["params"])
     flat = {".".join(name): np.asarray(array) for name, array in flatten_dict(dict(params)).items()}
     name = f"flax-linen {type(thing).__name__}"
-    wrappers: list[Any] = [thing] if isinstance(thing, nn.RNN) else []
-    if isinstance(thing, nn.Bidirectional):
-        require_own(thing, nn.Bidirectional)
-        wrappers = [thing.forward_rnn, thing.backward_rnn]
-    for wrapper in wrappers:
-        require_own(wrapper, nn.RNN)
-        require_plain_scan(wrapper, nn.RNN(wrapper.cell), ("variable_axes", "variable_broadcast", "variable_carry"))
-    if len(wrappers) > 1:
-        require_joined(name, thing.merge_fn, wrappers)
+    wrappers = scans_in(name, thing, nn, ("variable_axes", "variable_broadcast", "variable_carry"))
     prefixes = ("forward_rnn.cell.", "backward_rnn.cell.") if len(wrappers) > 1 else ("cell." if wrappers else "",)
     weights = by_prefix(flat, prefixes)
     runner = thing if wrappers else nn.RNN(thing, time_major=True)  # type: ignore[arg-type]

@@ -14,7 +14,7 @@ from jax import Array
 
 from ..layouts import NO_B_HN, get_layout
 from ..models import Model, Recurrent
-from .flax_cells import as_carry, by_prefix, require_joined, require_own, require_plain_scan, wrap_cells
+from .flax_cells import as_carry, by_prefix, scans_in, wrap_cells
 from .layers_on_jax import JaxLibrary, States, Weights, on_jax, wrap_on_jax
 from .supported_networks import layer_sizes
 from .wrapped_layer import WrappedLayer
@@ -66,15 +66,7 @@ def wrap(thing: nnx.Module, **stated: Any) -> WrappedLayer:
         RequestError: its weights are not those of a cell that is known, or it treats them in a way of its own.
     """
     name = f"flax-nnx {type(thing).__name__}"
-    wrappers: list[Any] = [thing] if isinstance(thing, nnx.RNN) else []
-    if isinstance(thing, nnx.Bidirectional):
-        require_own(thing, nnx.Bidirectional)
-        wrappers = [thing.forward_rnn, thing.backward_rnn]
-    for wrapper in wrappers:
-        require_own(wrapper, nnx.RNN)
-        require_plain_scan(wrapper, nnx.RNN(wrapper.cell), ("state_axes", "broadcast_rngs"))
-    if isinstance(thing, nnx.Bidirectional):
-        require_joined(name, thing.merge_fn, wrappers)
+    wrappers = scans_in(name, thing, nnx, ("state_axes", "broadcast_rngs"))
     prefixes = ("forward_rnn.cell.", "backward_rnn.cell.") if len(wrappers) > 1 else ("cell.",)
     runner = thing if wrappers else nnx.RNN(thing, time_major=True)  # type: ignore[arg-type]
     params = nnx.to_pure_dict(nnx.state(runner, nnx.Param))

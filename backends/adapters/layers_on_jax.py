@@ -126,19 +126,26 @@ def wrap_on_jax(
     layout: Layout,
     model: Recurrent,
     weights: Sequence[Mapping[str, np.ndarray]],
-    calls: Sequence[Call],
+    layers: Sequence[Call] | Network,
     **described: Any,
 ) -> WrappedLayer:
-    """Layers with these weights as a backend; `described` are further attributes of it."""
+    """Single layers with these weights, or an object that runs all of them by itself, as a backend.
+
+    `described` are further attributes of it.
+    """
     wide, precision = widened(name, weights)
     precision = described.pop("precision", "") or precision
-    run = [_in_half(call, precision) if precision else call for call in calls]
+    run = layers
+    if precision:
+        run = _in_half(layers, precision) if callable(layers) else [_in_half(call, precision) for call in layers]
 
     @cache
     def compiled(network: Recurrent, usage: Usage) -> Callable[..., Any]:
         return compile_network(network, run, quickly=True, usage=usage)
 
     def evaluate(problem: Problem, trace: bool, usage: Usage) -> LayerAnswer:
+        if callable(layers):
+            require_one_length(problem, usage)
         compute = compiled(_recurrent_model(problem), usage)
         return evaluate_layers(problem, layout, wide, compute, trace=trace, usage=usage)
 
@@ -163,29 +170,13 @@ def wrap_network_on_jax(
     network: Network,
     **described: Any,
 ) -> WrappedLayer:
-    """An object that runs all its layers by itself as a backend; `described` are further attributes of it."""
-    if len(model.places) == 1:
+    """An object that runs all its layers by itself as a backend; of one layer, as a call that others may be beside."""
 
-        def call(weights: Weights, x: Array, states: States | None, lengths: Array | None) -> tuple[Array, States]:
-            h, after = network([weights], x, states and tuple(state[None] for state in states), lengths)
-            return h, tuple(state[0] for state in after)
+    def call(weights: Weights, x: Array, states: States | None, lengths: Array | None) -> tuple[Array, States]:
+        h, after = network([weights], x, states and tuple(state[None] for state in states), lengths)
+        return h, tuple(state[0] for state in after)
 
-        return wrap_on_jax(name, layout, model, weights, [call], **described)
-
-    wide, precision = widened(name, weights)
-    precision = described.pop("precision", "") or precision
-    run = _in_half(network, precision) if precision else network
-
-    @cache
-    def compiled(model: Recurrent, usage: Usage) -> Callable[..., Any]:
-        return compile_network(model, run, quickly=True, usage=usage)
-
-    def evaluate(problem: Problem, trace: bool, usage: Usage) -> LayerAnswer:
-        require_one_length(problem, usage)
-        compute = compiled(_recurrent_model(problem), usage)
-        return evaluate_layers(problem, layout, wide, compute, trace=trace, usage=usage)
-
-    return WrappedLayer(name, layout, model, wide, evaluate, precision=precision, **described)
+    return wrap_on_jax(name, layout, model, weights, [call] if len(model.places) == 1 else network, **described)
 
 
 def compile_network(
