@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from itertools import groupby
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ..output import PIPE_WIDTH, plain_table, say
+from ..output import plain_table, print_in_width, say
 from .changes import Change
 from .results import FLOOR, Bench, Measurement, Timing, by_cell_and_dtype, candidate_names
 
@@ -27,12 +28,7 @@ START_COLUMNS = 4  # the columns about the start, which get a table of their own
 def show_measurement(measurement: Measurement, on: Console) -> None:
     """A table of all that was measured on a workload, and why a backend has no times."""
     say(on, f"\n{measurement.workload.label}", style="bold")
-    table = _measurement_table(measurement, 0, len(COLUMNS))
-    if on.is_terminal and Console(width=PIPE_WIDTH).measure(table).maximum > on.width:
-        on.print(_measurement_table(measurement, 0, START_COLUMNS))
-        on.print(_measurement_table(measurement, START_COLUMNS, len(COLUMNS)))
-    else:
-        on.print(table)
+    print_in_width(partial(_measurement_table, measurement), len(COLUMNS), START_COLUMNS, on)
     for timing in measurement.timings:
         if timing.reason:
             say(on, f"{timing.backend}: {timing.verdict}: {timing.reason}", style="dim")
@@ -48,12 +44,15 @@ def _measurement_table(measurement: Measurement, first: int, last: int) -> Table
         if timing.seconds:
             table.add_row(timing.backend, *_timing_cells(timing, measurement)[first:last])
         else:
-            table.add_row(timing.backend, Text(timing.verdict, style=_style(timing)), *[""] * (last - first - 1))
+            table.add_row(
+                timing.backend, Text(timing.verdict, style=verdict_style(timing.verdict)), *[""] * (last - first - 1)
+            )
     return table
 
 
-def _style(timing: Timing) -> str:
-    return "bold red" if timing.verdict in ("disagrees", "failed") else "yellow"
+def verdict_style(verdict: str) -> str:
+    """The style of a verdict that is given in the place of times."""
+    return "bold red" if verdict in ("disagrees", "failed") else "yellow"
 
 
 def _timing_cells(timing: Timing, measurement: Measurement) -> list[str]:
@@ -107,7 +106,7 @@ def _ratio_table(title: str, measurements: Sequence[Measurement]) -> Table:
 def _ratio_cell(timing: Timing, measurement: Measurement) -> Text:
     ratio = measurement.to_fastest(timing)
     if ratio is None:
-        return Text(timing.verdict, style=_style(timing))
+        return Text(timing.verdict, style=verdict_style(timing.verdict))
     return Text(_ratio(ratio), style="green" if ratio == 1 else "")
 
 

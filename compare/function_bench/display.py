@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ..bench.display import duration
-from ..output import PIPE_WIDTH, plain_table, say
+from ..bench.display import duration, verdict_style
+from ..output import plain_table, print_in_width, say
 from .results import ACCEPTED, Fit, FunctionBench, FunctionMeasurement, FunctionTiming
 from .targets import Growth
 
@@ -29,15 +30,10 @@ START = 5  # the columns about the start, which get a table of their own on a na
 def show_measurement(measurement: FunctionMeasurement, on: Console) -> None:
     """A table of all that was measured on a set of arguments, how it was verified, and why a function has no times."""
     say(on, f"\n{measurement.case.label}", style="bold")
-    table = _table(measurement, 0, len(HEADINGS))
-    if on.is_terminal and Console(width=PIPE_WIDTH).measure(table).maximum > on.width:
-        on.print(_table(measurement, 0, START))
-        on.print(_table(measurement, START, len(HEADINGS)))
-    else:
-        on.print(table)
+    print_in_width(partial(_table, measurement), len(HEADINGS), START, on)
     for timing in measurement.timings:
         if timing.reason:
-            say(on, f"{timing.backend}: {timing.verdict}: {timing.reason}", style=_style(timing))
+            say(on, f"{timing.backend}: {timing.verdict}: {timing.reason}", style=verdict_style(timing.verdict))
     if any(timing.verdict == ACCEPTED for timing in measurement.timings):
         say(on, f"verified {measurement.verified}", style="dim")
     for note in measurement.notes:
@@ -53,13 +49,9 @@ def _table(measurement: FunctionMeasurement, first: int, last: int) -> Table:
         if timing.seconds:
             table.add_row(timing.backend, *cells(timing, measurement)[first:last])
         else:
-            verdict = Text(timing.verdict, style=_style(timing))
+            verdict = Text(timing.verdict, style=verdict_style(timing.verdict))
             table.add_row(timing.backend, verdict, *[""] * (last - first - 1))
     return table
-
-
-def _style(timing: FunctionTiming) -> str:
-    return "bold red" if timing.verdict in ("disagrees", "failed") else "yellow"
 
 
 def cells(timing: FunctionTiming, measurement: FunctionMeasurement) -> list[str]:

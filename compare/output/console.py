@@ -74,6 +74,23 @@ MAX_REPORTS = 5
 STYLES = {"agree": "green", "disagree": "bold red", "undecidable": "yellow"}
 
 
+def print_in_width(table_of: Callable[[int, int], Table], columns: int, start: int, on: Console) -> None:
+    """Prints a table; on a terminal that is too narrow for it in two, of which the first has the columns of the start.
+
+    Args:
+        table_of: makes the table of the columns from one number up to another.
+        columns: how many there are.
+        start: how many of them are about the start.
+        on: the console.
+    """
+    table = table_of(0, columns)
+    if on.is_terminal and Console(width=PIPE_WIDTH).measure(table).maximum > on.width:
+        on.print(table_of(0, start))
+        on.print(table_of(start, columns))
+    else:
+        on.print(table)
+
+
 @contextmanager
 def progress_bar(total: int) -> Iterator[CaseProgress]:
     """A progress bar on standard error, if that is a terminal: yields the function that moves it on."""
