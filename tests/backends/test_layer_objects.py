@@ -125,6 +125,7 @@ SIMILAR = (  # to others, so that campaigns alone show them
     *("keras GRUCell", "keras SimpleRNNCell", "keras RNN(cell)", "keras RNN([cells])", "nnx LSTMCell"),
     *("keras functional", "keras StackedRNNCells", "nnx RNN, batch first", "linen RNN, batch first"),
     *("torch scripted cell", "torch traced cell", "torch Sequential of one"),
+    *("linen Bidirectional", "keras Sequential", "keras last output"),
 )
 
 
@@ -145,6 +146,7 @@ def test_an_object_is_the_torch_layer_of_its_weights_and_no_other(name):
         assert_same_layer(thing, layer, **size)
 
 
+@pytest.mark.campaign
 def test_a_stack_with_other_functions_is_compared_beside_its_definition():
     cells = of_keras(
         lambda k: k.RNN([k.LSTMCell(H, recurrent_activation="hard_sigmoid") for _ in range(2)], return_sequences=True)
@@ -186,6 +188,7 @@ def test_a_layer_that_goes_backwards_is_its_cell_on_the_reversed_sequence_and_no
     assert "was given it reversed" in report
 
 
+@pytest.mark.campaign
 def test_two_that_go_backwards_are_the_same_if_their_outputs_are_in_one_order():
     cell = nnx_cell("OptimizedLSTMCell")
     one, other = nnx.RNN(cell, reverse=True), nnx.RNN(cell, reverse=True, time_major=True)
@@ -231,6 +234,7 @@ for thing, shape in objects:
 """
 
 
+@pytest.mark.campaign
 def test_keras_objects_are_asked_on_torch_too():
     environment = os.environ | {"KERAS_BACKEND": "torch"}
     done = subprocess.run([sys.executable, "-c", ON_TORCH], capture_output=True, text=True, env=environment)

@@ -18,6 +18,7 @@ from gradparity.backends.adapters.keras_engine import keras_on
 from gradparity.backends.weight_files import write_weights
 from gradparity.backends.weight_files.onnx_writing import onnx_model
 from gradparity.compare.conversion.conversion import convert
+from sampling import case
 
 KERAS_2 = {
     "lstm/lstm_cell/kernel:0": (3, 16),
@@ -118,14 +119,14 @@ def test_a_file_that_is_cut_short_is_refused(refused, tmp_path, name, part):
     assert f"{name}: " in refused(name)
 
 
-@pytest.mark.parametrize("name", MAKERS)
+@pytest.mark.parametrize("name", [case(name, campaign=name == "m.weights.h5") for name in MAKERS])
 def test_random_bytes_in_place_of_a_file_are_refused(refused, tmp_path, name):
     for seed in range(5):
         (tmp_path / name).write_bytes(np.random.default_rng(seed).bytes(300))
         refused(name)
 
 
-@pytest.mark.parametrize("name", MAKERS)
+@pytest.mark.parametrize("name", [case(name, campaign=name == "m.h5") for name in MAKERS])
 def test_a_file_with_a_few_bytes_changed_never_ends_in_a_traceback(gradparity, tmp_path, name):
     """Numbers may have changed, so that it may be read as well; if not, it is one line."""
     MAKERS[name](tmp_path / name)

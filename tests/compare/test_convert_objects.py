@@ -16,7 +16,7 @@ from gradparity.backends.weight_files import read_weight_file
 from gradparity.compare import assert_same_layer
 from gradparity.compare.conversion.conversion import convert_layer
 from gradparity.compare.conversion.layers_of_files import choose_layer
-from sampling import case
+from sampling import case, chequered
 
 D, H = 3, 4
 # Keras's own way to NumPy, when it saves.
@@ -125,8 +125,7 @@ def test_stacks_that_no_other_library_has_are_refused_with_the_reason(tmp_path, 
     assert all(reason in layer.unsupported for layer in layers if layer.name != "dense")
 
 
-@pytest.mark.parametrize("suffix", [".msgpack", ".safetensors"])
-@pytest.mark.parametrize("bidirectional", [False, True])
+@pytest.mark.parametrize(("suffix", "bidirectional"), chequered([".msgpack", ".safetensors"], [False, True]))
 def test_a_file_of_nnx_with_a_kernel_for_each_gate_is_an_lstm(tmp_path, suffix, bidirectional):
     cells = [nnx.RNN(nnx.LSTMCell(D, H, rngs=nnx.Rngs(0))) for _ in range(1 + bidirectional)]
     thing = nnx.Bidirectional(*cells) if bidirectional else cells[0].cell
@@ -136,7 +135,7 @@ def test_a_file_of_nnx_with_a_kernel_for_each_gate_is_an_lstm(tmp_path, suffix, 
     assert_same_layer(thing, torch_layer_of(path), seq_len=3, batch_size=2)
 
 
-@pytest.mark.parametrize("suffix", [".msgpack", ".safetensors"])
+@pytest.mark.parametrize("suffix", [".msgpack", case(".safetensors", campaign=True)])
 def test_a_file_of_linen_with_both_directions_is_one_layer(tmp_path, suffix):
     thing = linen.Bidirectional(linen.RNN(linen.LSTMCell(H)), linen.RNN(linen.OptimizedLSTMCell(H)))
     variables = drawn(thing.init(jax.random.key(0), jnp.ones((2, 5, D))))

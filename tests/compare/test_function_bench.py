@@ -109,6 +109,7 @@ def test_of_two_losses_nobody_says_which_is_right(folder):
     assert all(", and which is right nobody says" in reason for _, reason in refusals(result).values())
 
 
+@pytest.mark.campaign
 def test_functions_that_cannot_be_recorded_are_compared_up_to_what_they_round(folder):
     """An error of 1e-10 is found beside a tolerance that nobody typed."""
     result = bench(folder, "torch_side.py:in_torch", "unseen", "unseen_wrong", arguments=f"{folder}/mine.py:arguments")
@@ -189,6 +190,7 @@ def test_every_call_of_jax_is_waited_for(monkeypatch):
     assert len(waited) == 5
 
 
+@pytest.mark.campaign
 def test_a_recording_that_would_be_too_large_is_not_made_and_functions_are_compared_pairwise(folder, monkeypatch):
     monkeypatch.setattr("gradparity.compare.function_bench.recordings.MOST_OPERATIONS", 100)
     small, large = bench(folder, "right", "loud", grow=["T=2,60"]).measurements
