@@ -120,7 +120,7 @@ def campaigns(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def plain(session: nox.Session) -> None:
-    """How long the references take beside code as one writes it for oneself. `-- 1,25,64,100` takes other sizes."""
+    """How long the references take beside code as their users write it. `-- 1,25,64,100` takes one size alone."""
     session.install(*CONSTRAINED, "-e", ".[test]")
     for reference in ("jax", "torch-nn", "torch"):
         session.run("python", "tests/beside_plain_code.py", reference, *session.posargs)

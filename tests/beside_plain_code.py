@@ -1,8 +1,9 @@
-"""What the references take beside code as one writes it for oneself: `python tests/beside_plain_code.py jax`.
+"""What the references take beside code as their users write it: `python tests/beside_plain_code.py jax`.
 
-Both run in this process, on one core, in short rounds that alternate, after they were shown to agree. A ratio above 1
-says that the reference takes longer. Beside the time on the clock stands that of the processor, which other programs
-on the machine disturb less. `nox --sessions plain` does it for every reference that has such code.
+Beside each stand plain code of ours and, beside JAX, the layers of its libraries. All run in this process, on one core,
+in short rounds that turn round, after they were verified as in `gradparity bench`. A ratio above 1 says that the
+reference takes longer: the median over the rounds of its time on the processor, by that of the other in the same round.
+`nox --sessions plain` does it for every reference.
 """
 
 from __future__ import annotations
@@ -16,56 +17,80 @@ import time
 from collections.abc import Callable
 
 from gradparity.backends import get_backend
-from gradparity.compare import assert_agree
 from gradparity.compare.bench import workloads
+from gradparity.compare.bench.verification import verify
 from gradparity.compare.jobs import thread_limits
 
-PLAIN_CODE = {
-    "jax": ("examples.plain_jax", "PlainJax"),
-    "torch-nn": ("examples.plain_torch", "PlainLayer"),
-    "torch": ("examples.plain_torch", "PlainLoop"),
+BESIDE = {
+    "jax": ("plain_jax:PLAIN", *(f"library_jax:{name}" for name in ("NNX", "LINEN", "EQUINOX", "HAIKU", "LSTM_REF"))),
+    "torch-nn": ("plain_torch:LAYER",),
+    "torch": ("plain_torch:LOOP",),
 }
-SIZES = ("1,25,64,100", "20,30,100,100", "20,35,200,200", "32,100,64,128")
-ROUNDS = 40
-ROUND_SECONDS = 0.02  # short, so that a disturbance hits few of them, and both sides alike
+ROUND_SECONDS = 0.02  # short, so that a disturbance hits few of them, and all alike
+ROUNDS = (3, 40)  # the least and the most
+WORKLOAD_SECONDS = 5.0  # of all rounds, where these are more than the least
 
 
 def main(name: str, *sizes: str) -> None:
-    """Prints a line for each cell, dtype and size: the ratios of the medians, and of the shortest rounds."""
+    """Prints a line for each cell, dtype and size: what a call takes, the ratio to each, and to the fastest of them."""
     os.environ.update(thread_limits(1))
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
-    module, plain_name = PLAIN_CODE[name]
-    reference, plain = get_backend(name), getattr(importlib.import_module(module), plain_name)()
-    print(f"{name} ÷ plain code                      clock: median  shortest  processor: median  shortest")
-    for workload in workloads(sizes=sizes or SIZES):
+    reference, others = get_backend(name), [contestant(place) for place in BESIDE[name]]
+    print(f"{name + ' ÷':42} {'rounds':>6} {'ms':>9}", *(f"{other.name:>10}" for other in others), "  the fastest")
+    worst = 0.0
+    for workload in workloads(sizes=sizes):
         problem = workload.problem()
-        assert_agree(problem, [reference, plain])
-        rounds = alternating_rounds(plain.prepare(problem), reference.prepare(problem))
-        ratios = [
-            f"{summary(reference_seconds) / summary(plain_seconds):.2f}"
-            for plain_seconds, reference_seconds in rounds
-            for summary in (statistics.median, min)
-        ]
-        print(f"{workload.label:42} {ratios[0]:>8} {ratios[1]:>9} {ratios[2]:>18} {ratios[3]:>9}", flush=True)
+        beside = [other for other in others if not other.supports(problem.model, workload.dtype)]
+        require_verified(problem, [reference, *beside])
+        taken = rounds_of([one.prepare(problem) for one in (reference, *beside)])
+        ratios = {
+            other.name: statistics.median(mine / theirs for mine, theirs in zip(taken[0], of_other, strict=True))
+            for other, of_other in zip(beside, taken[1:], strict=True)
+        }
+        fastest = max(ratios, key=lambda other: ratios[other])
+        worst = max(worst, ratios[fastest])
+        shown = (f"{ratios[other.name]:10.2f}" if other.name in ratios else f"{'–':>10}" for other in others)
+        milliseconds = 1e3 * statistics.median(taken[0])
+        print(f"{workload.label:42} {len(taken[0]):6} {milliseconds:9.3f}", *shown, end="", flush=True)
+        print(f"   {ratios[fastest]:.2f} {fastest}", flush=True)
+    print(f"{name} takes at most {worst:.2f} times what the fastest of them takes")
 
 
-def alternating_rounds(*runs: Callable[[], object]) -> list[list[list[float]]]:
-    """The seconds of a call of each run in every round: on the clock, and of the processor."""
+def contestant(place: str):
+    """A backend in a file of `examples`."""
+    file, _, name = place.partition(":")
+    return getattr(importlib.import_module(f"examples.{file}"), name)
+
+
+def require_verified(problem, contestants) -> None:
+    """Raises unless all have the same loss and gradients, within what rounding explains."""
+    evaluations = {one.name: one.evaluate(problem) for one in contestants}
+    answers = {
+        name: (found.loss, {parameter: found.gradients[parameter] for parameter in problem.params})
+        for name, found in evaluations.items()
+    }
+    if refused := verify(problem, answers):
+        raise SystemExit(f"{problem.model.summary}: {refused}")
+
+
+def rounds_of(runs: list[Callable[[], object]]) -> list[list[float]]:
+    """Of each run the seconds of a call on the processor, in every round."""
     for run in runs:
         run()
     started = time.perf_counter()
-    runs[0]()
-    calls = math.ceil(ROUND_SECONDS / (time.perf_counter() - started))
-    taken: list[list[list[float]]] = [[[] for _ in runs] for _ in range(2)]
-    for number in range(ROUNDS):
+    for run in runs:
+        run()
+    a_round = time.perf_counter() - started
+    calls = math.ceil(ROUND_SECONDS * len(runs) / a_round)
+    rounds = min(max(round(WORKLOAD_SECONDS / (a_round * calls)), ROUNDS[0]), ROUNDS[1])
+    taken: list[list[float]] = [[] for _ in runs]
+    for number in range(rounds):
         for which in list(range(len(runs)))[:: 1 if number % 2 == 0 else -1]:
-            begun = time.perf_counter(), time.process_time()
+            started = time.process_time()
             for _ in range(calls):
                 runs[which]()
-            ended = time.perf_counter(), time.process_time()
-            for clock in range(2):
-                taken[clock][which].append((ended[clock] - begun[clock]) / calls)
+            taken[which].append((time.process_time() - started) / calls)
     return taken
 
 

@@ -7,7 +7,7 @@ no independent answer. A compiled loop would be compiled anew for every T, for l
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import lru_cache, partial
 from types import FunctionType
 
@@ -56,7 +56,7 @@ class TorchCompileBackend:
 
     def evaluate(self, problem: Problem, *, trace: bool = False) -> Evaluation:
         with isolated():
-            loss_and_outputs, leaves, batch = _converted(problem, "cpu")
+            loss_and_outputs, leaves, batch = _converted(problem, "cpu", problem.differentiable)
             loss, outputs = loss_and_outputs()
             loss.backward()
             return Evaluation(
@@ -68,23 +68,35 @@ class TorchCompileBackend:
     def prepare(self, problem: Problem, *, device: str = "cpu") -> Callable[[], tuple[Tensor, Tensors]]:
         require_torch_device(self.name, device)
         with isolated(device):
-            loss_and_outputs, leaves, _ = _converted(problem, device)
-        differentiated = {name: leaves[name] for name in problem.params}
-        return synchronized(lambda: with_gradients(loss_and_outputs()[0], differentiated), device)
+            differentiated = (*problem.params, *problem.states)
+            loss_and_outputs, leaves, _ = _converted(problem, device, differentiated)
+        leaves = {name: leaves[name] for name in differentiated}
+
+        def compute() -> tuple[Tensor, Tensors]:
+            loss, gradients = with_gradients(loss_and_outputs()[0], leaves)
+            return loss, {name: gradients[name] for name in problem.params}
+
+        return synchronized(compute, device)
 
 
 IN_A_STEP = ("W", "b_hn")  # the parameters that it uses; it is compiled for the shapes of all that it is given
 
 
-def _converted(problem: Problem, device: str) -> tuple[Callable[[], tuple[Tensor, Tensor]], Tensors, Batch]:
+def _converted(
+    problem: Problem, device: str, differentiated: Collection[str]
+) -> tuple[Callable[[], tuple[Tensor, Tensor]], Tensors, Batch]:
     """The forward pass with a compiled cell, and the tensors on which it runs.
 
-    All of these are differentiated: a first step without a gradient of its state would be compiled on its own.
+    The states always have to be differentiated: a first step without a gradient of its state would be compiled on its
+    own.
     """
     model = problem.model
     assert isinstance(model, Recurrent)
     batch = batch_of(problem, device)
-    leaves = {name: tensor(a, requires_grad=True, device=device) for name, a in problem.differentiable.items()}
+    leaves = {
+        name: tensor(array, requires_grad=name in differentiated, device=device)
+        for name, array in problem.differentiable.items()
+    }
     smallest = Recurrent(
         model.cell, 1, model.hidden_size, 1, activation=model.activation, reset=model.reset, bias=model.bias
     )

@@ -54,7 +54,6 @@ class JaxBackend:
         with isolated(problem.dtype, device):
             on_device = jax.device_put((dict(problem.params), constants, _batch(problem)))
             compiled = compiled_loss_and_gradients(problem.model, *on_device)
-            jax.block_until_ready(compiled(*on_device))  # whether it looks for NaN is settled in the first call
 
         def run() -> tuple[Array, dict[str, Array]]:
             if jax.config.jax_disable_jit:  # type: ignore[attr-defined]  # what is compiled would refuse to run

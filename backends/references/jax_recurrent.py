@@ -85,8 +85,19 @@ CELL_FUNCTIONS: dict[str, CellFunction] = {
 }
 
 
-def forward(model: Recurrent, arrays: Arrays, perturbations: Arrays, batch: Arrays) -> tuple[Array, Array]:
-    """The loss, and o_t (T, B, K), zero past a length. `perturbations` are zeros that are added at every step."""
+def forward(
+    model: Recurrent, arrays: Arrays, perturbations: Arrays, batch: Arrays, *, at_once: bool = True
+) -> tuple[Array, Array]:
+    """The loss, and o_t (T, B, K), zero past a length.
+
+    Args:
+        model: what is computed.
+        arrays: parameters, initial states and inputs.
+        perturbations: zeros that are added at every step.
+        batch: targets, and lengths if there are any.
+        at_once: whether the inputs are multiplied by U for all steps at once, or step by step, within the scan.
+            Both are the same numbers, rounded alike but for the order of sums.
+    """
     h, in_length = arrays["inputs"], None
     if "lengths" in batch:
         in_length = jnp.arange(1, len(h) + 1)[:, None] <= batch["lengths"]
@@ -100,7 +111,11 @@ def forward(model: Recurrent, arrays: Arrays, perturbations: Arrays, batch: Arra
                 name: perturbations[place.name(name)] for name in "ahc" if place.name(name) in perturbations
             }
             initial = tuple(arrays[s].reshape(-1, *arrays[s].shape[-2:])[place.number] for s in model.state_names)
-            states = _states(model, layer_params, h, initial, in_length, layer_perturbations, place.is_reverse)
+            cell = _cell(model, layer_params, at_once)
+            from_x = h
+            if at_once and not model.concatenated:
+                from_x = _from_inputs(layer_params, h, layer_perturbations)
+            states = _states(model, cell, from_x, initial, in_length, layer_perturbations, place.is_reverse)
             directions.append(states)
         h = jnp.concatenate(directions, axis=-1)
     o = plus(plus(h @ arrays["V"].T, arrays, "c"), perturbations, "o")
@@ -121,19 +136,38 @@ def _loss(model: Recurrent, o: Array, batch: Arrays) -> Array:
     return total if model.reduction == "sum" else total / with_loss.sum().astype(total.dtype)
 
 
+def _from_inputs(p: Arrays, x: Array, perturbation: Arrays) -> Array:
+    """What the inputs add to a_t, of one step or of all."""
+    return plus(plus(x @ p["U"].T, p, "b"), perturbation, "a")
+
+
+def _cell(model: Recurrent, p: Arrays, at_once: bool) -> Step:
+    """The cell; if not at once, it takes x_t itself in the place of what that adds to a_t."""
+    if model.concatenated:
+        return concatenated_rnn(model, p)
+    if at_once:
+        return CELL_FUNCTIONS[model.cell](model, p)
+    # Uᵀ and Wᵀ laid out anew once, before the scan, as those have them who multiply from the right.
+    laid_out = {name: lax.optimization_barrier(p[name].T).T for name in ("U", "W")}
+    cell = CELL_FUNCTIONS[model.cell](model, p | laid_out)
+
+    def step(x: Array, state: State, perturbation: Arrays) -> State:
+        return cell(_from_inputs(p | laid_out, x, perturbation), state, perturbation)
+
+    return step
+
+
 def _states(
     model: Recurrent,
-    p: Arrays,
-    x: Array,
+    cell: Step,
+    from_x: Array,
     initial: State,
     in_length: Array | None,
     perturbations: Arrays,
     is_reverse: bool,
 ) -> Array:
     """h_1 … h_T of one layer in one direction; the gradient stops where a truncation stops it."""
-    cell = (concatenated_rnn if model.concatenated else CELL_FUNCTIONS[model.cell])(model, p)
-    from_x = x if model.concatenated else plus(plus(x @ p["U"].T, p, "b"), perturbations, "a")
-    T, cut = len(x), model.truncation
+    T, cut = len(from_x), model.truncation
     t = jnp.arange(T)
     # The gradient is stopped before a step in chunks and windows, and after it where only last steps count.
     stop_before = (t % cut.steps == 0) & (t > 0) if isinstance(cut, Chunks) else None

@@ -16,13 +16,14 @@ ACTIVATION_FUNCTIONS: dict[str, Callable[[Tensor], Tensor]] = {
 }
 
 
-def unreduced_loss(loss: str, o: Tensor, y: Tensor) -> Tensor:
-    """ℓ(o, y) for outputs (..., K): a number for each step or sample."""
+def reduced_loss(loss: str, o: Tensor, y: Tensor, reduction: str) -> Tensor:
+    """The sum or the mean of ℓ(o, y) over all steps or samples, for outputs (..., K)."""
     match loss:
         case "softmax_cross_entropy":
             log_p = o.log_softmax(dim=-1).flatten(0, -2)
-            return functional.nll_loss(log_p, y.flatten(), reduction="none").view_as(y)
+            return functional.nll_loss(log_p, y.flatten(), reduction=reduction)
         case "sigmoid_cross_entropy":
-            return -(y * functional.logsigmoid(o) + (1 - y) * functional.logsigmoid(-o)).sum(dim=-1)
+            each = -(y * functional.logsigmoid(o) + (1 - y) * functional.logsigmoid(-o)).sum(dim=-1)
         case _:
-            return 0.5 * (o - y).square().sum(dim=-1)
+            each = 0.5 * (o - y).square().sum(dim=-1)
+    return each.sum() if reduction == "sum" else each.mean()

@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ..models import FeedForward, OrderedSystem
-from .torch_activations_losses import ACTIVATION_FUNCTIONS, unreduced_loss
+from .torch_activations_losses import ACTIVATION_FUNCTIONS, reduced_loss
 from .torch_recurrent import Record
 from .torch_tensors import Batch, Tensors
 
@@ -23,8 +23,7 @@ def feedforward(
             record(f"z{layer}", 0, z)
         a = ACTIVATION_FUNCTIONS[model.activation](z)
     output = a if model.loss == "squared_error" else z
-    sample_loss = unreduced_loss(model.loss, output, batch["targets"])
-    return sample_loss.sum() if model.reduction == "sum" else sample_loss.mean(), z
+    return reduced_loss(model.loss, output, batch["targets"], model.reduction), z
 
 
 def ordered(model: OrderedSystem, arrays: Tensors, batch: Batch, record: Record | None = None) -> tuple[Tensor, Tensor]:

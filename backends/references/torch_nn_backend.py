@@ -61,12 +61,12 @@ class TorchNNBackend:
             modules, batch = _modules(problem), batch_of(problem)
             x = tensor(problem.inputs, requires_grad=True)
             states = {name: tensor(array, requires_grad=True) for name, array in problem.states.items()}
-            outputs = _outputs(modules, x, states, problem.lengths)
+            outputs = _outputs(modules, x, _initial_state(states), problem.lengths)
             outputs.retain_grad()
             loss = criterion(problem.model, outputs, batch)
             loss.backward()
             layer_gradients = {name: gradient(parameter) for name, parameter in _parameters(modules).items()}
-            gradients = _under_our_names(problem, layer_gradients)
+            gradients = _under_our_names(_sources(problem), layer_gradients)
             return Evaluation(
                 loss=loss.item(),
                 gradients=gradients | {name: gradient(leaf) for name, leaf in {**states, "inputs": x}.items()},
@@ -79,16 +79,17 @@ class TorchNNBackend:
         with isolated():
             modules, batch = _modules(problem, device=device), batch_of(problem, device)
             x = tensor(problem.inputs, device=device)
-            states = {name: tensor(array, device=device) for name, array in problem.states.items()}
+            initial = _initial_state({name: tensor(array, device=device) for name, array in problem.states.items()})
         modules[0].flatten_parameters()
+        sources = _sources(problem)
         differentiated = {
             name: parameter for name, parameter in _parameters(modules).items() if parameter.requires_grad
         }
 
         def compute() -> tuple[Tensor, Tensors]:
-            outputs = _outputs(modules, x, states, problem.lengths)
+            outputs = _outputs(modules, x, initial, problem.lengths)
             loss, layer_gradients = with_gradients(criterion(problem.model, outputs, batch), differentiated)
-            return loss, _under_our_names(problem, layer_gradients)
+            return loss, _under_our_names(sources, layer_gradients)
 
         return synchronized(compute, device)
 
@@ -132,23 +133,34 @@ def _parameters(modules: Modules) -> dict[str, Tensor]:
     return {**dict(rnn.named_parameters()), **{f"head.{name}": p for name, p in head.named_parameters()}}
 
 
-def _under_our_names(problem: Problem, layer_gradients: dict[str, Any]) -> dict[str, Any]:
-    """The gradients of the layers' parameters, by the names of a problem's."""
+def _sources(problem: Problem) -> dict[str, tuple[str, slice | None]]:
+    """For each of a problem's parameters the name of the layers' whose gradient is its own, and which part of it."""
     model = problem.model
     assert isinstance(model, Recurrent)
-    gradients = {"V": layer_gradients["head.weight"], "c": layer_gradients.get("head.bias")}
+    sources: dict[str, tuple[str, slice | None]] = {"V": ("head.weight", None), "c": ("head.bias", None)}
     for place in model.places:
         for ours, theirs in (("U", "weight_ih"), ("W", "weight_hh"), ("b", "bias_ih")):
-            gradients[place.name(ours)] = layer_gradients.get(placed(place, theirs))
-        if place.name("b_hn") in problem.params:
-            gradients[place.name("b_hn")] = layer_gradients[placed(place, "bias_hh")][-model.hidden_size :]
-    return {name: gradients[name] for name in problem.params}
+            sources[place.name(ours)] = placed(place, theirs), None
+        sources[place.name("b_hn")] = placed(place, "bias_hh"), slice(-model.hidden_size, None)
+    return {name: sources[name] for name in problem.params}
 
 
-def _outputs(modules: Modules, x: Tensor, states: dict[str, Tensor], lengths: np.ndarray | None) -> Tensor:
+def _under_our_names(sources: dict[str, tuple[str, slice | None]], layer_gradients: dict[str, Any]) -> dict[str, Any]:
+    """The gradients of the layers' parameters, by the names of a problem's."""
+    return {
+        ours: layer_gradients[theirs] if part is None else layer_gradients[theirs][part]
+        for ours, (theirs, part) in sources.items()
+    }
+
+
+def _initial_state(states: dict[str, Tensor]) -> Tensor | tuple[Tensor, ...]:
+    """The initial states (P, B, H) of P layers and directions."""
+    return _as_state([state.reshape(-1, *state.shape[-2:]) for state in states.values()])
+
+
+def _outputs(modules: Modules, x: Tensor, initial: Tensor | tuple[Tensor, ...], lengths: np.ndarray | None) -> Tensor:
     """o_t (T, B, K) by one call of the layer; with lengths, on a packed sequence."""
     rnn, head = modules
-    initial = _as_state([state.reshape(-1, *state.shape[-2:]) for state in states.values()])
     if lengths is None:
         h, _ = rnn(x, initial)
     else:

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ..models import Chunks, LastSteps, LayerDirection, Recurrent, Truncation, Window
-from .torch_activations_losses import ACTIVATION_FUNCTIONS, unreduced_loss
+from .torch_activations_losses import ACTIVATION_FUNCTIONS, reduced_loss
 from .torch_tensors import Batch, Tensors, within_lengths
 
 State = tuple[Tensor, ...]  # (h,), or (h, c)
@@ -45,17 +45,19 @@ def lstm(model: Recurrent, p: Tensors) -> Step:
 
 def gru(model: Recurrent, p: Tensors) -> Step:
     H = model.hidden_size
-    W_rz, W_n = p["W"][: 2 * H], p["W"][2 * H :]
+    if model.reset == "before":
+        W_rz, W_n = p["W"][: 2 * H], p["W"][2 * H :]
 
     def step(from_x: Tensor, state: State) -> State:
         (h,) = state
-        x_rz, x_n = from_x.split([2 * H, H], dim=-1)
+        x_r, x_z, x_n = from_x.chunk(3, dim=-1)
         if model.reset == "after":
-            h_rz, h_n = functional.linear(h, p["W"]).split([2 * H, H], dim=-1)
-            r, z = (x_rz + h_rz).sigmoid().chunk(2, dim=-1)
+            h_r, h_z, h_n = functional.linear(h, p["W"]).chunk(3, dim=-1)
+            r, z = (x_r + h_r).sigmoid(), (x_z + h_z).sigmoid()
             from_h = r * (h_n + p["b_hn"] if "b_hn" in p else h_n)
         else:
-            r, z = (x_rz + functional.linear(h, W_rz)).sigmoid().chunk(2, dim=-1)
+            h_r, h_z = functional.linear(h, W_rz).chunk(2, dim=-1)
+            r, z = (x_r + h_r).sigmoid(), (x_z + h_z).sigmoid()
             from_h = functional.linear(r * h, W_n)
         return ((1 - z) * (x_n + from_h).tanh() + z * h,)
 
@@ -100,8 +102,7 @@ def forward(
         o_with_loss, y = o[batch["with_loss"]], y[batch["with_loss"]]
     else:
         o_with_loss = o
-    step_loss = unreduced_loss(model.loss, o_with_loss, y)
-    return step_loss.sum() if model.reduction == "sum" else step_loss.mean(), o
+    return reduced_loss(model.loss, o_with_loss, y, model.reduction), o
 
 
 def _direction(
@@ -117,7 +118,8 @@ def _direction(
     p = {name: arrays[place.name(name)] for name in ("U", "W", "b", "b_hn", "Wcat") if place.name(name) in arrays}
     if model.concatenated:
         p["U"], p["W"] = p["Wcat"].split([model.input_size, model.hidden_size], dim=1)
-    initial = tuple(arrays[name].reshape(-1, *arrays[name].shape[-2:])[place.number] for name in model.state_names)
+    states_at_start = (arrays[name] for name in model.state_names)
+    initial = tuple(state if state.dim() == 2 else state[place.number] for state in states_at_start)
     from_x = functional.linear(x, p["U"], p.get("b")).unbind()
     order = range(len(from_x))[::-1] if place.is_reverse else range(len(from_x))
 
@@ -125,9 +127,13 @@ def _direction(
     if record_here is not None:
         for step, t in enumerate(order):
             record_here("a", step, from_x[t])
-    run = _windows if isinstance(model.truncation, Window) else _sequence
     in_length = batch["in_length"][list(order)] if "in_length" in batch else None
-    states = run(cell(model, p), [from_x[t] for t in order], initial, in_length, model.truncation, record_here)
+    step, in_order = cell(model, p), [from_x[t] for t in order]
+    if in_length is None and model.truncation is None and record_here is None:
+        states = _plain_sequence(step, in_order, initial)
+    else:
+        run = _windows if isinstance(model.truncation, Window) else _sequence
+        states = run(step, in_order, initial, in_length, model.truncation, record_here)
     return torch.stack([states[step] for step in order])  # an order that turns time turns it back, too
 
 
@@ -138,6 +144,15 @@ def _at_place(record: Record, place: LayerDirection, order: Sequence[int]) -> Re
         record(place.name(name), order[step], value)
 
     return record_here
+
+
+def _plain_sequence(step: Step, from_x: Sequence[Tensor], state: State) -> list[Tensor]:
+    """h_1 … h_T, as `_sequence` gives them where it has nothing to ask at a step: that takes 2 % of a small layer."""
+    hs = []
+    for x in from_x:
+        state = step(x, state)
+        hs.append(state[0])
+    return hs
 
 
 def _sequence(

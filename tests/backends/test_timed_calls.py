@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 from gradparity.backends import LastSteps, Problem, Recurrent, Window, get_backend
-from gradparity.backends.references import jax_backend, torch_tensors
-from gradparity.backends.references.jax_compilation import value_and_grad
+from gradparity.backends.references import jax_backend, jax_compilation, torch_tensors
+from gradparity.backends.references.jax_compilation import value_and_grad, ways_to_write
 from gradparity.compare import assert_agree
 from sampling import case
 
@@ -155,3 +155,77 @@ def test_plain_code_has_the_right_answer(file, backend, model, monkeypatch):
     monkeypatch.setattr(jax.config, "update", lambda *_: None)  # here the process is not its own
     plain = getattr(importlib.import_module(f"examples.{file}"), backend)()
     assert assert_agree(make(MODELS[model]), ["manual", plain]).verdict == "agree"
+
+
+@pytest.mark.parametrize(
+    ("library", "model"),
+    [
+        *(case(library, "lstm", campaign=library != "LINEN") for library in ("NNX", "LINEN", "EQUINOX", "HAIKU")),
+        *(case(library, "gru", campaign=library != "EQUINOX") for library in ("LINEN", "EQUINOX")),
+        *(case(library, "rnn", campaign=library != "NNX") for library in ("NNX", "LINEN")),
+        case("LSTM_REF", "lstm", campaign=True),
+    ],
+)
+def test_the_layers_of_jax_libraries_have_the_right_answer(library, model, monkeypatch):
+    monkeypatch.setattr(jax.config, "update", lambda *_: None)
+    contestant = getattr(importlib.import_module("examples.library_jax"), library)
+    assert assert_agree(make(MODELS[model]), ["manual", contestant]).verdict == "agree"
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        *(case(MODELS[name], campaign=name not in ("gru", "stack of both"), id=name) for name in MODELS),
+        case(Recurrent("rnn", 3, 5, 4, truncation=Window(2)), campaign=False, id="window"),
+    ],
+)
+def test_all_ways_to_write_a_program_of_jax_have_the_same_answer(model):
+    problem = make(model)
+    constants = {name: array for name, array in problem.differentiable.items() if name not in problem.params}
+    arguments = (dict(problem.params), {}), constants, {"targets": problem.targets}
+    answers = [value_and_grad(model, quickly=True, **written)(*arguments) for written in ways_to_write(model)]
+    assert len(answers) == 2
+    ((loss, _), (gradients, _)), ((other_loss, _), (others, _)) = answers
+    assert float(loss) == pytest.approx(float(other_loss), rel=1e-6)
+    for name in gradients:
+        np.testing.assert_allclose(gradients[name], others[name], rtol=2e-5, atol=1e-5, err_msg=name)
+
+
+def test_the_inputs_are_multiplied_once_or_at_every_step():
+    def products_in_steps(**written):
+        problem = make(MODELS["rnn"])
+        constants = {name: array for name, array in problem.differentiable.items() if name not in problem.params}
+        batch = {"targets": problem.targets}
+        traced = jax.make_jaxpr(value_and_grad(problem.model, **written))((dict(problem.params), {}), constants, batch)
+        scans = [operation for operation in within(traced.jaxpr) if operation.primitive.name == "scan"]
+        inner = [operation for scan in scans for operation in within(scan.params["jaxpr"].jaxpr)]
+        return sum(operation.primitive.name == "dot_general" for operation in inner)
+
+    assert products_in_steps(at_once=True) < products_in_steps(at_once=False)
+
+
+def test_the_fastest_way_is_taken(monkeypatch):
+    clock = [0.0]
+    monkeypatch.setattr(jax_compilation.time, "perf_counter", lambda: clock[0])
+
+    def way(name, seconds):
+        def run():
+            clock[0] += seconds
+            return name
+
+        return run
+
+    slow, fast = way("slow", 2.0), way("fast", 1.0)
+    assert jax_compilation.fastest([slow, fast]) is fast
+    assert jax_compilation.fastest([fast, slow]) is fast
+
+
+@pytest.mark.parametrize("name", ["torch", "torch-nn"])
+def test_the_gradients_of_a_call_are_its_own(name):
+    """`backward` adds to a gradient that is there."""
+    run = get_backend(name).prepare(make(MODELS["gru"]))
+    _, first = run()
+    kept = {parameter: gradient.clone() for parameter, gradient in first.items()}
+    _, second = run()
+    assert all(torch.equal(first[parameter], kept[parameter]) for parameter in kept)
+    assert all(torch.equal(first[parameter], second[parameter]) for parameter in kept)

@@ -83,3 +83,6 @@ class PlainJax:
     def evaluate(self, problem, *, trace=False):
         value, gradients = self.prepare(problem)()
         return Evaluation(float(value), {name: np.array(gradient) for name, gradient in gradients.items()}, None)
+
+
+PLAIN = PlainJax()

@@ -83,7 +83,7 @@ class PlainLayer(Plain):
 
 
 class PlainLoop(Plain):
-    """A loop over the steps, and `torch.autograd.grad`."""
+    """A loop over the steps, and `backward`."""
 
     name = "plain-torch"
 
@@ -94,12 +94,18 @@ class PlainLoop(Plain):
         initial = tuple(torch.tensor(array) for array in problem.states.values())
 
         def run():
+            for parameter in p.values():
+                parameter.grad = None
             state, hs = initial, []
             for from_x in functional.linear(x, p["U"], p["b"]).unbind():
                 state = step(p, from_x, *state)
                 hs.append(state[0])
             o = functional.linear(torch.stack(hs), p["V"], p["c"])
             loss = functional.cross_entropy(o.flatten(0, 1), y.flatten(), reduction="sum")
-            return loss.detach(), dict(zip(p, torch.autograd.grad(loss, list(p.values())), strict=True))
+            loss.backward()
+            return loss.detach(), {name: parameter.grad for name, parameter in p.items()}
 
         return run
+
+
+LAYER, LOOP = PlainLayer(), PlainLoop()
