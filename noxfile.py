@@ -127,6 +127,13 @@ def plain(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def kernels(session: nox.Session) -> None:
+    """Whether another kernel of NumPy's OpenBLAS is faster on this processor. `-- 1,25,64,100` takes one size alone."""
+    session.install(*CONSTRAINED, "-e", ".[test]")
+    session.run("python", "tests/beside_other_kernels.py", *session.posargs)
+
+
+@nox.session(default=False)
 def recording(session: nox.Session) -> None:
     """How long recording, verifying, differentiating and enclosing one's own function take beside a plain run."""
     session.install(*CONSTRAINED, "-e", ".[test]")

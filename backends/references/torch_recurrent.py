@@ -128,12 +128,12 @@ def _direction(
         for step, t in enumerate(order):
             record_here("a", step, from_x[t])
     in_length = batch["in_length"][list(order)] if "in_length" in batch else None
-    step, in_order = cell(model, p), [from_x[t] for t in order]
+    cell_step, in_order = cell(model, p), [from_x[t] for t in order]
     if in_length is None and model.truncation is None and record_here is None:
-        states = _plain_sequence(step, in_order, initial)
+        states = _plain_sequence(cell_step, in_order, initial)
     else:
         run = _windows if isinstance(model.truncation, Window) else _sequence
-        states = run(step, in_order, initial, in_length, model.truncation, record_here)
+        states = run(cell_step, in_order, initial, in_length, model.truncation, record_here)
     return torch.stack([states[step] for step in order])  # an order that turns time turns it back, too
 
 

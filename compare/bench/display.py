@@ -62,13 +62,19 @@ def _timing_cells(timing: Timing, measurement: Measurement) -> list[str]:
         "" if is_floor else duration(timing.import_seconds),
         "" if is_floor else duration(timing.prepare_seconds),
         duration(timing.first_seconds),
-        "" if timing.memory is None or is_floor else f"{timing.memory / 2**20:.0f} MiB",
+        "" if timing.memory is None or is_floor else memory_text(timing),
         duration(timing.minimum),
         duration(timing.median),
         f"{duration(lower)}–{duration(upper)}",
         _ratio(measurement.to_fastest(timing)),
         _ratio(measurement.to_floor(timing)),
     ]
+
+
+def memory_text(timing: Timing) -> str:
+    """`12 MiB` of the process; on a GPU with that of the device beside it, `12 + 340 MiB`."""
+    sizes = [size for size in (timing.memory, timing.device_memory) if size is not None]
+    return " + ".join(f"{size / 2**20:.0f}" for size in sizes) + " MiB"
 
 
 def show_bench(bench: Bench, on: Console) -> None:
@@ -80,6 +86,8 @@ def show_bench(bench: Bench, on: Console) -> None:
             on.print()
     for note in bench.notes:
         say(on, f"note: {note}", style="dim")
+    for library, names in bench.products.items():
+        say(on, f"{', '.join(names)}: matrix products by {library}", style="dim")
     if "tf32" in bench.environment and bench.environment["bench"]["device"] == "cuda":
         say(on, "TF32 is off: float32 is float32 on the GPU, too.", style="dim")
     say(on, bench_conclusion(bench), style="bold")

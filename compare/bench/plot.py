@@ -1,50 +1,65 @@
-"""The picture of a benchmark: time per step against size, one line a backend, the floor dashed."""
+"""The picture of a benchmark: times as multiples of the floor, against size."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
-from ..output import MARKERS, figure_bytes, new_figure
-from .results import FLOOR, Measurement, candidate_names
+from ..output import Line, draw_lines, figure_bytes, new_figure, settle
+from .results import Measurement, candidate_names
 
 
 def bench_figure(measurements: Sequence[Measurement], suffix: str) -> bytes:
-    """The measurements as a picture of the file format, such as `.svg`; a panel for each cell and dtype."""
+    """The measurements as a picture of the file format, such as `.svg`: a panel for each cell and dtype.
+
+    From left to right the sizes in the order of their work, upwards the median as a multiple of the floor's, with its
+    quartiles.
+    """
     cells = list(dict.fromkeys(measurement.workload.cell for measurement in measurements))
     dtypes = list(dict.fromkeys(measurement.workload.dtype for measurement in measurements))
-    names = candidate_names(measurements)
-    figure = new_figure(1 + 3.6 * len(cells), 1 + 3.1 * len(dtypes))
-    panels = figure.subplots(len(dtypes), len(cells), squeeze=False, sharex="col")
-    for row, dtype in enumerate(dtypes):
-        for column, cell in enumerate(cells):
+    sizes = _sizes(measurements)
+    figure = new_figure(0.8 + 4.4 * len(dtypes), 1.4 + 2.6 * len(cells))
+    panels = figure.subplots(len(cells), len(dtypes), squeeze=False, sharex=True, sharey=True)
+    ends = []
+    for row, cell in enumerate(cells):
+        for column, dtype in enumerate(dtypes):
             axes = panels[row][column]
-            in_panel = [one for one in measurements if (one.workload.cell, one.workload.dtype) == (cell, dtype)]
-            for number, name in enumerate((*names, FLOOR)):
-                points = sorted(
-                    (measurement.workload.work_per_step, 1e6 * measurement.seconds_per_step(timing))
-                    for measurement in in_panel
-                    for timing in measurement.timings
-                    if timing.backend == name and timing.seconds
-                )
-                is_floor = name == FLOOR
-                axes.plot(
-                    [work for work, _ in points],
-                    [time for _, time in points],
-                    color="0.3" if is_floor else f"C{number}",
-                    linestyle="--" if is_floor else "-",
-                    marker="" if is_floor else MARKERS[number % len(MARKERS)],
-                    markersize=4,
-                    linewidth=1.2,
-                    label=name,
-                )
-            axes.set_xscale("log")
-            axes.set_yscale("log")
+            in_panel = {
+                one.workload.size: one
+                for one in measurements
+                if (one.workload.cell, one.workload.dtype) == (cell, dtype)
+            }
             axes.set_title(f"{cell}, {dtype}", fontsize="medium")
-            axes.grid(visible=True, which="major", linewidth=0.4)
-            if row == len(dtypes) - 1:
-                axes.set_xlabel("multiply-adds per step")
+            axes.set_xlim(-0.4, len(sizes) - 0.6)
+            axes.set_xticks(range(len(sizes)), list(sizes.values()), rotation=90, fontsize="small")
+            if row == len(cells) - 1:
+                axes.set_xlabel("B, T, D, H")
             if column == 0:
-                axes.set_ylabel("µs per time step")
-    handles, labels = panels[0][0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=len(labels), fontsize="small")
+                axes.set_ylabel("× floor")
+            lines = [_line(name, [in_panel.get(size) for size in sizes]) for name in candidate_names(measurements)]
+            ends.append((axes, draw_lines(axes, lines)))
+            axes.axhline(1, color="0.3", linewidth=1.2)
+    figure.suptitle("Time as a multiple of the floor, which is the matrix products alone", fontsize="medium")
+    settle(figure, ends)
     return figure_bytes(figure, suffix)
+
+
+def _sizes(measurements: Sequence[Measurement]) -> dict[str, str]:
+    """The sizes in the order of their work, and how they are shown."""
+    workloads = {one.workload.size: one.workload for one in measurements}
+    ordered = sorted(workloads.items(), key=lambda item: item[1].work_per_step * item[1].seq_len)
+    return {size: f"{one.batch_size}, {one.seq_len}, {one.input_size}, {one.hidden_size}" for size, one in ordered}
+
+
+def _line(name: str, measurements: Sequence[Measurement | None]) -> Line:
+    """A backend at every size; nothing where it has no times."""
+    points = []
+    for one in measurements:
+        timing = None if one is None else next((timing for timing in one.timings if timing.backend == name), None)
+        median = None if one is None else one.to_floor(timing)
+        if one is None or timing is None or median is None:
+            points.append((math.nan, math.nan, math.nan))
+        else:
+            lower, upper = timing.quartiles
+            points.append((median, lower / one.floor.median, upper / one.floor.median))
+    return Line(name, tuple(range(len(points))), tuple(points))

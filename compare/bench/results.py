@@ -31,6 +31,8 @@ class Timing:
         calls: how many are timed together in each round.
         seconds: of one call, on average, in each round.
         memory: how many bytes the process grew by at its peak, from after the import on.
+        products: the library that multiplies matrices, and its kernel, as far as that is known.
+        device_memory: on a GPU the most bytes of its memory that the framework had allocated.
     """
 
     backend: str
@@ -42,6 +44,8 @@ class Timing:
     calls: int = 0
     seconds: tuple[float, ...] = ()
     memory: int | None = None
+    products: str = ""
+    device_memory: int | None = None
 
     @property
     def minimum(self) -> float:
@@ -170,6 +174,16 @@ class Bench:
         return [timing for timing in timings if timing.verdict not in ("accepted", "unsupported")]
 
     @property
+    def products(self) -> dict[str, list[str]]:
+        """The libraries that multiply matrices, each with those whose matrices it multiplies."""
+        found: dict[str, list[str]] = {}
+        for measurement in self.measurements:
+            for timing in measurement.timings:
+                if timing.products and timing.backend not in found.setdefault(timing.products, []):
+                    found[timing.products].append(timing.backend)
+        return found
+
+    @property
     def manual_wins(self) -> int:
         """On how many workloads the hand derivation is the fastest."""
         return sum(
@@ -205,7 +219,7 @@ def measurement_from(line: Mapping[str, Any]) -> Measurement:
         TypeError: it is something else.
     """
     fields = Timing.__dataclass_fields__
-    timings = [{name: row[name] for name in fields} for row in line["timings"]]
+    timings = [{name: row[name] for name in fields if name in row} for row in line["timings"]]
     workload = record_from(Workload, line["workload"], "workload")
     measured = tuple(record_from(Timing, timing, f"timings[{i}]") for i, timing in enumerate(timings))
     if all(timing.backend != FLOOR for timing in measured):

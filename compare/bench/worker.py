@@ -18,6 +18,7 @@ from typing import Any
 from ...backends import Backend, UnsupportedProblemError, get_backend
 from ...backends.errors import located
 from ...backends.interface import PreparedAnswer, prepared_answer
+from .libraries import peak_device_memory, products_by
 from .matmul_floor import prepare_floor
 from .results import FLOOR, Timing
 from .workloads import Workload
@@ -86,6 +87,7 @@ def _start(name: str, workload: Workload, device: str) -> tuple[Start, Callable[
     result = run()
     first = time.perf_counter()
     answer = prepared_answer(result) if backend else None
+    loss = result[0] if backend else None
     for _ in range(WARM_UPS):
         before_call = time.perf_counter()
         run()
@@ -98,6 +100,8 @@ def _start(name: str, workload: Workload, device: str) -> tuple[Start, Callable[
         first_seconds=first - prepared,
         calls=max(1, math.ceil(MIN_ROUND_SECONDS / once)),
         memory=memory,
+        products=products_by(loss),
+        device_memory=peak_device_memory(loss, device),
     )
     return Start(timing, answer), run
 

@@ -70,7 +70,10 @@ def bench_command(
         Path | None, typer.Option(metavar="OLD.json", help="Compare with the times that an earlier --json wrote.")
     ] = None,
     plot: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Draw time per step against size: .png, .svg or .pdf.")
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Draw times as multiples of the floor, or of the fastest TARGET: .png, .svg or .pdf."
+        ),
     ] = None,
     json: JsonOption = None,
     markdown: Annotated[
@@ -140,7 +143,7 @@ def bench_command(
     of_functions = {"--arguments": arguments, "--grow": grow, "--returns": returns, "--timeout": timeout}
     if targets:
         of_backends = {"--cell": cell, "--size": size, "--backend": backend, "--quick": quick or None, "--log": log}
-        of_backends |= {"--against": against, "--plot": plot, "--pyperf": pyperf}
+        of_backends |= {"--against": against, "--pyperf": pyperf}
         refuse(of_backends | {"--device": None if device == "cpu" else device}, "is about backends, not about TARGETs")
         bench_functions(
             targets,
@@ -153,6 +156,7 @@ def bench_command(
             timeout=TIMEOUT if timeout is None else timeout,
             json=json,
             markdown=markdown,
+            plot=plot,
         )
         return
     refuse(of_functions, "is about TARGETs, functions of your own: expected FILE.py:FUNCTION beside it")

@@ -12,8 +12,9 @@ from ..bench import ROUNDS
 from ..function_bench import run_function_bench
 from ..function_bench.display import show_function_bench, show_measurement
 from ..function_bench.markdown import function_tables
+from ..function_bench.plot import function_figure
 from ..function_bench.targets import parse_growth
-from ..output import console, listing_json, progress_bar
+from ..output import console, listing_json, progress_bar, require_drawable
 from .options import STANDARD_OUTPUT, write
 
 
@@ -29,6 +30,7 @@ def bench_functions(
     timeout: float,
     json: str | None,
     markdown: Path | None,
+    plot: Path | None,
 ) -> None:
     """Times functions, shows the tables, and writes the files that are asked for.
 
@@ -43,12 +45,16 @@ def bench_functions(
         timeout: see `run_function_bench`.
         json: the file to write the results to, or `-`.
         markdown: the file to write the tables to.
+        plot: the file to draw the times in.
 
     Raises:
-        RequestError: as `run_function_bench` does.
+        MissingFrameworkError: there is nothing to draw a picture with.
+        RequestError: as `run_function_bench` does, or the picture's format is unknown.
         Exit: a function is wrong, or nothing could be judged.
         Abort: it was interrupted.
     """
+    if plot:
+        require_drawable(plot)
     terminal = console(stderr=json == STANDARD_OUTPUT)
     total = (sum(len(growth.values) for growth in parse_growth(grow)) or 1) * max(len(dict.fromkeys(dtypes)), 1)
     with progress_bar(total) as progress:
@@ -65,6 +71,8 @@ def bench_functions(
             progress=progress,
         )
     show_function_bench(bench, terminal)
+    if plot and bench.measurements:
+        write_whole(plot, function_figure(bench, plot.suffix.lower()))
     if markdown and bench.measurements:
         write_whole(markdown, function_tables(bench).encode())
     if json is not None:

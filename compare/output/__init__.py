@@ -15,8 +15,8 @@ from .console import (
     working,
 )
 from .documents import SCHEMA, listing_json, markdown_table
-from .environment import environment, installed_version
-from .pictures import MARKERS, figure_bytes, new_figure, require_drawable
+from .environment import blas, blas_kernel, environment, installed_version
+from .pictures import MARKERS, Line, draw_lines, figure_bytes, new_figure, require_drawable, settle
 from .streams import print_error, require_standard_streams, write_output
 
 __all__ = [
@@ -25,7 +25,11 @@ __all__ = [
     "PIPE_WIDTH",
     "SCHEMA",
     "STYLES",
+    "Line",
+    "blas",
+    "blas_kernel",
     "console",
+    "draw_lines",
     "environment",
     "figure_bytes",
     "installed_version",
@@ -40,6 +44,7 @@ __all__ = [
     "require_drawable",
     "require_standard_streams",
     "say",
+    "settle",
     "share_text",
     "terminal_svg",
     "working",

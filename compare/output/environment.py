@@ -24,7 +24,7 @@ def environment() -> dict[str, Any]:
         "processor": _processor(),
         "cores": os.cpu_count(),
         "versions": {package: installed_version(package) for package in PACKAGES},
-        "blas": _blas(),
+        "blas": blas(),
         "threads": {name: os.environ[name] for name in THREAD_VARIABLES if name in os.environ} | _torch_threads(),
         "tf32": _tf32(),
         "x64": _x64(),
@@ -48,9 +48,25 @@ def _processor() -> str:
     return platform.processor() or platform.machine()
 
 
-def _blas() -> str:
-    blas = np.show_config(mode="dicts")["Build Dependencies"]["blas"]
-    return f"{blas.get('name', 'unknown')} {blas.get('version', '')}".strip()
+def blas() -> str:
+    """NumPy's BLAS, and of OpenBLAS the kernel that it took for this processor, which threadpoolctl can tell."""
+    built = np.show_config(mode="dicts")["Build Dependencies"]["blas"]
+    kernel = blas_kernel()
+    return f"{built.get('name', 'unknown')} {built.get('version', '')}{f' ({kernel})' if kernel else ''}".strip()
+
+
+def blas_kernel() -> str:
+    """The kernel of NumPy's OpenBLAS, such as `Zen`; empty of another BLAS, or without threadpoolctl."""
+    try:
+        from threadpoolctl import threadpool_info
+    except ImportError:
+        return ""
+    packages = Path(np.__file__).parent.parent
+    folders = [(packages / name).resolve() for name in ("numpy.libs", "numpy/.dylibs")]  # SciPy has one of its own
+    for library in threadpool_info():
+        if library.get("architecture") and Path(library["filepath"]).resolve().parent in folders:
+            return str(library["architecture"])
+    return ""
 
 
 def _torch_threads() -> dict[str, int]:

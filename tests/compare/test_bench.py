@@ -10,11 +10,14 @@ import pytest
 from gradparity.backends import RequestError, get_backend
 from gradparity.compare.bench import SIZES, Measurement, Timing, Workload, run_bench, workloads
 from gradparity.compare.bench.changes import find_changes, read_bench
-from gradparity.compare.bench.display import duration, ratio_tables, show_changes, show_measurement
+from gradparity.compare.bench.display import duration, ratio_tables, show_bench, show_changes, show_measurement
+from gradparity.compare.bench.libraries import peak_device_memory, products_by
 from gradparity.compare.bench.markdown import markdown_tables
 from gradparity.compare.bench.matmul_floor import prepare_floor
-from gradparity.compare.bench.results import measurement_from
+from gradparity.compare.bench.results import Bench, measurement_from
 from gradparity.compare.cli import main
+from gradparity.compare.output import blas
+from gradparity.compare.output.pictures import moved_apart
 from rich.console import Console
 
 TINY = Workload("lstm", "float64", 2, 3, 4, 5)
@@ -213,7 +216,6 @@ def test_the_files_are_a_picture_and_a_suite_that_pyperf_reads(tmp_path):
     pyperf = pytest.importorskip("pyperf")
     from gradparity.compare.bench.as_pyperf import pyperf_suite
     from gradparity.compare.bench.plot import bench_figure
-    from gradparity.compare.bench.results import Bench
 
     measurements = [measurement(), measurement(workload=replace(TINY, hidden_size=50))]
     assert bench_figure(measurements, ".png").startswith(b"\x89PNG")
@@ -221,6 +223,48 @@ def test_the_files_are_a_picture_and_a_suite_that_pyperf_reads(tmp_path):
     (tmp_path / "suite.json").write_text(pyperf_suite(Bench(measurements, {}, [], False, 1.0)))
     suite = pyperf.BenchmarkSuite.load(str(tmp_path / "suite.json"))
     assert suite.get_benchmark(f"{TINY.label} manual").median() == 2.1
+
+
+def test_the_picture_has_a_panel_for_each_cell_and_dtype_with_multiples_of_the_floor(monkeypatch):
+    from gradparity.compare.bench import plot
+
+    drawn = {}
+    monkeypatch.setattr(plot, "figure_bytes", lambda figure, suffix: drawn.setdefault("figure", figure))
+    small, large = measurement(), measurement(manual=(4.0, 4.5, 5.0), workload=replace(TINY, hidden_size=50))
+    without = Measurement(replace(TINY, cell="gru"), (*measurement().timings[:2], Timing("jax", "failed", "")))
+    plot.bench_figure([large, small, without], ".svg")
+    panels = drawn["figure"].axes
+    assert [axes.get_title() for axes in panels] == ["lstm, float64", "gru, float64"]
+    assert [label.get_text() for label in panels[1].get_xticklabels()] == ["2, 3, 4, 5", "2, 3, 4, 50"]
+    manual, jax = (list(map(float, container.lines[0].get_ydata())) for container in panels[0].containers)
+    np.testing.assert_allclose(manual, [2.1, 4.5])  # the size with less work first
+    np.testing.assert_allclose(jax, [3.1, 3.1])
+    assert [text.get_text() for text in panels[1].texts] == ["● manual"]
+
+
+def test_the_libraries_that_multiply_are_said_and_older_files_without_them_are_read(capsys):
+    kernels = [replace(timing_of("floor", 1.0), products="OpenBLAS (Zen)"), timing_of("jax", 3.0)]
+    measured = Measurement(TINY, (*kernels, replace(timing_of("manual", 2.0), products="OpenBLAS (Zen)")))
+    show_bench(Bench([measured], {}, [], False, 1.0), Console(width=80))
+    assert "floor, manual: matrix products by OpenBLAS (Zen)" in capsys.readouterr().out
+    line = json.loads(json.dumps(measured.as_json()))
+    assert measurement_from(line) == measured
+    for row in line["timings"]:
+        del row["products"], row["device_memory"]
+    assert {timing.products for timing in measurement_from(line).timings} == {""}
+
+
+@pytest.mark.parametrize(("name", "said"), [("manual", blas()), ("torch", "("), ("jax", "XLA ")])
+def test_every_reference_says_what_multiplies_for_it(name, said):
+    loss, _ = get_backend(name).prepare(TINY.problem())()
+    assert said in products_by(loss)
+    assert peak_device_memory(loss, "cpu") is None
+
+
+def test_names_at_the_ends_of_lines_do_not_lie_on_each_other():
+    assert moved_apart([0.0, 30.0, 31.0], 10.0) == [0.0, 25.5, 35.5]
+    assert moved_apart([3.0, 1.0, 2.0], 10.0) == [12.0, -8.0, 2.0]
+    assert moved_apart([0.0, 9.0, 18.0, 50.0], 10.0) == [-1.0, 9.0, 19.0, 50.0]
 
 
 # What is kept

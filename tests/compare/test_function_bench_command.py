@@ -6,6 +6,8 @@ import json
 
 import pytest
 from gradparity.backends import RequestError
+from gradparity.compare.function_bench import FunctionBench, FunctionMeasurement, FunctionTiming, plot
+from gradparity.compare.function_bench.separate_candidate import Case
 from gradparity.compare.function_bench.targets import parse_growth, parse_targets
 from timed_functions import bench, write_files
 
@@ -65,7 +67,7 @@ def test_arguments_that_nobody_says_are_asked_for(folder):
 def test_the_command_writes_its_tables_and_results_and_ends_with_1_if_a_function_is_wrong(gradparity, folder):
     targets = [f"{folder}/mine.py:{name}" for name in ("right", "wrong")]
     code, out, _ = gradparity(
-        "bench", *targets, "--rounds", 2, "--grow", "T=2,4", "--json", "o.json", "--markdown", "o.md"
+        "bench", *targets, "--rounds", 2, "--grow", "T=2,4", "--json", "o.json", "--markdown", "o.md", "--plot", "o.svg"
     )
     assert code == 1
     assert "right: time ~ T^" in out
@@ -76,6 +78,36 @@ def test_the_command_writes_its_tables_and_results_and_ends_with_1_if_a_function
     assert [fit["function"] for fit in document["growth"]] == ["right"]
     with open("o.md") as file:
         assert "| T | right | wrong |" in file.read()
+    with open("o.svg") as file:
+        assert "<svg" in file.read()
+
+
+def timing(name, *seconds):
+    return FunctionTiming(name, "accepted" if seconds else "disagrees", seconds=seconds, cores=seconds)
+
+
+def figure_of(monkeypatch, measurements, growths):
+    drawn = {}
+    monkeypatch.setattr(plot, "figure_bytes", lambda figure, suffix: drawn.setdefault("figure", figure))
+    plot.function_figure(FunctionBench(measurements, growths, {}, False, 1.0), ".svg")
+    return drawn["figure"].axes
+
+
+def test_the_picture_of_a_growth_has_multiples_of_the_fastest_at_each_size(monkeypatch):
+    of_size = {2: (timing("f", 1.0, 1.0), timing("g", 3.0, 3.0)), 8: (timing("f", 4.0, 4.0), timing("g", 2.0, 2.0))}
+    series = [FunctionMeasurement(Case((("T", size),)), "", False, timings) for size, timings in of_size.items()]
+    (axes,) = figure_of(monkeypatch, series, parse_growth(["T=2,8"]))
+    f, g = (container.lines[0].get_ydata() for container in axes.containers)
+    assert (list(f), list(g)) == ([1.0, 2.0], [3.0, 1.0])
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["2", "8"]
+    assert [text.get_text() for text in axes.texts] == ["● f", "■ g"]
+
+
+def test_the_picture_without_a_growth_has_a_bar_for_each_function(monkeypatch):
+    timings = (timing("f", 1.0, 1.0), timing("wrong"), timing("g", 3.0, 3.0))
+    (axes,) = figure_of(monkeypatch, [FunctionMeasurement(Case(), "", False, timings)], [])
+    assert [bar.get_width() for bar in axes.patches] == [1.0, 3.0]
+    assert [text.get_text().strip() for text in axes.texts] == ["1.00 (1.00 s)", "disagrees", "3.00 (3.00 s)"]
 
 
 @pytest.mark.parametrize("option", [("--cell", "rnn"), ("--quick",), ("--backend", "manual"), ("--device", "cuda")])
