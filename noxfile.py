@@ -127,6 +127,15 @@ def plain(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def gpu(session: nox.Session) -> None:
+    """What only a GPU can show, in a few minutes; ends with 2 where there is none. It takes the frameworks as they are.
+
+    `nox --default-venv-backend none --no-install --sessions gpu`, in an environment with the CUDA builds of both.
+    """
+    session.run("python", "tests/on_a_gpu.py")
+
+
+@nox.session(default=False)
 def kernels(session: nox.Session) -> None:
     """Whether another kernel of NumPy's OpenBLAS is faster on this processor. `-- 1,25,64,100` takes one size alone."""
     session.install(*CONSTRAINED, "-e", ".[test]")

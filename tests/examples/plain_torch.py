@@ -38,6 +38,7 @@ class Plain:
     """What both have in common."""
 
     partial = True
+    devices = ("cpu", "cuda")
 
     def supports(self, model, dtype):
         usual = isinstance(model, Recurrent) and model == Recurrent(model.cell, *model.sizes)
@@ -53,12 +54,12 @@ class PlainLayer(Plain):
 
     name = "plain-torch-nn"
 
-    def prepare(self, problem):
-        model, p = problem.model, {name: torch.tensor(array) for name, array in problem.params.items()}
-        x, y = torch.tensor(problem.inputs), torch.tensor(problem.targets)
-        states = tuple(torch.tensor(array)[None] for array in problem.states.values())
-        layer = LAYERS[model.cell](model.input_size, model.hidden_size, dtype=x.dtype)
-        head = nn.Linear(model.hidden_size, model.output_size, dtype=x.dtype)
+    def prepare(self, problem, *, device="cpu"):
+        model, p = problem.model, {name: torch.tensor(array, device=device) for name, array in problem.params.items()}
+        x, y = torch.tensor(problem.inputs, device=device), torch.tensor(problem.targets, device=device)
+        states = tuple(torch.tensor(array, device=device)[None] for array in problem.states.values())
+        layer = LAYERS[model.cell](model.input_size, model.hidden_size, dtype=x.dtype, device=device)
+        head = nn.Linear(model.hidden_size, model.output_size, dtype=x.dtype, device=device)
         bias_hh = torch.zeros_like(p["b"])
         if "b_hn" in p:
             bias_hh[-model.hidden_size :] = p["b_hn"]
@@ -87,11 +88,11 @@ class PlainLoop(Plain):
 
     name = "plain-torch"
 
-    def prepare(self, problem):
+    def prepare(self, problem, *, device="cpu"):
         step = STEPS[problem.model.cell]
-        p = {name: torch.tensor(array, requires_grad=True) for name, array in problem.params.items()}
-        x, y = torch.tensor(problem.inputs), torch.tensor(problem.targets)
-        initial = tuple(torch.tensor(array) for array in problem.states.values())
+        p = {name: torch.tensor(a, requires_grad=True, device=device) for name, a in problem.params.items()}
+        x, y = torch.tensor(problem.inputs, device=device), torch.tensor(problem.targets, device=device)
+        initial = tuple(torch.tensor(array, device=device) for array in problem.states.values())
 
         def run():
             for parameter in p.values():
