@@ -2,7 +2,8 @@
 
 OpenBLAS takes one for the processor that it finds, or the one that OPENBLAS_CORETYPE names. The floor and `manual` run
 with each, in a process of its own, in rounds that turn round, after all answers were verified. Shown is the median of
-their times by that of the kernel that OpenBLAS takes by itself. `nox --sessions kernels` does it.
+their times by that of the kernel that OpenBLAS takes by itself; what the same kernel shows beside itself is noise.
+`nox --sessions kernels` does it.
 """
 
 from __future__ import annotations
@@ -50,6 +51,8 @@ def main(*sizes: str) -> None:
     for kernel, ratios in sums.items():
         mean = statistics.geometric_mean(ratios)
         print(f"{kernel}: {mean:.2f} times on average, {min(ratios):.2f} to {max(ratios):.2f}")
+    if without := [kernel for kernel in kernels if kernel not in sums]:
+        print(f"not in this OpenBLAS, or not for this processor: {', '.join(without)}")
 
 
 def timed(backend: str, workload, kernels) -> dict[str, float]:

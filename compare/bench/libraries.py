@@ -19,7 +19,8 @@ def products_by(loss: Any) -> str:
         loss: that a run returned; None of the floor, which is NumPy's.
 
     Returns:
-        Such as `scipy-openblas 0.3.31 (SkylakeX)`, `MKL 2024.2 (AVX512)` or `XLA 0.10.2`.
+        Such as `scipy-openblas 0.3.31 (SkylakeX)`, `XLA 0.10.2`, or `MKL 2024.2, PyTorch's own kernels AVX512`: which
+        of its own MKL takes it does not tell.
 
     Example:
         >>> import numpy as np
@@ -68,4 +69,4 @@ def _of_torch(torch: Any, loss: Any) -> str:
     found = re.search(r"Math Kernel Library Version ([\d.]+)", configuration)
     named = re.search(r"BLAS_INFO=(\w+)", configuration)
     library = f"MKL {found[1]}" if found else named[1] if named else "an unknown BLAS"
-    return f"{library} ({torch.backends.cpu.get_cpu_capability()})"
+    return f"{library}, PyTorch's own kernels {torch.backends.cpu.get_cpu_capability()}"
