@@ -106,10 +106,6 @@ class Measurement:
         """A candidate's median as a multiple of the fastest one's; None without times, and of the floor."""
         return timing.median / self.fastest if timing.seconds and timing.backend != FLOOR and self.accepted else None
 
-    def seconds_per_step(self, timing: Timing) -> float:
-        """A median, divided by T."""
-        return timing.median / self.workload.seq_len
-
     @property
     def manual(self) -> Timing | None:
         """The hand derivation's timing, if it is a candidate."""
