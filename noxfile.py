@@ -33,6 +33,7 @@ SMALL_COMMANDS = [
     "bench --quick --size 2,3,4,5 --cell rnn --dtype float64 --rounds 1 --plot b.svg --json b.json --log b.jsonl",
     "bench --quick --size 2,3,4,5 --cell rnn --dtype float64 --rounds 1 --against b.json",
     "sweep --problems 12 --jobs 1 --log sweep.jsonl",
+    "merge sweep.jsonl --log merged.jsonl",
     "flow elman-softmax lstm --scale 1 --seq-len 20 --plot flow.svg",
     "convert --from torch --to flax-nnx --no-verify weights.npz flax.safetensors",
 ]

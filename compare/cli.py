@@ -24,6 +24,7 @@ from .commands.detect import detect_command
 from .commands.diff import diff_command
 from .commands.flow import flow_command
 from .commands.listings import backends_command, mistakes_command, systems_command
+from .commands.merge import merge_command
 from .commands.sweep import sweep_command
 from .output import print_error, require_standard_streams
 from .output.streams import can_write_output, unwritable
@@ -48,6 +49,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "flow": flow_command,
     "sweep": sweep_command,
     "detect": detect_command,
+    "merge": merge_command,
     "systems": systems_command,
     "mistakes": mistakes_command,
     "backends": backends_command,

@@ -32,6 +32,7 @@ FRAMEWORKS = (
     "flint",
     "hypothesis",
     "pytest",
+    "distributed",
 )
 
 

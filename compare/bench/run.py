@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 from functools import partial
 from multiprocessing.connection import Connection
@@ -17,23 +17,31 @@ from ...backends import Backend, MissingFrameworkError, RequestError, backend_na
 from ...backends.checks import require_choice, require_integer
 from ...backends.references.devices import DEVICES
 from ..jobs import (
+    ASKED,
     CaseProgress,
+    Journal,
+    JournalLine,
     ShareProgress,
     end_process,
     locked,
+    not_a_journal,
     open_journal,
     read_journal,
     start_process,
     thread_limits,
 )
 from ..output import environment
+from ..workers import WHOLE, Death, Place, Served, Shard, crew, like
 from .memory import require_memory
 from .results import BENCH_SCHEMA, FLOOR, Bench, Measurement, Timing, measurement_from
 from .verification import verify
 from .worker import Start, work
 from .workloads import Workload
 
+SUBJECT = "a benchmark"
 ROUNDS = 7
+TIMEOUT = 3600.0  # seconds for one workload, where others measure it
+SAME_MACHINE = ("processor", "cores", "blas")  # what workers have to have in common: times are compared
 
 
 def candidates(names: Sequence[str], *, quick: bool = False) -> tuple[list[str], list[str]]:
@@ -69,6 +77,9 @@ def run_bench(
     rounds: int = ROUNDS,
     device: str = "cpu",
     log: Path | None = None,
+    shard: Shard = WHOLE,
+    place: Place | None = None,
+    timeout: float = TIMEOUT,
     notes: Sequence[str] = (),
     measured: Callable[[Measurement], None] = lambda measurement: None,
     progress: CaseProgress = lambda label, done: None,
@@ -82,12 +93,15 @@ def run_bench(
         rounds: how many; in each, every backend is timed once.
         device: `cpu`, or `cuda` for those that can.
         log: a file that is written as workloads are measured, and continued if it is there.
+        shard: a part of the workloads; all of them if it is not given.
+        place: where they are measured, one at a time on each machine; None means here.
+        timeout: the seconds that one workload may take elsewhere.
         notes: to be shown.
         measured: is called with each measurement, when it is there.
         progress: is called with the workload, and the number of workloads that are done.
 
     Returns:
-        The measurements of all workloads, or of those that were done when it was interrupted.
+        The measurements of all workloads or of the shard's, or of those that were done when it was interrupted.
 
     Raises:
         RequestError: an argument is wrong, or the log is of another benchmark or none at all.
@@ -100,7 +114,8 @@ def run_bench(
         >>> [timing.verdict for timing in bench.measurements[0].candidates]
         ['accepted', 'accepted']
     """
-    require_threads(threads)
+    if place is None:
+        require_threads(threads)
     require_integer("rounds", rounds, at_least=1)
     require_choice("device", device, DEVICES)
     settings = {
@@ -109,9 +124,12 @@ def run_bench(
         "threads": threads,
         "rounds": rounds,
         "device": device,
+        "shard": str(shard),
     }
+    asked = [workload.label for workload in workloads]
+    mine = [workload for number, workload in enumerate(workloads) if shard.has(number)]
     with locked(log):
-        return _measured_bench(workloads, settings, log, notes, measured, progress)
+        return _measured_bench(mine, asked, settings, log, place, timeout, notes, measured, progress)
 
 
 def require_threads(threads: int) -> None:
@@ -128,35 +146,121 @@ def require_threads(threads: int) -> None:
 
 def _measured_bench(
     workloads: Sequence[Workload],
+    asked: Sequence[str],
     settings: Mapping[str, Any],
     log: Path | None,
+    place: Place | None,
+    timeout: float,
     notes: Sequence[str],
     measured: Callable[[Measurement], None],
     progress: CaseProgress,
 ) -> Bench:
-    backends, threads, rounds, device = (settings[name] for name in ("backends", "threads", "rounds", "device"))
-    logged, whole_bytes = _logged(log, settings)
-    require_memory([workload for workload in workloads if workload not in logged], len(backends))
-    recorded = environment() | {"threads": thread_limits(threads), "bench": settings}
-    if device == "cuda":
-        recorded |= {"tf32": False}
+    logged, whole_bytes, known = _logged(log, settings)
+    left = [workload for workload in workloads if workload not in logged]
+    if place is None:
+        require_memory(left, len(settings["backends"]))
     started = time.perf_counter()
-    measurements: list[Measurement] = []
+    measurements = {workload: logged[workload] for workload in workloads if workload in logged}
+    recorded = _recorded({}, settings)
     interrupted = False
-    with open_journal(log, whole_bytes, {**settings, "environment": recorded}) as write:
-        try:
-            for workload in workloads:
-                progress(workload.label, len(measurements))
-                measurement = logged.get(workload)
-                if measurement is None:
-                    share_done = partial(_add_share, progress, workload.label, len(measurements))
-                    measurement = measure_workload(workload, backends, threads, rounds, device, share_done)
+    try:
+        with _measured(left, settings, place if left else None, timeout, progress, len(measurements)) as (
+            found,
+            answers,
+        ):
+            recorded = _recorded(found, settings)
+            with open_journal(log, whole_bytes, {**settings, ASKED: asked, "environment": recorded}) as write:
+                if whole_bytes and not known.issuperset(asked):
+                    write({ASKED: asked})
+                for measurement in measurements.values():
+                    measured(measurement)
+                for measurement in answers:
                     write(measurement.as_json())
-                measurements.append(measurement)
-                measured(measurement)
-        except KeyboardInterrupt:
-            interrupted = True
-    return Bench(measurements, recorded, notes, interrupted, time.perf_counter() - started)
+                    measurements[measurement.workload] = measurement
+                    measured(measurement)
+    except KeyboardInterrupt:
+        interrupted = True
+    ordered = [measurements[workload] for workload in workloads if workload in measurements]
+    return Bench(ordered, recorded, notes, interrupted, time.perf_counter() - started)
+
+
+@contextmanager
+def _measured(
+    workloads: Sequence[Workload],
+    settings: Mapping[str, Any],
+    place: Place | None,
+    timeout: float,
+    progress: CaseProgress,
+    done: int,
+) -> Iterator[tuple[Mapping[str, Any], Iterator[Measurement]]]:
+    """The environment in which workloads are measured, and their measurements as they come."""
+    backends, threads, rounds, device = (settings[name] for name in ("backends", "threads", "rounds", "device"))
+    if place is None:
+
+        def measurements() -> Iterator[Measurement]:
+            for earlier, workload in enumerate(workloads, start=done):
+                progress(workload.label, earlier)
+                share_done = partial(_add_share, progress, workload.label, earlier)
+                yield measure_workload(workload, backends, threads, rounds, device, share_done)
+
+        yield {}, measurements()
+        return
+    progress("starting", done)
+    setup = partial(serve, tuple(workloads), tuple(backends), threads, rounds, device)
+    first: dict[str, Any] = {}
+    has_same_versions = like(environment())
+
+    def check(found: Mapping[str, Any]) -> None:
+        has_same_versions(found)
+        first.update(found if not first else {})
+        for name in SAME_MACHINE:
+            if found.get(name) != first.get(name):
+                raise RequestError(
+                    f"times of different machines: {name} is {found.get(name)} on one of the workers, "
+                    f"and {first.get(name)} on another"
+                )
+
+    def arrived(answers: Iterator[tuple[int, Any]]) -> Iterator[Measurement]:
+        for earlier, (number, answer) in enumerate(answers, start=done + 1):
+            progress(workloads[number].label, earlier)
+            yield _failed(workloads[number], backends, answer) if isinstance(answer, Death) else answer
+
+    with (
+        crew(setup, place, timeout=timeout, threads=threads, is_alone=True, check=check) as workers,
+        closing(workers.answers((number,) for number in range(len(workloads)))) as answers,
+    ):
+        yield workers.environment, arrived(answers)
+
+
+def serve(workloads: Sequence[Workload], backends: Sequence[str], threads: int, rounds: int, device: str) -> Served:
+    """What measures workloads in a worker's process.
+
+    Args:
+        workloads: what is timed.
+        backends: their names.
+        threads: of each backend.
+        rounds: in each, every backend is timed once.
+        device: on which they compute.
+
+    Returns:
+        What gives the measurement of a workload's number.
+    """
+    require_threads(threads)
+
+    def measured(number: int) -> Measurement:
+        require_memory([workloads[number]], len(backends))
+        return measure_workload(workloads[number], backends, threads, rounds, device, lambda share: None)
+
+    return Served(environment(), measured)
+
+
+def _failed(workload: Workload, backends: Sequence[str], death: Death) -> Measurement:
+    return Measurement(workload, tuple(Timing(name, "failed", death.reason) for name in (FLOOR, *backends)))
+
+
+def _recorded(found: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
+    recorded = dict(found or environment()) | {"threads": thread_limits(settings["threads"]), "bench": settings}
+    return recorded | ({"tf32": False} if settings["device"] == "cuda" else {})
 
 
 def measure_workload(
@@ -235,17 +339,36 @@ def _death(worker: tuple[BaseProcess, Connection]) -> str:
     return f"its process died, with exit code {worker[0].exitcode}"
 
 
-def _logged(log: Path | None, settings: Mapping[str, Any]) -> tuple[dict[Workload, Measurement], int]:
-    """The measurements in a log, and the length of its whole lines in bytes."""
+def _logged(log: Path | None, settings: Mapping[str, Any]) -> tuple[dict[Workload, Measurement], int, set[str]]:
+    """The measurements in a log, the length of its whole lines in bytes, and the labels of what was asked for."""
     if log is None:
-        return {}, 0
-    _, lines, whole_bytes = read_journal(log, settings, subject="a benchmark")
-    measurements = []
-    for line in lines:
-        try:
-            measurements.append(measurement_from(line.values))
-        except ValueError as error:
-            raise line.error(error) from None
-        except (LookupError, TypeError):
-            raise line.error("is no measurement") from None
-    return {measurement.workload: measurement for measurement in measurements}, whole_bytes
+        return {}, 0, set()
+    journal = read_journal(log, settings, subject=SUBJECT, defaults={"shard": str(WHOLE)})
+    measurements = [measurement_in(line) for line in journal.lines]
+    asked = set(asked_in(journal, log))
+    return {measurement.workload: measurement for measurement in measurements}, journal.whole_bytes, asked
+
+
+def asked_in(journal: Journal, path: Path) -> dict[str, None]:
+    """The labels of the workloads that a log says were asked for, in order; empty if it says nothing of it.
+
+    Raises:
+        RequestError: what it says is something else.
+    """
+    if any(not isinstance(labels, list) or not all(isinstance(one, str) for one in labels) for labels in journal.asked):
+        raise not_a_journal(path, SUBJECT)
+    return dict.fromkeys(label for labels in journal.asked for label in labels)
+
+
+def measurement_in(line: JournalLine) -> Measurement:
+    """The measurement in a line of a log.
+
+    Raises:
+        RequestError: it is something else.
+    """
+    try:
+        return measurement_from(line.values)
+    except ValueError as error:
+        raise line.error(error) from None
+    except (LookupError, TypeError):
+        raise line.error("is no measurement") from None

@@ -13,11 +13,23 @@ from ..bench.as_pyperf import pyperf_suite
 from ..bench.display import show_bench, show_changes, show_measurement
 from ..bench.markdown import markdown_tables
 from ..bench.plot import bench_figure
+from ..bench.run import TIMEOUT as WORKLOAD_TIMEOUT
 from ..check.separate_process import TIMEOUT
 from ..output import console, listing_json, progress_bar, require_drawable, working
+from ..workers import choose_place, parse_shard
+from ..workers.executors import LOCAL
 from .check import refuse
 from .function_bench import bench_functions
-from .options import STANDARD_OUTPUT, JsonOption, LogOption, require_targets, write
+from .options import (
+    STANDARD_OUTPUT,
+    DaskOption,
+    ExecutorOption,
+    JsonOption,
+    LogOption,
+    ShardOption,
+    require_targets,
+    write,
+)
 
 QUICK_ROUNDS = 3
 
@@ -66,6 +78,9 @@ def bench_command(
     ] = None,
     device: Annotated[str, typer.Option(metavar="DEVICE", help="cpu, or cuda for PyTorch and JAX.")] = "cpu",
     log: LogOption = None,
+    shard: ShardOption = None,
+    executor: ExecutorOption = None,
+    dask: DaskOption = None,
     against: Annotated[
         Path | None, typer.Option(metavar="OLD.json", help="Compare with the times that an earlier --json wrote.")
     ] = None,
@@ -100,7 +115,11 @@ def bench_command(
     ] = None,
     timeout: Annotated[
         float | None,
-        typer.Option(metavar="SECONDS", help=f"The most that one call of a TARGET may take. Default: {TIMEOUT:g}."),
+        typer.Option(
+            metavar="SECONDS",
+            help=f"The most that one call of a TARGET may take, {TIMEOUT:g} by default; or one workload that --dask or "
+            f"--executor measures, {WORKLOAD_TIMEOUT:g} by default.",
+        ),
     ] = None,
 ) -> None:
     """Time the loss and all gradients of every backend, or function of yours, whose answer is right.
@@ -122,8 +141,9 @@ def bench_command(
     first call are listed apart.
 
     Ctrl-C ends it, with what is measured so far. With --log, the same command
-    goes on where it was stopped. The exit code is 1 if an answer is not
-    accepted.
+    goes on where it was stopped. With --shard, parts of the workloads are timed
+    apart; with --dask or --executor, elsewhere, one at a time on each machine.
+    The exit code is 1 if an answer is not accepted.
 
     [bold]Examples[/bold]
 
@@ -140,9 +160,12 @@ def bench_command(
     gradparity bench --quick --against old.json
     """
     require_targets(json, plot, pyperf, markdown)
-    of_functions = {"--arguments": arguments, "--grow": grow, "--returns": returns, "--timeout": timeout}
+    of_functions: dict[str, object] = {"--arguments": arguments, "--grow": grow, "--returns": returns}
+    of_functions |= {} if executor or dask else {"--timeout": timeout}
     if targets:
-        of_backends = {"--cell": cell, "--size": size, "--backend": backend, "--quick": quick or None, "--log": log}
+        of_backends: dict[str, object] = {}
+        of_backends |= {"--cell": cell, "--size": size, "--backend": backend, "--quick": quick or None, "--log": log}
+        of_backends |= {"--shard": shard, "--executor": executor, "--dask": dask}
         of_backends |= {"--against": against, "--pyperf": pyperf}
         refuse(of_backends | {"--device": None if device == "cpu" else device}, "is about backends, not about TARGETs")
         bench_functions(
@@ -167,7 +190,9 @@ def bench_command(
     with working("looking for the backends"):
         names, notes = candidates(backend or (), quick=quick)
     terminal = console(stderr=json == STANDARD_OUTPUT)
-    with progress_bar(len(chosen)) as progress:
+    part = parse_shard(shard)
+    place = choose_place(jobs=1 if dask == LOCAL else None, executor=executor, dask=dask) if executor or dask else None
+    with progress_bar(part.size(len(chosen))) as progress:
         bench = run_bench(
             chosen,
             names,
@@ -175,6 +200,9 @@ def bench_command(
             rounds=rounds or (QUICK_ROUNDS if quick else ROUNDS),
             device=device,
             log=log,
+            shard=part,
+            place=place,
+            timeout=WORKLOAD_TIMEOUT if timeout is None else timeout,
             notes=notes,
             measured=lambda measurement: show_measurement(measurement, terminal),
             progress=progress,

@@ -4,40 +4,28 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from ...backends import RequestError
-from ..detection import (
-    CHECKS,
-    OWN_CHECK,
-    PROGRAMS,
-    CorrectCase,
-    MistakeCase,
-    OwnCase,
-    choose_checks,
-    correct_cases,
-    detect,
-    mistake_cases,
-    own_cases,
-)
+from ..detection import CHECKS, OWN_CHECK, PROGRAMS, Part, choose_cases, choose_checks, run_detection
+from ..detection.chosen_cases import QUICK_CORRECT_PER_KIND, QUICK_SLIPS_PER_PROGRAM
 from ..detection.display import show_detection
 from ..detection.export import detection_page, detection_values
+from ..detection.numbered_run import TIMEOUT
 from ..output import console, listing_json, progress_bar, working
-from .options import STANDARD_OUTPUT, JsonOption, require_targets, write
-
-CORRECT_PER_KIND, QUICK_CORRECT_PER_KIND = 20, 5  # right gradients of each kind
-SLIPS_PER_PROGRAM, QUICK_SLIPS_PER_PROGRAM = 20, 5
-
-
-class Part(StrEnum):
-    """What can be shown alone."""
-
-    CATALOGUE = "catalogue"
-    OWN = "own"
+from ..workers import choose_place, parse_shard
+from .options import (
+    STANDARD_OUTPUT,
+    DaskOption,
+    ExecutorOption,
+    JsonOption,
+    LogOption,
+    ShardOption,
+    require_targets,
+    write,
+)
 
 
 def detect_command(
@@ -68,6 +56,20 @@ def detect_command(
         Path | None, typer.Option(metavar="FILE", help="Write the tables as a page in Markdown.")
     ] = None,
     json: JsonOption = None,
+    log: LogOption = None,
+    shard: ShardOption = None,
+    jobs: Annotated[
+        int | None,
+        typer.Option(
+            min=1, metavar="N", help="Judge in so many processes, with one thread each. Default: in this one."
+        ),
+    ] = None,
+    executor: ExecutorOption = None,
+    dask: DaskOption = None,
+    timeout: Annotated[
+        float,
+        typer.Option(min=0.001, metavar="SECONDS", help="The most that one case may take in a process, three times."),
+    ] = TIMEOUT,
 ) -> None:
     """Plant every mistake of the catalogue, and show which checks detect it.
 
@@ -82,6 +84,10 @@ def detect_command(
     gradparity misses a mistake, calls a right gradient wrong, or says of a
     program of our own what is not so.
 
+    With --log, the same command goes on where it was stopped. With --shard,
+    parts are done apart, each with a log of its own; with --jobs, --dask or
+    --executor, other processes do it.
+
     [bold]Examples[/bold]
 
     gradparity detect --quick
@@ -89,19 +95,28 @@ def detect_command(
     gradparity detect --check gradcheck --check gradparity --markdown detection.md
 
     gradparity detect --only own --program rows
+
+    gradparity detect --jobs 8 --log detection.jsonl
     """
     require_targets(json, markdown)
     checks = check or ()
-    cases: list[MistakeCase | CorrectCase | OwnCase] = []
+    names = choose_checks(checks)[0]
+    chosen = choose_cases(names, only=only, programs=program or (), quick=quick, everywhere=everywhere)
+    part, is_elsewhere = parse_shard(shard), bool(jobs or executor or dask)
+    place = choose_place(jobs=jobs, executor=executor, dask=dask) if is_elsewhere else None
     with working("planting the mistakes"):
-        has_catalogue, has_own = _parts(only, program or (), choose_checks(checks)[0])
-        if has_catalogue:
-            cases += mistake_cases(everywhere=everywhere, quick=quick)
-            cases += correct_cases(QUICK_CORRECT_PER_KIND if quick else CORRECT_PER_KIND)
-        if has_own:
-            cases += own_cases(QUICK_SLIPS_PER_PROGRAM if quick else SLIPS_PER_PROGRAM, program or ())
-    with progress_bar(len(cases)) as progress:
-        detection = detect(cases, checks if has_catalogue else [OWN_CHECK], progress=progress)
+        cases = chosen.cases()
+    with progress_bar(part.size(len(cases))) as progress:
+        detection = run_detection(
+            chosen,
+            cases,
+            checks if chosen.has_catalogue else [OWN_CHECK],
+            log=log,
+            shard=part,
+            place=place,
+            timeout=timeout,
+            progress=progress,
+        )
     show_detection(detection, console(stderr=json == STANDARD_OUTPUT))
     if markdown is not None:
         write(str(markdown), detection_page(detection, _command_line(context.obj, json, markdown)))
@@ -109,20 +124,6 @@ def detect_command(
         write(json, listing_json(detection_values(detection)))
     if detection.missed or detection.own_false_positives or detection.own_faults:
         raise typer.Exit(1)
-
-
-def _parts(only: Part | None, programs: Sequence[str], checks: Sequence[str]) -> tuple[bool, bool]:
-    """Whether the catalogue is shown, and whether programs of our own are: to gradparity alone.
-
-    Raises:
-        RequestError: nothing is left of what was asked for.
-    """
-    if programs and only is Part.CATALOGUE:
-        raise RequestError("--program names a program of our own, and --only catalogue leaves these out")
-    wants_own = bool(programs) or only is Part.OWN
-    if wants_own and OWN_CHECK not in checks:
-        raise RequestError(f"programs of our own are shown to gradparity alone: expected --check {OWN_CHECK}")
-    return not wants_own, OWN_CHECK in checks and only is not Part.CATALOGUE
 
 
 def _command_line(arguments: Sequence[str], json: str | None, markdown: Path) -> str:

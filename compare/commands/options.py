@@ -25,6 +25,26 @@ LogOption = Annotated[
     Path | None,
     typer.Option("--log", metavar="FILE.jsonl", help="Write each result as it comes; an existing log is continued."),
 ]
+JobsOption = Annotated[
+    int | None,
+    typer.Option("--jobs", min=1, metavar="N", help="Worker processes, with one thread each. Default: one a core."),
+]
+ShardOption = Annotated[
+    str | None,
+    typer.Option(metavar="k/n", help="Do the k-th of n parts alone; `gradparity merge` makes one log of theirs."),
+]
+ExecutorOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="MODULE:FACTORY", help="Let an executor work, such as concurrent.futures:ProcessPoolExecutor."
+    ),
+]
+DaskOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ADDRESS", help="Let a cluster of Dask work: its scheduler's address, or `local` for one here."
+    ),
+]
 BackendOption = Annotated[
     list[str] | None,
     typer.Option("--backend", metavar="NAME", help="A backend, by name or as FILE.py:object. Repeat. Default: all."),

@@ -10,7 +10,9 @@ import typer
 from ..output import console, progress_bar
 from ..sweep import run_sweep
 from ..sweep.display import show_sweep
-from .options import BackendOption, LogOption
+from ..sweep.run import TIMEOUT
+from ..workers import choose_place, parse_shard
+from .options import BackendOption, DaskOption, ExecutorOption, JobsOption, LogOption, ShardOption
 
 
 def sweep_command(
@@ -20,12 +22,18 @@ def sweep_command(
         int,
         typer.Option(min=1, metavar="N", help="Problems with one model, which JAX compiles once, but other numbers."),
     ] = 10,
-    jobs: Annotated[
-        int | None,
-        typer.Option(min=1, metavar="N", help="Worker processes, with one thread each. Default: one for each core."),
-    ] = None,
+    jobs: JobsOption = None,
     backend: BackendOption = None,
     log: LogOption = None,
+    shard: ShardOption = None,
+    executor: ExecutorOption = None,
+    dask: DaskOption = None,
+    timeout: Annotated[
+        float,
+        typer.Option(
+            min=0.001, metavar="SECONDS", help="The most that one problem may take in a process, three times."
+        ),
+    ] = TIMEOUT,
     save_case: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Save the problems on which backends disagree in DIR.")
     ] = None,
@@ -39,7 +47,9 @@ def sweep_command(
     of problems.
 
     With --log, Ctrl-C loses nothing: the same command goes on where it was
-    stopped, or further with a larger N.
+    stopped, or further with a larger N. With --shard, each part of a sweep can
+    be done elsewhere, with a log of its own. With --dask or --executor, workers
+    on other machines do it; those that die or hang lose nothing.
 
     [bold]Examples[/bold]
 
@@ -47,9 +57,14 @@ def sweep_command(
 
     gradparity sweep --problems 20000 --log sweep.jsonl --save-case cases
 
+    gradparity sweep --problems 20000 --shard 2/8 --log part-2.jsonl
+
+    gradparity sweep --problems 1000000 --dask tcp://10.0.0.1:8786 --log sweep.jsonl
+
     gradparity sweep --problems 200 --backend torch --backend my_backend.py:backend
     """
-    with progress_bar(problems) as progress:
+    part, place = parse_shard(shard), choose_place(jobs=jobs, executor=executor, dask=dask)
+    with progress_bar(part.size(problems, in_group=numbers)) as progress:
         sweep = run_sweep(
             problems,
             seed=seed,
@@ -58,6 +73,9 @@ def sweep_command(
             jobs=jobs,
             log=log,
             save_case=save_case,
+            shard=part,
+            place=place,
+            timeout=timeout,
             progress=progress,
         )
     show_sweep(sweep, console())

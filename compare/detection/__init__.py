@@ -2,6 +2,8 @@
 
 from .cases import CorrectCase, MistakeCase, correct_cases, mistake_cases
 from .checks import CHECKS
+from .chosen_cases import ChosenCases, Part, choose_cases
+from .numbered_run import run_detection
 from .own import PROGRAMS, OwnCase, own_cases
 from .own_results import OwnResult
 from .results import OWN_CHECK, PART_OF, CorrectResult, Detection, MistakeResult
@@ -12,6 +14,7 @@ __all__ = [
     "OWN_CHECK",
     "PART_OF",
     "PROGRAMS",
+    "ChosenCases",
     "CorrectCase",
     "CorrectResult",
     "Detection",
@@ -19,10 +22,13 @@ __all__ = [
     "MistakeResult",
     "OwnCase",
     "OwnResult",
+    "Part",
+    "choose_cases",
     "choose_checks",
     "correct_cases",
     "detect",
     "mistake_cases",
     "mistake_of",
     "own_cases",
+    "run_detection",
 ]

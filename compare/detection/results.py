@@ -52,8 +52,24 @@ class MistakeResult:
     @property
     def label(self) -> str:
         """`sign (of all gradients), on elman-softmax, small gradients`."""
-        variant = f" ({self.variant})" if self.variant else ""
-        return f"{self.mistake}{variant}, on {self.system}{', small gradients' if self.small else ''}"
+        return mistake_label(self.mistake, self.variant, self.system, small=self.small)
+
+
+def mistake_label(mistake: str, variant: str, system: str, *, small: bool) -> str:
+    """A planted mistake in words.
+
+    Args:
+        mistake: its name.
+        variant: in words; empty if there is one.
+        system: on which it was planted.
+        small: whether the gradients were made small.
+
+    Example:
+        >>> mistake_label("sign", "of all gradients", "elman-softmax", small=True)
+        'sign (of all gradients), on elman-softmax, small gradients'
+    """
+    words = f" ({variant})" if variant else ""
+    return f"{mistake}{words}, on {system}{', small gradients' if small else ''}"
 
 
 @dataclass(frozen=True)

@@ -11,13 +11,15 @@ from ..jobs import CaseProgress
 from ..mistakes import MISTAKES, run
 from .cases import CorrectCase, MistakeCase, RightLoss
 from .checks import CHECKS, Program, diagnosis_of, require_check, run_check, torch_answer
-from .own import OwnCase, ask
+from .chosen_cases import Case
+from .log import Result
+from .own import ask
 from .own_results import OwnResult
 from .results import OWN_CHECK, PART_OF, CorrectResult, Detection, MistakeResult
 
 
 def detect(
-    cases: Sequence[MistakeCase | CorrectCase | OwnCase],
+    cases: Sequence[Case],
     checks: Sequence[str] = (),
     *,
     progress: CaseProgress = lambda label, done: None,
@@ -37,20 +39,37 @@ def detect(
     """
     started = time.perf_counter()
     chosen, notes = choose_checks(checks)
-    planted: list[MistakeResult] = []
-    correct: list[CorrectResult] = []
-    own: list[OwnResult] = []
+    results = []
     for done, case in enumerate(cases):
-        if isinstance(case, MistakeCase):
-            progress(case.mistake.name, done)
-            planted.append(_mistake_result(case, chosen))
-        elif isinstance(case, CorrectCase):
-            progress(case.kind, done)
-            correct.append(_correct_result(case, chosen))
-        else:
-            progress(case.program, done)
-            own.append(ask(case))
-    return Detection(tuple(planted), tuple(correct), chosen, notes, time.perf_counter() - started, tuple(own))
+        progress(short_label(case), done)
+        results.append(judge(case, chosen))
+    return detection_of(results, chosen, notes, time.perf_counter() - started)
+
+
+def judge(case: Case, checks: Sequence[str]) -> Result:
+    """What the checks say of a case; of a program of our own, what gradparity says."""
+    if isinstance(case, MistakeCase):
+        return _mistake_result(case, checks)
+    return _correct_result(case, checks) if isinstance(case, CorrectCase) else ask(case)
+
+
+def short_label(case: Case) -> str:
+    """A case beside a progress bar."""
+    if isinstance(case, MistakeCase):
+        return case.mistake.name
+    return case.kind if isinstance(case, CorrectCase) else case.program
+
+
+def detection_of(results: Sequence[Result], checks: Sequence[str], notes: Sequence[str], seconds: float) -> Detection:
+    """The matrix of results that are in the order of their cases."""
+    return Detection(
+        tuple(one for one in results if isinstance(one, MistakeResult)),
+        tuple(one for one in results if isinstance(one, CorrectResult)),
+        tuple(checks),
+        tuple(notes),
+        seconds,
+        tuple(one for one in results if isinstance(one, OwnResult)),
+    )
 
 
 def choose_checks(names: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -13,6 +13,7 @@ from ...backends.file_writing import require_writable
 from .records import record_from
 
 Record = TypeVar("Record")
+ASKED = "asked"  # how much was asked for, in a header or in a line of its own
 
 
 class JournalLine(NamedTuple):
@@ -49,13 +50,19 @@ class Journal(NamedTuple):
 
     Attributes:
         settings: of its header, by the names that were asked for; empty where there is no journal yet.
-        lines: after the header.
+        lines: after the header, without those that say what was asked for.
         whole_bytes: the length of the file's whole lines.
+        header: all of it.
+        asked: how much was asked for, each time that it was more than before.
+        has_part: whether its last line was not written to its end.
     """
 
     settings: dict[str, Any]
     lines: list[JournalLine]
     whole_bytes: int
+    header: dict[str, Any] = {}  # noqa: RUF012 # of a NamedTuple, and read only
+    asked: tuple[Any, ...] = ()
+    has_part: bool = False
 
 
 def read_journal(
@@ -64,6 +71,7 @@ def read_journal(
     *,
     subject: str,
     earlier: Mapping[str, Collection[Any]] = {},  # read only
+    defaults: Mapping[str, Any] = {},  # likewise
 ) -> Journal:
     """Reads a journal; writes nothing.
 
@@ -72,6 +80,7 @@ def read_journal(
         header: the settings, which have to be those that the journal was begun with.
         subject: of which it is a journal, such as `a sweep`.
         earlier: by the header's names, values of earlier versions that are read too.
+        defaults: by the header's names, what earlier versions did without saying it.
 
     Returns:
         What it says.
@@ -92,19 +101,40 @@ def read_journal(
     try:
         first, *rest = whole.split(b"\n")[:-1]
         beginning = strict_json(first)
-        settings = {name: beginning[name] for name in header}
+        settings = {name: beginning[name] if name in beginning else defaults[name] for name in header}
     except (ValueError, TypeError, LookupError):
         raise not_a_journal(path, subject) from None
     lines = []
+    asked = [beginning[ASKED]] if ASKED in beginning else []
     for number, text in enumerate(rest, start=2):
         try:
-            lines.append(JournalLine(path, number, strict_json(text)))
+            line = JournalLine(path, number, strict_json(text))
         except ValueError as error:
             raise JournalLine(path, number, None).error(f"is no JSON: {error}") from None
+        if isinstance(line.values, dict) and list(line.values) == [ASKED]:
+            asked.append(line.values[ASKED])
+        else:
+            lines.append(line)
     for name, value in header.items():
         if repr(known := settings[name]) != repr(value) and known not in earlier.get(name, ()):  # 1 is not true
             raise RequestError(f"{path}: is the log of {subject} with {name} {known}, but {value} was asked for")
-    return Journal(settings, lines, len(whole))
+    return Journal(settings, lines, len(whole), beginning, tuple(asked), len(whole) < len(content))
+
+
+def asked_number(journal: Journal, path: Path, subject: str) -> int:
+    """How many jobs were asked for, of all that a journal says of it; 0 if it says nothing.
+
+    Args:
+        journal: what it says.
+        path: of the journal.
+        subject: of which it is one.
+
+    Raises:
+        RequestError: what it says is no number.
+    """
+    if any(not isinstance(one, int) or isinstance(one, bool) or one < 0 for one in journal.asked):
+        raise not_a_journal(path, subject)
+    return max(journal.asked, default=0)
 
 
 def strict_json(text: str | bytes) -> Any:

@@ -17,7 +17,8 @@ def record_from(kind: type[Record], values: object, name: str = "") -> Record:
     """The record that JSON values describe.
 
     Args:
-        kind: a dataclass, whose fields are plain, optional, literals, tuples, or dataclasses.
+        kind: a dataclass, whose fields are plain, optional, literals, tuples (also with names), objects with values of
+            one kind, or dataclasses.
         values: what JSON gave: an object with a value for every field that has no default, and no others.
         name: how messages call the values.
 
@@ -56,6 +57,17 @@ def _converted(expected: Any, value: object, name: str) -> Any:
         if not isinstance(value, list):
             raise ValueError(f"{name} is {_shown(value)}, expected a list")
         return tuple(_converted(arguments[0], entry, f"{name}[{i}]") for i, entry in enumerate(value))
+    if isinstance(expected, type) and issubclass(expected, tuple):  # a NamedTuple, which JSON writes as a list
+        hints = get_type_hints(expected)
+        if not isinstance(value, list) or len(value) != len(hints):
+            raise ValueError(f"{name} is {_shown(value)}, expected a list of {len(hints)}")
+        return expected(
+            *(_converted(kind, one, f"{name}.{key}") for (key, kind), one in zip(hints.items(), value, strict=True))
+        )
+    if isinstance(origin, type) and issubclass(origin, Mapping):
+        if not isinstance(value, Mapping):
+            raise ValueError(f"{name} is {_shown(value)}, expected an object")
+        return {key: _converted(arguments[1], one, f"{name}.{key}") for key, one in value.items()}
     if origin is Literal:
         if value not in arguments:
             raise ValueError(f"{name} is {_shown(value)}, expected one of {', '.join(map(str, arguments))}")

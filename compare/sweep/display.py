@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..output import MAX_REPORTS, STYLES, plain_table, say, share_text
+from ..workers import WHOLE
 from .results import VERDICTS, Sweep
 
 
@@ -74,4 +75,5 @@ def _sweep_conclusion(sweep: Sweep) -> str:
     verdicts += "" if sweep.counts["disagree"] else ", no disagree"
     speed = sweep.problems_per_second
     end = "all from the log" if speed is None else f"{speed:.1f} problems/s"
-    return f"{len(sweep.outcomes)} random problems from seed {sweep.seed}: {verdicts} ({end})"
+    part = f", shard {sweep.shard}" if sweep.shard != WHOLE else ""
+    return f"{len(sweep.outcomes)} random problems from seed {sweep.seed}{part}: {verdicts} ({end})"

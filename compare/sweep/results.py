@@ -10,6 +10,7 @@ from typing import Any
 
 from ...backends.checks import DTYPES
 from ..systems.random_models import FAMILY_NAMES
+from ..workers import WHOLE, Shard
 
 VERDICTS = ("agree", "undecidable", "disagree", "failed", "unsupported")
 WRONG_VERDICTS = ("disagree", "failed")
@@ -57,6 +58,7 @@ class Sweep:
         earlier: how many outcomes were in the log already.
         seconds: how long the others took.
         notes: on backends that are not installed.
+        shard: the part of the models that it is.
     """
 
     outcomes: Sequence[SweepOutcome]
@@ -65,6 +67,7 @@ class Sweep:
     earlier: int
     seconds: float
     notes: Sequence[str]
+    shard: Shard = WHOLE
 
     @property
     def wrong(self) -> list[SweepOutcome]:

@@ -1,4 +1,4 @@
-"""The course of a sweep: the problems go to worker processes, and their outcomes into the log."""
+"""The course of a sweep: the problems go to workers, wherever they are, and their outcomes into the log."""
 
 from __future__ import annotations
 
@@ -15,12 +15,15 @@ from ...backends import RequestError
 from ...backends.checks import require_integer
 from ...backends.file_writing import require_folder
 from ...backends.registry import choose_backends
-from ..jobs import CaseProgress, locked, open_journal, thread_limits
+from ..jobs import ASKED, CaseProgress, locked, open_journal, thread_limits
 from ..output import environment
+from ..workers import WHOLE, Death, Place, Shard, crew, here, like
+from .judging import outcome_of, serve
 from .log import SWEEP_SCHEMA, SweepLog, read_log
 from .problems import draw_problem
 from .results import Sweep, SweepOutcome
-from .workers import in_workers, outcome_of, start_worker
+
+TIMEOUT = 300.0  # seconds for one problem
 
 
 def run_sweep(
@@ -32,6 +35,9 @@ def run_sweep(
     jobs: int | None = None,
     log: Path | None = None,
     save_case: Path | None = None,
+    shard: Shard = WHOLE,
+    place: Place | None = None,
+    timeout: float = TIMEOUT,
     progress: CaseProgress = lambda label, done: None,
 ) -> Sweep:
     """Compares the first `count` problems of a sweep, except for those whose outcomes are in the log.
@@ -44,10 +50,13 @@ def run_sweep(
         jobs: how many worker processes; None means one for each core.
         log: a file that is written as outcomes come, and continued if it is there.
         save_case: a folder for the problems on which something disagrees.
+        shard: a part of the models; all of them if it is not given.
+        place: where the problems are carried out; None means in `jobs` processes here.
+        timeout: the seconds that one problem may take.
         progress: is called with the last problem's family, and how many are done.
 
     Returns:
-        The outcomes of all `count` problems.
+        The outcomes of all `count` problems, or of the shard's.
 
     Raises:
         RequestError: a backend does not exist or is broken, or the log is of another sweep or none at all, or
@@ -60,39 +69,42 @@ def run_sweep(
     if list(installed) == ["manual"]:
         raise RequestError("manual alone cannot be compared: a sweep needs a second backend")
     names = list(backends or installed)
-    header = {"schema": SWEEP_SCHEMA, "seed": seed, "numbers": numbers, "backends": names}
+    header = {"schema": SWEEP_SCHEMA, "seed": seed, "numbers": numbers, "backends": names, "shard": str(shard)}
     if save_case:
         require_folder(save_case)
     started = time.perf_counter()
     with locked(log):
-        outcomes, earlier = _outcomes(count, header, names, jobs, log, save_case, progress)
-    return Sweep(outcomes, seed, numbers, earlier, time.perf_counter() - started, notes)
+        known = read_log(log, header) if log else SweepLog({}, 0)
+        outcomes = {number: one for number, one in known.outcomes.items() if number < count}
+        earlier = len(outcomes)
+        models = ([*range(first, min(first + numbers, count))] for first in range(0, count, numbers))
+        shares = (model for number, model in enumerate(models) if shard.has(number))
+        groups = (tuple(left) for model in shares if (left := [number for number in model if number not in outcomes]))
+        if earlier < shard.size(count, in_group=numbers) or not known.whole_bytes:
+            setup = partial(serve, seed, numbers, names, save_case)
+            work = crew(setup, place or here(jobs), timeout=timeout, check=like(environment()))
+            progress("starting", earlier)
+            with work as workers, closing(workers.answers(groups)) as answers:
+                first_line = _first_line(header, count, workers.environment)
+                with open_journal(log, known.whole_bytes, first_line) as write:
+                    if known.whole_bytes and known.asked < count:
+                        write({ASKED: count})
+                    for number, answer in answers:
+                        outcome = _outcome(number, answer, header)
+                        write(asdict(outcome))
+                        outcomes[number] = outcome
+                        progress(outcome.family, len(outcomes))
+    ordered = [outcomes[number] for number in sorted(outcomes)]
+    return Sweep(ordered, seed, numbers, earlier, time.perf_counter() - started, notes, shard)
 
 
-def _outcomes(
-    count: int,
-    header: Mapping[str, Any],
-    backends: Sequence[str],
-    jobs: int,
-    log: Path | None,
-    save_case: Path | None,
-    progress: CaseProgress,
-) -> tuple[list[SweepOutcome], int]:
-    """The outcomes of all problems by number, and how many of them were in the log."""
-    seed, numbers = header["seed"], header["numbers"]
-    known, whole_bytes = read_log(log, header) if log else SweepLog({}, 0)
-    outcomes = {number: outcome for number, outcome in known.items() if number < count}
-    earlier = len(outcomes)
-    models = ([*range(first, min(first + numbers, count))] for first in range(0, count, numbers))
-    tasks = (left for model in models if (left := [number for number in model if number not in outcomes]))
-    start = partial(start_worker, seed, numbers, backends, save_case)
-    first_line = dict(header) | {"environment": environment() | {"threads": thread_limits(1)}}
-    with open_journal(log, whole_bytes, first_line) as write, closing(in_workers(tasks, jobs, start)) as answers:
-        progress("starting", earlier)
-        for number, outcome in answers:
-            if isinstance(outcome, str):
-                outcome = outcome_of(draw_problem(number, seed=seed, numbers=numbers), "failed", report=outcome)
-            write(asdict(outcome))
-            outcomes[number] = outcome
-            progress(outcome.family, len(outcomes))
-    return [outcomes[number] for number in sorted(outcomes)], earlier
+def _first_line(header: Mapping[str, Any], count: int, found: Mapping[str, Any]) -> dict[str, Any]:
+    of_workers = dict(found or environment()) | {"threads": thread_limits(1)}
+    return {**header, ASKED: count, "environment": of_workers}
+
+
+def _outcome(number: int, answer: SweepOutcome | Death, header: Mapping[str, Any]) -> SweepOutcome:
+    if not isinstance(answer, Death):
+        return answer
+    drawn = draw_problem(number, seed=header["seed"], numbers=header["numbers"])
+    return outcome_of(drawn, "failed", report=answer.reason)

@@ -12,8 +12,7 @@ import numpy as np
 import pytest
 import torch
 from gradparity.backends import Problem, Recurrent, RequestError
-from gradparity.compare.commands import detect as detect_module
-from gradparity.compare.detection import PART_OF, choose_checks, detect, mistake_of
+from gradparity.compare.detection import PART_OF, choose_checks, chosen_cases, detect, mistake_of
 from gradparity.compare.detection import checks as detection_checks
 from gradparity.compare.detection.cases import (
     SYSTEMS_TO_PLANT,
@@ -196,9 +195,9 @@ def few(monkeypatch, planted):
     """The command on few of what it would show."""
     chosen = [find(planted, name) for name in ("φ′ missing", "sign", "labels shifted by a step")]
     chosen.append(find(planted, "sign", small=True))
-    monkeypatch.setattr(detect_module, "mistake_cases", lambda **_: chosen)
-    monkeypatch.setattr(detect_module, "correct_cases", lambda count: islice(correct_cases(count), 2))
-    monkeypatch.setattr(detect_module, "own_cases", lambda count, programs: [])
+    monkeypatch.setattr(chosen_cases, "mistake_cases", lambda **_: chosen)
+    monkeypatch.setattr(chosen_cases, "correct_cases", lambda count: islice(correct_cases(count), 2))
+    monkeypatch.setattr(chosen_cases, "own_cases", lambda count, programs: [])
     return chosen
 
 

@@ -18,8 +18,8 @@ from gradparity.compare.bench.run import _logged
 from gradparity.compare.jobs import locked, record_from
 from gradparity.compare.jobs.journal import strict_json
 from gradparity.compare.sweep import draw_problem
+from gradparity.compare.sweep.judging import outcome_of
 from gradparity.compare.sweep.log import read_log
-from gradparity.compare.sweep.workers import outcome_of
 
 HEADER = {"schema": 3, "seed": 0, "numbers": 10, "backends": ["manual", "torch"]}
 ROW = asdict(outcome_of(draw_problem(1), "agree", strength="rounding", share=0.25))

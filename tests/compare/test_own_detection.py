@@ -7,8 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from gradparity.compare.commands import detect as detect_module
-from gradparity.compare.detection import OwnCase, detect, own_cases
+from gradparity.compare.detection import OwnCase, chosen_cases, detect, own_cases
 from gradparity.compare.detection import own as own_module
 from gradparity.compare.detection.checks import CheckResult
 from gradparity.compare.detection.own import PROGRAMS, ask, edited
@@ -250,7 +249,7 @@ def few(monkeypatch):
         asked.append((count, list(programs)))
         return [OwnCase("rows"), edited(*SIGN), edited(*ELSEWHERE)]
 
-    monkeypatch.setattr(detect_module, "own_cases", cases)
+    monkeypatch.setattr(chosen_cases, "own_cases", cases)
     return asked
 
 

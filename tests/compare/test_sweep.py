@@ -28,7 +28,7 @@ from gradparity.backends import (
 )
 from gradparity.backends.checks import DTYPES
 from gradparity.backends.models import ACTIVATIONS, CELLS, DIFFERENTIATIONS, LOSS_AT, LOSSES, REDUCTIONS, RESETS
-from gradparity.compare.sweep import run_sweep, workers
+from gradparity.compare.sweep import judging, run_sweep
 from gradparity.compare.sweep.problems import GAIN_RANGE, ORDINARY, draw_problem
 from gradparity.compare.sweep.regimes import REGIMES
 from gradparity.compare.systems.random_models import FAMILY_NAMES, LONG_STEPS, LONG_UNITS, STACKS, every_combination
@@ -71,7 +71,7 @@ def lines_of(path):
 
 
 def numbers_in(path):
-    return [line["number"] for line in lines_of(path)[1:]]
+    return [line["number"] for line in lines_of(path)[1:] if "number" in line]
 
 
 def test_a_number_is_the_same_problem_whatever_the_count():
@@ -293,14 +293,14 @@ def test_a_worker_that_dies_is_a_failure_with_its_number(planted, tmp_path):
 
 
 def test_an_exception_in_a_comparison_is_a_failure_with_its_number(monkeypatch):
-    monkeypatch.setattr(workers, "compare", lambda *_, **__: 1 / 0)
-    outcome = workers._judge(draw_problem(17), [], None)
+    monkeypatch.setattr(judging, "compare", lambda *_, **__: 1 / 0)
+    outcome = judging._judge(draw_problem(17), [], None)
     assert (outcome.number, outcome.verdict) == (17, "failed")
     assert outcome.report == "the comparison raised ZeroDivisionError: division by zero"
 
 
 def test_workers_are_replaced_in_time(planted, monkeypatch):
-    monkeypatch.setattr("gradparity.compare.sweep.workers.MODELS_PER_WORKER", 1)
+    monkeypatch.setattr("gradparity.compare.workers.carrying.TASKS_PER_PROCESS", 1)
     sweep = run_sweep(3, seed=SHORT, numbers=1, backends=QUICK, jobs=1)
     assert [(outcome.number, outcome.verdict) for outcome in sweep.outcomes] == [
         (0, "agree"),
