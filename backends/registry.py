@@ -55,6 +55,9 @@ BACKENDS = {
     "autograd": BackendLocation(
         "gradparity.backends.optional.autograd_backend:AutogradBackend", "autograd", on_request=True
     ),
+    "manual-compiled": BackendLocation(
+        "gradparity.backends.optional.manual_compiled_backend:ManualCompiledBackend", "numba", on_request=True
+    ),
     "torch-compile": BackendLocation(
         "gradparity.backends.optional.torch_compile_backend:TorchCompileBackend", "torch", on_request=True
     ),
