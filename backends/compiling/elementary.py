@@ -1,4 +1,4 @@
-"""Functions for compiled loops: of a number, written so that LLVM computes several at once, and of a row.
+"""Functions for compiled loops: of a number, written so that LLVM computes several at once, and of matrices.
 
 A call of the C library within a loop is a call for every number. Here the exponential is a polynomial and a shift,
 without branches. e^x = 2ⁿ e^r with the integer n nearest to x / log 2, so that |r| ≤ (log 2) / 2, where Taylor's
@@ -18,7 +18,6 @@ from numba import float32, float64, int32, int64, njit, types
 from numba.extending import intrinsic
 
 CONTRACTED = {"contract"}  # a product and a sum may be one operation; nothing else may differ from what is written
-REORDERED = {"contract", "reassoc"}  # and a sum may be made of partial sums
 
 
 class Format(NamedTuple):
@@ -75,8 +74,8 @@ def elementary_functions(dtype: str) -> dict[str, Callable[..., Any]]:
         dtype: `float64` or `float32`.
 
     Returns:
-        Numba's functions by name: `exp`, `tanh`, `log`, `log1p` and `maximum` of numbers; `row_times` and
-        `row_times_transposed`, a row times a matrix, and `sum_columns`, which write to their last argument.
+        Numba's functions by name: `exp`, `tanh`, `log`, `log1p` and `maximum` of numbers; `dot` and `sum_columns` of
+        matrices, which write to their last argument.
 
     Example:
         >>> functions = elementary_functions("float64")
@@ -135,17 +134,9 @@ def elementary_functions(dtype: str) -> dict[str, Callable[..., Any]]:
     def maximum(a: Any, b: Any) -> Any:
         return b if b > a else a  # a NaN in a stays one
 
-    @njit(fastmath=REORDERED, error_model="numpy")
-    def row_times_transposed(row: Any, matrix: Any, out: Any) -> None:
-        for i in range(matrix.shape[0]):
-            total = zero
-            for j in range(matrix.shape[1]):
-                total += matrix[i, j] * row[j]
-            out[i] = total
-
-    @njit(fastmath=REORDERED, error_model="numpy")
-    def row_times(row: Any, matrix: Any, out: Any) -> None:
-        np.dot(row, matrix, out)
+    @_compiled
+    def dot(left: Any, right: Any, out: Any) -> None:
+        np.dot(left, right, out)
 
     @_compiled
     def sum_columns(rows: Any, B: Any, out: Any) -> None:
@@ -162,7 +153,7 @@ def elementary_functions(dtype: str) -> dict[str, Callable[..., Any]]:
     return {name: value for name, value in locals().items() if name in FUNCTIONS}
 
 
-FUNCTIONS = ("exp", "tanh", "log", "log1p", "maximum", "row_times_transposed", "row_times", "sum_columns")
+FUNCTIONS = ("exp", "tanh", "log", "log1p", "maximum", "dot", "sum_columns")
 
 
 def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -73,7 +73,7 @@ def source_of(recurrence: Recurrence, *, single_row: bool) -> CompiledText:
 
     Args:
         recurrence: one step, forward and backward.
-        single_row: whether B is 1: a product of a row with a matrix has loops of its own.
+        single_row: whether B is 1: a product of a step is then one of a matrix and a vector.
 
     Returns:
         The text, which knows neither the dtype nor the sizes.
@@ -193,18 +193,18 @@ class _Writer:
         name, block, is_transposed = node.detail
         left, out = self._matrix(node.arguments[0], in_loop), self._matrix(node, in_loop)
         if in_loop and self.single_row:
-            function = "row_times_transposed" if is_transposed else "row_times"
-            self._line(f"{function}({left}[0], {name}[{block}], {out}[0])")
+            operands = f"{name}[{block}], {left}[0]" if is_transposed else f"{left}[0], {name}[{block}]"
+            self._line(f"dot({operands}, {out}[0])")
         elif in_loop and is_transposed:
             self.transposed[name] = None
-            self._line(f"np.dot({left}, {name}_T[{block}], {out})")
+            self._line(f"dot({left}, {name}_T[{block}], {out})")
         else:
-            self._line(f"np.dot({left}, {name}[{block}]{'.T' if is_transposed else ''}, {out})")
+            self._line(f"dot({left}, {name}[{block}]{'.T' if is_transposed else ''}, {out})")
 
     def _sum(self, one: Sum) -> None:
         target, (summed, *others) = f"d{one.target}[{one.block}]", one.node.arguments
         if one.node.operation == "outer":
-            self._line(f"np.dot({self._matrix(summed)}.T, {self._matrix(others[0])}, {target})")
+            self._line(f"dot({self._matrix(summed)}.T, {self._matrix(others[0])}, {target})")
         elif one.node.operation == "column_sum":
             self._line(f"sum_columns({self._matrix(summed)}, B, {target})")
         else:

@@ -9,21 +9,28 @@ from typing import Any
 import numpy as np
 
 from ...manual import plain_loops
+from ...manual.affine import blocked_transpose
 from ...manual.losses import last_steps, length_mask, loss_weight
 from ..compiling.function import compiled
 from ..compiling.recurrence import recorded
 from ..compiling.source import CompiledText, source_of
+from ..errors import UnsupportedProblemError
+from ..frameworks import require
 from ..interface import Evaluation
 from ..models import Model, Recurrent
 from ..problems import Problem
 
 Gradients = dict[str, np.ndarray]
+UNBOUNDED = ("relu", "identity")
 
 
 class ManualCompiledBackend:
     """The plain equations of the hand derivation, compiled into loops. It has no adjoints."""
 
     name = "manual-compiled"
+
+    def __init__(self) -> None:
+        require("scipy", needed_by=f"backend {self.name!r}", extra="numba")  # Numba's products are those of its BLAS
 
     def supports(self, model: Model, dtype: str) -> str:
         if not isinstance(model, Recurrent):
@@ -32,7 +39,7 @@ class ManualCompiledBackend:
             return "manual-compiled has one layer in one direction, as the plain loops have"
         if model.truncation is not None:
             return "manual-compiled has no truncation: the plain loops have none"
-        if model.differentiation != "reverse":
+        if model.differentiation == "forward":
             return "manual-compiled differentiates in reverse mode only"
         return ""
 
@@ -57,6 +64,10 @@ class _Call:
     def __init__(self, problem: Problem, *, with_inputs: bool) -> None:
         model = problem.model
         assert isinstance(model, Recurrent)
+        if problem.lengths is not None and model.activation in UNBOUNDED:
+            raise UnsupportedProblemError(
+                f"manual-compiled has no lengths with {model.activation}: past a length the states may overflow"
+            )
         (T, B), (D, H, K), dtype = problem.leading, model.sizes, problem.dtype.name
         self._model, self._with_inputs = model, with_inputs
         self._source, self._function = _program(
@@ -77,6 +88,9 @@ class _Call:
     def run(self) -> tuple[float, Gradients]:
         """The loss and the gradients, in arrays of their own."""
         written = {name: np.empty_like(self._given[name]) for name in (*self._source.params, *self._source.states)}
+        for name in self._source.transposed:  # at every call, as for parameters that have learned
+            for block, turned in zip(self._given[name], self._given[f"{name}_T"], strict=True):
+                blocked_transpose(block, out=turned)
         arrays = self._given | self.memory | {f"d{name}": array for name, array in written.items()}
         loss = self._function(*(arrays[name] for name in self._source.arguments))
         gradients = _joined(written, self._model)
