@@ -37,7 +37,10 @@ SMALL_COMMANDS = [
     "flow elman-softmax lstm --scale 1 --seq-len 20 --plot flow.svg",
     "convert --from torch --to flax-nnx --no-verify weights.npz flax.safetensors",
 ]
-ON_REQUEST = ("flax-linen", "flax-nnx", "equinox", "haiku", "keras-jax", "keras-torch", "onnxruntime", "autograd")
+ON_REQUEST = (
+    *("flax-linen", "flax-nnx", "equinox", "haiku", "keras-jax", "keras-torch", "onnxruntime"),
+    *("autograd", "manual-compiled"),
+)
 WITH_TORCH = [
     f"compare lstm gru --seed 0 --dtype float32 --backend manual --backend {' --backend '.join(ON_REQUEST)}",
     *(f"convert --from torch --to {name} weights.npz {name}.npz" for name in ("flax-nnx", "keras", "equinox", "haiku")),

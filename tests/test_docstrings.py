@@ -26,6 +26,7 @@ OPTIONAL = (
     "onnx",
     "onnxruntime",
     "autograd",
+    "numba",
     "hypothesis",
     "flint",
 )

@@ -150,10 +150,8 @@ def elementary_functions(dtype: str) -> dict[str, Callable[..., Any]]:
             for j in range(rows.shape[1]):
                 out[j] += of_step[j]
 
-    return {name: value for name, value in locals().items() if name in FUNCTIONS}
-
-
-FUNCTIONS = ("exp", "tanh", "log", "log1p", "maximum", "dot", "sum_columns")
+    functions = (exp, tanh, log, log1p, maximum, dot, sum_columns)
+    return {function.__name__: function for function in functions}
 
 
 def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:

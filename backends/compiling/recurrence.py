@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from .graph import Graph, Node, below
-from .stand_ins import Gradient, Loss, NoRuleError, Rows, Steps, StandIn, Vector, Weights, WrittenSteps
+from .stand_ins import Gradient, Loss, NoRuleError, Rows, StandIn, Steps, Vector, Weights, WrittenSteps
 
 
 class Sum(NamedTuple):
@@ -42,7 +42,7 @@ class Recurrence:
     outputs: Node
 
 
-class _Different(Exception):
+class _DifferentError(Exception):
     """Two nodes are not the same part of two steps."""
 
 
@@ -87,16 +87,19 @@ def _rolled_up(
     for name in names:
         gradient = gradients[name]
         assert isinstance(gradient, Gradient)
+        if not gradient.terms:
+            raise NoRuleError(f"nothing is added to the gradient of {name}")
         for block, node in gradient.terms:
             pairs.setdefault((name, block), []).append(node)
     sums = tuple(Sum(*target, steps.shared_by_any(nodes)) for target, nodes in pairs.items())
     inputs = gradients["inputs"]
     assert isinstance(inputs, WrittenSteps)
     dx = steps.shared(*(inputs[t].blocks[0] for t in range(len(inputs))))
+    for name in states:
+        if name not in steps.carried or name not in steps.later:
+            raise NoRuleError(f"it carries no state {name} from step to step, forward and backward")
+    forward = {name: steps.next_of(steps.carried[name]) for name in states}
     backward = {name: steps.shared(gradients[name].blocks[0], steps.later[name]) for name in states}
-    forward = {name: steps.next_of(node) for name, node in steps.carried.items()}
-    if forward.keys() != set(states):
-        raise NoRuleError(f"of the states {', '.join(states)} it carries {', '.join(forward)} only")
     every = below([*(one.node for one in sums), dx, *forward.values(), *backward.values()])
     (outputs,) = (node for node in every if any(a.operation == "vector" and a.detail[0] == "c" for a in node.arguments))
     return Recurrence(forward, backward, sums, dx, outputs)
@@ -119,15 +122,15 @@ class _SharedStep:
     def shared_by_any(self, nodes: list[Node]) -> Node:
         """What two nodes share, whichever is of step 0."""
         if len(nodes) != 2:
-            raise NoRuleError("a step adds several times, or not at all, to the same gradient")
+            raise NoRuleError("a step adds to the same gradient several times")
         try:
             return self.shared(*nodes)
-        except _Different:
+        except _DifferentError:
             pass
         try:
             return self.shared(*reversed(nodes))
-        except _Different as error:
-            raise NoRuleError(f"its steps are not alike: {error}") from None
+        except _DifferentError:
+            raise NoRuleError("the steps that were recorded are not alike") from None
 
     def shared(self, at_0: Node, at_1: Node) -> Node:
         """The node of a step that is `at_0` in step 0 and `at_1` in step 1."""
@@ -152,12 +155,12 @@ class _SharedStep:
         if (at_0.operation, at_0.width, at_0.detail) != (at_1.operation, at_1.width, at_1.detail) or (
             not at_0.arguments or len(at_0.arguments) != len(at_1.arguments)
         ):
-            raise _Different(f"{at_0.operation} and {at_1.operation}")
+            raise _DifferentError
         arguments = tuple(map(self.shared, at_0.arguments, at_1.arguments))
         return self.graph.node(at_0.operation, arguments, at_0.width, *at_0.detail)
 
     def _handed_on(self, operation: str, known: dict[str, Node], begins: Node, goes_on: Node) -> Node:
         (name,) = begins.detail
         if known.setdefault(name, goes_on) is not goes_on:
-            raise _Different(f"{name} and another value")
+            raise _DifferentError
         return self.graph.node(operation, (), begins.width, name)

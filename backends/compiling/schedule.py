@@ -112,9 +112,7 @@ def _kept(recurrence: Recurrence, nodes: list[Node], users: Mapping[Node, list[N
     return kept
 
 
-def _whole(
-    recurrence: Recurrence, nodes: list[Node], stages: Mapping[Node, Stage], kept: set[Node]
-) -> frozenset[Node]:
+def _whole(recurrence: Recurrence, nodes: list[Node], stages: Mapping[Node, Stage], kept: set[Node]) -> frozenset[Node]:
     whole = {*recurrence.forward.values(), recurrence.outputs, recurrence.dx}
     whole |= {node for node in kept if stages[node] not in LOOPS}
     for node in nodes:

@@ -1,8 +1,8 @@
 """The compiled function of a recurrence, as text: loops for its elementwise lines, BLAS for its products.
 
 The text is Python that Numba compiles. All arrays have two axes, or a first one of blocks before these: the rows are
-those of all steps below each other, N = T B, or the B of one step. `x` is (N, D), `Y` (N, K), `w` (N, 1), `U` (gates, H,
-D), `b` (gates, H).
+those of all steps below each other, N = T B, or the B of one step. `x` is (N, D), `Y` (N, K), `w` (N, 1), `U` (gates,
+H, D), `b` (gates, H).
 """
 
 from __future__ import annotations

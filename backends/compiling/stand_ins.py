@@ -1,7 +1,7 @@
 """Arrays that stand in for NumPy's while a program in plain NumPy runs: they record what is done to them.
 
-They know a recurrent network's shapes and no numbers. What has gates beside or below each other is a tuple of blocks, so
-that a cut or a join is a matter of the tuple. Whatever has no rule is an error: nothing is recorded by halves.
+They know a recurrent network's shapes and no numbers. What has gates beside or below each other is a tuple of blocks,
+so that a cut or a join is a matter of the tuple. Whatever has no rule is an error: nothing is recorded by halves.
 """
 
 from __future__ import annotations
@@ -202,7 +202,9 @@ def _added_loss(graph: Graph, inputs: Sequence[Any]) -> Loss:
 def _matmul(left: Any, right: Any) -> StandIn:
     graph = left.graph
     if isinstance(left, Columns) and isinstance(right, Rows):
-        return Summed(graph, [graph.node("outer", (block, _only(right)), right.blocks[0].width) for block in left.blocks])
+        return Summed(
+            graph, [graph.node("outer", (block, _only(right)), right.blocks[0].width) for block in left.blocks]
+        )
     if not (isinstance(left, Rows) and isinstance(right, Weights)):
         raise NoRuleError(f"there is no rule for a product of {type(left).__name__} and {type(right).__name__}")
     height, width = right.sizes

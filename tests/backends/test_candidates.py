@@ -27,7 +27,7 @@ from gradparity.compare.testing.strategies import problems
 from hypothesis import given, settings
 from sampling import case, examples
 
-CANDIDATES = ("autograd", "torch-compile")
+CANDIDATES = ("autograd", "manual-compiled", "torch-compile")
 ADAPTERS = ("flax-linen", "flax-nnx", "equinox", "haiku", "onnxruntime", "keras-jax", "keras-torch")
 MODEL = Recurrent("rnn", 3, 5, 4)
 LSTM = Recurrent("lstm", 3, 5, 4, num_layers=2, bidirectional=True, loss_at="last_step")
@@ -208,6 +208,7 @@ def test_candidates_are_used_only_where_they_are_named():
     assert "torch" in loaded
     libraries = {
         "autograd",
+        "numba",
         "gradparity.backends.optional.torch_compile_backend",
         "flax",
         "equinox",
