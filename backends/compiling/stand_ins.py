@@ -38,6 +38,8 @@ class StandIn(NDArrayOperatorsMixin):
         if out is None:
             return result
         (written,) = out
+        if not isinstance(written, Loss):
+            _require_unwritten(written)
         written.blocks = result.blocks
         return written
 
@@ -57,6 +59,7 @@ class Rows(StandIn):
     def __setitem__(self, key: object, value: float) -> None:
         if key is not Ellipsis:
             raise NoRuleError("there is no rule for assigning to a part of an array")
+        _require_unwritten(self)
         self.blocks = tuple(self.graph.node("constant", (), block.width, float(value)) for block in self.blocks)
 
     def max(self, *, axis: int, keepdims: bool) -> Rows:
@@ -136,22 +139,31 @@ class Gradient:
 
     Attributes:
         name: of the parameter.
+        number: of its blocks.
         terms: what was added, in this order: the block's number and what it received.
     """
 
-    def __init__(self, name: str) -> None:
-        self.name = name
+    def __init__(self, name: str, number: int) -> None:
+        self.name, self.number = name, number
         self.terms: list[tuple[int, Node]] = []
 
     def __iadd__(self, value: object) -> Gradient:
-        if not isinstance(value, Summed):
+        if not isinstance(value, Summed) or {block.operation for block in value.blocks} == {"total"}:
             raise NoRuleError(f"d{self.name} receives what is no sum over the rows")
+        if len(value.blocks) != self.number:
+            raise NoRuleError(f"d{self.name} has {self.number} blocks, and receives {len(value.blocks)}")
         self.terms += enumerate(value.blocks)
         return self
 
 
 class Loss(StandIn):
     """The loss of some steps; its blocks are what each of them adds."""
+
+
+def _require_unwritten(array: StandIn) -> None:
+    """Refuses to overwrite: another array may be a part of this one."""
+    if {block.operation for block in array.blocks} != {"unwritten"}:
+        raise NoRuleError("there is no rule for writing into an array that has been computed")
 
 
 def _only(value: StandIn) -> Node:
@@ -172,10 +184,14 @@ def _elementwise(graph: Graph, name: str, inputs: Sequence[Any]) -> StandIn:
         raise NoRuleError(f"there is no rule for np.{name}")
     if kinds - {Rows, Vector} and kinds != {Columns}:
         raise NoRuleError(f"there is no rule for np.{name} of {', '.join(sorted(kind.__name__ for kind in kinds))}")
-    number = max(len(value.blocks) for value in inputs if isinstance(value, StandIn))
+    arrays = [value for value in inputs if isinstance(value, StandIn)]
+    numbers = {len(value.blocks) for value in arrays if value.blocks[0].width != "1"} or {1}
+    if len(numbers) > 1:
+        raise NoRuleError(f"np.{name} of arrays with {' and '.join(map(str, sorted(numbers)))} blocks")
+    (number,) = numbers
     blocks = []
     for k in range(number):
-        nodes = [value.blocks[k if len(value.blocks) > 1 else 0] for value in inputs if isinstance(value, StandIn)]
+        nodes = [value.blocks[k if len(value.blocks) > 1 else 0] for value in arrays]
         widths = {node.width for node in nodes} - {"1"} or {"1"}
         if len(widths) > 1:
             raise NoRuleError(f"np.{name} of arrays with {' and '.join(sorted(widths))} columns")
@@ -192,8 +208,10 @@ def _elementwise(graph: Graph, name: str, inputs: Sequence[Any]) -> StandIn:
 def _added_loss(graph: Graph, inputs: Sequence[Any]) -> Loss:
     terms: list[Node] = []
     for value in inputs:
-        if isinstance(value, Loss | Summed):
+        if isinstance(value, Loss | Summed) and {block.operation for block in value.blocks} == {"total"}:
             terms += value.blocks
+        elif isinstance(value, StandIn):
+            raise NoRuleError("there is no rule for adding sums over the rows to each other")
         elif value != 0:
             raise NoRuleError("a loss begins with another number than 0")
     return Loss(graph, terms)
@@ -202,9 +220,8 @@ def _added_loss(graph: Graph, inputs: Sequence[Any]) -> Loss:
 def _matmul(left: Any, right: Any) -> StandIn:
     graph = left.graph
     if isinstance(left, Columns) and isinstance(right, Rows):
-        return Summed(
-            graph, [graph.node("outer", (block, _only(right)), right.blocks[0].width) for block in left.blocks]
-        )
+        factor = _only(right)
+        return Summed(graph, [graph.node("outer", (block, factor), factor.width) for block in left.blocks])
     if not (isinstance(left, Rows) and isinstance(right, Weights)):
         raise NoRuleError(f"there is no rule for a product of {type(left).__name__} and {type(right).__name__}")
     height, width = right.sizes
@@ -224,10 +241,16 @@ def _matmul(left: Any, right: Any) -> StandIn:
 
 
 def _zeros_like(value: StandIn) -> object:
-    if isinstance(value, Weights | Vector):
-        return Gradient(value.name)
+    if isinstance(value, Weights):
+        return Gradient(value.name, len(value.numbers))
+    if isinstance(value, Vector):
+        return Gradient(value.name, len(value.blocks))
     first = _only(value)
     return Rows(value.graph, [value.graph.node("last", (), first.width, *first.detail)])
+
+
+def _empty_like(value: StandIn) -> Rows:
+    return Rows(value.graph, [value.graph.node("unwritten", (), block.width) for block in value.blocks])
 
 
 def _cut(value: StandIn, number: int) -> list[StandIn]:
@@ -249,7 +272,7 @@ def _joined(kind: type[StandIn]) -> Callable[[Sequence[StandIn]], StandIn]:
 
 RULES: dict[Any, Callable[..., Any]] = {
     np.zeros_like: _zeros_like,
-    np.empty_like: lambda value: Rows(value.graph, value.blocks),  # it is written to before it is read
+    np.empty_like: _empty_like,
     np.split: _cut,
     np.hsplit: _cut,
     np.hstack: _joined(Rows),

@@ -259,6 +259,20 @@ def counting():
     return rnn_forward
 
 
+def scalar_gradient(da, h_before, dW):
+    dW += (da * h_before).sum()
+
+
+def overwriting(x, h_before, U, W, b, phi):
+    a = x @ U.T + h_before @ W.T
+    a += b
+    return phi(a)
+
+
+def uninitialised(x, h_before, U, W, b, phi):
+    return phi(x @ U.T + h_before @ W.T + b + np.empty_like(h_before))
+
+
 def test_the_program_in_which_faults_are_planted_is_the_plain_cells():
     _, gates, states, options = RECORDED["rnn"]
     assert source_of(recorded(planted(), gates, states, **options), single_row=False) == text_of("rnn")
@@ -271,8 +285,11 @@ def test_the_program_in_which_faults_are_planted_is_the_plain_cells():
         ({"rnn_forward": lambda x, h, U, W, b, phi: phi(x @ W.T + b)}, "a product with W has other sizes than W"),
         ({"rnn_forward": counting()}, "the steps that were recorded are not alike"),
         ({"recurrent_weights_backward": lambda da, h, dW: None}, "nothing is added to the gradient of W"),
+        ({"recurrent_weights_backward": scalar_gradient}, "dW receives what is no sum over the rows"),
+        ({"rnn_forward": overwriting}, "there is no rule for writing into an array that has been computed"),
+        ({"rnn_forward": uninitialised}, "the steps that were recorded are not alike"),
     ],
-    ids=["no rule", "sizes", "steps that differ", "a gradient that is left out"],
+    ids=["no rule", "sizes", "steps that differ", "left out", "no matrix", "overwritten", "never written"],
 )
 def test_a_program_that_is_no_recurrence_is_refused_and_not_compiled_by_halves(changes, reason):
     _, gates, states, options = RECORDED["rnn"]
