@@ -7,6 +7,7 @@ is the other way round. Everything else must be the same in both, or the program
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -42,8 +43,11 @@ class Recurrence:
     outputs: Node
 
 
-class _DifferentError(Exception):
+class _DifferentError(NoRuleError):
     """Two nodes are not the same part of two steps."""
+
+    def __init__(self) -> None:
+        super().__init__("the steps that were recorded are not alike")
 
 
 def recorded(
@@ -101,8 +105,10 @@ def _rolled_up(
     forward = {name: steps.next_of(steps.carried[name]) for name in states}
     backward = {name: steps.shared(gradients[name].blocks[0], steps.later[name]) for name in states}
     every = below([*(one.node for one in sums), dx, *forward.values(), *backward.values()])
-    (outputs,) = (node for node in every if any(a.operation == "vector" and a.detail[0] == "c" for a in node.arguments))
-    return Recurrence(forward, backward, sums, dx, outputs)
+    with_c = [node for node in every if any(a.operation == "vector" and a.detail[0] == "c" for a in node.arguments)]
+    if len(with_c) != 1:
+        raise NoRuleError(f"c is added to {len(with_c)} arrays, expected the linear outputs alone")
+    return Recurrence(forward, backward, sums, dx, with_c[0])
 
 
 class _SharedStep:
@@ -123,14 +129,9 @@ class _SharedStep:
         """What two nodes share, whichever is of step 0."""
         if len(nodes) != 2:
             raise NoRuleError("a step adds to the same gradient several times")
-        try:
+        with suppress(_DifferentError):
             return self.shared(*nodes)
-        except _DifferentError:
-            pass
-        try:
-            return self.shared(*reversed(nodes))
-        except _DifferentError:
-            raise NoRuleError("the steps that were recorded are not alike") from None
+        return self.shared(*reversed(nodes))
 
     def shared(self, at_0: Node, at_1: Node) -> Node:
         """The node of a step that is `at_0` in step 0 and `at_1` in step 1."""
