@@ -1,4 +1,4 @@
-"""The hand derivation (`gradparity.manual`), behind the interface. The one module that imports it."""
+"""The hand derivation (`gradparity.manual`), behind the interface. `manual_compiled_backend` compiles its plain loops."""
 
 from __future__ import annotations
 
