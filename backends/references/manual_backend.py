@@ -1,4 +1,4 @@
-"""The hand derivation (`gradparity.manual`), behind the interface. `manual_compiled_backend` compiles its plain loops."""
+"""The hand derivation (`gradparity.manual`), behind the interface. `manual_compiled_backend` compiles it."""
 
 from __future__ import annotations
 
