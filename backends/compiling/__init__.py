@@ -1,1 +1,1 @@
-"""Loops over the steps of a recurrent network, recorded from plain NumPy and compiled: `recorded`, `compiled`."""
+"""A recurrent network's loops in plain NumPy, recorded (`recurrence`), written as one step (`source`), and compiled."""

@@ -13,7 +13,7 @@ class Node:
     Attributes:
         operation: a leaf: `constant`, `vector` (of parameters, one entry for each column), `step` (of a sequence),
             `first` and `last` (what a recursion begins with, forward and backward), `carried` and `later` (what it
-            hands on); an elementwise function by NumPy's name; `product` with a block of a matrix of parameters;
+            hands on), `unwritten` (memory); an elementwise function by NumPy's name; `product` with a block of a matrix of parameters;
             `row_max` or `row_sum`; or a sum over the rows: `outer`, `column_sum` or `total`.
         arguments: the nodes that it is computed from.
         width: how many columns it has, by the letter of its size; `1` for one.
