@@ -13,8 +13,8 @@ class Node:
     Attributes:
         operation: a leaf: `constant`, `vector` (of parameters, one entry for each column), `step` (of a sequence),
             `first` and `last` (what a recursion begins with, forward and backward), `carried` and `later` (what it
-            hands on), `unwritten` (memory); an elementwise function by NumPy's name; `product` with a block of a matrix of parameters;
-            `row_max` or `row_sum`; or a sum over the rows: `outer`, `column_sum` or `total`.
+            hands on), `unwritten` (memory); an elementwise function by NumPy's name; `product` with a block of a matrix
+            of parameters; `row_max` or `row_sum`; or a sum over the rows: `outer`, `column_sum` or `total`.
         arguments: the nodes that it is computed from.
         width: how many columns it has, by the letter of its size; `1` for one.
         detail: the number of a `constant`; the name of another leaf, with the block of a `vector` and the step of a
