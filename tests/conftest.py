@@ -17,6 +17,8 @@ import beartype  # noqa: F401
 import hypothesis
 import jax  # noqa: F401
 import numpy  # noqa: F401
+import pytest
+import torch
 from jaxtyping import install_import_hook
 
 # A run that somebody waits for tries every property on few examples, the same each time; a campaign tries it on many.
@@ -35,3 +37,9 @@ with install_import_hook("gradparity.manual", "beartype.beartype"):
 def pytest_collection_finish():
     """What is loaded by now stays: the collector of garbage need not look through it again and again."""
     gc.freeze()
+
+
+@pytest.fixture(autouse=True)
+def same_weights_in_every_run():
+    """PyTorch's layers draw their weights from its one generator, which earlier tests have moved."""
+    torch.manual_seed(0)

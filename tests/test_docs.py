@@ -36,6 +36,7 @@ BEFORE = {
 }
 
 SLOW = ("keras-jax", "--grow ", "peephole.py")  # transcripts with one of these are left to campaigns
+SLOW_PAGES = ("docs/your-own-layer.md", "docs/comparing-layers.md", "docs/benchmark-your-own.md")  # and so are these
 
 PYTHON = [block for block in pages.all_blocks("python") if block.page not in ELSEWHERE]
 CONSOLE = [block for block in pages.all_blocks("console") if block.page not in ELSEWHERE]
@@ -152,7 +153,10 @@ RESULTS = {  # of some scripts, by a text that they have
 COMPILES = 'get_backend("jax").prepare('  # for so many steps, for ten seconds: the session `docs` runs it
 
 
-@pytest.mark.parametrize("block", [case(block, campaign=COMPILES in block.text, id=str(block)) for block in SCRIPTS])
+@pytest.mark.parametrize(
+    "block",
+    [case(block, campaign=COMPILES in block.text or block.page in SLOW_PAGES, id=str(block)) for block in SCRIPTS],
+)
 def test_the_python_runs(block, folder):
     scope = run(block)
     assert all(is_right(scope) for text, is_right in RESULTS.items() if text in block.text)
@@ -174,7 +178,10 @@ def test_the_tests_pass(block, pytester, my_package):
 
 @pytest.mark.parametrize(
     "block",
-    [case(block, campaign=any(text in block.text for text in SLOW), id=str(block)) for block in once(CONSOLE)],
+    [
+        case(block, campaign=block.page in SLOW_PAGES or any(text in block.text for text in SLOW), id=str(block))
+        for block in once(CONSOLE)
+    ],
 )
 def test_a_transcript_is_what_is_printed(block, folder, capsys):
     pages.write_files(block.page, folder)

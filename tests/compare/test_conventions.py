@@ -65,13 +65,28 @@ def penalised(params, inputs, targets, h0):
     ("derivation", "words"),
     [
         pytest.param(scaled(lambda targets: 1 / targets.size), "divided by T B", id="a mean over all"),
-        pytest.param(scaled(lambda targets: 1 / len(targets)), "divided by T", id="a mean over the steps"),
-        pytest.param(scaled(lambda targets: 1 / targets.shape[1]), "divided by B", id="a mean over the batch"),
-        pytest.param(scaled(lambda targets: 0.5 / targets.shape[1]), "times 1/2, divided by B", id="half of a mean"),
+        pytest.param(
+            scaled(lambda targets: 1 / len(targets)),
+            "divided by T",
+            id="a mean over the steps",
+            marks=pytest.mark.campaign,
+        ),
+        pytest.param(
+            scaled(lambda targets: 1 / targets.shape[1]),
+            "divided by B",
+            id="a mean over the batch",
+            marks=pytest.mark.campaign,
+        ),
+        pytest.param(
+            scaled(lambda targets: 0.5 / targets.shape[1]),
+            "times 1/2, divided by B",
+            id="half of a mean",
+            marks=pytest.mark.campaign,
+        ),
         pytest.param(scaled(lambda targets: 1 / np.log(2)), "times 1/ln 2", id="bits"),
-        pytest.param(scaled(lambda targets: 0.3), "times 0.3", id="a number"),
+        pytest.param(scaled(lambda targets: 0.3), "times 0.3", id="a number", marks=pytest.mark.campaign),
         pytest.param(penalised, "divided by T B, with 0.01 times the squares of the weights added", id="a penalty"),
-        pytest.param(scaled(lambda targets: 1.0), "", id="the same"),
+        pytest.param(scaled(lambda targets: 1.0), "", id="the same", marks=pytest.mark.campaign),
         pytest.param(scaled(lambda targets: 1 / (targets.size + 1)), "", id="no rule"),
     ],
 )

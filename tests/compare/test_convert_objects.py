@@ -89,7 +89,7 @@ def torch_layer_of(path, prefix=None):
     return layer
 
 
-@pytest.mark.parametrize("name", ["m.keras", case("m.h5", campaign=False), "m.weights.h5"])
+@pytest.mark.parametrize("name", ["m.keras", case("m.h5", campaign=True), "m.weights.h5"])
 def test_stacked_cells_of_keras_are_one_stack_in_their_order(tmp_path, name):
     model, layer = keras_model(stack)
     save_keras(model, tmp_path / name)
@@ -125,7 +125,7 @@ def test_stacks_that_no_other_library_has_are_refused_with_the_reason(tmp_path, 
     assert all(reason in layer.unsupported for layer in layers if layer.name != "dense")
 
 
-@pytest.mark.parametrize(("suffix", "bidirectional"), chequered([".msgpack", ".safetensors"], [False, True]))
+@pytest.mark.parametrize(("suffix", "bidirectional"), chequered([".msgpack", ".safetensors"], [False, True], every=4))
 def test_a_file_of_nnx_with_a_kernel_for_each_gate_is_an_lstm(tmp_path, suffix, bidirectional):
     cells = [nnx.RNN(nnx.LSTMCell(D, H, rngs=nnx.Rngs(0))) for _ in range(1 + bidirectional)]
     thing = nnx.Bidirectional(*cells) if bidirectional else cells[0].cell
@@ -135,7 +135,8 @@ def test_a_file_of_nnx_with_a_kernel_for_each_gate_is_an_lstm(tmp_path, suffix, 
     assert_same_layer(thing, torch_layer_of(path), seq_len=3, batch_size=2)
 
 
-@pytest.mark.parametrize("suffix", [".msgpack", case(".safetensors", campaign=True)])
+@pytest.mark.campaign
+@pytest.mark.parametrize("suffix", [".msgpack", ".safetensors"])
 def test_a_file_of_linen_with_both_directions_is_one_layer(tmp_path, suffix):
     thing = linen.Bidirectional(linen.RNN(linen.LSTMCell(H)), linen.RNN(linen.OptimizedLSTMCell(H)))
     variables = drawn(thing.init(jax.random.key(0), jnp.ones((2, 5, D))))

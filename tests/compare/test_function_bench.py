@@ -90,8 +90,8 @@ def test_what_is_wrong_is_said_with_its_place_and_the_right_number(faults):
 
 
 def test_a_function_that_hangs_is_ended_after_the_time_limit(folder):
-    result = bench(folder, "right", "hangs", timeout=8)
-    assert refusals(result)["hangs"] == ("failed", "it took longer than 8 s, the time limit (--timeout)")
+    result = bench(folder, "right", "hangs", timeout=4)
+    assert refusals(result)["hangs"] == ("failed", "it took longer than 4 s, the time limit (--timeout)")
     assert [timing.backend for timing in result.measurements[0].timed] == ["right"]
 
 

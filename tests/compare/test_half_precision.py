@@ -95,7 +95,8 @@ def test_weights_of_two_precisions_are_refused_in_one_line():
         assert_same_layer(mixed, layer())
 
 
-@pytest.mark.parametrize("precision", [case(name, campaign=name == "float16") for name in TORCH_DTYPES])
+@pytest.mark.campaign
+@pytest.mark.parametrize("precision", TORCH_DTYPES)
 def test_libraries_of_jax_compute_in_half_precision_too(precision):
     import jax
     import jax.numpy as jnp

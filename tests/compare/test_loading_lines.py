@@ -129,7 +129,7 @@ def source_for(target, cell, shape):
 
 
 @pytest.mark.parametrize(
-    ("target", "cell", "shape", "suffix"), chequered(RUN, ["LSTM", "GRU"], SHAPES, [".npz", ".safetensors"])
+    ("target", "cell", "shape", "suffix"), chequered(RUN, ["LSTM", "GRU"], SHAPES, [".npz", ".safetensors"], every=4)
 )
 def test_the_lines_load_a_layer_that_computes_the_same(tmp_path, target, cell, shape, suffix):
     if (target, cell) == ("haiku", "GRU"):

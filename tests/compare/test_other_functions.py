@@ -94,8 +94,8 @@ def test_the_hard_sigmoids_of_keras_2_and_3_are_told_apart():
     ("cell", "options"),
     [
         ("rnn", {"activation_fn": nnx.gelu}),
-        ("rnn", {"activation_fn": nnx.relu, "residual": True}),
-        ("gru", {"gate_fn": nnx.hard_sigmoid, "activation_fn": nnx.elu}),
+        case("rnn", {"activation_fn": nnx.relu, "residual": True}, campaign=True),
+        case("gru", {"gate_fn": nnx.hard_sigmoid, "activation_fn": nnx.elu}, campaign=True),
         *(
             case("lstm", {"activation_fn": getattr(nnx, name)}, campaign=True)
             for name in ("selu", "silu", "softplus", "soft_sign", "relu6", "hard_tanh", "leaky_relu", "relu")

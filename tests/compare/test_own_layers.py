@@ -29,6 +29,7 @@ from own_cells import (
 )
 
 
+@pytest.mark.campaign
 def test_cells_of_ones_own_in_jax_and_flax_are_compared():
     weights = {name: jnp.asarray(PeepholeCell().get_parameter(n).detach()) for name, n in PEEPHOLES.items()}
     comparison = assert_same_layer(own(PeepholeCell()), OwnLayer(peephole_step, weights), lstm_with_peepholes)

@@ -72,6 +72,7 @@ def test_a_mean_of_the_gradients_alone_is_blamed():
     assert said.localization.located[0].says.endswith("in the end: it multiplies them by 0.333333.")
 
 
+@pytest.mark.campaign
 def test_what_is_returned_after_the_last_run_is_no_part_of_a_step():
     said = ask(edited("gru", "drh * r[t] + Ur.T @ dr", "drh * r[t] - Ur.T @ dr"))
     (found,) = said.localization.located

@@ -221,6 +221,7 @@ def test_shapes_that_lie_are_refused_before_memory_is_taken(tmp_path, fields, me
         read_weight_file(saved(tmp_path / "x.onnx", [node()], lying(**fields)))
 
 
+@pytest.mark.campaign  # 2 GiB are filled
 def test_arrays_that_double_without_end_are_stopped(tmp_path):
     nodes = [helper.make_node("Concat", [f"w{k}", f"w{k}"], [f"w{k + 1}"], axis=0) for k in range(40)]
     tensors = [*tensors_of(drawn()), numpy_helper.from_array(np.ones(1 << 10, "f4"), "w0")]
