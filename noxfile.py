@@ -147,6 +147,13 @@ def kernels(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def verdicts(session: nox.Session) -> None:
+    """How long a verdict takes beside `gradcheck` and `check_grads`. `-- 1,25,64,100` takes other sizes."""
+    session.install(*CONSTRAINED, "-e", ".[test]")
+    session.run("python", "tests/time_to_verdict.py", *session.posargs)
+
+
+@nox.session(default=False)
 def recording(session: nox.Session) -> None:
     """How long recording, verifying, differentiating and enclosing one's own function take beside a plain run."""
     session.install(*CONSTRAINED, "-e", ".[test]")

@@ -88,10 +88,9 @@ def with_gradients(loss: Tensor, leaves: Tensors) -> tuple[Tensor, Tensors]:
 def descend(
     params: Mapping[str, np.ndarray], gradients: Mapping[str, np.ndarray], learning_rate: float
 ) -> dict[str, np.ndarray]:
-    """The parameters after one step of `torch.optim.SGD`."""
+    """The parameters after one step of gradient descent: the operation of `torch.optim.SGD`, which loads a compiler."""
     with isolated():
-        leaves = {name: tensor(array, requires_grad=True) for name, array in params.items()}
-        for name, leaf in leaves.items():
-            leaf.grad = tensor(gradients[name])
-        torch.optim.SGD(leaves.values(), lr=learning_rate).step()
-        return {name: leaf.detach().numpy() for name, leaf in leaves.items()}
+        return {
+            name: torch.add(tensor(array), tensor(gradients[name]), alpha=-learning_rate).numpy()
+            for name, array in params.items()
+        }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 NAME_OF_ARRAY = re.compile(r"(?:layer(?P<layer>\d+)\.)?(?P<symbol>[A-Za-z_]\w*?)(?P<number>\d*)(?P<reverse>\.reverse)?")
 
@@ -65,7 +66,7 @@ class QuantityName:
 
     def steps(self, count: int) -> tuple[QuantityName, ...]:
         """The names of its blocks at the steps 1 … count."""
-        return tuple(self.at(str(step)) for step in range(1, count + 1))
+        return _steps_of(self, count)
 
     @property
     def step(self) -> int | None:
@@ -95,3 +96,8 @@ def gradient_name(name: str, *, has_steps: bool = False) -> QuantityName:
     """
     index = "t" if has_steps and name == "inputs" else ""
     return QuantityName.of_array(name, is_derivative=True, index=index)
+
+
+@lru_cache(maxsize=1024)  # of a long sequence they take longer to make than its numbers
+def _steps_of(name: QuantityName, count: int) -> tuple[QuantityName, ...]:
+    return tuple(name.at(str(step)) for step in range(1, count + 1))

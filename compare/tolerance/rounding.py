@@ -91,12 +91,19 @@ class Roundings:
             units: by how many units in the last place they move.
         """
         eps = self.rounded_in.eps if self.rounded_in else _EPS_AND_TINY[values.dtype][0]
-        up = self.rng.integers(0, 2, values.size, dtype=bool).reshape(values.shape)  # quicker than for a shape
-        factors = np.array([1 - units * eps, 1 + units * eps], values.dtype)
-        np.copyto(values, values * factors[up.view(np.int8)], where=inexact)
+        words = self.rng.integers(0, 0xFFFFFFFF, -(-values.size // 32), dtype=np.uint32, endpoint=True)
+        up = np.unpackbits(
+            words.view(np.uint8), count=values.size, bitorder="little"
+        )  # what a draw of bools gives, sooner
+        signs = up.view(np.int8).reshape(values.shape) * np.int8(2) - np.int8(1)
+        if inexact is not np.True_:
+            signs *= inexact
+        factors = np.multiply(signs, units * eps, dtype="float64")  # quicker than to choose by a mask; 0 where exact
+        factors += 1
+        np.multiply(values, factors.astype(values.dtype, copy=False), out=values)
         if self.rounded_in:  # below the normal numbers, what is rounded off does not become smaller
-            steps = np.array([-1, 1], values.dtype)[up.view(np.int8)] * self.rounded_in.subnormal
-            np.add(values, steps, out=values, where=inexact & (np.abs(values) < self.rounded_in.tiny))
+            steps = (signs * self.rounded_in.subnormal).astype(values.dtype)
+            np.add(values, steps, out=values, where=np.abs(values) < self.rounded_in.tiny)
 
     def flush(self, values: np.ndarray) -> None:
         """Sets subnormal entries to zero, in place: all, or some that are drawn."""
@@ -226,8 +233,12 @@ def _inexact(ufunc: np.ufunc, method: str, operands: list[Any], result: np.ndarr
         return np.count_nonzero(first, axis=kwargs.get("axis", 0), keepdims=kwargs.get("keepdims", False)) > 1
     if ufunc is np.add or ufunc is np.subtract:
         second = second if ufunc is np.add else -second
-        back = result - first
-        return (first - (result - back)) + (second - back) != 0  # the rounding error itself (Knuth's TwoSum)
+        back = np.asarray(result - first)
+        error = np.asarray(result - back)  # of Knuth's TwoSum, in place: (first − (result − back)) + (second − back)
+        np.subtract(first, error, out=error)
+        np.subtract(second, back, out=back)
+        error += back
+        return error != 0
     if ufunc is np.multiply:
         return ~(_is_power_of_two(first) | _is_power_of_two(second))
     if ufunc is np.divide:
