@@ -6,15 +6,19 @@ process with one thread, in rounds, after each was called on a small problem; wh
 time on the clock, in seconds, with a ✗ where the derivation, which is right, is called wrong. What would take more than
 a minute is not called, and a time with ≈ is reckoned: `gradcheck` varies every entry of the parameters, and so needs
 two forward passes for each; a certificate takes as long for each product as one of a smaller problem did.
-`nox --sessions verdicts` runs this.
+Last comes what pytest's plugin adds to an empty run. `nox --sessions verdicts` runs this.
 """
 
 from __future__ import annotations
 
+import os
 import statistics
+import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 from gradparity.backends import Problem
@@ -25,8 +29,9 @@ from gradparity.manual import Buffers, loss_and_gradients, losses, readout, stac
 from threadpoolctl import threadpool_limits
 
 SIZES = ("2,5,3,4", "1,25,64,100", "20,30,100,100", "20,35,200,200", "32,100,64,128")
-LONGEST = 15.0  # seconds of a contestant that is called
+LONGEST = 60.0  # seconds of a contestant that is called
 ROUNDS = 3
+STARTS = 15  # of pytest
 
 Verdict = Callable[[], bool]  # whether it is called right
 
@@ -149,6 +154,24 @@ def slow_seconds(problem: Problem) -> float:
     return 2 * sum(array.size for array in derivation.arrays) * statistics.median(taken)
 
 
+def plugin_seconds() -> tuple[float, float]:
+    """The processor's time of an empty run of pytest without the plugin, and with it."""
+    plugins = [(), ("-p", "gradparity.compare.testing.pytest_plugin")]
+    taken: list[list[float]] = [[], []]
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, "test_nothing.py").write_text("def test_nothing(): pass\n")
+        for number in range(2 * STARTS):
+            before = os.times()
+            command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *plugins[number % 2]]
+            environment = os.environ | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+            subprocess.run(command, cwd=folder, env=environment, stdout=subprocess.DEVNULL, check=True)
+            after = os.times()
+            taken[number % 2].append(
+                after.children_user + after.children_system - before.children_user - before.children_system
+            )
+    return statistics.median(taken[0]), statistics.median(taken[1])
+
+
 def main(*sizes: str) -> None:
     """Prints the table: a line for each cell and size."""
     import jax
@@ -184,6 +207,10 @@ def main(*sizes: str) -> None:
             if name.endswith("certified"):
                 seconds_of_product[name] = statistics.median(taken) / products
         print(f"{workload.label:34}" + "".join(f"{shown[name]:>24}" for name in called), flush=True)
+    without, with_plugin = plugin_seconds()
+    print(
+        f"an empty run of pytest: {1e3 * without:.0f} ms, and {1e3 * (with_plugin - without):.0f} ms more with the plugin"
+    )
 
 
 if __name__ == "__main__":
