@@ -12,6 +12,7 @@ Last comes what pytest's plugin adds to an empty run. `nox --sessions verdicts` 
 from __future__ import annotations
 
 import os
+import resource
 import statistics
 import subprocess
 import sys
@@ -154,6 +155,11 @@ def slow_seconds(problem: Problem) -> float:
     return 2 * sum(array.size for array in derivation.arrays) * statistics.median(taken)
 
 
+def children_seconds() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 def plugin_seconds() -> tuple[float, float]:
     """The processor's time of an empty run of pytest without the plugin, and with it."""
     plugins = [(), ("-p", "gradparity.compare.testing.pytest_plugin")]
@@ -161,14 +167,11 @@ def plugin_seconds() -> tuple[float, float]:
     with tempfile.TemporaryDirectory() as folder:
         Path(folder, "test_nothing.py").write_text("def test_nothing(): pass\n")
         for number in range(2 * STARTS):
-            before = os.times()
             command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *plugins[number % 2]]
             environment = os.environ | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+            before = children_seconds()
             subprocess.run(command, cwd=folder, env=environment, stdout=subprocess.DEVNULL, check=True)
-            after = os.times()
-            taken[number % 2].append(
-                after.children_user + after.children_system - before.children_user - before.children_system
-            )
+            taken[number % 2].append(children_seconds() - before)
     return statistics.median(taken[0]), statistics.median(taken[1])
 
 
