@@ -211,9 +211,8 @@ def main(*sizes: str) -> None:
                 seconds_of_product[name] = statistics.median(taken) / products
         print(f"{workload.label:34}" + "".join(f"{shown[name]:>24}" for name in called), flush=True)
     without, with_plugin = plugin_seconds()
-    print(
-        f"an empty run of pytest: {1e3 * without:.0f} ms, and {1e3 * (with_plugin - without):.0f} ms more with the plugin"
-    )
+    added = with_plugin - without
+    print(f"an empty run of pytest: {1e3 * without:.0f} ms, and {1e3 * added:.1f} ms more with the plugin")
 
 
 if __name__ == "__main__":
