@@ -94,7 +94,7 @@ def show_bench(bench: Bench, on: Console) -> None:
 
 
 def ratio_tables(measurements: Sequence[Measurement]) -> list[Table]:
-    """For each cell and dtype: all medians as multiples of the fastest one, and manual's of the floor."""
+    """For each cell and dtype: all medians as multiples of the fastest one, and the hand derivation's of the floor."""
     return [_ratio_table(title, group) for title, group in by_cell_and_dtype(measurements)]
 
 
@@ -102,12 +102,12 @@ def _ratio_table(title: str, measurements: Sequence[Measurement]) -> Table:
     names = candidate_names(measurements)
     table = plain_table()
     table.add_column(f"{title}, × fastest", no_wrap=True)
-    for name in (*names, "manual × floor"):
+    for name in (*names, "by hand × floor"):
         table.add_column(name, justify="right")
     for measurement in measurements:
         by_name = {timing.backend: timing for timing in measurement.timings}
         ratios = (_ratio_cell(by_name[name], measurement) for name in names)
-        table.add_row(measurement.workload.size, *ratios, _ratio(measurement.to_floor(measurement.manual)))
+        table.add_row(measurement.workload.size, *ratios, _ratio(measurement.to_floor(measurement.by_hand)))
     return table
 
 
@@ -153,9 +153,10 @@ def show_changes(changes: Sequence[Change], on: Console) -> None:
 def bench_conclusion(bench: Bench) -> str:
     """`6 workloads: 24 of 24 answers accepted; manual is the fastest on 5 (48 s)`."""
     count = len(bench.measurements)
+    wins = " and ".join(f"{name} is the fastest on {wins}" for name, wins in bench.wins_by_hand.items())
     return (
         f"{count} workload{'s' * (count != 1)}: {len(bench.accepted)} of {len(bench.candidates)} answers accepted; "
-        f"manual is the fastest on {bench.manual_wins} ({bench.seconds:.0f} s{', interrupted' * bench.interrupted})"
+        f"{wins} ({bench.seconds:.0f} s{', interrupted' * bench.interrupted})"
     )
 
 

@@ -12,7 +12,7 @@ from ..jobs import record_from
 from .workloads import Workload
 
 FLOOR = "floor"
-MANUAL = "manual"
+BY_HAND = ("manual", "manual-compiled")  # the hand derivation, in NumPy and compiled
 BENCH_SCHEMA = 1
 VERDICTS = ("accepted", "disagrees", "undecidable", "failed", "unsupported")
 
@@ -107,15 +107,16 @@ class Measurement:
         return timing.median / self.fastest if timing.seconds and timing.backend != FLOOR and self.accepted else None
 
     @property
-    def manual(self) -> Timing | None:
-        """The hand derivation's timing, if it is a candidate."""
-        return next((timing for timing in self.candidates if timing.backend == MANUAL), None)
+    def by_hand(self) -> Timing | None:
+        """The timing of the hand derivation; where it is timed compiled, too, the faster one; None without times."""
+        timed = [timing for timing in self.accepted if timing.backend in BY_HAND]
+        return min(timed, key=lambda timing: timing.median, default=None)
 
     @property
-    def manual_to_fastest_other(self) -> float | None:
+    def by_hand_to_fastest_other(self) -> float | None:
         """The hand derivation's median as a multiple of the fastest other's; None where either has no times."""
-        others = [timing.median for timing in self.accepted if timing.backend != MANUAL]
-        return self.manual.median / min(others) if self.manual and self.manual.seconds and others else None
+        others = [timing.median for timing in self.accepted if timing.backend not in BY_HAND]
+        return self.by_hand.median / min(others) if self.by_hand and others else None
 
     def rows(self) -> list[dict[str, Any]]:
         """One row for each candidate and the floor: what was measured, and its ratios."""
@@ -180,12 +181,11 @@ class Bench:
         return found
 
     @property
-    def manual_wins(self) -> int:
-        """On how many workloads the hand derivation is the fastest."""
-        return sum(
-            measurement.manual is not None and measurement.to_fastest(measurement.manual) == 1
-            for measurement in self.measurements
-        )
+    def wins_by_hand(self) -> dict[str, int]:
+        """On how many workloads the hand derivation is the fastest; and compiled, if it is timed so."""
+        names = [name for name in BY_HAND if any(timing.backend == name for timing in self.candidates)] or [BY_HAND[0]]
+        fastest = [one.by_hand for one in self.measurements if one.by_hand and one.to_fastest(one.by_hand) == 1]
+        return {name: sum(timing.backend == name for timing in fastest) for name in names}
 
     def as_json(self) -> dict[str, Any]:
         """The document of `gradparity bench --json`."""

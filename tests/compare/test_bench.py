@@ -10,7 +10,14 @@ import pytest
 from gradparity.backends import RequestError, get_backend
 from gradparity.compare.bench import SIZES, Measurement, Timing, Workload, run_bench, workloads
 from gradparity.compare.bench.changes import find_changes, read_bench
-from gradparity.compare.bench.display import duration, ratio_tables, show_bench, show_changes, show_measurement
+from gradparity.compare.bench.display import (
+    bench_conclusion,
+    duration,
+    ratio_tables,
+    show_bench,
+    show_changes,
+    show_measurement,
+)
 from gradparity.compare.bench.libraries import peak_device_memory, products_by
 from gradparity.compare.bench.markdown import markdown_tables
 from gradparity.compare.bench.matmul_floor import prepare_floor
@@ -317,10 +324,20 @@ def test_a_measurement_survives_json():
 def test_the_page_has_a_table_for_each_cell_and_dtype():
     tables = markdown_tables([measurement(), measurement(workload=replace(TINY, cell="gru"))]).split("\n\n")
     assert [table.splitlines()[0] for table in tables] == [
-        f"| {cell}, float64: B, T, D, H | floor | manual | jax | manual ÷ fastest other | manual ÷ floor |"
+        f"| {cell}, float64: B, T, D, H | floor | manual | jax | by hand ÷ fastest other | by hand ÷ floor |"
         for cell in ("gru", "lstm")
     ]
     assert tables[1].splitlines()[2] == "| 2, 3, 4, 5 | 1.00 s | 2.10 s | 3.10 s | 0.68 | 2.10 |"
+
+
+def test_the_hand_derivation_that_is_compiled_is_no_rival_of_the_one_in_numpy():
+    both = measurement()
+    both = replace(both, timings=(*both.timings, timing_of("manual-compiled", 1.5, 1.6, 1.7)))
+    assert both.by_hand_to_fastest_other == pytest.approx(1.6 / 3.1)
+    bench = Bench([measurement(), both, measurement(manual=(3.0, 4.0, 5.0))], {}, (), False, 1.0)
+    assert bench.wins_by_hand == {"manual": 1, "manual-compiled": 1}
+    assert "manual is the fastest on 1 and manual-compiled is the fastest on 1 (1 s)" in bench_conclusion(bench)
+    assert bench_conclusion(replace(bench, measurements=[measurement()])).endswith("manual is the fastest on 1 (1 s)")
 
 
 # What changed
