@@ -201,6 +201,7 @@ def test_two_that_go_backwards_are_the_same_if_their_outputs_are_in_one_order():
         assert_same_layer(one, nnx.RNN(cell, reverse=True, keep_order=True), seq_len=4, batch_size=2)
 
 
+@pytest.mark.campaign
 def test_exchanged_directions_are_seen():
     one, other = nnx.RNN(nnx_cell("LSTMCell", 1)), nnx.RNN(nnx_cell("LSTMCell", 2))
     with pytest.raises(DisagreementError, match="The forward pass differs already, first in o_1"):

@@ -206,6 +206,7 @@ def test_the_signs_of_a_gradient_are_no_finite_differences():
     assert diagnosed(problem, values).suspects == ()
 
 
+@pytest.mark.campaign
 def test_a_norm_that_no_small_problem_reaches_is_named_on_the_screen(tmp_path, gradparity):
     (tmp_path / "clipping.py").write_text(CLIPPING)
     code, out, _ = gradparity(

@@ -69,6 +69,7 @@ def test_an_error_of_a_tenth_is_told_from_rounding(factor, expected):
     assert "float64, rounded to float16" in str(error.value)
 
 
+@pytest.mark.campaign
 def test_a_gradient_that_is_lost_is_told_in_bfloat16_too():
     right = layer(precision="bfloat16")
     with pytest.raises(DisagreementError, match="dh0"):

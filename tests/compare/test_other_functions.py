@@ -79,6 +79,7 @@ def test_hard_sigmoid_of_keras_and_of_flax_agree_with_each_other_and_with_their_
     assert all(0 < block.allowed < 1e-4 * block.scale for block in comparison.blocks)
 
 
+@pytest.mark.campaign
 def test_the_hard_sigmoids_of_keras_2_and_3_are_told_apart():
     with pytest.raises(DisagreementError) as error:
         assert_same_layer(
@@ -109,6 +110,7 @@ def test_what_defines_a_cell_with_other_functions_gives_what_the_library_gives(c
     assert comparison.verdict == "agree"
 
 
+@pytest.mark.campaign
 def test_the_definition_finds_a_derivative_that_both_layers_have_wrong():
     def without_derivative(a):
         return jax.lax.stop_gradient(nnx.hard_sigmoid(a))

@@ -194,6 +194,7 @@ def test_what_follows_from_missing_steps_is_put_right_as_well(kept):
     assert "the parts of some steps are said to be missing of dWxh, and it lacks something else" in sentences
 
 
+@pytest.mark.campaign
 def test_what_the_last_run_returns_has_to_be_the_derivative_that_it_is_called(kept):
     assert ask(edited("gru", "drh * r[t] + Ur.T @ dr", "drh * r[t] - Ur.T @ dr")).contradicted == ()
     found, program, _ = kept[0]

@@ -131,6 +131,7 @@ def test_a_module_that_holds_a_layer_is_told_to_pass_that_and_nothing_else():
         assert_same_layer(Tagger(), lstm)
 
 
+@pytest.mark.campaign
 def test_the_case_is_kept_whatever_the_weights_are_called(tmp_path):
     problem = assert_same_layer(OwnLayer(NnxCell(), **SIZES), flax_names).problem
     assert Problem.load(problem.save(tmp_path / "case.npz")).fingerprint == problem.fingerprint

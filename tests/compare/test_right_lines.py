@@ -99,6 +99,7 @@ def gradients(wf, wg, x, v):
 """
 
 
+@pytest.mark.campaign
 def test_a_factor_within_an_expression_is_no_derivative(tmp_path):
     (found,) = judged(tmp_path, TWICE, wf=(4, 3), wg=(4, 3), x=(3, 3), v=(3, 4)).localization.located
     assert found.line == 17
