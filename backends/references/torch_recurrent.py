@@ -44,24 +44,27 @@ def lstm(model: Recurrent, p: Tensors) -> Step:
 
 
 def gru(model: Recurrent, p: Tensors) -> Step:
-    H = model.hidden_size
-    if model.reset == "before":
-        W_rz, W_n = p["W"][: 2 * H], p["W"][2 * H :]
-
-    def step(from_x: Tensor, state: State) -> State:
+    def with_reset_after(from_x: Tensor, state: State) -> State:
         (h,) = state
         x_r, x_z, x_n = from_x.chunk(3, dim=-1)
-        if model.reset == "after":
-            h_r, h_z, h_n = functional.linear(h, p["W"]).chunk(3, dim=-1)
-            r, z = (x_r + h_r).sigmoid(), (x_z + h_z).sigmoid()
-            from_h = r * (h_n + p["b_hn"] if "b_hn" in p else h_n)
-        else:
-            h_r, h_z = functional.linear(h, W_rz).chunk(2, dim=-1)
-            r, z = (x_r + h_r).sigmoid(), (x_z + h_z).sigmoid()
-            from_h = functional.linear(r * h, W_n)
+        h_r, h_z, h_n = functional.linear(h, p["W"]).chunk(3, dim=-1)
+        r, z = (x_r + h_r).sigmoid(), (x_z + h_z).sigmoid()
+        from_h = r * (h_n + p["b_hn"] if "b_hn" in p else h_n)
         return ((1 - z) * (x_n + from_h).tanh() + z * h,)
 
-    return step
+    if model.reset == "after":
+        return with_reset_after
+    H = model.hidden_size
+    W_rz, W_n = p["W"][: 2 * H], p["W"][2 * H :]
+
+    def with_reset_before(from_x: Tensor, state: State) -> State:
+        (h,) = state
+        x_r, x_z, x_n = from_x.chunk(3, dim=-1)
+        h_r, h_z = functional.linear(h, W_rz).chunk(2, dim=-1)
+        r, z = (x_r + h_r).sigmoid(), (x_z + h_z).sigmoid()
+        return ((1 - z) * (x_n + functional.linear(r * h, W_n)).tanh() + z * h,)
+
+    return with_reset_before
 
 
 CELL_FUNCTIONS: dict[str, CellFunction] = {
