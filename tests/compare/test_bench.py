@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from bench_candidates import CANDIDATES
 from gradparity.backends import RequestError, get_backend
 from gradparity.compare.bench import SIZES, Measurement, Timing, Workload, run_bench, workloads
 from gradparity.compare.bench.changes import find_changes, read_bench
@@ -28,49 +29,6 @@ from gradparity.compare.output.pictures import moved_apart
 from rich.console import Console
 
 TINY = Workload("lstm", "float64", 2, 3, 4, 5)
-CANDIDATES = '''
-import os
-from gradparity.backends.references.manual_backend import ManualBackend
-
-class Right(ManualBackend):
-    name = "right"
-
-class Wrong(ManualBackend):
-    name = "wrong"
-    def prepare(self, problem):
-        run = super().prepare(problem)
-        def changed():
-            loss, gradients = run()
-            return loss, gradients | {"W": gradients["W"] * 1.001}
-        return changed
-
-class Silent(ManualBackend):
-    """Its evaluate is right, and its timed call is not."""
-    name = "silent"
-    def prepare(self, problem):
-        run = super().prepare(problem)
-        return lambda: (run()[0], {})
-
-class Odd(ManualBackend):
-    name = "outliers"
-    def prepare(self, problem):
-        return lambda: self.evaluate(problem)
-
-class Telling(ManualBackend):
-    name = "telling"
-    def prepare(self, problem):
-        raise ValueError(f"{len(os.sched_getaffinity(0))} core, {os.environ['OMP_NUM_THREADS']} thread")
-
-class Dying(ManualBackend):
-    name = "dying"
-    def prepare(self, problem):
-        os._exit(7)
-
-class Unable(ManualBackend):
-    name = "unable"
-    def supports(self, model, dtype):
-        return "it has no LSTM" if model.cell == "lstm" else ""
-'''
 
 
 def in_module(folder, monkeypatch):
