@@ -14,8 +14,6 @@ from ...backends.frameworks.loading import require
 
 FILE_FORMATS = (".png", ".svg", ".pdf")
 MARKERS = ("o", "s", "^", "D", "v", "x", "P")  # lines differ by these too, not by colour alone
-
-
 GLYPHS = ("●", "■", "▲", "◆", "▼", "×", "✚")  # the same in text
 DASHES = ("-", "--", "-.", ":")
 MULTIPLES = (1, 1.2, 1.5, 2, 3, 5, 7, 10, 20, 30, 50, 100, 200, 500, 1000)
