@@ -16,7 +16,7 @@ FILE_FORMATS = (".png", ".svg", ".pdf")
 MARKERS = ("o", "s", "^", "D", "v", "x", "P")  # lines differ by these too, not by colour alone
 GLYPHS = ("●", "■", "▲", "◆", "▼", "×", "✚")  # the same in text
 DASHES = ("-", "--", "-.", ":")
-MULTIPLES = (1, 1.2, 1.5, 2, 3, 5, 7, 10, 20, 30, 50, 100, 200, 500, 1000)
+MULTIPLES = (0.1, 0.2, 0.3, 0.5, 0.7, 0.85, 1, 1.2, 1.5, 2, 3, 5, 7, 10, 20, 30, 50, 100, 200, 500, 1000)
 MOST_TICKS = 8  # on a scale of multiples
 LABEL_POINTS = 10.0  # from one label at the end of a line to the next
 
@@ -115,7 +115,7 @@ def settle(figure: Any, names: Sequence[tuple[Any, Sequence[Any]]]) -> None:
         low, high = axes.get_ylim()
         shown = [multiple for multiple in MULTIPLES if low <= multiple <= high]
         if len(shown) > MOST_TICKS:
-            shown = [multiple for multiple in shown if str(multiple)[0] in "125" and multiple != 1.2]
+            shown = [multiple for multiple in shown if f"{multiple:e}"[0] in "125" and multiple != 1.2]
         axes.set_yticks(shown, [f"{multiple:g}" for multiple in shown])
         axes.yaxis.set_minor_locator(NullLocator())
         axes.yaxis.set_minor_formatter(NullFormatter())
