@@ -125,7 +125,7 @@ SIMILAR = (  # to others, so that campaigns alone show them
     *("keras GRUCell", "keras SimpleRNNCell", "keras RNN(cell)", "keras RNN([cells])", "nnx LSTMCell"),
     *("keras functional", "keras StackedRNNCells", "nnx RNN, batch first", "linen RNN, batch first"),
     *("torch scripted cell", "torch traced cell", "torch Sequential of one"),
-    *("linen Bidirectional", "keras Sequential", "keras last output"),
+    *("linen Bidirectional", "keras Sequential", "keras last output", "keras Bidirectional"),
     *("nnx Bidirectional", "keras RNN(StackedRNNCells)", "haiku DeepRNN"),
 )
 
@@ -355,7 +355,10 @@ REFUSED = {
     "weights alone": (lambda: torch.nn.GRU(D, H).state_dict(), "an OrderedDict is weights without a layer: load them"),
 }
 
-SLOW_TO_MAKE = ("haiku, relu between", "linen, in a module", "keras, called twice", "equinox, in a module")
+SLOW_TO_MAKE = (
+    *("haiku, relu between", "haiku, skipping", "linen, in a module", "keras, called twice"),
+    *("equinox, in a module", "nnx, in a module"),
+)
 
 
 @pytest.mark.filterwarnings("ignore")  # of PyTorch, on tracing and scripting; of Flax, on shared layers

@@ -18,7 +18,7 @@ from gradparity.backends.adapters.keras_engine import keras_on
 from gradparity.backends.weight_files import write_weights
 from gradparity.backends.weight_files.onnx_writing import onnx_model
 from gradparity.compare.conversion.conversion import convert
-from sampling import case
+from sampling import case, chequered
 
 KERAS_2 = {
     "lstm/lstm_cell/kernel:0": (3, 16),
@@ -110,8 +110,7 @@ def test_a_good_file_of_every_format_is_converted(gradparity, tmp_path, name):
     assert (code, err) == (0, "")
 
 
-@pytest.mark.parametrize("part", [case(part, campaign=part in (0.1, 0.9)) for part in (0.0, 0.1, 0.5, 0.9, 0.99)])
-@pytest.mark.parametrize("name", MAKERS)
+@pytest.mark.parametrize(("name", "part"), chequered(MAKERS, (0.0, 0.1, 0.5, 0.9, 0.99), every=3))
 def test_a_file_that_is_cut_short_is_refused(refused, tmp_path, name, part):
     MAKERS[name](tmp_path / name)
     content = (tmp_path / name).read_bytes()
@@ -148,7 +147,9 @@ class Trap:
         return Path.touch, (self.path,)
 
 
-@pytest.mark.parametrize("name", [*MAKERS, "m.bin", "m.pkl", "m.joblib", "m.pdparams"])
+@pytest.mark.parametrize(
+    "name", [case(name, campaign=name not in MAKERS) for name in (*MAKERS, "m.bin", "m.pkl", "m.joblib", "m.pdparams")]
+)
 def test_a_pickle_under_any_name_is_not_run(refused, tmp_path, name):
     trap = tmp_path / "ran"
     (tmp_path / name).write_bytes(pickle.dumps(Trap(trap)))

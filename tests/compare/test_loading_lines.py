@@ -129,7 +129,7 @@ def source_for(target, cell, shape):
 
 
 @pytest.mark.parametrize(
-    ("target", "cell", "shape", "suffix"), chequered(RUN, ["LSTM", "GRU"], SHAPES, [".npz", ".safetensors"], every=4)
+    ("target", "cell", "shape", "suffix"), chequered(RUN, ["LSTM", "GRU"], SHAPES, [".npz", ".safetensors"], every=8)
 )
 def test_the_lines_load_a_layer_that_computes_the_same(tmp_path, target, cell, shape, suffix):
     if (target, cell) == ("haiku", "GRU"):
@@ -150,8 +150,9 @@ def test_the_lines_load_a_layer_that_computes_the_same(tmp_path, target, cell, s
     np.testing.assert_allclose(outputs, of_torch(layer, x), rtol=0, atol=1e-6)
 
 
-@pytest.mark.parametrize("target", ["keras", "torch", "flax-nnx", "flax-linen", "onnx"])
-@pytest.mark.parametrize("activation", ["tanh", "relu"])
+@pytest.mark.parametrize(
+    ("target", "activation"), chequered(["keras", "torch", "flax-nnx", "flax-linen", "onnx"], ["tanh", "relu"])
+)
 def test_a_plain_layer_has_its_activation_in_the_lines(tmp_path, target, activation):
     torch.manual_seed(0)
     layer = torch.nn.RNN(D, H, nonlinearity=activation)

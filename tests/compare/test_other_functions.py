@@ -94,7 +94,7 @@ def test_the_hard_sigmoids_of_keras_2_and_3_are_told_apart():
 @pytest.mark.parametrize(
     ("cell", "options"),
     [
-        ("rnn", {"activation_fn": nnx.gelu}),
+        case("rnn", {"activation_fn": nnx.gelu}, campaign=False),
         case("rnn", {"activation_fn": nnx.relu, "residual": True}, campaign=True),
         case("gru", {"gate_fn": nnx.hard_sigmoid, "activation_fn": nnx.elu}, campaign=True),
         *(
