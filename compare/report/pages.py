@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TypeAlias
 
 from .pictures import Image, Picture, data_address
@@ -82,9 +83,7 @@ class SourceLine:
     def pieces(self) -> tuple[tuple[str, bool], ...]:
         """The text in pieces, and whether each is underlined."""
         ends = [0, *(end for slice_ in self.marked for end in slice_), len(self.text)]
-        pairs = [
-            (self.text[start:end], bool(i % 2)) for i, (start, end) in enumerate(zip(ends, ends[1:], strict=False))
-        ]
+        pairs = [(self.text[start:end], bool(i % 2)) for i, (start, end) in enumerate(pairwise(ends))]
         return tuple((text, is_marked) for text, is_marked in pairs if text)
 
 
