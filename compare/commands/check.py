@@ -15,13 +15,24 @@ from ...backends.file_writing import require_folder
 from ..check import check_derivation
 from ..check.display import show_check
 from ..check.export import check_json
+from ..check.report import check_page, source_lines
 from ..check.separate_derivation import SeparateDerivation
 from ..check.separate_process import TIMEOUT
 from ..functions.loss_of_network import with_own_loss
 from ..functions.separate_function import check_own_target
 from ..output import console, terminal_svg, working
+from ..report import write_report
 from ..systems import SEEDS
-from .options import STANDARD_OUTPUT, JsonOption, SvgOption, parse_sizes, require_targets, write
+from .options import (
+    STANDARD_OUTPUT,
+    JsonOption,
+    ReportOption,
+    SvgOption,
+    parse_sizes,
+    require_targets,
+    typed_arguments,
+    write,
+)
 
 
 def check_command(
@@ -87,6 +98,7 @@ def check_command(
     ] = None,
     json: JsonOption = None,
     svg: SvgOption = None,
+    report: ReportOption = None,
 ) -> None:
     """Check a gradient that you derived by hand.
 
@@ -111,7 +123,7 @@ def check_command(
 
     gradparity check my_lstm.py:backward --system lstm --save-case cases
     """
-    require_targets(json, svg)
+    require_targets(json, svg, report=report)
     if save_case:
         require_folder(save_case)
     if not 0 < timeout < inf:
@@ -165,6 +177,10 @@ def check_command(
         write(json, check_json(check))
     if svg is not None:
         write(str(svg), terminal_svg(context.obj, svg, lambda on: show_check(check, saved, on)))
+    if report is not None:
+        sources = source_lines([target, of or "", system or ""])
+        page = check_page(check, target=target, arguments=typed_arguments(context.obj), sources=sources)
+        write_report(report, page)
     if check.verdict != "agree":
         raise typer.Exit(1 if check.is_judged else 2)
 

@@ -25,9 +25,11 @@ from ..campaign import (
 )
 from ..campaign.display import show_campaign
 from ..campaign.export import campaign_json
+from ..campaign.report import campaign_page
 from ..output import MAX_REPORTS, console, progress_bar, say, terminal_svg, working
+from ..report import write_report
 from ..systems import Learning
-from .options import STANDARD_OUTPUT, JsonOption, SvgOption, require_targets, write
+from .options import STANDARD_OUTPUT, JsonOption, ReportOption, SvgOption, require_targets, typed_arguments, write
 
 LONG_SECONDS = 120.0
 
@@ -77,6 +79,7 @@ def compare_command(
     ] = None,
     json: JsonOption = None,
     svg: SvgOption = None,
+    report: ReportOption = None,
 ) -> None:
     """Compute the same loss and gradients with every backend, and say whether they agree.
 
@@ -93,7 +96,7 @@ def compare_command(
     gradparity compare lstm --data digits --steps 300 --learning-rate 1
     """
     started = time.perf_counter()
-    require_targets(json, svg)
+    require_targets(json, svg, report=report)
     if save_case:
         require_folder(save_case)
     if certify:
@@ -113,7 +116,7 @@ def compare_command(
     if seconds_expected >= LONG_SECONDS:
         say(console(stderr=True), f"This takes about {seconds_expected / 60:.0f} minutes on one core, or more.")
     with progress_bar(len(cases)) as progress:
-        # the screen shows the first few reports only, and JSON has all
+        # the screen and a page show the first few reports only, and JSON has all
         diagnoses = MAX_REPORTS if json is None else inf
         outcomes = run_cases(cases, backends, progress, certify=certify, diagnoses=diagnoses)
     results = [outcome for outcome in outcomes if isinstance(outcome, CaseResult)]
@@ -123,11 +126,13 @@ def compare_command(
     saved = save_cases(results, save_case) if save_case else {}
     seconds = time.perf_counter() - started
     all_notes = list(dict.fromkeys([*backend_notes, *case_notes, *outcome_notes]))
-    report = CampaignReport(results, list(backends), seconds, all_notes, saved)
-    show_campaign(report, console(stderr=json == STANDARD_OUTPUT))
+    campaign = CampaignReport(results, list(backends), seconds, all_notes, saved)
+    show_campaign(campaign, console(stderr=json == STANDARD_OUTPUT))
     if json is not None:
         write(json, campaign_json(results))
     if svg is not None:
-        write(str(svg), terminal_svg(context.obj, svg, lambda on: show_campaign(report, on)))
-    if report.wrong:
+        write(str(svg), terminal_svg(context.obj, svg, lambda on: show_campaign(campaign, on)))
+    if report is not None:
+        write_report(report, campaign_page(campaign, arguments=typed_arguments(context.obj), asked=backend or ()))
+    if campaign.wrong:
         raise typer.Exit(1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +11,7 @@ import typer
 from ...backends import RequestError
 from ...backends.file_writing import require_writable, write_whole
 from ..output import write_output
+from ..report import require_report
 
 JsonOption = Annotated[
     str | None, typer.Option("--json", metavar="FILE", help="Write the results as JSON; - is standard output.")
@@ -20,6 +22,10 @@ ForgetBiasOption = Annotated[
 ]
 SvgOption = Annotated[
     Path | None, typer.Option("--svg", metavar="FILE", help="Draw the output as a picture of the terminal.")
+]
+ReportOption = Annotated[
+    Path | None,
+    typer.Option("--report", metavar="FILE.html", help="Write a page for the browser, which needs no network."),
 ]
 LogOption = Annotated[
     Path | None,
@@ -50,6 +56,7 @@ BackendOption = Annotated[
     typer.Option("--backend", metavar="NAME", help="A backend, by name or as FILE.py:object. Repeat. Default: all."),
 ]
 STANDARD_OUTPUT = "-"
+WRITES = ("--json", "--svg", "--report")  # options that change nothing but where results go
 
 
 def parse_sizes(text: str) -> tuple[int, ...]:
@@ -68,15 +75,37 @@ def parse_sizes(text: str) -> tuple[int, ...]:
         raise RequestError(f"--sizes {text}: expected whole numbers with commas between them, as 12,3,4,8,5") from None
 
 
-def require_targets(*targets: str | Path | None) -> None:
+def require_targets(*targets: str | Path | None, report: Path | None = None) -> None:
     """Checks that files can be written, before anything is computed.
+
+    Args:
+        targets: files of any kind; `-` is standard output, and None nothing.
+        report: a page.
 
     Raises:
         RequestError: one cannot.
     """
+    if report is not None:
+        require_report(report)
     for target in targets:
         if target is not None and target != STANDARD_OUTPUT:
             require_writable(Path(target))
+
+
+def typed_arguments(arguments: Sequence[str]) -> list[str]:
+    """Those of a command that say what it does, without `--json`, `--svg` and `--report`, and their files.
+
+    Example:
+        >>> typed_arguments(["compare", "lstm", "--report", "page.html", "--json=-", "--seed", "7"])
+        ['compare', 'lstm', '--seed', '7']
+    """
+    kept: list[str] = []
+    is_file = False
+    for argument in arguments:
+        if not is_file and argument.partition("=")[0] not in WRITES:
+            kept.append(argument)
+        is_file = not is_file and argument in WRITES
+    return kept
 
 
 def write(target: str | None, text: str) -> None:

@@ -3,7 +3,7 @@
 Nothing here knows what is reported: who has results makes parts of them, and computes nothing.
 """
 
-from .arrays import array_diff
+from .arrays import array_diff, heat_map
 from .fitting import MAX_BYTES
 from .pages import Attachment, Copyable, Facts, Fold, Page, Part, Preformatted, Prose, Section, Source, SourceLine
 from .pictures import Image, Picture
@@ -37,6 +37,7 @@ __all__ = [
     "Table",
     "Tone",
     "array_diff",
+    "heat_map",
     "render",
     "render_fragment",
     "require_report",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 from dataclasses import dataclass
-from xml.etree import ElementTree
 
 FORBIDDEN = ("script", "style", "foreignObject", "image", "use", "a", "animate", "set", "iframe")
 
@@ -27,6 +26,8 @@ class Picture:
     caption: str = ""
 
     def __post_init__(self) -> None:
+        from xml.etree import ElementTree  # which the command line need not load
+
         root = ElementTree.fromstring(self.svg)
         if root.tag.rpartition("}")[2] != "svg" or "viewBox" not in root.attrib:
             raise ValueError("a picture is one element `svg` with a viewBox")

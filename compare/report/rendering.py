@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import math
 import re
 import unicodedata
 from collections.abc import Sequence
@@ -185,6 +186,8 @@ def _with_code(text: str) -> list[tuple[str, bool]]:
 
 def _amount(value: float) -> str:
     """A number in a few characters."""
+    if math.isinf(value):
+        return "∞"
     if 0 < abs(value) < 0.01 or abs(value) >= 1e4:
         return f"{value:.0e}".replace("e-0", "e-").replace("e+0", "e")
     return f"{value:.2g}" if abs(value) < 100 else f"{value:.0f}"

@@ -164,7 +164,7 @@ class HeatMap:
         caption: what it shows, with the unit.
         corner: what the rows are, such as `block`.
         columns: their headings, such as time steps; one empty heading where there are none.
-        rows: the label of each, and its values; None where there is none.
+        rows: the label of each, and its values; a text stands for what has no size, None for nothing.
         steps: the scale, in ascending order; by default multiples of what is allowed.
         note: what is to be said beside it.
     """
@@ -172,7 +172,7 @@ class HeatMap:
     caption: str
     corner: str
     columns: tuple[str, ...]
-    rows: tuple[tuple[str, tuple[float | None, ...]], ...]
+    rows: tuple[tuple[str, tuple[float | str | None, ...]], ...]
     steps: tuple[HeatStep, ...] = ALLOWED_STEPS
     note: str = ""
 
@@ -183,16 +183,18 @@ class HeatMap:
 
 @dataclass(frozen=True)
 class ArrayDiff:
-    """An array as it is right and as it was given, side by side, the wrong entries marked; see `array_diff`.
+    """An array as it is right and as it was given, side by side, the wrong entries marked; `array_diff` makes it.
 
     Attributes:
         caption: the array's name, and what is said of it.
         columns: the numbers of the columns that are shown; empty where there is one number only.
         rows: of each row its number, the right entries, those given, and which of them are wrong.
         note: what is left out.
+        names: of the two sides.
     """
 
     caption: str
     columns: tuple[str, ...]
     rows: tuple[tuple[str, tuple[str, ...], tuple[str, ...], tuple[bool, ...]], ...]
     note: str = ""
+    names: tuple[str, str] = ("right", "given")
