@@ -31,7 +31,8 @@ def page_of(result: Comparison | Check | CampaignReport) -> Page:
         Traceback (most recent call last):
         gradparity.backends.errors.RequestError: result is a str, expected a Comparison or a Check
     """
-    from .campaign.report import CampaignReport, campaign_page, comparison_page
+    from .campaign import CampaignReport
+    from .campaign.report import campaign_page, comparison_page
     from .check.report import check_page
 
     if isinstance(result, Comparison):

@@ -44,7 +44,7 @@ def array_diff(
     """
     right, given = np.asarray(right), np.asarray(given)
     with np.errstate(invalid="ignore", over="ignore"):
-        distance = np.abs(given.astype("f8") - right.astype("f8"))
+        distance = np.asarray(np.abs(given.astype("f8") - right.astype("f8")))
     distance[np.isnan(distance)] = np.inf
     distance.reshape(-1)[list(unjudged)] = 0
     is_wrong = distance > allowed
