@@ -29,6 +29,7 @@ from .options import (
     ReportOption,
     SvgOption,
     parse_sizes,
+    refusal_on_page,
     require_targets,
     typed_arguments,
     write,
@@ -130,7 +131,7 @@ def check_command(
         raise RequestError(f"--timeout {timeout:g}: expected a number of seconds above 0")
     of_system = {"--sizes": sizes, "--seq-len": seq_len, "--scale": scale != 1 or None}
     of_own = {"--arguments": arguments, "--of": of, "--wrt": wrt, "--returns": returns}
-    with working("loading") as progress:
+    with refusal_on_page(report, context.obj), working("loading") as progress:
         if system is None and not case:
             refuse(of_system, "is about a network: expected --system NAME with it")
             check = check_own_target(

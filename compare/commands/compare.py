@@ -29,7 +29,16 @@ from ..campaign.report import campaign_page
 from ..output import MAX_REPORTS, console, progress_bar, say, terminal_svg, working
 from ..report import write_report
 from ..systems import Learning
-from .options import STANDARD_OUTPUT, JsonOption, ReportOption, SvgOption, require_targets, typed_arguments, write
+from .options import (
+    STANDARD_OUTPUT,
+    JsonOption,
+    ReportOption,
+    SvgOption,
+    refusal_on_page,
+    require_targets,
+    typed_arguments,
+    write,
+)
 
 LONG_SECONDS = 120.0
 
@@ -101,28 +110,31 @@ def compare_command(
         require_folder(save_case)
     if certify:
         require("flint", needed_by="--certify", extra="certify", package="python-flint")
-    cases, case_notes = plan(
-        systems=systems or (),
-        dtypes=dtype or (),
-        seeds=seed or (),
-        data=data or (),
-        files=case or (),
-        learning=Learning(steps, learning_rate, batch_size, until),
-    )
-    are_recorded = bool(cases) and all(isinstance(one.problem.model, Traced) for one in cases)
-    with working("loading the backends"):
-        backends, backend_notes = load_backends(ENGINES) if are_recorded and not backend else choose_backends(backend)
-    seconds_expected = require_affordable_cases(cases, len(backends))
-    if seconds_expected >= LONG_SECONDS:
-        say(console(stderr=True), f"This takes about {seconds_expected / 60:.0f} minutes on one core, or more.")
-    with progress_bar(len(cases)) as progress:
-        # the screen and a page show the first few reports only, and JSON has all
-        diagnoses = MAX_REPORTS if json is None else inf
-        outcomes = run_cases(cases, backends, progress, certify=certify, diagnoses=diagnoses)
-    results = [outcome for outcome in outcomes if isinstance(outcome, CaseResult)]
-    outcome_notes = campaign_notes(outcomes)
-    if not results:
-        raise RequestError(f"nothing could be compared: {outcome_notes[0]}")
+    with refusal_on_page(report, context.obj):
+        cases, case_notes = plan(
+            systems=systems or (),
+            dtypes=dtype or (),
+            seeds=seed or (),
+            data=data or (),
+            files=case or (),
+            learning=Learning(steps, learning_rate, batch_size, until),
+        )
+        are_recorded = bool(cases) and all(isinstance(one.problem.model, Traced) for one in cases)
+        with working("loading the backends"):
+            backends, backend_notes = (
+                load_backends(ENGINES) if are_recorded and not backend else choose_backends(backend)
+            )
+        seconds_expected = require_affordable_cases(cases, len(backends))
+        if seconds_expected >= LONG_SECONDS:
+            say(console(stderr=True), f"This takes about {seconds_expected / 60:.0f} minutes on one core, or more.")
+        with progress_bar(len(cases)) as progress:
+            # the screen and a page show the first few reports only, and JSON has all
+            diagnoses = MAX_REPORTS if json is None else inf
+            outcomes = run_cases(cases, backends, progress, certify=certify, diagnoses=diagnoses)
+        results = [outcome for outcome in outcomes if isinstance(outcome, CaseResult)]
+        outcome_notes = campaign_notes(outcomes)
+        if not results:
+            raise RequestError(f"nothing could be compared: {outcome_notes[0]}")
     saved = save_cases(results, save_case) if save_case else {}
     seconds = time.perf_counter() - started
     all_notes = list(dict.fromkeys([*backend_notes, *case_notes, *outcome_notes]))

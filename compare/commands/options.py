@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import shlex
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -11,7 +13,7 @@ import typer
 from ...backends import RequestError
 from ...backends.file_writing import require_writable, write_whole
 from ..output import write_output
-from ..report import require_report
+from ..report import Copyable, Mark, Page, Section, require_report, write_report
 
 JsonOption = Annotated[
     str | None, typer.Option("--json", metavar="FILE", help="Write the results as JSON; - is standard output.")
@@ -106,6 +108,30 @@ def typed_arguments(arguments: Sequence[str]) -> list[str]:
             kept.append(argument)
         is_file = not is_file and argument in WRITES
     return kept
+
+
+@contextmanager
+def refusal_on_page(report: Path | None, arguments: Sequence[str]) -> Iterator[None]:
+    """What is refused inside stands on the page, too: an older page would say what is no longer so.
+
+    Args:
+        report: the page; None writes nothing.
+        arguments: of the command.
+
+    Raises:
+        RequestError: as it is raised inside.
+    """
+    try:
+        yield
+    except RequestError as error:
+        if report is not None:
+            from ..report.origin import environment_section, made_by
+
+            asked = Copyable(shlex.join(["gradparity", *typed_arguments(arguments)]), "The command of this page")
+            verdict = Mark(f"Nothing was judged: {error}", "unsure")
+            parts = (Section("What was asked", (asked,)), environment_section())
+            write_report(report, Page(f"gradparity {arguments[0]}", verdict, parts, made_by()))
+        raise
 
 
 def write(target: str | None, text: str) -> None:

@@ -146,13 +146,13 @@ def wrong_arrays(comparison: Comparison, name: str = "") -> list[ArrayDiff]:
 def _diffs(comparison: Comparison, blocks: Sequence[BlockResult], name: str) -> Iterator[ArrayDiff]:
     for block in blocks:
         right, given = _sides(block, name)
-        arrays = [_block_of(comparison, answer, block) for answer in (right, given)]
-        if arrays[0] is None or arrays[1] is None:
+        one, other = (_block_of(comparison, answer, block) for answer in (right, given))
+        if one is None or other is None:
             continue
         is_known = given in block.outliers and right not in block.outliers
         names = (f"right ({right})", f"given ({given})") if is_known else (right, given)
         by = f"{block.label}, {times(_ratio(block))} times what rounding allows"
-        yield array_diff(by, *arrays, block.allowed, unjudged=block.choices, names=names)
+        yield array_diff(by, one, other, block.allowed, unjudged=block.choices, names=names)
 
 
 def _sides(block: BlockResult, name: str) -> tuple[str, str]:

@@ -74,7 +74,10 @@ def smaller(part: Part, share: float) -> Part:
 def _fewer_rows(part: Matrix | HeatMap, most: int) -> Part:
     if len(part.rows) <= most:
         return part
-    return replace(part, caption=f"{part.caption} (the first {most} of {len(part.rows):,} rows)", rows=part.rows[:most])
+    caption = f"{part.caption} (the first {most} of {len(part.rows):,} rows)"
+    if isinstance(part, Matrix):
+        return replace(part, caption=caption, rows=part.rows[:most])
+    return replace(part, caption=caption, rows=part.rows[:most])
 
 
 def _shorter(text: str, most: int) -> str:

@@ -20,7 +20,7 @@ from ..check.wording import VERDICT_WORDS
 from ..diagnosis.report import diagnosis_parts
 from ..referee import Comparison
 from ..referee.report import TONES, case_part, comparison_parts
-from ..report import Column, Fold, Mark, Page, Part, Prose, Section, Table, require_report, write_report
+from ..report import Column, Fold, Mark, Page, Part, Prose, Section, Table, Tone, require_report, write_report
 from ..report.origin import environment_section, made_by
 from .catalogue_problems import refused_as
 
@@ -71,8 +71,11 @@ def record_check(check: Check, test: str, kind: str) -> Record:
 
 def keep(item: pytest.Item, result: Comparison | Check, kind: str) -> None:
     """Keeps what came of a comparison with its test, until the test's report is made."""
-    record = record_comparison if isinstance(result, Comparison) else record_check
-    item.stash.setdefault(RECORDS, []).append(record(result, item.nodeid, kind))  # type: ignore[operator]
+    if isinstance(result, Comparison):
+        record = record_comparison(result, item.nodeid, kind)
+    else:
+        record = record_check(result, item.nodeid, kind)
+    item.stash.setdefault(RECORDS, []).append(record)
 
 
 class RunReport:
@@ -154,7 +157,7 @@ def run_page(records: Sequence[Record], arguments: Iterable[str]) -> Page:
     words = ", ".join(f"{count} {word}" for word, count in counts.most_common())
     verdict = f"{len(records)} comparisons in {tests} tests: {words}" if records else "no comparison was made"
     tones = {record.verdict.tone for record in records}
-    tone = "bad" if "bad" in tones else "unsure" if "unsure" in tones or not records else "good"
+    tone: Tone = "bad" if "bad" in tones else "unsure" if "unsure" in tones or not records else "good"
     sections: list[Part] = [Section("Comparisons", (_table(records),))]
     wrong = [record for record in records if record.details]
     if wrong:

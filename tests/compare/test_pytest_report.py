@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
+
 import pytest
 from html_pages import parsed
+from projects import LEAN
 from sampling import case
+
+pytest_plugins = ["pytester"]
 
 TESTS = """
 import mine
@@ -51,15 +56,12 @@ def rows_of(document):
     return [[cell.text for cell in row.all("td")] for row in table.all("tbody")[0].all("tr")]
 
 
-@pytest.mark.parametrize(
-    "processes", [case((), campaign=False, id="alone"), case(("-p", "xdist", "-n", "2"), campaign=False, id="two")]
-)
-def test_every_comparison_of_the_run_stands_on_the_page(processes, project):
+@pytest.mark.parametrize("is_shared", [case(True, campaign=False, id="xdist"), case(False, campaign=True, id="alone")])
+def test_every_comparison_of_the_run_stands_on_the_page(is_shared, project, monkeypatch):
     project.pytester.makepyfile(test_it=TESTS)
-    if processes:
-        project.pytester.monkeypatch.delenv("PYTEST_ADDOPTS")
-        processes = ("-p", "no:hypothesispytest", "-p", "no:jaxtyping", "-p", "no:cacheprovider", *processes[2:])
-    result = project("--gradparity-report=page.html", *processes)
+    if is_shared:
+        monkeypatch.setenv("PYTEST_ADDOPTS", shlex.join([*LEAN[2:], "-n", "1"]))
+    result = project("--gradparity-report=page.html")
     result.assert_outcomes(passed=5, failed=1, xfailed=1)
     result.stdout.fnmatch_lines(["gradparity, report of 6 comparisons: page.html"])
     document = parsed((project.pytester.path / "page.html").read_text(encoding="utf-8"))

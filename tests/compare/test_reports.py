@@ -205,8 +205,8 @@ def test_a_wrong_function_is_shown_with_its_source_the_mistake_and_a_case_that_s
     ("lines", "code", "sign", "says"),
     [
         case("return loss, {'W': dz.T @ x, 'b': dz.sum(axis=0)}", 0, "✓", "is right on the loss", campaign=False),
-        case("return loss, {'W': 2 * dz.T @ x}", 1, "✗", "not given, and so not checked: db", campaign=False),
-        case("raise ValueError('<b>no</b>')", 2, "✗", "ValueError: <b>no</b>", campaign=False),
+        case("return loss, {'W': 2 * dz.T @ x}", 1, "✗", "4 of 4 entries differ", campaign=False),
+        case("raise ValueError('<b>no</b>')", 2, "?", "Nothing was judged: ", campaign=False),
         case("return loss, {'W': dz, 'b': dz.sum(axis=0)}", 1, "✗", "has shape (8, 1), expected (1, 4)", campaign=True),
         case("return loss, {'W': dz.T @ x, 'b': rng.random(1)}", 1, "✗", "is not reproducible", campaign=True),
     ],
@@ -223,8 +223,25 @@ def test_every_verdict_on_a_function_of_ones_own_has_an_honest_page(lines, code,
     document = page_at(tmp_path / "page.html")
     assert verdict(document)[0] == sign
     assert says in document.all("header")[0].text + document.all("main")[0].text
-    assert "What is not right" in headings(document) if code else "What is not right" not in headings(document)
+    assert ("What is not right" in headings(document)) == (code == 1)
     assert not document.all("b")
+
+
+def test_a_derivation_that_fails_on_every_problem_has_a_page_with_its_error(gradparity, tmp_path):
+    (tmp_path / "mine.py").write_text("def f(params, x, y):\n    raise ValueError('<b>no</b>')\n")
+    code, out, _ = gradparity("check", "mine.py:f", "--system", "logistic-regression", "--report", "page.html")
+    assert code == 2
+    document = page_at(tmp_path / "page.html")
+    assert verdict(document) == f"✗ {out.splitlines()[-1]}"
+    assert any("ValueError: <b>no</b>" in one.text for one in document.all("pre"))
+    assert not document.of_class("heatmap")  # of what was never answered
+
+
+def test_a_refused_comparison_is_no_longer_the_page_of_an_earlier_one(gradparity, tmp_path):
+    assert gradparity("compare", "mlp", "--seed", 0, "--report", "page.html")[0] == 0
+    code, _, err = gradparity("compare", "nothing", "--report", "page.html")
+    assert code == 2
+    assert verdict(page_at(tmp_path / "page.html")) == f"? Nothing was judged: {err.partition(': ')[2].strip()}"
 
 
 def test_what_cannot_be_decided_has_a_page_that_says_why(tmp_path):
