@@ -36,7 +36,7 @@ def _facts(suspect: Suspect) -> Facts:
     rows = [("mistake", " AND ".join(suspect.mistakes))]
     rows += [("violates", "; ".join(map(equation_in_words, suspect.equations)))] if suspect.equations else []
     for right, wrong, _ in suspect.lines:
-        rows += [("right line", right), ("wrong line", wrong)]
+        rows += [("right line", f"`{right}`"), ("wrong line", f"`{wrong}`")]
     rows += [("remedy", remedy) for remedy in suspect.remedies]
     if suspect.leaves:
         rows.append(("gives", gradients_in_words(suspect.explains)))

@@ -54,8 +54,7 @@ def _around(line: int, text: str, marked: tuple[int, int], source: Sequence[str]
     indent = len(whole) - len(whole.lstrip())
     hit = SourceLine(line, whole.rstrip(), ((marked[0] + indent, marked[1] + indent),))
     first = max(1, line - LINES_AROUND)
-    others = {
-        number: SourceLine(number, source[number - 1].rstrip())
-        for number in range(first, min(len(source), line + LINES_AROUND) + 1)
-    }
-    return tuple((others | {line: hit}).values())
+    numbers = range(first, min(len(source), line + LINES_AROUND) + 1)
+    shown = {number: SourceLine(number, source[number - 1].rstrip()) for number in numbers} | {line: hit}
+    with_text = [number for number in numbers if shown[number].text]
+    return tuple(shown[number] for number in numbers if with_text[0] <= number <= with_text[-1])

@@ -9,7 +9,7 @@ import numpy as np
 from ..answers.digits import digits_apart
 from .tables import ArrayDiff, HeatMap
 
-MOST_ROWS, MOST_COLUMNS = 12, 8
+MOST_ROWS, MOST_COLUMNS = 12, 6
 MOST_PLACES = 32  # of a heat map, from left to right
 
 
@@ -33,7 +33,7 @@ def array_diff(
         names: of the two sides.
 
     Returns:
-        At most 12 rows and 8 columns; of an array with more axes, the matrix that has the largest difference. The note
+        At most 12 rows and 6 columns; of an array with more axes, the matrix that has the largest difference. The note
         says what is left out, and how many entries are wrong in all.
 
     Example:
