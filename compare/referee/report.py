@@ -152,7 +152,7 @@ def _diffs(comparison: Comparison, blocks: Sequence[BlockResult], name: str) -> 
         is_known = given in block.outliers and right not in block.outliers
         names = (f"right ({right})", f"given ({given})") if is_known else (right, given)
         by = f"{block.label}, {times(_ratio(block))} times what rounding allows"
-        yield array_diff(by, one, other, block.allowed, unjudged=block.choices, names=names)
+        yield array_diff(by, one, other, block.allowed, unjudged=block.choices, names=names, is_known=is_known)
 
 
 def _sides(block: BlockResult, name: str) -> tuple[str, str]:

@@ -21,6 +21,7 @@ def array_diff(
     *,
     unjudged: Sequence[int] = (),
     names: tuple[str, str] = ("right", "given"),
+    is_known: bool = True,
 ) -> ArrayDiff:
     """The part of two arrays around the entry that differs most, the entries marked that differ by more than allowed.
 
@@ -31,6 +32,7 @@ def array_diff(
         allowed: the largest difference that is no error.
         unjudged: the numbers of entries that are not judged.
         names: of the two sides.
+        is_known: whether the first is known to be right.
 
     Returns:
         At most 12 rows and 6 columns; of an array with more axes, the matrix that has the largest difference. The note
@@ -65,7 +67,7 @@ def array_diff(
         for i, (a, b, wrong) in enumerate(zip(shown_right, shown_given, shown_wrong, strict=True))
     )
     columns = tuple(str(window[1].start + j) for j in range(shown_right.shape[1])) if right.ndim else ("",)
-    return ArrayDiff(name, columns, rows, _note(name, right, is_wrong, shown_right.shape, leading), names)
+    return ArrayDiff(name, columns, rows, _note(name, right, is_wrong, shown_right.shape, leading), names, is_known)
 
 
 def _around(at: int, most: int, size: int) -> slice:

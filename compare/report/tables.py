@@ -191,6 +191,7 @@ class ArrayDiff:
         rows: of each row its number, the right entries, those given, and which of them are wrong.
         note: what is left out.
         names: of the two sides.
+        is_known: whether the first side is right; if not, the entries in which the two differ are marked on both.
     """
 
     caption: str
@@ -198,3 +199,10 @@ class ArrayDiff:
     rows: tuple[tuple[str, tuple[str, ...], tuple[str, ...], tuple[bool, ...]], ...]
     note: str = ""
     names: tuple[str, str] = ("right", "given")
+    is_known: bool = True
+
+    def mark(self, side: int) -> Mark:
+        """How a marked entry is marked on the first side, 0, or the second, 1."""
+        if not self.is_known:
+            return Mark("differs", "unsure")
+        return Mark("wrong", "bad") if side else Mark("right", "good")

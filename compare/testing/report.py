@@ -174,7 +174,7 @@ def run_page(records: Sequence[Record], arguments: Iterable[str]) -> Page:
 
 def _table(records: Sequence[Record]) -> Table:
     rows = tuple(
-        (record.test, record.verdict, record.kind, record.subject, record.outcome)
+        (record.test, record.verdict, record.outcome, record.subject, record.kind)
         for record in sorted(records, key=lambda record: (record.test, record.subject))
     )
-    return Table("Each comparison", tuple(map(Column, ("test", "verdict", "by", "of", "the test"))), rows)
+    return Table("Each comparison", tuple(map(Column, ("test", "verdict", "the test", "of", "by"))), rows)

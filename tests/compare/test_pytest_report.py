@@ -66,7 +66,7 @@ def test_every_comparison_of_the_run_stands_on_the_page(is_shared, project, monk
     result.stdout.fnmatch_lines(["gradparity, report of 6 comparisons: page.html"])
     document = parsed((project.pytester.path / "page.html").read_text(encoding="utf-8"))
     assert document.of_class("verdict")[0].text == "✗ 6 comparisons in 6 tests: 2 agree, 2 disagree, 2 right"
-    assert [(row[0].partition("::")[2], row[1].split()[1], row[2], row[4]) for row in rows_of(document)] == [
+    assert [(row[0].partition("::")[2], row[1].split()[1], row[4], row[2]) for row in rows_of(document)] == [
         ("test_known[elman-softmax-float64-0]", "disagree", "assert_agree", "failed, as expected"),
         ("test_named[<script>alert(1)</script>]", "right", "assert_gradients", "passed"),
         ("test_own", "right", "assert_gradients", "passed"),

@@ -17,7 +17,7 @@ from gradparity.compare.check.report import check_page
 from gradparity.compare.diagnosis import diagnosed
 from gradparity.compare.referee.asked_problems import counted
 from gradparity.compare.referee.report import block_map, comparison_parts, wrong_arrays
-from gradparity.compare.report import render
+from gradparity.compare.report import Mark, Page, render
 from gradparity.compare.result_pages import page_of
 from html_pages import parsed
 from sampling import case
@@ -109,7 +109,7 @@ def test_a_disagreement_shows_where_how_far_and_what_and_can_be_compared_again(g
     assert beyond == {"dW"}
     arrays = document.of_class("arrays")[0]
     assert [one.text for one in arrays.all("caption")] == ["right (torch)", "given (mine)"]
-    assert arrays.of_class("wrong")
+    assert [one.text[0] for one in arrays.of_class("bad")] == ["✗"] * len(arrays.of_class("good"))
     assert "transposed" in document.text
     saved_case(document, tmp_path)
     again = shlex.split(next(line for line in commands(document) if "--case" in line))
@@ -159,6 +159,11 @@ def test_where_nobody_knows_who_is_right_nobody_is_called_so():
     comparison = compare(SYSTEMS["gru"].problem(seed=0), ["torch", Faulty(in_gradients("V", np.negative))])
     (diff,) = wrong_arrays(comparison)
     assert set(diff.names) == {"torch", "mine"}
+    document = parsed(render(Page("p", Mark("v"), (diff,))))
+    marked = len(document.of_class("unsure"))
+    assert marked == 2 * sum(sum(row[3]) for row in diff.rows) > 0
+    assert not document.of_class("good")
+    assert not document.of_class("bad")
 
 
 def test_a_named_mistake_stands_beside_its_equation_and_the_page_that_has_it(tmp_path):
