@@ -72,7 +72,7 @@ def render(page: Page) -> str:
     Example:
         >>> from gradparity.compare.report import Mark, Page, Prose
         >>> html = render(Page("gradparity compare", Mark("all agree", "good"), (Prose("<b> stays text"),)))
-        >>> "<p>&lt;b&gt; stays text</p>" in html, "http" in html
+        >>> "<p>&lt;b&gt; stays text</p>" in html, "://" in html
         (True, False)
     """
     require_jinja()

@@ -12,7 +12,7 @@ ROWS_IN_SIGHT = 60  # a longer table is folded
 
 @dataclass(frozen=True)
 class Link:
-    """A text that leads somewhere; `#…`, `http:`, `https:` and relative paths are linked, anything else stays text."""
+    """A text that leads somewhere: to `#…`, `https:`, `http:`, or a path that begins with `./`; others stay text."""
 
     text: str
     target: str
