@@ -15,13 +15,11 @@ from ...backends.file_writing import require_folder
 from ..check import check_derivation
 from ..check.display import show_check
 from ..check.export import check_json
-from ..check.report import check_page, source_lines
 from ..check.separate_derivation import SeparateDerivation
 from ..check.separate_process import TIMEOUT
 from ..functions.loss_of_network import with_own_loss
 from ..functions.separate_function import check_own_target
 from ..output import console, terminal_svg, working
-from ..report import write_report
 from ..systems import SEEDS
 from .options import (
     STANDARD_OUTPUT,
@@ -179,6 +177,9 @@ def check_command(
     if svg is not None:
         write(str(svg), terminal_svg(context.obj, svg, lambda on: show_check(check, saved, on)))
     if report is not None:
+        from ..check.report import check_page, source_lines
+        from ..report import write_report
+
         sources = source_lines([target, of or "", system or ""])
         page = check_page(check, target=target, arguments=typed_arguments(context.obj), sources=sources)
         write_report(report, page)

@@ -25,9 +25,7 @@ from ..campaign import (
 )
 from ..campaign.display import show_campaign
 from ..campaign.export import campaign_json
-from ..campaign.report import campaign_page
 from ..output import MAX_REPORTS, console, progress_bar, say, terminal_svg, working
-from ..report import write_report
 from ..systems import Learning
 from .options import (
     STANDARD_OUTPUT,
@@ -145,6 +143,9 @@ def compare_command(
     if svg is not None:
         write(str(svg), terminal_svg(context.obj, svg, lambda on: show_campaign(campaign, on)))
     if report is not None:
+        from ..campaign.report import campaign_page
+        from ..report import write_report
+
         write_report(report, campaign_page(campaign, arguments=typed_arguments(context.obj), asked=backend or ()))
     if campaign.wrong:
         raise typer.Exit(1)

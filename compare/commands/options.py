@@ -13,7 +13,6 @@ import typer
 from ...backends import RequestError
 from ...backends.file_writing import require_writable, write_whole
 from ..output import write_output
-from ..report import Copyable, Mark, Page, Section, require_report, write_report
 
 JsonOption = Annotated[
     str | None, typer.Option("--json", metavar="FILE", help="Write the results as JSON; - is standard output.")
@@ -88,6 +87,8 @@ def require_targets(*targets: str | Path | None, report: Path | None = None) -> 
         RequestError: one cannot.
     """
     if report is not None:
+        from ..report import require_report  # which takes time, and few ask for a page
+
         require_report(report)
     for target in targets:
         if target is not None and target != STANDARD_OUTPUT:
@@ -125,6 +126,7 @@ def refusal_on_page(report: Path | None, arguments: Sequence[str]) -> Iterator[N
         yield
     except RequestError as error:
         if report is not None:
+            from ..report import Copyable, Mark, Page, Section, write_report
             from ..report.origin import environment_section, made_by
 
             asked = Copyable(shlex.join(["gradparity", *typed_arguments(arguments)]), "The command of this page")

@@ -322,3 +322,9 @@ def test_a_saved_case_is_the_problem_itself(tmp_path):
     comparison = compare(problem, ["manual", Faulty(in_gradients("V", np.negative))])
     document = page_at(write_html(comparison, tmp_path / "page.html"))
     assert Problem.load(saved_case(document, tmp_path)).fingerprint == problem.fingerprint
+
+
+def test_who_asks_for_no_page_loads_nothing_of_it():
+    code = "import gradparity.compare.cli, sys; print([name for name in sys.modules if 'compare.report' in name])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
