@@ -7,6 +7,7 @@ from .check import Check, check_derivation
 from .functions import assert_gradients, certified_gradients, check_gradients
 from .layers import OwnLayer, assert_same_layer
 from .referee import BlockResult, Comparison, DisagreementError, Failure, assert_agree, compare
+from .result_pages import write_html
 from .systems import SYSTEMS, System
 from .tolerance import Tolerance, measure_tolerance
 
@@ -29,4 +30,5 @@ __all__ = [
     "check_gradients",
     "compare",
     "measure_tolerance",
+    "write_html",
 ]

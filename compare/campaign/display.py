@@ -12,17 +12,7 @@ from rich.text import Text
 from ..diagnosis import describe_diagnosis
 from ..output import MAX_REPORTS, PIPE_WIDTH, STYLES, plain_table, say, share_text
 from ..referee import Comparison, explain
-from .summary import CampaignReport, LearningRow, SummaryRow
-
-LIMIT_LEGEND = "limit: what rounding explains, measured for each block."
-MEDIAN_LEGEND = (
-    "ulp: the largest distance from the median answer, in units in the last place of a block's largest entry. "
-    f"{LIMIT_LEGEND}"
-)
-CERTIFIED_LEGEND = (
-    "ulp: where it is certified, the largest true error, in units in the last place of a block's largest entry. "
-    f"{LIMIT_LEGEND}"
-)
+from .summary import ALONE, CampaignReport, SummaryRow, learning_line
 
 
 def show_campaign(report: CampaignReport, on: Console) -> None:
@@ -33,12 +23,10 @@ def show_campaign(report: CampaignReport, on: Console) -> None:
         table = _campaign_table(rows, report.backends, narrow=True)
     on.print(table)
     on.print()
-    if report.has_certificate:
-        on.print(CERTIFIED_LEGEND, style="dim", highlight=False)
-    elif len(report.backends) > 1:
-        on.print(MEDIAN_LEGEND, style="dim", highlight=False)
+    if report.legend:
+        on.print(report.legend, style="dim", highlight=False)
     for row in report.learning_rows():
-        on.print(_learning_line(row), markup=False, highlight=False)
+        on.print(learning_line(row), markup=False, highlight=False)
     for note in report.notes:
         say(on, f"note: {note}", style="dim")
     wrong = report.wrong
@@ -50,11 +38,11 @@ def show_campaign(report: CampaignReport, on: Console) -> None:
             say(on, f"{name}: {describe_diagnosis(diagnosis)}")
     if len(wrong) > MAX_REPORTS:
         say(on, f"\n… and {len(wrong) - MAX_REPORTS} more cases that are no agreement.")
-    say(on, f"\n{_conclusion(report)}", style="bold")
+    say(on, f"\n{report.conclusion}", style="bold")
     for reservation in report.reservations:
         say(on, reservation)
     if report.alone:
-        say(on, "Only one backend answered: the form of its answers was checked, but nothing could agree with them.")
+        say(on, ALONE)
 
 
 def _campaign_table(rows: Sequence[SummaryRow], backends: Sequence[str], *, narrow: bool) -> Table:
@@ -90,28 +78,6 @@ def _system_cells(rows: Sequence[SummaryRow]) -> Iterator[str]:
             yield f"{system_rows[0].system}\n{data}".rstrip()
         else:
             yield from (system_rows[0].system, data, *("" for _ in system_rows[2:]))
-
-
-def _conclusion(report: CampaignReport) -> str:
-    count, seeds = len(report.results), report.seeds
-    problems = f"{count} problem{'s' if count > 1 else ''}"
-    from_seeds = f" from seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}" if seeds else ""
-    if len(report.alone) == count:
-        return f"{problems}{from_seeds}: nothing was compared ({report.seconds:.1f} s)"
-    counts = report.verdict_counts
-    verdicts = ", ".join(f"{counts[verdict]} {verdict}" for verdict in STYLES if verdict in counts)
-    return f"{problems}{from_seeds}, {report.block_count} blocks: {verdicts} ({report.seconds:.1f} s)"
-
-
-def _learning_line(row: LearningRow) -> str:
-    line = f"{row.label} learned: in {row.steps} steps the loss fell from {row.first_loss:.3g} to {row.last_loss:.3g}"
-    if not row.accuracy:
-        return f"{line}."
-    if len(set(row.accuracy.values())) == 1:
-        shown = f"{100 * min(row.accuracy.values()):.1f} % by {', '.join(row.accuracy)}"
-    else:
-        shown = ", ".join(f"{name} {100 * share:.1f} %" for name, share in row.accuracy.items())
-    return f"{line}; training accuracy {shown}."
 
 
 def _ulp(distance: float | None) -> str:

@@ -12,6 +12,16 @@ from .cases import Case, CaseResult, LeftOut, case_label
 
 WEAKEST_FIRST = ("", "alone", "within 1 %", "rounding", "bitwise", "certified")
 FEWEST_SAMPLES = 10  # of which an accuracy says something
+ALONE = "Only one backend answered: the form of its answers was checked, but nothing could agree with them."
+LIMIT_LEGEND = "limit: what rounding explains, measured for each block."
+MEDIAN_LEGEND = (
+    "ulp: the largest distance from the median answer, in units in the last place of a block's largest entry. "
+    f"{LIMIT_LEGEND}"
+)
+CERTIFIED_LEGEND = (
+    "ulp: where it is certified, the largest true error, in units in the last place of a block's largest entry. "
+    f"{LIMIT_LEGEND}"
+)
 
 
 @dataclass(frozen=True)
@@ -28,6 +38,7 @@ class SummaryRow:
         ulp: each backend's largest true error if all of its cases have a certificate, and else its largest distance
             from the median answer, in units in the last place of the block; None where it gave no fit answer.
         closest: the block that came closest to its limit, or went furthest beyond it.
+        verdicts: the worst on each backend that answered, whatever the others did.
     """
 
     system: str
@@ -38,6 +49,7 @@ class SummaryRow:
     without_reference: bool
     ulp: dict[str, float | None]
     closest: BlockResult | None
+    verdicts: dict[str, Verdict]
 
     @property
     def label(self) -> str:
@@ -115,6 +127,27 @@ class CampaignReport:
     def has_certificate(self) -> bool:
         """Whether any problem has a certificate."""
         return any(result.comparison.bits is not None for result in self.results)
+
+    @property
+    def legend(self) -> str:
+        """What the numbers of the table are; empty where nothing was compared."""
+        if self.has_certificate:
+            return CERTIFIED_LEGEND
+        return MEDIAN_LEGEND if len(self.backends) > 1 else ""
+
+    @property
+    def conclusion(self) -> str:
+        """How many problems and blocks were compared, with which verdicts, on one line."""
+        count, seeds = len(self.results), self.seeds
+        problems = f"{count} problem{'s' if count > 1 else ''}"
+        from_seeds = f" from seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}" if seeds else ""
+        if len(self.alone) == count:
+            return f"{problems}{from_seeds}: nothing was compared ({self.seconds:.1f} s)"
+        counts = self.verdict_counts
+        verdicts = ", ".join(
+            f"{counts[verdict]} {verdict}" for verdict in ("agree", "disagree", "undecidable") if verdict in counts
+        )
+        return f"{problems}{from_seeds}, {self.block_count} blocks: {verdicts} ({self.seconds:.1f} s)"
 
     @property
     def reservations(self) -> list[str]:
@@ -195,7 +228,30 @@ def _row(system: str, data: str, dtype: str, group: Sequence[CaseResult]) -> Sum
         without_reference=any(comparison.without_reference for comparison in comparisons),
         ulp=largest,
         closest=max(blocks, key=lambda block: block.ratio, default=None),
+        verdicts=_verdicts(comparisons),
     )
+
+
+def _verdicts(comparisons: Sequence[Comparison]) -> dict[str, Verdict]:
+    """The worst verdict on each backend that answered, or whose answer was refused."""
+    verdicts: dict[str, Verdict] = {}
+    for comparison in comparisons:
+        for name in dict.fromkeys([*comparison.answers, *(failure.backend for failure in comparison.failures)]):
+            both = (verdicts.get(name, "agree"), comparison.verdict_on(name))
+            verdicts[name] = min(both, key=WORST_FIRST.index)
+    return verdicts
+
+
+def learning_line(row: LearningRow) -> str:
+    """How a system learned, in a sentence."""
+    line = f"{row.label} learned: in {row.steps} steps the loss fell from {row.first_loss:.3g} to {row.last_loss:.3g}"
+    if not row.accuracy:
+        return f"{line}."
+    if len(set(row.accuracy.values())) == 1:
+        shown = f"{100 * min(row.accuracy.values()):.1f} % by {', '.join(row.accuracy)}"
+    else:
+        shown = ", ".join(f"{name} {100 * share:.1f} %" for name, share in row.accuracy.items())
+    return f"{line}; training accuracy {shown}."
 
 
 def summarize_learning(results: Iterable[CaseResult]) -> list[LearningRow]:

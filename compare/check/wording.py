@@ -37,12 +37,31 @@ def report(check: Check, case: Path | None = None, *, next_step: str = KEEP_BY_C
         comparison = check.first_wrong
         assert comparison  # it is the worst one's
         parts.append(explain(comparison, case, next_step="" if case else next_step))
-    reasons: dict[str, list[str]] = {}
-    for asked in check.asked:
-        if asked.reason and not (parts and asked is check.worst and asked.comparison.failures_of(check.name)):
-            reasons.setdefault(asked.reason, []).append(asked.name)
-    parts += [f"{_listed(names)}: {reason}" for reason, names in reasons.items()]
+    parts += [f"{names}: {reason}" for names, reason in reasons(check, is_explained=bool(parts))]
     return "\n".join(parts)
+
+
+def reasons(check: Check, *, is_explained: bool) -> list[tuple[str, str]]:
+    """Where the function failed, or its calls differ.
+
+    Args:
+        check: what is reported.
+        is_explained: whether what was refused of the worst problem is said elsewhere.
+
+    Returns:
+        The names of the problems, and why, each reason once.
+    """
+    names: dict[str, list[str]] = {}
+    for asked in check.asked:
+        if asked.reason and not (is_explained and asked is check.worst and asked.comparison.failures_of(check.name)):
+            names.setdefault(asked.reason, []).append(asked.name)
+    return [(_listed(of_reason), reason) for reason, of_reason in names.items()]
+
+
+def shows_diagnosis(check: Check) -> bool:
+    """Whether it is said which mistakes of the catalogue give these numbers, or that none does."""
+    is_silent = check.is_explained and not check.diagnosis.suspects  # parts of it would be another explanation
+    return bool(check.small.tried) and check.is_catalogued and check.is_diagnosed and not is_silent
 
 
 def asked_text(check: Check) -> str:

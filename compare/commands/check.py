@@ -21,7 +21,17 @@ from ..functions.loss_of_network import with_own_loss
 from ..functions.separate_function import check_own_target
 from ..output import console, terminal_svg, working
 from ..systems import SEEDS
-from .options import STANDARD_OUTPUT, JsonOption, SvgOption, parse_sizes, require_targets, write
+from .options import (
+    STANDARD_OUTPUT,
+    JsonOption,
+    ReportOption,
+    SvgOption,
+    parse_sizes,
+    refusal_on_page,
+    require_targets,
+    typed_arguments,
+    write,
+)
 
 
 def check_command(
@@ -87,6 +97,7 @@ def check_command(
     ] = None,
     json: JsonOption = None,
     svg: SvgOption = None,
+    report: ReportOption = None,
 ) -> None:
     """Check a gradient that you derived by hand.
 
@@ -111,14 +122,14 @@ def check_command(
 
     gradparity check my_lstm.py:backward --system lstm --save-case cases
     """
-    require_targets(json, svg)
+    require_targets(json, svg, report=report)
     if save_case:
         require_folder(save_case)
     if not 0 < timeout < inf:
         raise RequestError(f"--timeout {timeout:g}: expected a number of seconds above 0")
     of_system = {"--sizes": sizes, "--seq-len": seq_len, "--scale": scale != 1 or None}
     of_own = {"--arguments": arguments, "--of": of, "--wrt": wrt, "--returns": returns}
-    with working("loading") as progress:
+    with refusal_on_page(report, context.obj), working("loading") as progress:
         if system is None and not case:
             refuse(of_system, "is about a network: expected --system NAME with it")
             check = check_own_target(
@@ -165,6 +176,13 @@ def check_command(
         write(json, check_json(check))
     if svg is not None:
         write(str(svg), terminal_svg(context.obj, svg, lambda on: show_check(check, saved, on)))
+    if report is not None:
+        from ..check.report import check_page, source_lines
+        from ..report import write_report
+
+        sources = source_lines([target, of or "", system or ""])
+        page = check_page(check, target=target, arguments=typed_arguments(context.obj), sources=sources)
+        write_report(report, page)
     if check.verdict != "agree":
         raise typer.Exit(1 if check.is_judged else 2)
 

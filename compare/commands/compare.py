@@ -27,7 +27,16 @@ from ..campaign.display import show_campaign
 from ..campaign.export import campaign_json
 from ..output import MAX_REPORTS, console, progress_bar, say, terminal_svg, working
 from ..systems import Learning
-from .options import STANDARD_OUTPUT, JsonOption, SvgOption, require_targets, write
+from .options import (
+    STANDARD_OUTPUT,
+    JsonOption,
+    ReportOption,
+    SvgOption,
+    refusal_on_page,
+    require_targets,
+    typed_arguments,
+    write,
+)
 
 LONG_SECONDS = 120.0
 
@@ -77,6 +86,7 @@ def compare_command(
     ] = None,
     json: JsonOption = None,
     svg: SvgOption = None,
+    report: ReportOption = None,
 ) -> None:
     """Compute the same loss and gradients with every backend, and say whether they agree.
 
@@ -93,41 +103,49 @@ def compare_command(
     gradparity compare lstm --data digits --steps 300 --learning-rate 1
     """
     started = time.perf_counter()
-    require_targets(json, svg)
+    require_targets(json, svg, report=report)
     if save_case:
         require_folder(save_case)
     if certify:
         require("flint", needed_by="--certify", extra="certify", package="python-flint")
-    cases, case_notes = plan(
-        systems=systems or (),
-        dtypes=dtype or (),
-        seeds=seed or (),
-        data=data or (),
-        files=case or (),
-        learning=Learning(steps, learning_rate, batch_size, until),
-    )
-    are_recorded = bool(cases) and all(isinstance(one.problem.model, Traced) for one in cases)
-    with working("loading the backends"):
-        backends, backend_notes = load_backends(ENGINES) if are_recorded and not backend else choose_backends(backend)
-    seconds_expected = require_affordable_cases(cases, len(backends))
-    if seconds_expected >= LONG_SECONDS:
-        say(console(stderr=True), f"This takes about {seconds_expected / 60:.0f} minutes on one core, or more.")
-    with progress_bar(len(cases)) as progress:
-        # the screen shows the first few reports only, and JSON has all
-        diagnoses = MAX_REPORTS if json is None else inf
-        outcomes = run_cases(cases, backends, progress, certify=certify, diagnoses=diagnoses)
-    results = [outcome for outcome in outcomes if isinstance(outcome, CaseResult)]
-    outcome_notes = campaign_notes(outcomes)
-    if not results:
-        raise RequestError(f"nothing could be compared: {outcome_notes[0]}")
+    with refusal_on_page(report, context.obj):
+        cases, case_notes = plan(
+            systems=systems or (),
+            dtypes=dtype or (),
+            seeds=seed or (),
+            data=data or (),
+            files=case or (),
+            learning=Learning(steps, learning_rate, batch_size, until),
+        )
+        are_recorded = bool(cases) and all(isinstance(one.problem.model, Traced) for one in cases)
+        with working("loading the backends"):
+            backends, backend_notes = (
+                load_backends(ENGINES) if are_recorded and not backend else choose_backends(backend)
+            )
+        seconds_expected = require_affordable_cases(cases, len(backends))
+        if seconds_expected >= LONG_SECONDS:
+            say(console(stderr=True), f"This takes about {seconds_expected / 60:.0f} minutes on one core, or more.")
+        with progress_bar(len(cases)) as progress:
+            # the screen and a page show the first few reports only, and JSON has all
+            diagnoses = MAX_REPORTS if json is None else inf
+            outcomes = run_cases(cases, backends, progress, certify=certify, diagnoses=diagnoses)
+        results = [outcome for outcome in outcomes if isinstance(outcome, CaseResult)]
+        outcome_notes = campaign_notes(outcomes)
+        if not results:
+            raise RequestError(f"nothing could be compared: {outcome_notes[0]}")
     saved = save_cases(results, save_case) if save_case else {}
     seconds = time.perf_counter() - started
     all_notes = list(dict.fromkeys([*backend_notes, *case_notes, *outcome_notes]))
-    report = CampaignReport(results, list(backends), seconds, all_notes, saved)
-    show_campaign(report, console(stderr=json == STANDARD_OUTPUT))
+    campaign = CampaignReport(results, list(backends), seconds, all_notes, saved)
+    show_campaign(campaign, console(stderr=json == STANDARD_OUTPUT))
     if json is not None:
         write(json, campaign_json(results))
     if svg is not None:
-        write(str(svg), terminal_svg(context.obj, svg, lambda on: show_campaign(report, on)))
-    if report.wrong:
+        write(str(svg), terminal_svg(context.obj, svg, lambda on: show_campaign(campaign, on)))
+    if report is not None:
+        from ..campaign.report import campaign_page
+        from ..report import write_report
+
+        write_report(report, campaign_page(campaign, arguments=typed_arguments(context.obj), asked=backend or ()))
+    if campaign.wrong:
         raise typer.Exit(1)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -20,6 +23,10 @@ ForgetBiasOption = Annotated[
 ]
 SvgOption = Annotated[
     Path | None, typer.Option("--svg", metavar="FILE", help="Draw the output as a picture of the terminal.")
+]
+ReportOption = Annotated[
+    Path | None,
+    typer.Option("--report", metavar="FILE.html", help="Write a page for the browser, which needs no network."),
 ]
 LogOption = Annotated[
     Path | None,
@@ -50,6 +57,7 @@ BackendOption = Annotated[
     typer.Option("--backend", metavar="NAME", help="A backend, by name or as FILE.py:object. Repeat. Default: all."),
 ]
 STANDARD_OUTPUT = "-"
+WRITES = ("--json", "--svg", "--report")  # options that change nothing but where results go
 
 
 def parse_sizes(text: str) -> tuple[int, ...]:
@@ -68,15 +76,64 @@ def parse_sizes(text: str) -> tuple[int, ...]:
         raise RequestError(f"--sizes {text}: expected whole numbers with commas between them, as 12,3,4,8,5") from None
 
 
-def require_targets(*targets: str | Path | None) -> None:
+def require_targets(*targets: str | Path | None, report: Path | None = None) -> None:
     """Checks that files can be written, before anything is computed.
+
+    Args:
+        targets: files of any kind; `-` is standard output, and None nothing.
+        report: a page.
 
     Raises:
         RequestError: one cannot.
     """
+    if report is not None:
+        from ..report import require_report  # which takes time, and few ask for a page
+
+        require_report(report)
     for target in targets:
         if target is not None and target != STANDARD_OUTPUT:
             require_writable(Path(target))
+
+
+def typed_arguments(arguments: Sequence[str]) -> list[str]:
+    """Those of a command that say what it does, without `--json`, `--svg` and `--report`, and their files.
+
+    Example:
+        >>> typed_arguments(["compare", "lstm", "--report", "page.html", "--json=-", "--seed", "7"])
+        ['compare', 'lstm', '--seed', '7']
+    """
+    kept: list[str] = []
+    is_file = False
+    for argument in arguments:
+        if not is_file and argument.partition("=")[0] not in WRITES:
+            kept.append(argument)
+        is_file = not is_file and argument in WRITES
+    return kept
+
+
+@contextmanager
+def refusal_on_page(report: Path | None, arguments: Sequence[str]) -> Iterator[None]:
+    """What is refused inside stands on the page, too: an older page would say what is no longer so.
+
+    Args:
+        report: the page; None writes nothing.
+        arguments: of the command.
+
+    Raises:
+        RequestError: as it is raised inside.
+    """
+    try:
+        yield
+    except RequestError as error:
+        if report is not None:
+            from ..report import Copyable, Mark, Page, Section, write_report
+            from ..report.origin import environment_section, made_by
+
+            asked = Copyable(shlex.join(["gradparity", *typed_arguments(arguments)]), "The command of this page")
+            verdict = Mark(f"Nothing was judged: {error}", "unsure")
+            parts = (Section("What was asked", (asked,)), environment_section())
+            write_report(report, Page(f"gradparity {arguments[0]}", verdict, parts, made_by()))
+        raise
 
 
 def write(target: str | None, text: str) -> None:

@@ -27,8 +27,8 @@ def describe_diagnosis(diagnosis: Diagnosis) -> str:
     if diagnosis.partly:
         lines = ["No single mistake of the catalogue gives all of these numbers. A part of them would come from:"]
         for suspect in diagnosis.partly[:MOST_EQUALS]:
-            leaves = f", but not {_gradients_in_words(suspect.leaves)}" if suspect.leaves else ""
-            lines += [*_suspect_lines(suspect), f"    It gives {_gradients_in_words(suspect.explains)}{leaves}."]
+            leaves = f", but not {gradients_in_words(suspect.leaves)}" if suspect.leaves else ""
+            lines += [*_suspect_lines(suspect), f"    It gives {gradients_in_words(suspect.explains)}{leaves}."]
         return "\n".join(lines)
     return "No single mistake of the catalogue gives these numbers (`gradparity mistakes` lists them)."
 
@@ -47,7 +47,8 @@ def _equations_in_words(numbers: Sequence[int]) -> str:
     return f"equation{'s' if len(numbers) > 1 else ''} {shown} of the derivation"
 
 
-def _gradients_in_words(names: Iterable[str]) -> str:
+def gradients_in_words(names: Iterable[str]) -> str:
+    """Such as `the loss, dW`, of the names of what a mistake gives."""
     return ", ".join("the loss" if name == "loss" else shown_gradient(name) for name in names)
 
 

@@ -68,8 +68,12 @@ class ForwardFindings:
     def __str__(self) -> str:
         if not self:
             return ""
-        equal = [f"The same at all these numbers: {one}." for one in self.equal]
-        return "\n".join([BY_RECOMPUTING, *map(str, self.findings), *equal])
+        return "\n".join([BY_RECOMPUTING, *map(str, self.findings), *self.equal_in_words])
+
+    @property
+    def equal_in_words(self) -> tuple[str, ...]:
+        """A sentence for each of the other statements."""
+        return tuple(f"The same at all these numbers: {one}." for one in self.equal)
 
 
 def findings_of(explanations: Sequence[Explanation]) -> ForwardFindings:

@@ -105,15 +105,15 @@ class LossRepairs:
             tuple(change for change in self.changes if change in other.changes),
         )
 
-    def in_words(self, right_loss: str) -> str:
-        """What gives the right loss, with its heading in the first line; empty if nothing does."""
+    def heading(self, right_loss: str) -> str:
+        """What gives the right loss, or what the changes are; empty if nothing does."""
         if self.is_right:
             return f"In float64 its loss is {right_loss}, here and at other numbers."
         if not self.changes:
             return ""
         change = "This change gives" if len(self.changes) == 1 else "Each of these changes gives"
         after = ", in float64" if self.rounded else ""
-        return "\n".join([f"{change} {right_loss}{after}, here and at other numbers:", *map(str, self.changes)])
+        return f"{change} {right_loss}{after}, here and at other numbers:"
 
 
 def loss_repairs(program: WrittenProgram, right: RightAnswer) -> LossRepairs:

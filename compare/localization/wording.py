@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import CodeType
 from typing import Any
 
@@ -12,17 +12,43 @@ import numpy as np
 from ..answers.digits import written_factor
 from .derivatives import Candidate, Derivative
 from .findings import Finding, Search, Stopped
-from .forward_findings import ForwardFindings, findings_from
+from .forward_findings import BY_RECOMPUTING, ForwardFinding, ForwardFindings, findings_from
 from .located import Located, located_at, located_from
 from .loss_repairs import LossRepairs, loss_repairs_from
 from .relations import relation
-from .rounded_inside import Precision, precision_from, precision_of
+from .rounded_inside import IN_FLOAT32, Precision, precision_from, precision_of
 from .source_text import argument_of_caller, expression, operand, returned_at, variable
 from .written_program import WrittenProgram
 
 AFTER_CHANGE = "Where the way back is wrong after that, told by experiments on its recording:"
 LIKELY = "Likely places, by experiments on its recording, which do not put all right:"
 BY_EXPERIMENT = "Where the way back is wrong, told by experiments on its recording:"
+
+
+@dataclass(frozen=True)
+class Layer:
+    """What is said of one matter.
+
+    Attributes:
+        heading: what the places are.
+        places: expressions of the source, in the order in which they were found.
+        shown: what follows from them, in sentences.
+    """
+
+    heading: str
+    places: tuple[Located | ForwardFinding, ...] = ()
+    shown: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return "\n".join([self.heading, *map(str, self.places), *self.shown])
+
+    def with_sentence(self, sentence: str) -> Layer:
+        """The same, and one sentence more."""
+        return replace(self, shown=(*self.shown, sentence))
+
+
+def _sentences(text: str) -> tuple[str, ...]:
+    return (text,) if text else ()
 
 
 @dataclass(frozen=True)
@@ -52,22 +78,29 @@ class Localization:
 
     def paragraphs(self) -> list[str]:
         """What is said of precision, the forward pass and the way back, each with its heading in the first line."""
-        found = [str(self.precision)] if self.precision.located else []
+        return list(map(str, self.layers()))
+
+    def layers(self) -> list[Layer]:
+        """What is said of precision, the forward pass and the way back, each as a heading, its places and sentences."""
+        found = []
+        if self.precision.located:
+            found.append(Layer(IN_FLOAT32, self.precision.located, _sentences(self.precision.shown)))
+        heading = self.loss_repairs.heading(self.right_loss)
         if self.loss_repairs.is_right and found:
-            found[0] += f"\n{self.loss_repairs.in_words(self.right_loss)}"
+            found[0] = found[0].with_sentence(heading)
         elif self.loss_repairs:
-            found.append(self.loss_repairs.in_words(self.right_loss))
+            found.append(Layer(heading, () if self.loss_repairs.is_right else self.loss_repairs.changes))
         if self.located or self.shown:
-            heading = AFTER_CHANGE if self.loss_repairs.changes else BY_EXPERIMENT if self.is_whole else LIKELY
-            found.append("\n".join(filter(None, [heading, *map(str, self.located), self.shown])))
+            way_back = AFTER_CHANGE if self.loss_repairs.changes else BY_EXPERIMENT if self.is_whole else LIKELY
+            found.append(Layer(way_back, self.located, _sentences(self.shown)))
         elif self.loss_repairs.changes and self.is_whole:
-            found[-1] += "\nWith it, the way back as it stands gives the right gradients."
+            found[-1] = found[-1].with_sentence("With it, the way back as it stands gives the right gradients.")
         elif self.forward:
-            found.append(str(self.forward))
+            found.append(Layer(BY_RECOMPUTING, self.forward.findings, self.forward.equal_in_words))
         return found
 
     def __bool__(self) -> bool:
-        return bool(self.paragraphs())
+        return bool(self.layers())
 
 
 def localization_from(values: Mapping[str, Any]) -> Localization:

@@ -25,7 +25,7 @@ from ...backends.file_writing import require_folder
 from ...backends.frameworks.loading import require
 from ...backends.registry import resolve
 from ..check import Check, Function, check_derivation
-from ..check.display import small_problem_text, smallest_heading
+from ..check.smaller_wording import small_problem_text, smallest_heading
 from ..check.wording import summary
 from ..diagnosis import describe_diagnosis
 from ..functions import check_gradients
@@ -59,6 +59,7 @@ class Gradparity:
         test: the arguments that make pytest run this very test.
         path: where a process that is started anew looks for modules.
         note: keeps what is to be said of the test at the end of the run.
+        keep: keeps a result and the method that made it, for the page of the run.
 
     Examples:
         In a test file, with pytest:
@@ -75,6 +76,7 @@ class Gradparity:
     test: tuple[str, ...]
     path: tuple[str, ...]
     note: Callable[[str], None]
+    keep: Callable[[Comparison | Check, str], None]
 
     def __repr__(self) -> str:
         return f"<gradparity on {self.catalogue_problem.id if self.catalogue_problem else 'what it is given'}>"
@@ -123,6 +125,7 @@ class Gradparity:
             selection = resolve([*asked_by_test.values(), *others.values()])
             ask = compare_certified_if_possible if certify else compare
             comparison = ask(judged, selection, training=training)
+            self.keep(comparison, "assert_agree")
             if comparison.uncertified:
                 self.note(f"compared without a certificate: {comparison.uncertified}")
                 certify = False
@@ -167,6 +170,7 @@ class Gradparity:
         with _outcomes():
             try:
                 check = check_gradients(function, *arguments, **options)
+                self.keep(check, "assert_gradients")
             except DerivationError as error:
                 raise RequestError(str(error)) from error
         for note in check.notes:
@@ -198,6 +202,7 @@ class Gradparity:
         options: dict[str, Any] = {"seeds": (marked.seed,), "dtype": marked.dtype} if marked else {}
         with _outcomes():
             check = check_derivation(function, asked, **options)
+            self.keep(check, "check_derivation")
         if not (worst := check.worst):
             return check
         comparison = worst.comparison
@@ -256,7 +261,16 @@ def for_test(request: pytest.FixtureRequest, catalogue_problem: CatalogueProblem
         (f"{os.path.relpath(request.node.path, here)}::{name}",),
         path_of_a_new_process(config),
         lambda text: request.node.user_properties.append((NOTE, text)),
+        _keeper(request),
     )
+
+
+def _keeper(request: pytest.FixtureRequest) -> Callable[[Comparison | Check, str], None]:
+    if not request.config.getoption("gradparity_report"):
+        return lambda result, kind: None
+    from .report import keep
+
+    return lambda result, kind: keep(request.node, result, kind)
 
 
 def check_plugin_options(config: pytest.Config) -> None:

@@ -44,6 +44,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="Tests that are known to fail, in lines PATTERN  # reason. An entry that is out of date is an error.",
     )
     group.addoption("--gradparity-save-case", metavar="DIR", help="Save every problem that is no agreement in DIR.")
+    group.addoption(
+        "--gradparity-report", metavar="FILE.html", help="Write a page with every comparison of the run in FILE.html."
+    )
     parser.addini("gradparity_expected_failures", "The file for --gradparity-expected-failures.", default="")
 
 
@@ -56,6 +59,9 @@ def pytest_configure(config: pytest.Config) -> None:
         import_module(".fixture", __package__).check_plugin_options(config)
     if is_conformance_run(config):
         import_module(".candidates", __package__).check_conformance_options(config)
+    if config.getoption("gradparity_report"):
+        report = import_module(".report", __package__)
+        config.pluginmanager.register(report.RunReport(config), "gradparity-report")
     if listed := _expected_failures_file(config):
         expected_failures = import_module(".expected_failures", __package__)
         config.pluginmanager.register(

@@ -12,17 +12,17 @@ import pytest
 from derivations import elman, verdicts
 from gradparity.backends import Recurrent, Window
 from gradparity.compare import SYSTEMS, check_derivation, compare
-from gradparity.compare.check.display import (
-    none_of_the_small_text,
-    show_check,
-    sizes_text,
-    small_problem_text,
-    smallest_heading,
-)
+from gradparity.compare.check.display import show_check
 from gradparity.compare.check.export import check_json
 from gradparity.compare.check.questions import Question
 from gradparity.compare.check.shrinking import SmallProblems, find_smallest, on_smaller_sizes
 from gradparity.compare.check.smaller_problems import small_problems
+from gradparity.compare.check.smaller_wording import (
+    none_of_the_small_text,
+    sizes_text,
+    small_problem_text,
+    smallest_heading,
+)
 from gradparity.compare.check.user_function import Derivation
 from gradparity.compare.diagnosis.search import Diagnosis, Findings
 from rich.console import Console

@@ -1,0 +1,45 @@
+"""Pages in HTML that stand alone: their parts as frozen values, and the templates that render them.
+
+Nothing here knows what is reported: who has results makes parts of them, and computes nothing.
+"""
+
+from .arrays import array_diff, heat_map
+from .fitting import MAX_BYTES
+from .pages import Attachment, Copyable, Facts, Fold, Page, Part, Preformatted, Prose, Section, Source, SourceLine
+from .pictures import Image, Picture
+from .rendering import render, render_fragment, require_report, write_report
+from .tables import ArrayDiff, Cell, Column, HeatMap, HeatStep, Link, Mark, Matrix, MatrixRow, Table, Tone
+
+__all__ = [
+    "MAX_BYTES",
+    "ArrayDiff",
+    "Attachment",
+    "Cell",
+    "Column",
+    "Copyable",
+    "Facts",
+    "Fold",
+    "HeatMap",
+    "HeatStep",
+    "Image",
+    "Link",
+    "Mark",
+    "Matrix",
+    "MatrixRow",
+    "Page",
+    "Part",
+    "Picture",
+    "Preformatted",
+    "Prose",
+    "Section",
+    "Source",
+    "SourceLine",
+    "Table",
+    "Tone",
+    "array_diff",
+    "heat_map",
+    "render",
+    "render_fragment",
+    "require_report",
+    "write_report",
+]
