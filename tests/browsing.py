@@ -42,7 +42,9 @@ class Opened:
         """The rules that are broken, each with its places, and the counts in a line."""
         from axe_playwright_python.sync_playwright import Axe
 
-        found = Axe().run(self.page).response
+        found = (
+            Axe().run(self.page, options={"preload": False}).response
+        )  # it would fetch styles, which no page from disk may
         broken = [
             f"{rule['id']} ({rule['impact']}): {rule['help']}: {[node['html'][:200] for node in rule['nodes'][:4]]}"
             for rule in found["violations"]

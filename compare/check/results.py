@@ -41,7 +41,7 @@ class Asked:
     is_ordinary: bool = True
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Check:
     """The judgement on a derivation by hand.
 
@@ -90,6 +90,20 @@ class Check:
     is_diagnosed: bool = True
     is_explained: bool = False
     localization: Localization = field(default_factory=Localization)
+
+    def __repr__(self) -> str:
+        from .wording import conclusion
+
+        return f"<Check: {conclusion(self, self.rows())}>"
+
+    def _repr_html_(self) -> str:
+        """In a notebook."""
+        from ..report import Prose, notebook_html
+        from .report import check_parts
+        from .wording import conclusion
+
+        said = conclusion(self, self.rows())
+        return notebook_html(said, lambda: (Prose(said), *check_parts(self)))
 
     @property
     def network(self) -> str:

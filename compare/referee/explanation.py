@@ -52,7 +52,7 @@ def explain(comparison: Comparison, case: Path | None = None, *, next_step: str 
         >>> print(explain(compare(problem, ["manual", "torch"])))  # doctest: +ELLIPSIS
         agree: manual, torch on rnn (tanh, softmax_cross_entropy), float64, T=12 B=3 D=4 H=8 K=5, case ...
     """
-    lines = [_headline(comparison), *findings(comparison)]
+    lines = [headline(comparison), *findings(comparison)]
     if comparison.verdict != "agree":
         lines.append(next_step or _next_step(comparison, case))
     else:
@@ -139,7 +139,8 @@ def _next_step(comparison: Comparison, case: Path | None) -> str:
     return f"Try: gradparity compare --case {case}{how}"
 
 
-def _headline(comparison: Comparison) -> str:
+def headline(comparison: Comparison) -> str:
+    """The verdict, on whom, and on what, in a line."""
     problem = comparison.problem
     names = dict.fromkeys([*comparison.answers, *(failure.backend for failure in comparison.failures)])
     return f"{comparison.verdict}: {', '.join(names)} on {problem.summary}, case {problem.fingerprint[:12]}"

@@ -42,7 +42,7 @@ class Failure:
     error: BaseException | None = field(default=None, repr=False, compare=False)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Comparison:
     """The answers of several backends to one problem, and the judgement on them.
 
@@ -90,6 +90,19 @@ class Comparison:
     without_reference: bool = False
     within_own_rounding: tuple[str, ...] = ()
     precision: str = ""
+
+    def __repr__(self) -> str:
+        from .explanation import headline
+
+        return f"<Comparison: {headline(self)}>"
+
+    def _repr_html_(self) -> str:
+        """In a notebook."""
+        from ..report import notebook_html
+        from .explanation import headline
+        from .report import comparison_parts
+
+        return notebook_html(headline(self), lambda: comparison_parts(self))
 
     @property
     def number_format(self) -> str:

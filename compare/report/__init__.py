@@ -7,7 +7,7 @@ from .arrays import array_diff, heat_map
 from .fitting import MAX_BYTES
 from .pages import Attachment, Copyable, Facts, Fold, Page, Part, Preformatted, Prose, Section, Source, SourceLine
 from .pictures import Image, Picture
-from .rendering import render, render_fragment, require_report, write_report
+from .rendering import notebook_html, render, render_fragment, require_report, write_report
 from .tables import ArrayDiff, Cell, Column, HeatMap, HeatStep, Link, Mark, Matrix, MatrixRow, Table, Tone
 
 __all__ = [
@@ -38,6 +38,7 @@ __all__ = [
     "Tone",
     "array_diff",
     "heat_map",
+    "notebook_html",
     "render",
     "render_fragment",
     "require_report",

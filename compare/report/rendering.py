@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import html
 import math
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ...backends import RequestError
+from ...backends import MissingFrameworkError, RequestError
 from ...backends.file_writing import require_writable, write_whole
 from ...backends.frameworks.loading import require
 from .fitting import fitted, smaller
@@ -105,6 +106,27 @@ def render_fragment(parts: Sequence[Part]) -> str:
     require_jinja()
     cut = [smaller(part, 0.25) for part in parts]
     return _environment().get_template("fragment.html").render(parts=cut, styles=_file("parts.css"))
+
+
+def notebook_html(conclusion: str, parts: Callable[[], Sequence[Part]]) -> str:
+    """How a result shows itself in a notebook.
+
+    Args:
+        conclusion: of the result, in a line.
+        parts: makes what is shown.
+
+    Returns:
+        A fragment; without Jinja2 the conclusion, and what to install.
+
+    Example:
+        >>> from gradparity.compare.report import Prose
+        >>> "<p>two agree</p>" in notebook_html("two agree", lambda: [Prose("two agree")])
+        True
+    """
+    try:
+        return render_fragment(parts())
+    except MissingFrameworkError as error:
+        return f"<p>{html.escape(conclusion)}</p><p>{html.escape(str(error))}</p>"
 
 
 def write_report(path: Path, page: Page) -> Path:
