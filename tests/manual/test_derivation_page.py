@@ -108,12 +108,3 @@ def test_a_number_that_is_used_twice_or_said_by_the_way_is_found():
     assert citations_in("x = 1  # (1)\ny = 2  # (1) (B, H)\n").whole[1] == 2
     assert citations_in("x = 1  # but for (1)\ny = 2  # of (2)\n").other == ["# but for (1)", "# of (2)"]
     assert citations_in('"""A line that ends in `# (1)`."""\n') == (Counter(), Counter(), [])
-
-
-def test_the_example_prints_what_stands_below_it(capsys):
-    page = the_pages()
-    ((code, printed),) = re.findall(
-        r"^```python\n(.*?)^```\n\n```text\n(.*?)^```$", page, flags=re.DOTALL | re.MULTILINE
-    )
-    exec(code, {})
-    assert capsys.readouterr().out == printed
