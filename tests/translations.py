@@ -28,7 +28,7 @@ WORDS = {  # in formulas; a name such as `later`, which the code has too, stays 
     "the identity past the length": "超出长度之后为单位矩阵",
     " (squared error)": "（平方误差）",
     " (cross-entropies)": "（交叉熵）",
-    "next layer": "下一层",
+    "next layer": "上面一层",
     " of the layer below": "（下面一层）",
     " where there is one direction": "，若只有一个方向",
 }
