@@ -137,6 +137,7 @@ def test_the_typography_is_chinese(page):
         ("derivation", "W^\\top \\mathrm{d}a_t \\quad", "W \\mathrm{d}a_t \\quad", "displayed formulas"),
         ("derivation", "\\tag{35}", "\\tag{36}", "displayed formulas"),
         ("derivation", "$$ \\varphi'(a) = [h > 0] \\tag{8} $$\n\n", "", "pieces"),
+        ("derivation", "\\text{当 } t > \\text{长度}", "\\text{where } t > \\text{长度}", "displayed formulas"),
         ("derivation", "\\text{长度} \\rbrace \\text{（最后一步）}", "\\text{长度} \\rbrace", "displayed formulas"),
         ("derivation", "对 $(1 + e^{-a})^{-1}$ 求导", "对 $(1 + e^{-a})$ 求导", "inline formulas"),
         ("derivation", "以 `# (58)` 结尾", "以 `# (59)` 结尾", "code"),

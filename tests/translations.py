@@ -13,7 +13,7 @@ from posixpath import normpath
 
 import pages
 
-WORDS = {  # in formulas; a name such as `later`, which the code has too, stays as it is
+WORDS = {  # in formulas
     "length": "长度",
     "where ": "当 ",
     " where ": "，当 ",
@@ -32,9 +32,8 @@ WORDS = {  # in formulas; a name such as `later`, which the code has too, stays 
     " of the layer below": "（下面一层）",
     " where there is one direction": "，若只有一个方向",
 }
-NAMES = {"above", "later", "cat"}
+NAMES = {"above", "later", "cat"}  # stay as they are: the code has them, too
 
-FENCED = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 DISPLAYED = re.compile(r"\$\$(.*?)\$\$", re.DOTALL)
 INLINE = re.compile(r"(?<!\$)\$(?!\$)([^$]+)\$(?!\$)")
 CODE = re.compile(r"`([^`\n]+)`")
@@ -79,22 +78,29 @@ def sections(content: str) -> list[Section]:
 def pieces(content: str) -> list[str]:
     """What stands between empty lines, outside fenced blocks."""
     found, at = [], 0
-    for block in FENCED.finditer(content):
+    for block in pages.FENCE.finditer(content):
         found += [*re.split(r"\n\s*\n", content[at : block.start()]), block[0]]
         at = block.end()
     found += re.split(r"\n\s*\n", content[at:])
     return [piece.strip("\n") for piece in found if piece.strip()]
 
 
-def translated(formula: str) -> str:
-    """A formula with its words in Chinese, and single spaces."""
-    in_chinese = re.sub(r"\\text\{([^}]*)\}", lambda word: rf"\text{{{WORDS.get(word[1], word[1])}}}", formula)
-    return " ".join(in_chinese.split())
+def with_chinese_words(content: str) -> str:
+    """A page with the words in its formulas in Chinese; one that `WORDS` lacks is marked, so that nothing equals it."""
+
+    def chinese(word: str) -> str:
+        return WORDS.get(word) or (word if word in NAMES else f"{word}, which WORDS lacks")
+
+    return re.sub(r"\\text\{([^}]*)\}", lambda match: rf"\text{{{chinese(match[1])}}}", content)
+
+
+def single_spaced(formula: str) -> str:
+    return " ".join(formula.split())
 
 
 def prose(piece: str) -> str:
     """The text of a piece: without fenced blocks, formulas and code, and with its links' words alone."""
-    for pattern in (FENCED, DISPLAYED, INLINE, CODE):
+    for pattern in (pages.FENCE, DISPLAYED, INLINE, CODE):
         piece = pattern.sub("·", piece)
     return LINK.sub(r"\2", piece)
 
@@ -107,20 +113,20 @@ def code_without_comments(text: str) -> str:
 def blocks(piece: str) -> list[tuple[str, str]]:
     return [
         (language, code_without_comments(text) if language == "python" else text)
-        for language, text in FENCED.findall(piece)
+        for language, text in pages.FENCE.findall(piece)
     ]
 
 
 def displayed(piece: str) -> list[str]:
-    return [translated(formula) for formula in DISPLAYED.findall(FENCED.sub("", piece))]
+    return [single_spaced(formula) for formula in DISPLAYED.findall(pages.FENCE.sub("", piece))]
 
 
 def inline(piece: str) -> Counter[str]:
-    return Counter(translated(formula) for formula in INLINE.findall(CODE.sub("", FENCED.sub("", piece))))
+    return Counter(single_spaced(formula) for formula in INLINE.findall(CODE.sub("", pages.FENCE.sub("", piece))))
 
 
 def code_names(piece: str) -> Counter[str]:
-    return Counter(CODE.findall(FENCED.sub("", piece)))
+    return Counter(CODE.findall(pages.FENCE.sub("", piece)))
 
 
 def numbers(piece: str) -> Counter[str]:
@@ -177,7 +183,7 @@ def is_chinese(path: str) -> bool:
 def link_targets(piece: str, page: str) -> Counter[str]:
     """Where a piece links to: the English page, and of an anchor the place of its heading on the page."""
     found: Counter[str] = Counter()
-    for _, _, link in LINK.findall(CODE.sub("", FENCED.sub("", piece))):
+    for _, _, link in LINK.findall(CODE.sub("", pages.FENCE.sub("", piece))):
         path, _, anchor = link.partition("#")
         target = normpath(f"{PurePosixPath(page).parent}/{path}") if path else page
         place = f"#{headings(target).index(anchor)}" if anchor in headings(target) else anchor
@@ -193,7 +199,7 @@ def differences(english: str, chinese: str, page: str) -> list[str]:
         chinese: the content of the Chinese page.
         page: the Chinese page's path, to which its links are relative.
     """
-    pairs = [sections(english), sections(chinese)]
+    pairs = [sections(with_chinese_words(english)), sections(chinese)]
     outlines = [[(section.level, section.number) for section in side] for side in pairs]
     if outlines[0] != outlines[1]:
         return [f"sections: {outlines[0]} in English, {outlines[1]} in Chinese"]
