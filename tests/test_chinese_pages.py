@@ -152,6 +152,7 @@ def test_the_typography_is_chinese(page):
         ("derivation", "## 6. 反向传播：读出层", "## 7. 反向传播：读出层", "sections"),
         ("derivation", "[136.  58.  16.   4.]", "[136.  58.  16.   5.]", "blocks"),
         ("derivation", "A[i + 1 :, i]  # (26)", "A[i, i + 1 :]  # (26)", "blocks"),
+        ("derivation", "A[i + 1 :, i]  # (26)", "A[i + 1 :, i]  # (27)", "blocks"),
         ("derivation", "**不是**", "不是", "emphases"),
         ("first-steps", "agree (bitwise)\n…", "agree\n…", "blocks"),
         ("first-steps", "# elman.py", "# other.py", "blocks"),

@@ -106,8 +106,9 @@ def prose(piece: str) -> str:
 
 
 def code_without_comments(text: str) -> str:
-    """Python as it runs, and the name of the file that it shows."""
-    return f"{pages.Block('', 0, 'python', text).file}\n{ast.dump(ast.parse(text))}"
+    """Python as it runs, the name of the file that it shows, and the equations that its comments cite."""
+    cited = re.findall(r"\(\d+\)", " ".join(re.findall(r"#.*", text)))
+    return f"{pages.Block('', 0, 'python', text).file} {cited} {ast.dump(ast.parse(text))}"
 
 
 def blocks(piece: str) -> list[tuple[str, str]]:
@@ -163,17 +164,17 @@ SAME: Mapping[str, Callable[[str], object]] = {
 
 @cache
 def headings(page: str) -> list[str]:
-    """The anchors of a page's sections in order, as GitHub makes them; none if it is no page."""
-    if not page.endswith(".md"):
+    """The anchors of a page's sections in order, as GitHub makes them; none if there is no such page."""
+    if not (page.endswith(".md") and (pages.ROOT / page).exists()):
         return []
     titles = [section.title for section in sections(pages.text(page))]
     return [re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles]
 
 
 def english_of(page: str) -> str:
-    """The English page of a Chinese one: it has the same name."""
+    """The English page of a Chinese one: it has the same name, in `manual/` or in `docs/`."""
     name = PurePosixPath(page).name
-    return next(path for folder in ("docs", "manual") if (pages.ROOT / (path := f"{folder}/{name}")).exists())
+    return f"manual/{name}" if (pages.ROOT / "manual" / name).exists() else f"docs/{name}"
 
 
 def is_chinese(path: str) -> bool:
