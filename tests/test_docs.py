@@ -144,14 +144,11 @@ def test_every_text_block_is_what_an_example_prints():
     assert len(pages.all_blocks("text")) == sum(text is not None for text in printed) > 10
 
 
-def test_what_an_example_prints_is_read_below_it_alone():
-    content = "```python\nprint(1)\n```\n\n```text\n1\n```\n\n```python\nprint(2)\n```\n\nText.\n\n```text\n2\n```\n"
-    first, second = (
-        pages.Block("docs/x.md", 2, "python", "print(1)\n"),
-        pages.Block("docs/x.md", 10, "python", "print(2)\n"),
-    )
-    assert pages.printed_below(first, content) == "1\n"
-    assert pages.printed_below(second, content) is None
+def test_what_an_example_prints_is_read_right_below_it():
+    block = pages.Block("docs/x.md", 2, "python", "print(1)\n")
+    example = "```python\nprint(1)\n```\n"
+    assert pages.printed_below(block, f"{example}\n```text\n1\n```\n") == "1\n"
+    assert pages.printed_below(block, f"{example}\nText.\n\n```text\n1\n```\n") is None
 
 
 def test_what_is_tested_elsewhere_is():
