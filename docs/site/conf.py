@@ -27,6 +27,8 @@ root_doc = "index"
 extensions = ["myst_parser", "site_math", "site_code", "site_languages"]
 if english:
     extensions += ["sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.linkcode", "site_api"]
+else:
+    extensions += ["site_chinese"]
 myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 4
 myst_url_schemes = {"http": None, "https": None, "mailto": None, "site": None}
