@@ -219,7 +219,7 @@ def readme_command(last: str) -> list[list[str]]:
 
 
 def lowest_versions() -> list[str]:
-    """Of every dependency of the package and its extras the lower bound as a pin; the tools of `dev` and `site` are left out."""
+    """Of every dependency of the package and its extras the lower bound as a pin; `dev` and `site` are left out."""
     project = PYPROJECT["project"]
     extras = (declared for name, declared in project["optional-dependencies"].items() if name not in ("dev", "site"))
     bounds = {

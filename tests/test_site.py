@@ -82,12 +82,12 @@ def test_a_link_that_leads_nowhere_is_named_with_its_page(repository, link):
 def test_a_link_to_the_other_language_leads_to_its_folder(repository):
     (repository.root / "docs" / "zh").mkdir()
     (repository.root / "docs" / "zh" / "README.md").write_text("# 文档\n")
-    page = repository.root / "docs" / "zh" / "page.md"
-    page.write_text("# 文档\n")
+    page, in_chinese = repository(""), repository.root / "docs" / "zh" / "page.md"
+    in_chinese.write_text("# 文档\n")
     english, chinese = (site_pages.Links(language, repository.root) for language in site_pages.FOLDERS)
-    assert english.target("zh/page.md", repository("")) == "site:zh/page.html"
-    assert chinese.target("../page.md", page) == "site:../page.html"
-    assert chinese.target("../../manual/rnn.py", page) == "site:../source/manual/rnn.py.html"
+    assert english.target("zh/page.md", page) == "site:zh/page.html"
+    assert chinese.target("../page.md", in_chinese) == "site:../page.html"
+    assert chinese.target("../../manual/rnn.py", in_chinese) == "site:../source/manual/rnn.py.html"
 
 
 def test_each_numbered_equation_has_its_lines_of_code():

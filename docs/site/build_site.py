@@ -48,7 +48,11 @@ def main() -> int:
     shutil.rmtree(site, ignore_errors=True)
     with tempfile.TemporaryDirectory() as work:
         for language in site_pages.FOLDERS:
-            if site_pages.pages(language) and build(language, Path(work) / language, site):
+            try:
+                failed = site_pages.pages(language) and build(language, Path(work) / language, site)
+            except site_pages.BrokenLinkError as error:
+                parser.exit(1, f"{error}\n")
+            if failed:
                 return 1
     found = check_site.faults(site)
     for module, page in site_api.MODULES.items():

@@ -58,9 +58,14 @@ def _table(app: Sphinx, rows: list[tuple[int, equation_lines.CodeLine]]) -> str:
         cells.append(
             f'<tr><td><a href="#equation-{number}">({number})</a></td>'
             f'<td><a href="{address}">{place}</a> {function}</td>'
-            f'<td class="highlight"><code>{_highlighted(line.text)}</code></td></tr>'
+            f'<td class="highlight"><code>{_highlighted(_without_number(line.text))}</code></td></tr>'
         )
     return f'<aside class="code-lines"><p>{heading}</p><table>{"".join(cells)}</table></aside>'
+
+
+def _without_number(line: str) -> str:
+    """A line without the number of the equation that it completes, which stands before it anyway."""
+    return equation_lines.WHOLE.sub("#", line).removesuffix("  #")
 
 
 def _highlighted(code: str) -> str:

@@ -22,8 +22,7 @@ def page() -> str:
     """The page, in Markdown."""
     rows = []
     for row in mistake_rows():
-        numbers = [f"({number})" for number in row["equations"].split()]
-        violated = f"equation{'s' if len(numbers) > 1 else ''} {', '.join(numbers)}" if numbers else ""
+        violated = ", ".join(f"({number})" for number in row["equations"].split())
         rows.append(f"| {_plain(row['mistake'])} | {_plain(row['in'])} | {violated} | {_plain(row['remedy'])} |\n")
     return INTRODUCTION + "".join(rows)
 
