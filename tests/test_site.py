@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import re
+from types import SimpleNamespace
 
 import check_site
 import equation_lines
@@ -129,6 +130,74 @@ def test_a_command_that_is_not_known_is_named():
     site_math = pytest.importorskip("site_math", reason="needs the extra `site`")
     with pytest.raises(ValueError, match=r"\\lvrt is not known"):
         site_math.mathml(r"\lvrt x", display=False)
+
+
+@pytest.mark.parametrize(
+    ("latex", "part"),
+    [
+        (r"\mathrm{d}v", '<mi mathvariant="normal">d</mi><mi>v</mi>'),
+        (r"\mathrm{diag}(v)", "<mi>diag</mi><mo"),
+        (r"\text{later}", "<mtext>later</mtext>"),
+        ("[u; v]", "<mi>u</mi><mo>;</mo>"),
+        (r"\tanh^2 c", '<msup><mi>tanh</mi><mn>2</mn></msup><mspace width="0.17em" /><mi>c</mi>'),
+        (r"\tanh(c)", '<mi>tanh</mi><mo stretchy="false">(</mo>'),
+        ("s(-o)", '<mo form="prefix">−</mo>'),
+        ("(a) - b", "<mo>−</mo><mi>b</mi>"),
+    ],
+)
+def test_names_and_operators_of_a_formula_are_told_apart(latex, part):
+    site_math = pytest.importorskip("site_math", reason="needs the extra `site`")
+    assert part in site_math.mathml(latex, display=False)
+
+
+@pytest.fixture
+def linked():
+    """Links the numbers in a page's code, on a site with equations (1) and (36)."""
+    site_math = pytest.importorskip("site_math", reason="needs the extra `site`")
+    app = SimpleNamespace(config=SimpleNamespace(site_equations={1: "derivation", 36: "derivation"}))
+
+    def link(page, code):
+        context = {"body": f'(1) <div class="highlight">{code}</div>'}
+        site_math.link_numbers_in_code(app, page, "page.html", context, None)
+        return context["body"].removeprefix('(1) <div class="highlight">').removesuffix("</div>")
+
+    return link
+
+
+EQUATION = '<a class="equation-reference" href="{}derivation.html#equation-36">(36)</a>'
+
+
+@pytest.mark.parametrize(
+    ("page", "code", "top"),
+    [
+        ("check-a-gradient", "(violates equation {} of the derivation) (1)", ""),
+        ("derivation", '<span class="c1"># {}</span> f(1)', ""),
+        ("source/manual/rnn.py", '<span class="c1"># {}</span>', "../../"),
+    ],
+)
+def test_the_number_of_an_equation_in_code_leads_to_it(linked, page, code, top):
+    assert linked(page, code.format("(36)")) == code.format(EQUATION.format(top))
+
+
+@pytest.mark.parametrize("code", ["equation (36) of the paper", '<span class="c1"># (36)</span>', "f(36)"])
+def test_other_numbers_are_left_alone(linked, code):
+    assert linked("your-own-function", code) == code
+    assert linked("derivation", '<span class="c1"># (99)</span>') == '<span class="c1"># (99)</span>'
+
+
+def test_a_search_in_chinese_finds_what_stands_beside_each_other():
+    site_languages = pytest.importorskip("site_languages", reason="needs the extra `site`")
+    search = site_languages.SearchByPairs({})
+    assert search.split("梯度消失，BPTT 与 LSTM") == ["梯度", "度消", "消失", "BPTT", "LSTM"]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "blank"),
+    [("梯度", "消失", False), ("梯度，", "LSTM", False), ("梯度", "LSTM", True), ("a", "b", True), ("", "梯度", True)],
+)
+def test_the_end_of_a_line_in_chinese_is_a_blank_only_beside_other_letters(before, after, blank):
+    site_languages = pytest.importorskip("site_languages", reason="needs the extra `site`")
+    assert site_languages.needs_blank(before, after) is blank
 
 
 PAGE = '<html><head><link href="a.css"></head><body><h1 id="top">A</h1><a href="{}">b</a><script src="{}"></script>'

@@ -34,9 +34,16 @@ def link_to_other_language(app: Sphinx, pagename: str, _template: str, context: 
 def join_chinese_lines(app: Sphinx, doctree: nodes.document) -> None:
     """Takes the ends of lines away where Chinese has no blank."""
     if app.config.site_language == site_pages.CHINESE:
-        for text in list(doctree.findall(nodes.Text)):
-            if "\n" in text and not isinstance(text.parent, nodes.literal_block | nodes.math_block):
-                text.parent.replace(text, nodes.Text(NO_BLANK.sub("", text.astext())))
+        for end in [text for text in doctree.findall(nodes.Text) if text == "\n"]:
+            place = end.parent.index(end)
+            before, after = end.parent[:place][-1:], end.parent[place + 1 : place + 2]
+            if not needs_blank(*("".join(node.astext() for node in beside) for beside in (before, after))):
+                end.parent.remove(end)
+
+
+def needs_blank(before: str, after: str) -> bool:
+    """Whether the end of a line between two texts is a blank: not beside wide punctuation, nor between Chinese."""
+    return not NO_BLANK.search(f"{before[-1:]}\n{after[:1]}")
 
 
 class SearchByPairs(SearchLanguage):
