@@ -185,21 +185,6 @@ def test_other_numbers_are_left_alone(linked, code):
     assert linked("derivation", '<span class="c1"># (99)</span>') == '<span class="c1"># (99)</span>'
 
 
-def test_a_search_in_chinese_finds_what_stands_beside_each_other():
-    site_languages = pytest.importorskip("site_languages", reason="needs the extra `site`")
-    search = site_languages.SearchByPairs({})
-    assert search.split("梯度消失，BPTT 与 LSTM") == ["梯度", "度消", "消失", "BPTT", "LSTM"]
-
-
-@pytest.mark.parametrize(
-    ("before", "after", "blank"),
-    [("梯度", "消失", False), ("梯度，", "LSTM", False), ("梯度", "LSTM", True), ("a", "b", True), ("", "梯度", True)],
-)
-def test_the_end_of_a_line_in_chinese_is_a_blank_only_beside_other_letters(before, after, blank):
-    site_languages = pytest.importorskip("site_languages", reason="needs the extra `site`")
-    assert site_languages.needs_blank(before, after) is blank
-
-
 PAGE = '<html><head><link href="a.css"></head><body><h1 id="top">A</h1><a href="{}">b</a><script src="{}"></script>'
 
 

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from docutils import nodes
-from sphinx import search
 from sphinx.application import Sphinx
+from sphinx.search import SearchLanguage
 
 MARKS = "，。：；、！？（）“”"
 HAN = "\u4e00-\u9fff"
@@ -45,7 +45,7 @@ def close_up(_app: Sphinx, doctree: nodes.document) -> None:
                 old.parent[place] = nodes.Text(new)
 
 
-class SearchChinese(search.SearchLanguage):
+class SearchChinese(SearchLanguage):
     """Splits a text into Chinese characters, pairs of them, and words of Latin letters."""
 
     lang = "zh"
@@ -74,6 +74,6 @@ function splitQuery(query) {
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """Closes up each page after it was read, and makes the search known."""
-    search.languages["zh"] = SearchChinese
+    app.add_search_language(SearchChinese)
     app.connect("doctree-read", close_up, priority=400)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
