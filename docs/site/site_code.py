@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from sphinx.application import Sphinx
 from sphinx.util import logging
 
 LOGGER = logging.getLogger(__name__)
+WIDE = re.compile(r'<(pre|div(?= class="table-wrapper))')
 HEADINGS = {site_pages.ENGLISH: "In the code", site_pages.CHINESE: "代码"}
 
 
@@ -99,6 +101,12 @@ def _folder(folder: Path, files: list[Path]) -> str:
     return f"<ul>{''.join(links)}</ul>"
 
 
+def make_reachable(_app: Sphinx, _page: str, _template: str, context: dict[str, Any], _doctree: Any) -> None:
+    """Lets the keyboard reach wide code and tables, to scroll them."""
+    if body := context.get("body"):
+        context["body"] = WIDE.sub(r'<\1 tabindex="0"', body)
+
+
 def strip_scheme(_app: Sphinx, doctree: nodes.document) -> None:
     """Takes `site:` away from links to other parts of the site, which are relative."""
     for link in doctree.findall(nodes.reference):
@@ -117,4 +125,5 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("doctree-read", add_code_lines)
     app.connect("doctree-read", strip_scheme)
     app.connect("html-collect-pages", listings)
+    app.connect("html-page-context", make_reachable)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
