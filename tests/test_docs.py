@@ -183,8 +183,11 @@ def test_every_result_is_of_a_script():
     assert all(sum(text in block.text for block in SCRIPTS) == 1 for text in RESULTS)
 
 
+SHOWN = 'SYSTEMS["elman-lengths"]'  # in the module of tests that every run shows; campaigns run the others
+
+
 @pytest.mark.parametrize(
-    "block", [case(block, campaign=number > 0, id=str(block)) for number, block in enumerate(TEST_MODULES)]
+    "block", [case(block, campaign=SHOWN not in block.text, id=str(block)) for block in TEST_MODULES]
 )
 def test_the_tests_pass(block, pytester, my_package):
     pytester.makepyfile(block.text)
