@@ -25,7 +25,16 @@ def test_the_links_of_all_pages_lead_to_pages_or_listings_of_the_site(language, 
     derivation = (tmp_path / "derivation.md").read_text(encoding="utf-8")
     assert f"(site:{links.to_top}source/manual/equations.py.html)" in derivation
     assert "(derivation-other-ways.md)" in derivation
-    assert all(path.exists() for path in site_pages.files_listed(links))
+
+
+def test_what_pages_of_either_language_link_to_is_listed(repository):
+    repository("[a](../compare)")
+    (repository.root / "docs" / "zh").mkdir()
+    (repository.root / "docs" / "zh" / "README.md").write_text("[a](../../code.py)\n")
+    (repository.root / "code.py").touch()
+    (repository.root / "compare" / "api.py").touch()
+    found = [path.relative_to(repository.root).as_posix() for path in site_pages.files_listed(repository.root)]
+    assert found == ["code.py", "compare", "compare/api.py", "manual/rnn.py"]
 
 
 def test_every_page_is_in_the_navigation_once():

@@ -53,7 +53,8 @@ html_copy_source = False
 html_show_sourcelink = False
 html_show_sphinx = False
 html_show_copyright = False
-html_last_updated_fmt = None
+html_use_index = False
+html_domain_indices = False
 html_sidebars = {
     "**": [
         "sidebar/brand.html",
@@ -68,8 +69,4 @@ html_sidebars = {
 site_top = "" if english else "../"
 site_lines = equation_lines.lines_of_equations(ROOT)
 site_equations = equation_lines.pages_of_equations(ROOT / ("manual" if english else "docs/zh"))
-links = site_pages.Links(site_language)
-for page in site_pages.pages(site_language).values():
-    links.rewritten(page.read_text(encoding="utf-8"), page)
-site_listed = sorted({*site_pages.files_listed(links), *site_api.source_files()}) if english else []
-del links, page
+site_listed = sorted({*site_pages.files_listed(), *site_api.source_files()}) if english else []

@@ -62,7 +62,7 @@ def _table(app: Sphinx, rows: list[tuple[int, equation_lines.CodeLine]]) -> str:
             f'<td><a href="{address}">{place}</a> {function}</td>'
             f'<td class="highlight"><code>{_highlighted(_without_number(line.text))}</code></td></tr>'
         )
-    return f'<aside class="code-lines"><p>{heading}</p><table>{"".join(cells)}</table></aside>'
+    return f'<div class="code-lines"><table><caption>{heading}</caption>{"".join(cells)}</table></div>'
 
 
 def _without_number(line: str) -> str:

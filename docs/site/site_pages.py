@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -180,9 +180,22 @@ def navigation(language: str, names: Iterable[str]) -> str:
     return "".join(shown)
 
 
-def files_listed(links: Links) -> Iterator[Path]:
-    """What the site lists: the derivation's code, and what pages link to, with the files of linked folders."""
-    folders = {path for path in links.listed if path.is_dir()}
-    files = {path for path in links.listed if path.is_file()}
-    inside = {path for folder in folders for path in folder.iterdir() if path.suffix in {".py", ".md"}}
-    yield from sorted({*folders, *files, *inside, *(links.root / "manual").glob("*.py")})
+def files_listed(root: Path = ROOT) -> list[Path]:
+    """What the site lists: the derivation's code, and what pages link to, with the files of linked folders.
+
+    Args:
+        root: of the repository.
+
+    Raises:
+        BrokenLinkError: a page links to what is not there.
+    """
+    linked: set[Path] = set()
+    for language in FOLDERS:
+        links = Links(language, root)
+        for page in pages(language, root).values():
+            links.rewritten(page.read_text(encoding="utf-8"), page)
+        linked |= links.listed
+    inside = {
+        path for folder in linked if folder.is_dir() for path in folder.iterdir() if path.suffix in {".py", ".md"}
+    }
+    return sorted({*linked, *inside, *(root / "manual").glob("*.py")})
