@@ -115,6 +115,13 @@ def docs(session: nox.Session) -> None:
     session.run("pytest", "-m", "docs", *session.posargs)
 
 
+@nox.session
+def site(session: nox.Session) -> None:
+    """The documentation as a site in build/site, or in `-- FOLDER`. A warning or a link that leads nowhere fails it."""
+    session.install(*CONSTRAINED, "-e", ".[site]")
+    session.run("python", "docs/site/build_site.py", *(session.posargs or ["build/site"]))
+
+
 @nox.session(default=False)
 def campaigns(session: nox.Session) -> None:
     """The rest of large families (`@pytest.mark.campaign`), and every property on 2000 random examples, not on 30."""
@@ -212,9 +219,9 @@ def readme_command(last: str) -> list[list[str]]:
 
 
 def lowest_versions() -> list[str]:
-    """Of every dependency of the package and its extras the lower bound as a pin; the tools of `dev` are left out."""
+    """Of every dependency of the package and its extras the lower bound as a pin; `dev` and `site` are left out."""
     project = PYPROJECT["project"]
-    extras = (declared for name, declared in project["optional-dependencies"].items() if name != "dev")
+    extras = (declared for name, declared in project["optional-dependencies"].items() if name not in ("dev", "site"))
     bounds = {
         requirement.name: bound.version
         for requirement in map(Requirement, chain(project["dependencies"], *extras))

@@ -1,4 +1,4 @@
-"""README.md and docs/*.md as the tests read them: their fenced blocks, and whether a transcript is what was printed."""
+"""README.md, docs/ and manual/ as the tests read them: fenced blocks, and whether they show what is printed."""
 
 from __future__ import annotations
 
@@ -49,7 +49,8 @@ class Block:
 
 
 def pages() -> list[str]:
-    return ["README.md", *sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "docs").glob("*.md"))]
+    found = [path for folder in ("docs", "docs/zh", "manual") for path in sorted((ROOT / folder).glob("*.md"))]
+    return ["README.md", *(path.relative_to(ROOT).as_posix() for path in found)]
 
 
 def text(page: str) -> str:
@@ -74,6 +75,18 @@ def the_block(page: str, containing: str) -> Block:
     """The only block of a page that has a text."""
     (found,) = (block for block in blocks_of(page) if containing in block.text)
     return found
+
+
+def printed_below(block: Block, content: str) -> str | None:
+    """What a block prints by the `text` block that follows it on its page; None if none does.
+
+    Args:
+        block: of Python.
+        content: of the page.
+    """
+    rest = "".join(content.splitlines(keepends=True)[block.line - 1 :])
+    found = re.match(r"```\n\n```text\n(.*?)^```$", rest.removeprefix(block.text), re.DOTALL | re.MULTILINE)
+    return found[1] if found else None
 
 
 def write_files(page: str, folder: Path) -> None:

@@ -1,4 +1,6 @@
-"""What README.md and the pages in docs/ show is what happens: every Python example and every transcript is run.
+"""What the README, docs/ and the derivation show is what happens: every Python example and every transcript is run.
+
+A `text` block right below an example is what the example prints.
 
 Commands in `sh` blocks take long, or need the reader's files: that their options exist is checked, and no more.
 """
@@ -133,7 +135,20 @@ def test_python_that_nothing_runs_is_found():
 
 def test_no_block_has_a_language_that_these_tests_do_not_know():
     """Python after ```py, say, would be seen by nobody."""
-    assert {block.language for block in pages.all_blocks()} <= {"python", "console", "sh", "toml", ""}
+    assert {block.language for block in pages.all_blocks()} <= {"python", "console", "sh", "toml", "text", ""}
+
+
+def test_every_text_block_is_what_an_example_prints():
+    scripts = [block for block, how in TESTED_BY.items() if how == "script"]
+    printed = [pages.printed_below(block, pages.text(block.page)) for block in scripts]
+    assert len(pages.all_blocks("text")) == sum(text is not None for text in printed) > 10
+
+
+def test_what_an_example_prints_is_read_right_below_it():
+    block = pages.Block("docs/x.md", 2, "python", "print(1)\n")
+    example = "```python\nprint(1)\n```\n"
+    assert pages.printed_below(block, f"{example}\n```text\n1\n```\n") == "1\n"
+    assert pages.printed_below(block, f"{example}\nText.\n\n```text\n1\n```\n") is None
 
 
 def test_what_is_tested_elsewhere_is():
@@ -157,8 +172,10 @@ COMPILES = 'get_backend("jax").prepare('  # for so many steps, for ten seconds: 
     "block",
     [case(block, campaign=COMPILES in block.text or block.page in SLOW_PAGES, id=str(block)) for block in SCRIPTS],
 )
-def test_the_python_runs(block, folder):
+def test_the_python_runs(block, folder, capsys):
     scope = run(block)
+    shown, printed = pages.printed_below(block, pages.text(block.page)), capsys.readouterr().out
+    assert shown in (None, printed)
     assert all(is_right(scope) for text, is_right in RESULTS.items() if text in block.text)
 
 
@@ -166,8 +183,11 @@ def test_every_result_is_of_a_script():
     assert all(sum(text in block.text for block in SCRIPTS) == 1 for text in RESULTS)
 
 
+SHOWN = 'SYSTEMS["elman-lengths"]'  # in the module of tests that every run shows; campaigns run the others
+
+
 @pytest.mark.parametrize(
-    "block", [case(block, campaign=number > 0, id=str(block)) for number, block in enumerate(TEST_MODULES)]
+    "block", [case(block, campaign=SHOWN not in block.text, id=str(block)) for block in TEST_MODULES]
 )
 def test_the_tests_pass(block, pytester, my_package):
     pytester.makepyfile(block.text)

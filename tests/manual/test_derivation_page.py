@@ -6,13 +6,11 @@ it. Where a line completes several at once, or one or the other, it names them a
 
 from __future__ import annotations
 
-import io
-import re
-import tokenize
 from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
+import equation_lines
 import pytest
 
 pytestmark = pytest.mark.docs
@@ -23,9 +21,6 @@ PAGES = (
     "derivation-gates-and-stacks.md",
     "derivation-feedforward.md",
 )
-NUMBERS = r"\(\d+\)(?:(?:, | or )\(\d+\))*"
-WHOLE = re.compile(rf"# ({NUMBERS})(?= |$)")
-PART = re.compile(rf"# of ({NUMBERS}): .")
 
 
 class Citations(NamedTuple):
@@ -42,27 +37,14 @@ class Citations(NamedTuple):
     other: list[str]
 
 
-def numbers_in(text: str) -> list[int]:
-    return [int(number) for number in re.findall(r"\((\d+)\)", text)]
-
-
 def numbers_on_the_page(text: str) -> list[int]:
-    return [int(number) for number in re.findall(r"\\tag\{(\d+)\}", text)]
+    return [int(number) for number in equation_lines.TAG.findall(text)]
 
 
 def citations_in(code: str) -> Citations:
-    found = Citations(Counter(), Counter(), [])
-    for token in tokenize.generate_tokens(io.StringIO(code).readline):
-        if token.type != tokenize.COMMENT or not numbers_in(token.string):
-            continue
-        whole, part = WHOLE.match(token.string), PART.match(token.string)
-        for match, counter in ((whole, found.whole), (part, found.part)):
-            if match:
-                counter.update(numbers_in(match.group(1)))
-        named = (whole or part or [""])[0]
-        if len(numbers_in(token.string)) > len(numbers_in(named)):
-            found.other.append(token.string)
-    return found
+    found, other = equation_lines.citations_in(code)
+    whole, part = (Counter(each.number for each in found if each.part is kind) for kind in (False, True))
+    return Citations(whole, part, other)
 
 
 def the_pages() -> str:
@@ -108,12 +90,3 @@ def test_a_number_that_is_used_twice_or_said_by_the_way_is_found():
     assert citations_in("x = 1  # (1)\ny = 2  # (1) (B, H)\n").whole[1] == 2
     assert citations_in("x = 1  # but for (1)\ny = 2  # of (2)\n").other == ["# but for (1)", "# of (2)"]
     assert citations_in('"""A line that ends in `# (1)`."""\n') == (Counter(), Counter(), [])
-
-
-def test_the_example_prints_what_stands_below_it(capsys):
-    page = the_pages()
-    ((code, printed),) = re.findall(
-        r"^```python\n(.*?)^```\n\n```text\n(.*?)^```$", page, flags=re.DOTALL | re.MULTILINE
-    )
-    exec(code, {})
-    assert capsys.readouterr().out == printed

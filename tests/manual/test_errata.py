@@ -1,4 +1,4 @@
-"""The mistakes of the tutorial documents (`manual/derivation.md`, section 19), each shown on numbers.
+"""The mistakes of the tutorial documents (`docs/errata.md`), each shown on numbers.
 
 What a document prints is compared with the slope of an independent forward pass of a few lines, and so is what
 `gradparity.manual` computes. Slopes are complex steps: for an analytic f, Im f(v + iε) / ε is f′(v) up to ε², and
