@@ -157,7 +157,7 @@ def test_the_typography_is_chinese(page):
         ("first-steps", "agree (bitwise)\n…", "agree\n…", "blocks"),
         ("first-steps", "# elman.py", "# other.py", "blocks"),
         ("first-steps", "退出码为 0", "退出码为 1", "numbers"),
-        ("first-steps", "- [测试](../testing.md)：fixture、标记、随机问题。\n", "", "items"),
+        ("first-steps", "- [测试](../testing.md)（英文）：fixture、标记、随机问题。\n", "", "items"),
         ("errata", "V in place of V.T       6.5965", "V in place of V.T       6.5956", "blocks"),
     ],
 )
