@@ -33,6 +33,14 @@ WORDS = {  # in formulas
     " where there is one direction": "，若只有一个方向",
 }
 NAMES = {"above", "later", "cat"}  # stay as they are: the code has them, too
+EMPHASIZED = {  # those that must not be exchanged
+    "partial": "偏",
+    "total": "全",
+    "ordered": "有序",
+    "immediate": "直接",
+    "before": "之前",
+    "after": "之后",
+}
 
 DISPLAYED = re.compile(r"\$\$(.*?)\$\$", re.DOTALL)
 INLINE = re.compile(r"(?<!\$)\$(?!\$)([^$]+)\$(?!\$)")
@@ -135,6 +143,11 @@ def numbers(piece: str) -> Counter[str]:
     return Counter(re.findall(rf"\({NUMBER.pattern}\)|{NUMBER.pattern}", prose(piece)))
 
 
+def citations(piece: str) -> list[str]:
+    """The numbers of equations, in order: which is right for which is told by it."""
+    return re.findall(r"\(\d+\)", prose(piece))
+
+
 def table(piece: str) -> list[list[tuple[bool, Counter[str], Counter[str]]]]:
     """Of each row the cells: whether they are empty, their formulas and their numbers."""
     rows = [line.strip("|").split("|") for line in piece.splitlines() if line.startswith("|")]
@@ -145,9 +158,11 @@ def items(piece: str) -> int:
     return len(re.findall(r"^(?:- |\d+\. )", piece, re.MULTILINE))
 
 
-def emphases(piece: str) -> int:
-    """How many words are emphasized; Chinese has no italics, so that all is bold there."""
-    return len(re.findall(r"(\*{1,2})(?=\S)[^*]+\1", re.sub(r"^- ", "", prose(piece), flags=re.MULTILINE)))
+def emphases(piece: str) -> list[str]:
+    """What is emphasized, in Chinese if `EMPHASIZED` has it, else empty; Chinese has no italics: all is bold there."""
+    text = re.sub(r"^- ", "", prose(piece), flags=re.MULTILINE)
+    words = [found[2].lower().rstrip(":") for found in re.finditer(r"(\*{1,2})(?=\S)([^*]+)\1", text)]
+    return sorted(EMPHASIZED.get(word, word if word in EMPHASIZED.values() else "") for word in words)
 
 
 SAME: Mapping[str, Callable[[str], object]] = {
@@ -156,6 +171,7 @@ SAME: Mapping[str, Callable[[str], object]] = {
     "inline formulas": inline,
     "code": code_names,
     "numbers": numbers,
+    "citations": citations,
     "tables": table,
     "items": items,
     "emphases": emphases,
