@@ -131,7 +131,11 @@ def displayed(piece: str) -> list[str]:
 
 
 def inline(piece: str) -> Counter[str]:
-    return Counter(single_spaced(formula) for formula in INLINE.findall(CODE.sub("", pages.FENCE.sub("", piece))))
+    return Counter(inline_in_order(piece))
+
+
+def inline_in_order(piece: str) -> list[str]:
+    return [single_spaced(formula) for formula in INLINE.findall(CODE.sub("", pages.FENCE.sub("", piece)))]
 
 
 def code_names(piece: str) -> Counter[str]:
@@ -206,6 +210,13 @@ def link_targets(piece: str, page: str) -> Counter[str]:
         place = f"#{headings(target).index(anchor)}" if anchor in headings(target) else anchor
         found[f"{english_of(target) if is_chinese(target) else target}{place}"] += 1
     return found
+
+
+def reordered(english: str, chinese: str) -> list[str]:
+    """The Chinese pieces whose formulas stand in another order than in English, as grammar may want, or a mistake."""
+    sides = [sections(with_chinese_words(english)), sections(chinese)]
+    pairs = [zip(ours.pieces, theirs.pieces, strict=True) for ours, theirs in zip(*sides, strict=True)]
+    return [other for pair in pairs for one, other in pair if inline_in_order(one) != inline_in_order(other)]
 
 
 def differences(english: str, chinese: str, page: str) -> list[str]:
