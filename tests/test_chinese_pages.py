@@ -89,7 +89,7 @@ REORDERED = {
     "errata": 2,
     "first-steps": 0,
 }
-LENGTHS = (0.85, 2.25)  # of the pages as they were read whole, 0.89 to 2.12
+LENGTHS = (0.85, 2.5)  # of the pages as they were read whole, 0.89 to 2.18
 
 
 MISPRINTS = {
