@@ -16,15 +16,20 @@ BIBLIOGRAPHY = "出处"  # titles of papers stay in English
 HAN = translations.HAN
 
 
-def text_of(section: translations.Section) -> str:
+def text_of(piece: str) -> str:
     """What a reader reads: formulas and code are left out."""
-    return "\n\n".join(map(translations.prose, (section.title, *section.pieces))).replace("\n", " ")
+    return translations.prose(piece).replace("\n", " ")
 
 
 def both(page: str) -> list[tuple[str, str]]:
-    """The English and the Chinese text of each section but the bibliography."""
+    """The English and the Chinese text of each title and paragraph, but for the bibliography."""
     sides = [translations.sections(pages.text(each)) for each in (translations.english_of(page), page)]
-    return [(text_of(one), text_of(other)) for one, other in zip(*sides, strict=True) if other.title != BIBLIOGRAPHY]
+    return [
+        (text_of(one), text_of(other))
+        for ours, theirs in zip(*sides, strict=True)
+        if theirs.title != BIBLIOGRAPHY
+        for one, other in zip((ours.title, *ours.pieces), (theirs.title, *theirs.pieces), strict=True)
+    ]
 
 
 def glossary() -> dict[str, tuple[str, list[str]]]:
@@ -44,6 +49,14 @@ def terms_lost(english: str, chinese: str, terms: dict[str, tuple[str, list[str]
     return lost
 
 
+ALIKE = ("forget gate", "output gate", "reset gate", "update gate", "linear state", "initial state")
+
+
+def terms_added(english: str, chinese: str, terms: dict[str, tuple[str, list[str]]]) -> list[str]:
+    """Those of `ALIKE` that the Chinese text has and the English has not: one for another."""
+    return [term for term in ALIKE if terms[term][0] in chinese and term not in english.lower()]
+
+
 def terms_avoided(chinese: str, terms: dict[str, tuple[str, list[str]]]) -> list[str]:
     return [word for _, others in terms.values() for word in others if word in chinese]
 
@@ -51,6 +64,32 @@ def terms_avoided(chinese: str, terms: dict[str, tuple[str, list[str]]]) -> list
 def english_left(chinese: str) -> list[str]:
     """Three English words or more in a row."""
     return re.findall(r"(?:[A-Za-z]+,? ){2,}[A-Za-z]+", chinese)
+
+
+NEGATIONS = r"\b(?:not|no|never|nothing|neither|nor|none|without|cannot|unless)\b"
+NEGATIONS_IN_CHINESE = "[不没无非未漏]"
+
+
+def is_negated_in_english_alone(english: str, chinese: str) -> bool:
+    return bool(re.search(NEGATIONS, english, re.IGNORECASE) and not re.search(NEGATIONS_IN_CHINESE, chinese))
+
+
+def characters_a_word(english: str, chinese: str) -> float | None:
+    """How long the Chinese text is beside the English; None if that has fewer than eight words."""
+    words = len(re.findall("[A-Za-z]+", english))
+    return len(re.findall(f"[{HAN}]", chinese)) / words if words >= 8 else None
+
+
+# How many paragraphs of a page have formulas in another order, as Chinese grammar wants it; each was read.
+REORDERED = {
+    "derivation": 4,
+    "derivation-other-ways": 6,
+    "derivation-gates-and-stacks": 1,
+    "derivation-feedforward": 1,
+    "errata": 2,
+    "first-steps": 0,
+}
+LENGTHS = (0.85, 2.5)  # of the pages as they were read whole, 0.89 to 2.18
 
 
 MISPRINTS = {
@@ -103,7 +142,33 @@ def test_the_two_pages_link_to_each_other_and_the_index_to_both_languages(page):
 @pytest.mark.parametrize("page", PAGES)
 def test_nothing_is_left_in_english(page):
     assert [run for _, chinese in both(page) for run in english_left(chinese)] == []
-    assert all(re.search(rf"[{HAN}]", chinese) for _, chinese in both(page))
+    assert all(re.search(f"[{HAN}]", other) for one, other in both(page) if re.search("[A-Za-z]{5}", one))
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_formulas_stand_in_the_order_of_the_english_page_but_where_they_were_read(page):
+    english, chinese = pages.text(translations.english_of(page)), pages.text(page)
+    assert len(translations.reordered(english, chinese)) == REORDERED[PurePosixPath(page).stem]
+
+
+def test_two_formulas_exchanged_in_a_sentence_are_found():
+    page = "docs/zh/derivation-gates-and-stacks.md"
+    english, chinese = pages.text(translations.english_of(page)), pages.text(page)
+    one, other = "$n_t$ 的因子是 $1 - z_t$", "$z_t$ 的因子是 $h_{t-1} - n_t$"
+    exchanged = chinese.replace(one, "$n_t$ 的因子是 $h_{t-1} - n_t$").replace(other, "$z_t$ 的因子是 $1 - z_t$")
+    assert exchanged != chinese
+    assert len(translations.reordered(english, exchanged)) == REORDERED[PurePosixPath(page).stem] + 1
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_no_sentence_is_left_out(page):
+    lengths = [(characters_a_word(*texts), texts[1]) for texts in both(page)]
+    assert [each for each in lengths if each[0] and not LENGTHS[0] < each[0] < LENGTHS[1]] == []
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_no_negation_is_left_out(page):
+    assert [chinese for english, chinese in both(page) if is_negated_in_english_alone(english, chinese)] == []
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -111,6 +176,7 @@ def test_each_term_is_the_one_of_the_glossary(page):
     assert [
         (terms_lost(*texts, glossary()), texts[1][:30]) for texts in both(page) if terms_lost(*texts, glossary())
     ] == []
+    assert [terms_added(*texts, glossary()) for texts in both(page) if terms_added(*texts, glossary())] == []
     assert terms_avoided(pages.text(page), glossary()) == []
 
 
@@ -154,10 +220,13 @@ def test_the_typography_is_chinese(page):
         ("derivation", "A[i + 1 :, i]  # (26)", "A[i, i + 1 :]  # (26)", "blocks"),
         ("derivation", "A[i + 1 :, i]  # (26)", "A[i + 1 :, i]  # (27)", "blocks"),
         ("derivation", "**不是**", "不是", "emphases"),
+        ("derivation", "该步**之前**的隐藏状态", "该步**之后**的隐藏状态", "emphases"),
+        ("derivation-gates-and-stacks", "它作用在相乘**之前**", "它作用在相乘**之后**", "emphases"),
+        ("errata", "softmax 见 (15)，sigmoid 见 (18)", "softmax 见 (18)，sigmoid 见 (15)", "citations"),
         ("first-steps", "agree (bitwise)\n…", "agree\n…", "blocks"),
         ("first-steps", "# elman.py", "# other.py", "blocks"),
         ("first-steps", "退出码为 0", "退出码为 1", "numbers"),
-        ("first-steps", "- [测试](../testing.md)：fixture、标记、随机问题。\n", "", "items"),
+        ("first-steps", "- [测试](../testing.md)（英文）：fixture、标记、随机问题。\n", "", "items"),
         ("errata", "V in place of V.T       6.5965", "V in place of V.T       6.5956", "blocks"),
     ],
 )
@@ -191,6 +260,27 @@ def test_a_comment_in_an_example_may_be_in_chinese():
     one, other = "x = 1  # one\n", "x = 1  # 一\n"
     assert translations.code_without_comments(one) == translations.code_without_comments(other)
     assert translations.code_without_comments(one) != translations.code_without_comments("x = 2  # one\n")
+
+
+@pytest.mark.parametrize(
+    ("page", "old", "new", "is_found"),
+    [
+        ("derivation-gates-and-stacks", "由重置门决定", "由更新门决定", lambda *texts: terms_added(*texts, glossary())),
+        ("derivation-gates-and-stacks", "它不等于", "它等于", is_negated_in_english_alone),
+        (
+            "derivation-feedforward",
+            "区别有二：损失只从顶端进入；\n每层有自己的权重，所以不对层求和。",
+            "",
+            lambda *texts: (characters_a_word(*texts) or 1) < LENGTHS[0],
+        ),
+    ],
+)
+def test_a_planted_fault_in_the_words_is_found(page, old, new, is_found):
+    page = f"docs/zh/{page}.md"
+    (whole,) = (piece for piece in translations.pieces(pages.text(page)) if old in piece)
+    (english,) = (one for one, other in both(page) if other == text_of(whole))
+    assert not is_found(english, text_of(whole))
+    assert is_found(english, text_of(whole.replace(old, new)))
 
 
 def test_a_wrong_term_and_a_sentence_in_english_are_found():

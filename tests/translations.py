@@ -33,6 +33,14 @@ WORDS = {  # in formulas
     " where there is one direction": "，若只有一个方向",
 }
 NAMES = {"above", "later", "cat"}  # stay as they are: the code has them, too
+EMPHASIZED = {  # those that must not be exchanged
+    "partial": "偏",
+    "total": "全",
+    "ordered": "有序",
+    "immediate": "直接",
+    "before": "之前",
+    "after": "之后",
+}
 
 DISPLAYED = re.compile(r"\$\$(.*?)\$\$", re.DOTALL)
 INLINE = re.compile(r"(?<!\$)\$(?!\$)([^$]+)\$(?!\$)")
@@ -123,7 +131,11 @@ def displayed(piece: str) -> list[str]:
 
 
 def inline(piece: str) -> Counter[str]:
-    return Counter(single_spaced(formula) for formula in INLINE.findall(CODE.sub("", pages.FENCE.sub("", piece))))
+    return Counter(inline_in_order(piece))
+
+
+def inline_in_order(piece: str) -> list[str]:
+    return [single_spaced(formula) for formula in INLINE.findall(CODE.sub("", pages.FENCE.sub("", piece)))]
 
 
 def code_names(piece: str) -> Counter[str]:
@@ -133,6 +145,11 @@ def code_names(piece: str) -> Counter[str]:
 def numbers(piece: str) -> Counter[str]:
     """The numbers in the text, those of equations, `(58)`, among them."""
     return Counter(re.findall(rf"\({NUMBER.pattern}\)|{NUMBER.pattern}", prose(piece)))
+
+
+def citations(piece: str) -> list[str]:
+    """The numbers of equations, in order: which is right for which is told by it."""
+    return re.findall(r"\(\d+\)", prose(piece))
 
 
 def table(piece: str) -> list[list[tuple[bool, Counter[str], Counter[str]]]]:
@@ -145,9 +162,11 @@ def items(piece: str) -> int:
     return len(re.findall(r"^(?:- |\d+\. )", piece, re.MULTILINE))
 
 
-def emphases(piece: str) -> int:
-    """How many words are emphasized; Chinese has no italics, so that all is bold there."""
-    return len(re.findall(r"(\*{1,2})(?=\S)[^*]+\1", re.sub(r"^- ", "", prose(piece), flags=re.MULTILINE)))
+def emphases(piece: str) -> list[str]:
+    """What is emphasized, in Chinese if `EMPHASIZED` has it, else empty; Chinese has no italics: all is bold there."""
+    text = re.sub(r"^- ", "", prose(piece), flags=re.MULTILINE)
+    words = [found[2].lower().rstrip(":") for found in re.finditer(r"(\*{1,2})(?=\S)([^*]+)\1", text)]
+    return sorted(EMPHASIZED.get(word, word if word in EMPHASIZED.values() else "") for word in words)
 
 
 SAME: Mapping[str, Callable[[str], object]] = {
@@ -156,6 +175,7 @@ SAME: Mapping[str, Callable[[str], object]] = {
     "inline formulas": inline,
     "code": code_names,
     "numbers": numbers,
+    "citations": citations,
     "tables": table,
     "items": items,
     "emphases": emphases,
@@ -190,6 +210,13 @@ def link_targets(piece: str, page: str) -> Counter[str]:
         place = f"#{headings(target).index(anchor)}" if anchor in headings(target) else anchor
         found[f"{english_of(target) if is_chinese(target) else target}{place}"] += 1
     return found
+
+
+def reordered(english: str, chinese: str) -> list[str]:
+    """The Chinese pieces whose formulas stand in another order than in English, as grammar may want, or a mistake."""
+    sides = [sections(with_chinese_words(english)), sections(chinese)]
+    pairs = [zip(ours.pieces, theirs.pieces, strict=True) for ours, theirs in zip(*sides, strict=True)]
+    return [other for pair in pairs for one, other in pair if inline_in_order(one) != inline_in_order(other)]
 
 
 def differences(english: str, chinese: str, page: str) -> list[str]:
