@@ -29,7 +29,7 @@ from ..report.origin import environment_section, made_by
 from .cases import CaseResult
 from .summary import ALONE, CampaignReport, SummaryRow, learning_line
 
-MOST_DETAILED = 20
+MOST_DETAILED = 10
 
 
 def campaign_page(report: CampaignReport, *, arguments: Sequence[str] = (), asked: Sequence[str] = ()) -> Page:
@@ -41,7 +41,7 @@ def campaign_page(report: CampaignReport, *, arguments: Sequence[str] = (), aske
         asked: the backends as they were named, such as `mine.py:backend`; empty means those that are ready.
 
     Returns:
-        The page; of the cases that are no agreement, the first twenty in full.
+        The page; of the cases that are no agreement, the first ten in full.
     """
     worst = next(iter(report.verdict_counts))
     tone = "unsure" if len(report.alone) == len(report.results) else TONES[worst]
