@@ -6,7 +6,6 @@ import shlex
 from collections.abc import Sequence
 
 from ..diagnosis.report import diagnosis_parts
-from ..mistakes import Diagnosis
 from ..referee import Comparison
 from ..referee.asked_problems import distribution
 from ..referee.report import TONES, case_part, comparison_parts, verdict_mark
@@ -138,8 +137,10 @@ def _case(comparison: Comparison) -> list[Part]:
 
 
 def _diagnoses(comparison: Comparison) -> list[Part]:
-    diagnoses: dict[str, Diagnosis] = dict(comparison.diagnoses or {})
-    return [part for name, of in diagnoses.items() for part in (Prose(f"`{name}`:"), *diagnosis_parts(of))]
+    if comparison.verdict == "disagree" and comparison.diagnoses is None:
+        return [Prose("Which mistake it is was not looked for.")]
+    diagnoses = (comparison.diagnoses or {}).items()
+    return [part for name, of in diagnoses for part in (Prose(f"`{name}`:"), *diagnosis_parts(of))]
 
 
 def _numbers_section(report: CampaignReport) -> Section:
