@@ -78,7 +78,9 @@ def _matrix_section(report: CampaignReport) -> Section:
     matrix = Matrix(
         "Systems × backends: the worst verdict on each, over all seeds", "system", tuple(report.backends), rows
     )
-    parts: list[Part] = [matrix, Prose("`–`: was not asked, or cannot compute it; the notes say why.")]
+    parts: list[Part] = [matrix]
+    if any(mark is None for row in rows for mark in row.marks):
+        parts.append(Prose("`–`: was not asked, or cannot compute it; the notes say why."))
     notes = [*report.reservations, *([ALONE] if report.alone else []), *map(learning_line, report.learning_rows())]
     parts += [Prose("\n".join(notes))] if notes else []
     parts += [Fold(f"Notes ({len(report.notes)})", (Prose("\n".join(report.notes)),))] if report.notes else []
