@@ -25,7 +25,7 @@ PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 # Every command, on sizes that take seconds; what a bound that is too low breaks is mostly one of them.
 SMALL_COMMANDS = [
     *("--version", "systems", "mistakes", "backends"),
-    "compare elman-softmax lstm gru mlp --seed 0 --svg compare.svg --json compare.json",
+    "compare elman-softmax lstm gru mlp --seed 0 --svg compare.svg --json compare.json --report c.html",
     "compare elman-softmax --seed 0 --certify",
     "compare elman-softmax --seed 0 --steps 3 --learning-rate 0.1",
     "compare --data digits --data sunspots --seed 0 --dtype float64",

@@ -6,7 +6,6 @@ import shlex
 from collections.abc import Sequence
 
 from ..diagnosis.report import diagnosis_parts
-from ..mistakes import Diagnosis
 from ..referee import Comparison
 from ..referee.asked_problems import distribution
 from ..referee.report import TONES, case_part, comparison_parts, verdict_mark
@@ -29,7 +28,7 @@ from ..report.origin import environment_section, made_by
 from .cases import CaseResult
 from .summary import ALONE, CampaignReport, SummaryRow, learning_line
 
-MOST_DETAILED = 20
+MOST_DETAILED = 10
 
 
 def campaign_page(report: CampaignReport, *, arguments: Sequence[str] = (), asked: Sequence[str] = ()) -> Page:
@@ -41,7 +40,7 @@ def campaign_page(report: CampaignReport, *, arguments: Sequence[str] = (), aske
         asked: the backends as they were named, such as `mine.py:backend`; empty means those that are ready.
 
     Returns:
-        The page; of the cases that are no agreement, the first twenty in full.
+        The page; of the cases that are no agreement, the first ten in full.
     """
     worst = next(iter(report.verdict_counts))
     tone = "unsure" if len(report.alone) == len(report.results) else TONES[worst]
@@ -79,7 +78,9 @@ def _matrix_section(report: CampaignReport) -> Section:
     matrix = Matrix(
         "Systems × backends: the worst verdict on each, over all seeds", "system", tuple(report.backends), rows
     )
-    parts: list[Part] = [matrix, Prose("`–`: was not asked, or cannot compute it; the notes say why.")]
+    parts: list[Part] = [matrix]
+    if any(mark is None for row in rows for mark in row.marks):
+        parts.append(Prose("`–`: was not asked, or cannot compute it; the notes say why."))
     notes = [*report.reservations, *([ALONE] if report.alone else []), *map(learning_line, report.learning_rows())]
     parts += [Prose("\n".join(notes))] if notes else []
     parts += [Fold(f"Notes ({len(report.notes)})", (Prose("\n".join(report.notes)),))] if report.notes else []
@@ -138,8 +139,10 @@ def _case(comparison: Comparison) -> list[Part]:
 
 
 def _diagnoses(comparison: Comparison) -> list[Part]:
-    diagnoses: dict[str, Diagnosis] = dict(comparison.diagnoses or {})
-    return [part for name, of in diagnoses.items() for part in (Prose(f"`{name}`:"), *diagnosis_parts(of))]
+    if comparison.verdict == "disagree" and comparison.diagnoses is None:
+        return [Prose("Which mistake it is was not looked for.")]
+    diagnoses = (comparison.diagnoses or {}).items()
+    return [part for name, of in diagnoses for part in (Prose(f"`{name}`:"), *diagnosis_parts(of))]
 
 
 def _numbers_section(report: CampaignReport) -> Section:

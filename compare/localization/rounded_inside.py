@@ -26,9 +26,6 @@ class Precision:
     shown: str = ""
     is_all: bool = False
 
-    def __str__(self) -> str:
-        return "\n".join(filter(None, [IN_FLOAT32, *map(str, self.located), self.shown])) if self.located else ""
-
 
 def precision_of(program: WrittenProgram) -> Precision:
     """Where a run that was carried out in float64 was rounded, and which gradients are right without that."""

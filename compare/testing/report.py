@@ -17,7 +17,6 @@ from ..check import Check
 from ..check.report import TONES as CHECK_TONES
 from ..check.report import check_parts
 from ..check.wording import VERDICT_WORDS
-from ..diagnosis.report import diagnosis_parts
 from ..referee import Comparison
 from ..referee.report import TONES, case_part, comparison_parts
 from ..report import Column, Fold, Mark, Page, Part, Prose, Section, Table, Tone, require_report, write_report
@@ -56,9 +55,8 @@ def record_comparison(comparison: Comparison, test: str, kind: str) -> Record:
     verdict = Mark(comparison.verdict, TONES[comparison.verdict], comparison.strength)
     if comparison.verdict == "agree":
         return Record(test, kind, subject, verdict)
-    diagnoses = [part for of in (comparison.diagnoses or {}).values() for part in diagnosis_parts(of)]
     case = case_part(comparison.problem, f"case-{comparison.problem.fingerprint[:12]}.npz")
-    return Record(test, kind, subject, verdict, (*comparison_parts(comparison), *diagnoses, case))
+    return Record(test, kind, subject, verdict, (*comparison_parts(comparison), case))
 
 
 def record_check(check: Check, test: str, kind: str) -> Record:

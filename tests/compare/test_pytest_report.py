@@ -80,8 +80,8 @@ def test_every_comparison_of_the_run_stands_on_the_page(is_shared, project, monk
 
 def test_without_the_option_nothing_is_written_or_said(project):
     project.pytester.makepyfile(test_it=TESTS)
-    result = project("-k", "test_own")
-    result.assert_outcomes(passed=1)
+    result = project("-k", "test_without")
+    result.assert_outcomes(passed=1, deselected=6)
     assert "report of" not in result.stdout.str()
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+import tomllib
+from fnmatch import fnmatch
 from itertools import pairwise
 
 import numpy as np
@@ -38,7 +40,9 @@ from gradparity.compare.report import (
     render_fragment,
     write_report,
 )
+from gradparity.compare.report.rendering import TEMPLATES
 from html_pages import parsed
+from pages import ROOT
 
 HOSTILE = [
     "<script>alert(1)</script>",
@@ -269,6 +273,13 @@ def test_a_page_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
         write_report(path, Page("other", Mark("v"), ()))
     assert path.read_bytes() == before
     assert [one.name for one in tmp_path.iterdir()] == ["report.html"]
+
+
+def test_the_templates_are_in_the_wheel():
+    data = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]
+    files = [path.relative_to(TEMPLATES.parent).as_posix() for path in TEMPLATES.iterdir()]
+    assert len(files) >= 6
+    assert [name for name in files if not any(fnmatch(name, one) for one in data["gradparity.compare.report"])] == []
 
 
 @pytest.mark.parametrize(
