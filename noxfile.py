@@ -161,6 +161,13 @@ def recording(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def pictures(session: nox.Session) -> None:
+    """The pictures of the pages, drawn afresh; those of the benchmark from docs/bench.json. `-- check` draws one."""
+    session.install(*CONSTRAINED, "-e", ".[test]")
+    session.run("python", "tests/draw_pictures.py", *session.posargs)
+
+
+@nox.session(default=False)
 def mutants(session: nox.Session) -> None:
     """Changes the code in small ways, which the tests are to notice. `-- FILE…` tries all mutants of these files."""
     session.install(*CONSTRAINED, "-e", ".[test]", "cosmic-ray")
