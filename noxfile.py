@@ -31,10 +31,10 @@ SMALL_COMMANDS = [
     "compare --data digits --data sunspots --seed 0 --dtype float64",
     f"check {ROOT}/tests/programs.py:elman --system elman-softmax --seed 0 --ordinary-only --svg check.svg",
     "bench --quick --size 2,3,4,5 --cell rnn --dtype float64 --rounds 1 --plot b.svg --json b.json --log b.jsonl",
-    "bench --quick --size 2,3,4,5 --cell rnn --dtype float64 --rounds 1 --against b.json",
-    "sweep --problems 12 --jobs 1 --log sweep.jsonl",
+    "bench --quick --size 2,3,4,5 --cell rnn --dtype float64 --rounds 1 --against b.json --report b.html",
+    "sweep --problems 12 --jobs 1 --log sweep.jsonl --report sweep.html",
     "merge sweep.jsonl --log merged.jsonl",
-    "flow elman-softmax lstm --scale 1 --seq-len 20 --plot flow.svg",
+    "flow elman-softmax lstm --scale 1 --seq-len 20 --plot flow.svg --report flow.html",
     "convert --from torch --to flax-nnx --no-verify weights.npz flax.safetensors",
 ]
 ON_REQUEST = (
@@ -45,7 +45,7 @@ WITH_TORCH = [
     f"compare lstm gru --seed 0 --dtype float32 --backend manual --backend {' --backend '.join(ON_REQUEST)}",
     *(f"convert --from torch --to {name} weights.npz {name}.npz" for name in ("flax-nnx", "keras", "equinox", "haiku")),
     "convert --from torch --to onnx weights.npz onnx.npz",
-    "detect --quick",
+    "detect --quick --report detect.html",
 ]
 WEIGHTS = """
 import numpy as np
@@ -168,6 +168,13 @@ def recording(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def pictures(session: nox.Session) -> None:
+    """The pictures of the pages, drawn afresh; those of the benchmark from docs/bench.json. `-- check` draws one."""
+    session.install(*CONSTRAINED, "-e", ".[test]")
+    session.run("python", "tests/draw_pictures.py", *session.posargs)
+
+
+@nox.session(default=False)
 def mutants(session: nox.Session) -> None:
     """Changes the code in small ways, which the tests are to notice. `-- FILE…` tries all mutants of these files."""
     session.install(*CONSTRAINED, "-e", ".[test]", "cosmic-ray")
@@ -199,7 +206,7 @@ def lowest(session: nox.Session) -> None:
 @nox.session(venv_backend="venv", python=["3.12", "3.13"], default=False)
 def newest(session: nox.Session) -> None:
     """Commands with NumPy and JAX beyond those of constraints.txt, which Python 3.11 has not; without torch."""
-    session.install("-e", ".[jax,data,plot,certify,bench,convert,hypothesis]", "numpy>=2.5", "jax>=0.12")
+    session.install("-e", ".[jax,data,plot,certify,bench,convert,hypothesis,report]", "numpy>=2.5", "jax>=0.12")
     run_commands(session, SMALL_COMMANDS, empty_folder(session, f"newest-{session.python}"))
 
 

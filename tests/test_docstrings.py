@@ -144,7 +144,7 @@ def test_what_users_write_first_has_an_example(face, name):
 
 
 def planted(source: str) -> ModuleType:
-    module = ModuleType("planted")
+    module = ModuleType("planted_example")  # a module of another test is called `planted`
     exec(source, module.__dict__)
     return module
 

@@ -7,29 +7,38 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from ...backends import RequestError
 from ..jobs.journal import strict_json
 from .results import Measurement, Timing, measurement_from
-from .workloads import Workload
 
 SIGNIFICANT = 3.0  # times the noise, from which on a difference counts as a change
 
 
+class Labelled(Protocol):
+    """What is timed: a workload, or a set of arguments."""
+
+    @property
+    def label(self) -> str:
+        """It in words."""
+
+
 @dataclass(frozen=True)
 class Change:
-    """A backend on a workload, in an earlier benchmark and now.
+    """A backend on a workload, or a function on a set of arguments, in an earlier benchmark and now.
 
     Attributes:
         workload: what was timed.
-        backend: its name.
+        backend: its name, or the function's.
         before: the earlier median, in seconds.
         now: the median, in seconds.
-        ratio: now / before, each as a multiple of the floor in its own rounds.
+        ratio: now / before, each as a multiple of the floor in its own rounds; of functions, which have no floor, of
+            the times themselves.
         noise: the standard error of the ratio's logarithm, from the spread of the rounds.
     """
 
-    workload: Workload
+    workload: Labelled
     backend: str
     before: float
     now: float
@@ -85,8 +94,22 @@ def find_changes(before: Sequence[Measurement], now: Sequence[Measurement]) -> l
 
 def _change(measurement: Measurement, timing: Timing, old: Measurement, old_timing: Timing) -> Change:
     logs, old_logs = _logs_over_floor(measurement, timing), _logs_over_floor(old, old_timing)
+    return change_between(measurement.workload, (old_timing, old_logs), (timing, logs))
+
+
+def change_between(
+    workload: Labelled, before: tuple[Timing, Sequence[float]], now: tuple[Timing, Sequence[float]]
+) -> Change:
+    """The change from one timing to another.
+
+    Args:
+        workload: what was timed.
+        before: the earlier timing, and the logarithms of what is compared, round by round.
+        now: the timing, and the same of it.
+    """
+    (old_timing, old_logs), (timing, logs) = before, now
     return Change(
-        workload=measurement.workload,
+        workload=workload,
         backend=timing.backend,
         before=old_timing.median,
         now=timing.median,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from functools import partial
 from itertools import groupby
@@ -18,6 +19,14 @@ COLUMN_LEGEND = (
     "import: of the framework. prepare: conversion and compilation. first: the first call. "
     "min, median, quartiles: of a call, over the rounds. memory: what the process grew by at its peak. "
     "floor: the matrix products alone, through NumPy's BLAS."
+)
+CHANGE_LEGEND = (
+    "ratio: now / before. to floor: the same of the multiples of the floor, each in its own rounds, so that a "
+    "slower machine is no change. noise: what that varies by from round to round."
+)
+SECONDS_LEGEND = (
+    "ratio: now / before. noise: what that varies by from round to round; a slower machine is a change, and so is what "
+    "differs from process to process."
 )
 
 
@@ -122,13 +131,23 @@ def _ratio(value: float | None) -> str:
     return "" if value is None else f"{value:.2f}"
 
 
-def show_changes(changes: Sequence[Change], on: Console) -> None:
-    """A table for each workload: what is faster or slower than before, and by how many times the noise."""
+def show_changes(changes: Sequence[Change], on: Console, *, of: str = "backend", has_floor: bool = True) -> None:
+    """A table for each workload: what is faster or slower than before, and by how many times the noise.
+
+    Args:
+        changes: of backends, or of functions.
+        on: the console.
+        of: the heading of their names.
+        has_floor: whether multiples of a floor were compared; functions have none.
+    """
+    if not changes:
+        say(on, "\nnothing was timed before that is timed now")
+        return
     for workload, group in groupby(changes, key=lambda change: change.workload):
         say(on, f"\n{workload.label}, before and now", style="bold")
         table = plain_table()
-        table.add_column("backend", no_wrap=True)
-        for heading in ("before", "now", "ratio", "to floor", "noise", "change"):
+        table.add_column(of, no_wrap=True)
+        for heading in ("before", "now", "ratio", *(["to floor"] if has_floor else []), "noise", "change"):
             table.add_column(heading, no_wrap=True, justify="right")
         for change in group:
             style = {"slower": "bold red", "faster": "green"}.get(change.verdict, "")
@@ -137,17 +156,22 @@ def show_changes(changes: Sequence[Change], on: Console) -> None:
                 duration(change.before),
                 duration(change.now),
                 _ratio(change.slowdown),
-                _ratio(change.ratio),
-                f"±{100 * change.noise:.0f} %",
-                Text(f"{change.verdict}, {change.times_noise:.1f} × noise" if style else change.verdict, style=style),
+                *([_ratio(change.ratio)] if has_floor else []),
+                noise_text(change),
+                Text(change_text(change), style=style),
             )
         on.print(table)
-    on.print(
-        "\nratio: now / before. to floor: the same of the multiples of the floor, each in its own rounds, so that a "
-        "slower machine is no change. noise: what that varies by from round to round.",
-        style="dim",
-        highlight=False,
-    )
+    on.print(f"\n{CHANGE_LEGEND if has_floor else SECONDS_LEGEND}", style="dim", highlight=False)
+
+
+def noise_text(change: Change) -> str:
+    """`±3 %`; a question mark where one round alone tells nothing of it."""
+    return f"±{100 * change.noise:.0f} %" if math.isfinite(change.noise) else "?"
+
+
+def change_text(change: Change) -> str:
+    """`slower, 4.1 × noise`, or `no change`."""
+    return change.verdict if change.verdict == "no change" else f"{change.verdict}, {change.times_noise:.1f} × noise"
 
 
 def bench_conclusion(bench: Bench) -> str:

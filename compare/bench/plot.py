@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from ..output import Line, draw_lines, figure_bytes, new_figure, settle
-from .results import Measurement, candidate_names
+from .results import Measurement, candidate_names, sizes_by_work
 
 
 def bench_figure(measurements: Sequence[Measurement], suffix: str) -> bytes:
@@ -17,7 +17,7 @@ def bench_figure(measurements: Sequence[Measurement], suffix: str) -> bytes:
     """
     cells = list(dict.fromkeys(measurement.workload.cell for measurement in measurements))
     dtypes = list(dict.fromkeys(measurement.workload.dtype for measurement in measurements))
-    sizes = _sizes(measurements)
+    sizes = sizes_by_work(measurements)
     figure = new_figure(0.8 + 4.4 * len(dtypes), 1.4 + 2.6 * len(cells))
     panels = figure.subplots(len(cells), len(dtypes), squeeze=False, sharex=True, sharey=True)
     ends = []
@@ -44,22 +44,8 @@ def bench_figure(measurements: Sequence[Measurement], suffix: str) -> bytes:
     return figure_bytes(figure, suffix)
 
 
-def _sizes(measurements: Sequence[Measurement]) -> dict[str, str]:
-    """The sizes in the order of their work, and how they are shown."""
-    workloads = {one.workload.size: one.workload for one in measurements}
-    ordered = sorted(workloads.items(), key=lambda item: item[1].work_per_step * item[1].seq_len)
-    return {size: f"{one.batch_size}, {one.seq_len}, {one.input_size}, {one.hidden_size}" for size, one in ordered}
-
-
 def _line(name: str, measurements: Sequence[Measurement | None]) -> Line:
     """A backend at every size; nothing where it has no times."""
-    points = []
-    for one in measurements:
-        timing = None if one is None else next((timing for timing in one.timings if timing.backend == name), None)
-        median = None if one is None else one.to_floor(timing)
-        if one is None or timing is None or median is None:
-            points.append((math.nan, math.nan, math.nan))
-        else:
-            lower, upper = timing.quartiles
-            points.append((median, lower / one.floor.median, upper / one.floor.median))
+    nothing = math.nan, math.nan, math.nan
+    points = [(one.spread_to_floor(name) if one else None) or nothing for one in measurements]
     return Line(name, tuple(range(len(points))), tuple(points))

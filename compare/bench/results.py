@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from ...backends.errors import unknown_name
 from ..jobs import record_from
@@ -66,6 +66,9 @@ class Timing:
         return lower, upper
 
 
+AnyTiming = TypeVar("AnyTiming", bound=Timing)
+
+
 @dataclass(frozen=True)
 class Measurement:
     """All backends and the floor on one workload, timed in rounds that alternate between them.
@@ -101,6 +104,15 @@ class Measurement:
     def to_floor(self, timing: Timing | None) -> float | None:
         """A median as a multiple of the floor's; None where either has no times."""
         return timing.median / self.floor.median if timing and timing.seconds and self.floor.seconds else None
+
+    def spread_to_floor(self, name: str) -> tuple[float, float, float] | None:
+        """The median and the quartiles of a backend as multiples of the floor's median; None without times."""
+        timing = next((timing for timing in self.timings if timing.backend == name), None)
+        median = self.to_floor(timing)
+        if timing is None or median is None:
+            return None
+        lower, upper = timing.quartiles
+        return median, lower / self.floor.median, upper / self.floor.median
 
     def to_fastest(self, timing: Timing) -> float | None:
         """A candidate's median as a multiple of the fastest one's; None without times, and of the floor."""
@@ -187,10 +199,29 @@ class Bench:
         fastest = [one.by_hand for one in self.measurements if one.by_hand and one.to_fastest(one.by_hand) == 1]
         return {name: sum(timing.backend == name for timing in fastest) for name in names}
 
+    def standings(self) -> list[dict[str, Any]]:
+        """One row for each candidate: on how many workloads it was timed and is the fastest, and its usual distance.
+
+        `to_fastest` is the median of its multiples of the fastest on each workload, None if it has no times.
+        """
+        return [self._standing(name) for name in candidate_names(self.measurements)]
+
+    def _standing(self, name: str) -> dict[str, Any]:
+        timings = [(one, timing) for one in self.measurements for timing in one.candidates if timing.backend == name]
+        multiples = [multiple for one, timing in timings if (multiple := one.to_fastest(timing)) is not None]
+        return {
+            "backend": name,
+            "workloads": len(timings),
+            "timed": len(multiples),
+            "fastest": sum(multiple == 1 for multiple in multiples),
+            "to_fastest": statistics.median(multiples) if multiples else None,
+        }
+
     def as_json(self) -> dict[str, Any]:
         """The document of `gradparity bench --json`."""
         results = [measurement.as_json() for measurement in self.measurements]
-        return {"schema": BENCH_SCHEMA, "environment": dict(self.environment), "results": results}
+        document = {"schema": BENCH_SCHEMA, "environment": dict(self.environment), "standings": self.standings()}
+        return document | {"results": results}
 
 
 def by_cell_and_dtype(measurements: Sequence[Measurement]) -> list[tuple[str, list[Measurement]]]:
@@ -199,6 +230,13 @@ def by_cell_and_dtype(measurements: Sequence[Measurement]) -> list[tuple[str, li
     for measurement in measurements:
         groups.setdefault(f"{measurement.workload.cell} {measurement.workload.dtype}", []).append(measurement)
     return sorted(groups.items())
+
+
+def sizes_by_work(measurements: Sequence[Measurement]) -> dict[str, str]:
+    """The sizes in the order of their work, and how they are shown beside each other: `20, 35, 200, 200`."""
+    workloads = {one.workload.size: one.workload for one in measurements}
+    ordered = sorted(workloads.items(), key=lambda item: item[1].work_per_step * item[1].seq_len)
+    return {size: f"{one.batch_size}, {one.seq_len}, {one.input_size}, {one.hidden_size}" for size, one in ordered}
 
 
 def candidate_names(measurements: Sequence[Measurement]) -> list[str]:
@@ -214,15 +252,33 @@ def measurement_from(line: Mapping[str, Any]) -> Measurement:
         LookupError: a field is missing.
         TypeError: it is something else.
     """
-    fields = Timing.__dataclass_fields__
-    timings = [{name: row[name] for name in fields if name in row} for row in line["timings"]]
     workload = record_from(Workload, line["workload"], "workload")
-    measured = tuple(record_from(Timing, timing, f"timings[{i}]") for i, timing in enumerate(timings))
+    measured = timings_from(Timing, line["timings"])
     if all(timing.backend != FLOOR for timing in measured):
         raise ValueError("timings have no floor")
-    for i, timing in enumerate(measured):
+    return Measurement(workload, measured)
+
+
+def timings_from(kind: type[AnyTiming], rows: Sequence[Mapping[str, Any]]) -> tuple[AnyTiming, ...]:
+    """The timings in rows of a log or a document, which have ratios beside them.
+
+    Args:
+        kind: `Timing`, or a kind of it with more fields.
+        rows: as JSON gave them.
+
+    Returns:
+        The timings.
+
+    Raises:
+        ValueError: a field is missing, has a value of another type, or one that no timing has.
+        TypeError: a row is something else.
+    """
+    fields = kind.__dataclass_fields__
+    timings = [{name: row[name] for name in fields if name in row} for row in rows]
+    read = tuple(record_from(kind, timing, f"timings[{i}]") for i, timing in enumerate(timings))
+    for i, timing in enumerate(read):
         if timing.verdict not in VERDICTS:
             raise ValueError(f"timings[{i}]: {unknown_name('verdict', timing.verdict, VERDICTS)}")
         if any(seconds <= 0 for seconds in timing.seconds):
             raise ValueError(f"timings[{i}].seconds are {list(timing.seconds)}, expected numbers above 0")
-    return Measurement(workload, measured)
+    return read

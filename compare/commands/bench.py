@@ -26,8 +26,10 @@ from .options import (
     ExecutorOption,
     JsonOption,
     LogOption,
+    ReportOption,
     ShardOption,
     require_targets,
+    typed_command,
     write,
 )
 
@@ -35,6 +37,7 @@ QUICK_ROUNDS = 3
 
 
 def bench_command(
+    context: typer.Context,
     targets: Annotated[
         list[str] | None,
         typer.Argument(
@@ -97,6 +100,7 @@ def bench_command(
     pyperf: Annotated[
         Path | None, typer.Option(metavar="FILE.json", help="Write a suite for `python -m pyperf`.")
     ] = None,
+    report: ReportOption = None,
     arguments: Annotated[
         str | None,
         typer.Option(
@@ -151,22 +155,23 @@ def bench_command(
 
     gradparity bench mine.py:by_hand jax:mine.py:in_jax --arguments mine.py:draw --grow T=10,100,1000
 
+    gradparity bench mine.py:by_hand --json times.json && gradparity bench mine.py:by_hand --against times.json
+
     gradparity bench --quick
 
     gradparity bench --cell lstm --dtype float32 --size 20,35,200,200 --backend manual --backend torch-nn
 
     gradparity bench --log bench.jsonl --json bench.json --plot bench.svg
 
-    gradparity bench --quick --against old.json
+    gradparity bench --quick --against old.json --report changes.html
     """
-    require_targets(json, plot, pyperf, markdown)
+    require_targets(json, plot, pyperf, markdown, report=report)
     of_functions: dict[str, object] = {"--arguments": arguments, "--grow": grow, "--returns": returns}
     of_functions |= {} if executor or dask else {"--timeout": timeout}
     if targets:
         of_backends: dict[str, object] = {}
-        of_backends |= {"--cell": cell, "--size": size, "--backend": backend, "--quick": quick or None, "--log": log}
-        of_backends |= {"--shard": shard, "--executor": executor, "--dask": dask}
-        of_backends |= {"--against": against, "--pyperf": pyperf}
+        of_backends |= {"--cell": cell, "--size": size, "--backend": backend, "--quick": quick or None}
+        of_backends |= {"--shard": shard, "--executor": executor, "--dask": dask, "--pyperf": pyperf}
         refuse(of_backends | {"--device": None if device == "cpu" else device}, "is about backends, not about TARGETs")
         bench_functions(
             targets,
@@ -177,9 +182,13 @@ def bench_command(
             threads=threads,
             rounds=rounds,
             timeout=TIMEOUT if timeout is None else timeout,
+            log=log,
+            against=against,
             json=json,
             markdown=markdown,
             plot=plot,
+            report=report,
+            command=typed_command(context.obj),
         )
         return
     refuse(of_functions, "is about TARGETs, functions of your own: expected FILE.py:FUNCTION beside it")
@@ -208,14 +217,20 @@ def bench_command(
             progress=progress,
         )
     show_bench(bench, terminal)
-    if against:
-        show_changes(find_changes(before, bench.measurements), terminal)
+    changes = find_changes(before, bench.measurements) if against else None
+    if changes is not None:
+        show_changes(changes, terminal)
     if plot and bench.measurements:
         write_whole(plot, bench_figure(bench.measurements, plot.suffix.lower()))
     if markdown and bench.measurements:
         write_whole(markdown, markdown_tables(bench.measurements).encode())
     if pyperf and bench.measurements:
         write_whole(pyperf, pyperf_suite(bench).encode())
+    if report is not None:
+        from ..bench.report import bench_page
+        from ..report import write_report
+
+        write_report(report, bench_page(bench, typed_command(context.obj), changes))
     if json is not None:
         write(json, listing_json(bench.as_json()))
     if bench.interrupted:

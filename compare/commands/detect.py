@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -22,8 +20,10 @@ from .options import (
     ExecutorOption,
     JsonOption,
     LogOption,
+    ReportOption,
     ShardOption,
     require_targets,
+    typed_command,
     write,
 )
 
@@ -56,6 +56,7 @@ def detect_command(
         Path | None, typer.Option(metavar="FILE", help="Write the tables as a page in Markdown.")
     ] = None,
     json: JsonOption = None,
+    report: ReportOption = None,
     log: LogOption = None,
     shard: ShardOption = None,
     jobs: Annotated[
@@ -98,7 +99,7 @@ def detect_command(
 
     gradparity detect --jobs 8 --log detection.jsonl
     """
-    require_targets(json, markdown)
+    require_targets(json, markdown, report=report)
     checks = check or ()
     names = choose_checks(checks)[0]
     chosen = choose_cases(names, only=only, programs=program or (), quick=quick, everywhere=everywhere)
@@ -119,14 +120,13 @@ def detect_command(
         )
     show_detection(detection, console(stderr=json == STANDARD_OUTPUT))
     if markdown is not None:
-        write(str(markdown), detection_page(detection, _command_line(context.obj, json, markdown)))
+        write(str(markdown), detection_page(detection, typed_command(context.obj)))
+    if report is not None:
+        from ..detection.report import detection_report
+        from ..report import write_report
+
+        write_report(report, detection_report(detection, typed_command(context.obj)))
     if json is not None:
         write(json, listing_json(detection_values(detection)))
     if detection.missed or detection.own_false_positives or detection.own_faults:
         raise typer.Exit(1)
-
-
-def _command_line(arguments: Sequence[str], json: str | None, markdown: Path) -> str:
-    """The command as it was typed, without the options that say where results are written."""
-    options = [argument for argument in arguments if not argument.startswith(("--json", "--markdown"))]
-    return shlex.join(["gradparity", *(option for option in options if option not in (json, str(markdown)))])

@@ -15,10 +15,11 @@ from ..flow.charts import flow_figure
 from ..flow.display import show_flows
 from ..output import SCHEMA, console, listing_json, progress_bar, require_drawable, working
 from ..systems import get_system
-from .options import STANDARD_OUTPUT, BackendOption, JsonOption, require_targets, write
+from .options import STANDARD_OUTPUT, BackendOption, JsonOption, ReportOption, require_targets, typed_command, write
 
 
 def flow_command(
+    context: typer.Context,
     systems: Annotated[
         list[str] | None,
         typer.Argument(metavar="SYSTEM", help=f"Recurrent systems. Default: {', '.join(DEFAULT_SYSTEMS)}."),
@@ -38,6 +39,7 @@ def flow_command(
         Path | None, typer.Option(metavar="FILE", help="Draw the norms into a file: .png, .svg or .pdf.")
     ] = None,
     json: JsonOption = None,
+    report: ReportOption = None,
 ) -> None:
     """Show how far gradients reach back from the loss of the last step.
 
@@ -52,7 +54,7 @@ def flow_command(
 
     gradparity flow elman-softmax elman-window --scale 1 --seq-len 30 --plot flow.svg
     """
-    require_targets(json, plot)
+    require_targets(json, plot, report=report)
     if plot:
         require_drawable(plot)
     for value in scale or ():
@@ -75,6 +77,11 @@ def flow_command(
     show_flows(flows, notes, console(stderr=json == STANDARD_OUTPUT))
     if plot:
         write_whole(plot, drawn)
+    if report is not None:
+        from ..flow.report import flow_page
+        from ..report import write_report
+
+        write_report(report, flow_page(flows, typed_command(context.obj), notes))
     if json is not None:
         write(json, listing_json({"schema": SCHEMA, "flows": [flow.row() for flow in flows]}))
     if any(flow.comparison.verdict != "agree" for flow in flows):

@@ -57,7 +57,8 @@ BackendOption = Annotated[
     typer.Option("--backend", metavar="NAME", help="A backend, by name or as FILE.py:object. Repeat. Default: all."),
 ]
 STANDARD_OUTPUT = "-"
-WRITES = ("--json", "--svg", "--report")  # options that change nothing but where results go
+# Options that change nothing but where results go.
+WRITES = ("--json", "--svg", "--report", "--plot", "--markdown", "--pyperf")
 
 
 def parse_sizes(text: str) -> tuple[int, ...]:
@@ -96,7 +97,7 @@ def require_targets(*targets: str | Path | None, report: Path | None = None) -> 
 
 
 def typed_arguments(arguments: Sequence[str]) -> list[str]:
-    """Those of a command that say what it does, without `--json`, `--svg` and `--report`, and their files.
+    """Those of a command that say what it does, without `--json`, `--report` and their like, and their files.
 
     Example:
         >>> typed_arguments(["compare", "lstm", "--report", "page.html", "--json=-", "--seed", "7"])
@@ -109,6 +110,16 @@ def typed_arguments(arguments: Sequence[str]) -> list[str]:
             kept.append(argument)
         is_file = not is_file and argument in WRITES
     return kept
+
+
+def typed_command(arguments: Sequence[str]) -> str:
+    """The line that was typed, without the options that say where results go, see `typed_arguments`.
+
+    Example:
+        >>> typed_command(["flow", "lstm", "--plot=flow.svg", "--scale", "1"])
+        'gradparity flow lstm --scale 1'
+    """
+    return shlex.join(["gradparity", *typed_arguments(arguments)])
 
 
 @contextmanager
@@ -129,7 +140,7 @@ def refusal_on_page(report: Path | None, arguments: Sequence[str]) -> Iterator[N
             from ..report import Copyable, Mark, Page, Section, write_report
             from ..report.origin import environment_section, made_by
 
-            asked = Copyable(shlex.join(["gradparity", *typed_arguments(arguments)]), "The command of this page")
+            asked = Copyable(typed_command(arguments), "The command of this page")
             verdict = Mark(f"Nothing was judged: {error}", "unsure")
             parts = (Section("What was asked", (asked,)), environment_section())
             write_report(report, Page(f"gradparity {arguments[0]}", verdict, parts, made_by()))

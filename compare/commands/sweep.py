@@ -12,10 +12,21 @@ from ..sweep import run_sweep
 from ..sweep.display import show_sweep
 from ..sweep.run import TIMEOUT
 from ..workers import choose_place, parse_shard
-from .options import BackendOption, DaskOption, ExecutorOption, JobsOption, LogOption, ShardOption
+from .options import (
+    BackendOption,
+    DaskOption,
+    ExecutorOption,
+    JobsOption,
+    LogOption,
+    ReportOption,
+    ShardOption,
+    require_targets,
+    typed_command,
+)
 
 
 def sweep_command(
+    context: typer.Context,
     problems: Annotated[int, typer.Option(min=1, metavar="N", help="The number of problems.")] = 1000,
     seed: Annotated[int, typer.Option(min=0, metavar="N", help="The seed from which all problems are drawn.")] = 0,
     numbers: Annotated[
@@ -37,6 +48,7 @@ def sweep_command(
     save_case: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Save the problems on which backends disagree in DIR.")
     ] = None,
+    report: ReportOption = None,
 ) -> None:
     """Compare backends on many random problems, to find false positives.
 
@@ -55,7 +67,7 @@ def sweep_command(
 
     gradparity sweep
 
-    gradparity sweep --problems 20000 --log sweep.jsonl --save-case cases
+    gradparity sweep --problems 20000 --log sweep.jsonl --save-case cases --report sweep.html
 
     gradparity sweep --problems 20000 --shard 2/8 --log part-2.jsonl
 
@@ -63,6 +75,7 @@ def sweep_command(
 
     gradparity sweep --problems 200 --backend torch --backend my_backend.py:backend
     """
+    require_targets(report=report)
     part, place = parse_shard(shard), choose_place(jobs=jobs, executor=executor, dask=dask)
     with progress_bar(part.size(problems, in_group=numbers)) as progress:
         sweep = run_sweep(
@@ -79,5 +92,10 @@ def sweep_command(
             progress=progress,
         )
     show_sweep(sweep, console())
+    if report is not None:
+        from ..report import write_report
+        from ..sweep.report import sweep_page
+
+        write_report(report, sweep_page(sweep, typed_command(context.obj), str(log or "")))
     if sweep.wrong:
         raise typer.Exit(1)

@@ -112,20 +112,22 @@ def _wrong_and_others(verdicts: Mapping[str, int]) -> str:
 
 def exception_lines(detection: Detection) -> list[str]:
     """What gradparity misses, does not name, or calls wrong though it is right."""
-    lines = [f"missed: {result.label}: {_reason(result)}" for result in detection.missed]
-    lines += [f"not named: {result.label}: {_suspects(result)}" for result in detection.unnamed]
+    lines = [f"missed: {result.label}: {missed_reason(result)}" for result in detection.missed]
+    lines += [f"not named: {result.label}: {suspects_text(result)}" for result in detection.unnamed]
     for result in detection.own_false_positives:
         verdict, error = result.verdicts[OWN_CHECK]
         lines.append(f"false positive: {result.kind}, {result.system}, seed {result.seed}: {error or verdict}")
     return lines
 
 
-def _reason(result: MistakeResult) -> str:
+def missed_reason(result: MistakeResult) -> str:
+    """Why gradparity does not call a mistake wrong."""
     verdict, error = result.verdicts[OWN_CHECK]
     return error or {"right": "within what rounding allows", "undecided": "undecidable"}[verdict]
 
 
-def _suspects(result: MistakeResult) -> str:
+def suspects_text(result: MistakeResult) -> str:
+    """What a mistake is taken for."""
     shown = " or ".join(" and ".join(mistakes) for mistakes in result.suspects[:MAX_SUSPECTS])
     more = f", and {len(result.suspects) - MAX_SUSPECTS} more" if len(result.suspects) > MAX_SUSPECTS else ""
     return f"taken for {shown}{more}" if shown else "taken for nothing in the catalogue"
@@ -171,11 +173,12 @@ def own_exception_lines(detection: Detection, *, in_words: bool = True) -> list[
         lines += [f"false: {result.label}: {sentence}" for sentence in result.contradicted]
     for result in detection.own:
         if result.is_seen and result.kind and result.outcome in ("elsewhere", "not named"):
-            lines.append(f"{result.outcome}: {result.label}: {_said(result, in_words=in_words)}")
+            lines.append(f"{result.outcome}: {result.label}: {said_text(result, in_words=in_words)}")
     return lines
 
 
-def _said(result: OwnResult, *, in_words: bool) -> str:
+def said_text(result: OwnResult, *, in_words: bool) -> str:
+    """What is said of where a slip is: all of it, or the lines alone."""
     said = result.localization
     if not said:
         return "nothing is said"

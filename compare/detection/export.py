@@ -24,7 +24,7 @@ from .display import (
     own_lines,
 )
 from .own_results import OwnResult, own_rows
-from .results import CorrectResult, Detection, MistakeResult
+from .results import OWN_CHECK, CorrectResult, Detection, MistakeResult
 
 PACKAGES_ON_THE_PAGE = ("gradparity", "numpy", "torch", "jax")
 
@@ -110,6 +110,9 @@ def _own_values(result: OwnResult) -> dict[str, Any]:
 
 
 def _result_values(result: MistakeResult | CorrectResult) -> dict[str, Any]:
-    return asdict(result) | {
+    values = asdict(result) | {
         "verdicts": {check: error or verdict for check, (verdict, error) in result.verdicts.items()}
     }
+    if isinstance(result, MistakeResult) and OWN_CHECK in result.verdicts:
+        values["outcome"] = result.outcome
+    return values

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from ..mistakes import CHANGED_ANSWERS, CHANGED_PROBLEMS, GRU, LSTM, MISTAKES, ORDERED, PLAIN, READOUTS, TIME
 from .checks import CheckResult
@@ -23,6 +23,8 @@ PARTS = {
 }
 PART_OF = {mistake.name: part for part, mistakes in PARTS.items() for mistake in mistakes}
 OWN_CHECK = "gradparity"
+MistakeOutcome = Literal["named", "among several", "not named", "missed"]
+MISTAKE_OUTCOMES: tuple[MistakeOutcome, ...] = ("named", "among several", "not named", "missed")
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,15 @@ class MistakeResult:
     def label(self) -> str:
         """`sign (of all gradients), on elman-softmax, small gradients`."""
         return mistake_label(self.mistake, self.variant, self.system, small=self.small)
+
+    @property
+    def outcome(self) -> MistakeOutcome:
+        """What gradparity makes of it: `missed`, or called wrong and `named` alone, `among several`, or `not named`."""
+        if self.verdicts[OWN_CHECK].verdict != "wrong":
+            return "missed"
+        if not self.named:
+            return "not named"
+        return "named" if len(self.suspects) == 1 else "among several"
 
 
 def mistake_label(mistake: str, variant: str, system: str, *, small: bool) -> str:
@@ -123,6 +134,18 @@ class Detection:
             groups.setdefault(getattr(result, by), []).append(result)
         order = PARTS if by == "part" else [mistake.name for mistake in MISTAKES]
         return [{by: key, **self._counts(groups[key])} for key in order if key in groups]
+
+    def by_system(self) -> dict[tuple[str, str], Counter[MistakeOutcome]]:
+        """What gradparity makes of every mistake on every system on which it was planted: how often it is which.
+
+        Returns:
+            By the names of mistake and system.
+        """
+        found: dict[tuple[str, str], Counter[MistakeOutcome]] = {}
+        for result in self.planted:
+            if OWN_CHECK in result.verdicts:
+                found.setdefault((result.mistake, result.system), Counter())[result.outcome] += 1
+        return found
 
     def total_row(self) -> dict[str, Any]:
         """The row of all parts together."""

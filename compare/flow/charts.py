@@ -35,7 +35,7 @@ def terminal_chart(flows: Sequence[GradientFlow], width: int) -> str:
     plotext.clear_figure()
     plotext.theme("clear")
     plotext.plot_size(min(width, MAX_WIDTH), TERMINAL_HEIGHT)
-    low, high = _decades(flows)
+    low, high = decades_of(flows)
     for flow, letter in zip(flows, cycle(LETTERS), strict=False):
         shown = [t for t in range(len(flow.norms)) if flow.norms[t] > 0 and np.isfinite(flow.norms[t])]
         plotext.plot(shown, [log10(flow.norms[t]) for t in shown], marker=letter)
@@ -54,7 +54,7 @@ def flow_figure(flows: Sequence[GradientFlow], suffix: str) -> bytes:
     figure = new_figure(8, 5)
     axes = figure.add_subplot()
     axes.set_yscale("log")
-    axes.set_ylim(*(10.0**decade for decade in _decades(flows)))  # beforehand, so that nothing is scaled to the data
+    axes.set_ylim(*(10.0**decade for decade in decades_of(flows)))  # beforehand, so that nothing is scaled to the data
     systems = list(dict.fromkeys(flow.system for flow in flows))
     scales = list(dict.fromkeys(flow.scale for flow in flows))
     for flow in flows:
@@ -79,7 +79,7 @@ def flow_figure(flows: Sequence[GradientFlow], suffix: str) -> bytes:
         return figure_bytes(figure, suffix)
 
 
-def _decades(flows: Sequence[GradientFlow]) -> tuple[int, int]:
+def decades_of(flows: Sequence[GradientFlow]) -> tuple[int, int]:
     """The exponents of ten between which all finite norms lie; at most 60 decades, the uppermost."""
     norms = np.concatenate([flow.norms for flow in flows])
     norms = norms[(norms > 0) & np.isfinite(norms)]

@@ -34,11 +34,13 @@ class Told(NamedTuple):
         framework: whose arrays it takes and returns; empty if that could not be told.
         dtypes: of its floating-point arguments, by how they are reached.
         failure: why it cannot be timed; empty if it can.
+        sources: the digests of its file and of that of the arguments.
     """
 
     framework: str
     dtypes: Mapping[str, str]
     failure: str = ""
+    sources: Mapping[str, str] = {}  # of a NamedTuple, and read only
 
 
 def measure(

@@ -24,6 +24,7 @@ from ..functions.recorded_function import Setting
 from ..functions.returned import Returned
 from ..jobs import StageProgress
 from .float_rounding import FLOAT32, FLOAT64, spread_between
+from .sources import digests_of
 from .timed_function import Arguments, TimedFunction, told_framework
 
 SEED = 0  # from which the arguments are drawn
@@ -73,7 +74,8 @@ class FunctionRequests:
         else:
             self._draw = _drawing(header["arguments"], self._function, is_stated=header["is_stated"])
             sizes = sizes_of(self._draw)
-        return {"name": name_of(self._function), "import_seconds": seconds, "sizes": sizes}
+        sources = digests_of([header["target"], header["arguments"]])
+        return {"name": name_of(self._function), "import_seconds": seconds, "sizes": sizes, "sources": sources}
 
     def _arguments(self, header: Mapping[str, Any], dtype: str = "") -> Arguments:
         """Gives the arguments, anew each time."""

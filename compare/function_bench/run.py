@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from itertools import product
+from pathlib import Path
 
 from ...backends import RequestError
 from ...backends.checks import DTYPES, require_choice, require_integer
@@ -13,9 +14,10 @@ from ...backends.errors import DerivationError, unknown_name
 from ..bench.run import ROUNDS, require_threads
 from ..check.separate_process import TIMEOUT
 from ..functions.drawn_arguments import DRAWS
-from ..jobs import CaseProgress, thread_limits
+from ..jobs import CaseProgress, locked, open_journal, thread_limits
 from ..output import environment
 from .frameworks import NUMPY
+from .log import SOURCES, FunctionLog, read_function_log
 from .measuring import Told, measure
 from .recordings import Recordings
 from .results import SCHEMA, FunctionBench, FunctionMeasurement
@@ -33,6 +35,7 @@ def run_function_bench(
     threads: int = 1,
     rounds: int = ROUNDS,
     timeout: float = TIMEOUT,
+    log: Path | None = None,
     measured: Callable[[FunctionMeasurement], None] = lambda measurement: None,
     progress: CaseProgress = lambda label, done: None,
 ) -> FunctionBench:
@@ -49,6 +52,8 @@ def run_function_bench(
         threads: of each function.
         rounds: how many; in each, every function is timed once.
         timeout: the most seconds that one call may take.
+        log: a file that is written as measurements are made, and continued if it is there and the functions' files are
+            as they were.
         measured: is called with each measurement, when it is there.
         progress: is called with what is measured, and how much is done.
 
@@ -56,7 +61,8 @@ def run_function_bench(
         The measurements, or those that were made when it was interrupted.
 
     Raises:
-        RequestError: an argument is wrong, or a function or its file is not there.
+        RequestError: an argument is wrong, or a function or its file is not there, or the log is of another benchmark
+            or of other files.
 
     Example:
         >>> import tempfile
@@ -90,21 +96,34 @@ def run_function_bench(
     settings = Settings(drawn_by, bool(arguments), tuple(returns) if returns else None, threads, timeout)
     sizes: list[Sizes] = [((growth.name, size),) for growth in growths for size in growth.values] or [()]
     cases = [Case(at, dtype) for dtype, at in product(dict.fromkeys(dtypes or [""]), sizes)]
+    asked = {"schema": SCHEMA, "functions": list(targets), "arguments": drawn_by, "rounds": rounds}
+    recorded = environment() | {
+        "threads": thread_limits(threads),
+        "bench": asked | {"timeout": timeout, "threads": threads},
+    }
+    header = {**asked, "threads": threads, "returns": list(settings.returns or ())}
     started, interrupted = time.perf_counter(), False
     measurements: list[FunctionMeasurement] = []
     try:
-        told = _told(named, settings, cases, growths, progress)
-        in_numpy = {target.name: target for target in named if told[target.name].framework == NUMPY}
-        with Recordings(in_numpy, settings) as recordings:
-            for case in cases:
-                progress(case.label, len(measurements))
-                measurement = measure(named, told, settings, case, rounds, recordings)
-                measurements.append(measurement)
-                measured(measurement)
+        with locked(log):
+            told = _told(named, settings, cases, growths, progress)
+            header[SOURCES] = {source: digest for one in told.values() for source, digest in one.sources.items()}
+            known = read_function_log(log, header) if log else FunctionLog({}, 0)
+            in_numpy = {target.name: target for target in named if told[target.name].framework == NUMPY}
+            with (
+                Recordings(in_numpy, settings) as recordings,
+                open_journal(log, known.whole_bytes, header | {"environment": recorded}) as write,
+            ):
+                for case in cases:
+                    progress(case.label, len(measurements))
+                    measurement = known.measurements.get(case)
+                    if measurement is None:
+                        measurement = measure(named, told, settings, case, rounds, recordings)
+                        write(measurement.as_json())
+                    measurements.append(measurement)
+                    measured(measurement)
     except KeyboardInterrupt:
         interrupted = True
-    asked = {"schema": SCHEMA, "functions": list(targets), "arguments": drawn_by, "rounds": rounds, "timeout": timeout}
-    recorded = environment() | {"threads": thread_limits(threads), "bench": asked | {"threads": threads}}
     return FunctionBench(measurements, growths, recorded, interrupted, time.perf_counter() - started)
 
 
@@ -126,7 +145,7 @@ def _told(
                     which = unknown_name("size", growth.name, sizes) if sizes else f"it takes no size {growth.name!r}"
                     raise RequestError(f"{settings.arguments}: {which}")
             try:
-                found[target.name] = Told(*candidate.tell(cases[0], target.framework))
+                found[target.name] = Told(*candidate.tell(cases[0], target.framework), sources=candidate.sources)
             except DerivationError as error:
-                found[target.name] = Told(target.framework, {}, str(error))
+                found[target.name] = Told(target.framework, {}, str(error), candidate.sources)
     return found

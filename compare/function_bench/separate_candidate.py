@@ -59,7 +59,13 @@ class Case:
 
 
 class SeparateCandidate(SeparateProcess):
-    """A function in a process of its own, which has as many threads and cores as the settings say."""
+    """A function in a process of its own, which has as many threads and cores as the settings say.
+
+    Attributes:
+        import_seconds: of its file and what that imports.
+        sizes: that the function that draws the arguments takes, with what they are by default.
+        sources: the digests of its file and of that of the arguments, see `digests_of`.
+    """
 
     def __init__(self, target: Target, settings: Settings, *, in_float64: bool = False) -> None:
         """Starts the process, and loads the function.
@@ -88,6 +94,7 @@ class SeparateCandidate(SeparateProcess):
             )
             self.import_seconds = float(header["import_seconds"])
             self.sizes = {str(name): int(size) for name, size in header["sizes"].items()}
+            self.sources = {str(source): str(digest) for source, digest in header["sources"].items()}
         except BaseException as error:
             self.close()
             if isinstance(error, DerivationError):

@@ -60,8 +60,11 @@ def new_figure(width: float, height: float) -> Any:
 
 def figure_bytes(figure: Any, suffix: str) -> bytes:
     """A figure as a file of a format such as `.svg`; the same figure gives the same bytes."""
+    from matplotlib import rc_context
+
     content = io.BytesIO()
-    figure.savefig(content, format=suffix.removeprefix("."), metadata={"Date": None} if suffix == ".svg" else None)
+    with rc_context({"svg.hashsalt": "gradparity"}):  # otherwise the elements of an SVG have random names
+        figure.savefig(content, format=suffix.removeprefix("."), metadata={"Date": None} if suffix == ".svg" else None)
     return content.getvalue()
 
 
@@ -113,9 +116,7 @@ def settle(figure: Any, names: Sequence[tuple[Any, Sequence[Any]]]) -> None:
 
     for axes, _ in names:
         low, high = axes.get_ylim()
-        shown = [multiple for multiple in MULTIPLES if low <= multiple <= high]
-        if len(shown) > MOST_TICKS:
-            shown = [multiple for multiple in shown if f"{multiple:e}"[0] in "125" and multiple != 1.2]
+        shown = multiples_between(low, high)
         axes.set_yticks(shown, [f"{multiple:g}" for multiple in shown])
         axes.yaxis.set_minor_locator(NullLocator())
         axes.yaxis.set_minor_formatter(NullFormatter())
@@ -127,6 +128,19 @@ def settle(figure: Any, names: Sequence[tuple[Any, Sequence[Any]]]) -> None:
         wanted = [(math.log(text.get_position()[1]) - low) / (high - low) * height for text in texts]
         for text, place in zip(texts, moved_apart(wanted, LABEL_POINTS), strict=True):
             text.set_y(math.exp(low + place / height * (high - low)))
+
+
+def multiples_between(low: float, high: float) -> list[float]:
+    """The multiples that are marked on a logarithmic scale, at most eight or so.
+
+    Example:
+        >>> multiples_between(0.5, 8), multiples_between(0.5, 60)
+        ([1, 1.2, 1.5, 2, 3, 5, 7], [1, 1.5, 2, 5, 10, 20, 50])
+    """
+    shown = [multiple for multiple in MULTIPLES if low <= multiple <= high]
+    if len(shown) > MOST_TICKS:
+        shown = [multiple for multiple in shown if str(multiple)[0] in "125" and multiple != 1.2]
+    return shown
 
 
 def moved_apart(places: Sequence[float], least: float) -> list[float]:

@@ -5,20 +5,35 @@ Nothing here knows what is reported: who has results makes parts of them, and co
 
 from .arrays import array_diff, heat_map
 from .fitting import MAX_BYTES
-from .pages import Attachment, Copyable, Facts, Fold, Page, Part, Preformatted, Prose, Section, Source, SourceLine
+from .pages import (
+    Attachment,
+    Copyable,
+    Facts,
+    Fold,
+    Gallery,
+    Page,
+    Part,
+    Preformatted,
+    Prose,
+    Section,
+    Source,
+    SourceLine,
+)
 from .pictures import Image, Picture
 from .rendering import notebook_html, render, render_fragment, require_report, write_report
-from .tables import ArrayDiff, Cell, Column, HeatMap, HeatStep, Link, Mark, Matrix, MatrixRow, Table, Tone
+from .tables import ArrayDiff, Cell, Code, Column, HeatMap, HeatStep, Link, Mark, Matrix, MatrixRow, Row, Table, Tone
 
 __all__ = [
     "MAX_BYTES",
     "ArrayDiff",
     "Attachment",
     "Cell",
+    "Code",
     "Column",
     "Copyable",
     "Facts",
     "Fold",
+    "Gallery",
     "HeatMap",
     "HeatStep",
     "Image",
@@ -31,6 +46,7 @@ __all__ = [
     "Picture",
     "Preformatted",
     "Prose",
+    "Row",
     "Section",
     "Source",
     "SourceLine",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
@@ -10,13 +11,25 @@ from typing import Any
 from .pages import Facts, Section
 
 
-def environment_section() -> Section:
-    """Versions, processor, BLAS, threads, and the state of the frameworks that are loaded."""
-    values = _environment()
-    versions = {name: of or "not installed" for name, of in values.pop("versions").items()}
-    threads = ", ".join(f"{name} {count}" for name, count in values.pop("threads").items())
+def environment_section(recorded: Mapping[str, Any] | None = None) -> Section:
+    """Versions, processor, BLAS, threads, and the state of the frameworks that are loaded.
+
+    Args:
+        recorded: an environment as a log or a benchmark has kept it; None means that of this process.
+
+    Returns:
+        The section; what is a mapping of anything else is left out.
+
+    Example:
+        >>> environment_section({"cores": 2, "versions": {"numpy": "2.4.6"}, "bench": {"rounds": 3}}).parts[0].rows
+        (('numpy', '2.4.6'), ('cores', '2'))
+    """
+    values = dict(_environment() if recorded is None else recorded)
+    versions = {name: of or "not installed" for name, of in values.pop("versions", {}).items()}
+    threads = ", ".join(f"{name} {count}" for name, count in values.pop("threads", {}).items())
     states = {"tf32": "TF32 in PyTorch", "x64": "64 bits in JAX"}
-    rows = {states.get(name, name): _in_words(value) for name, value in values.items() if value is not None}
+    plain = {name: value for name, value in values.items() if value is not None and not isinstance(value, Mapping)}
+    rows = {states.get(name, name): _in_words(value) for name, value in plain.items()}
     rows |= {"threads": threads} if threads else {}
     return Section("Environment", (Facts(tuple((versions | rows).items())),))
 

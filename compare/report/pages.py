@@ -105,6 +105,13 @@ class Source:
 
 
 @dataclass(frozen=True)
+class Gallery:
+    """Small pictures side by side, as many in a row as there is room for."""
+
+    pictures: tuple[Picture, ...]
+
+
+@dataclass(frozen=True)
 class Fold:
     """Parts that are opened on request."""
 
@@ -122,7 +129,7 @@ class Section:
 
 
 Part: TypeAlias = (
-    "Facts | Prose | Preformatted | Copyable | Attachment | Source | Fold | Section"
+    "Facts | Prose | Preformatted | Copyable | Attachment | Source | Gallery | Fold | Section"
     " | Table | Matrix | HeatMap | ArrayDiff | Picture | Image"
 )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeAlias
 
 Tone = Literal["", "good", "bad", "unsure"]
 SIGNS: dict[Tone, str] = {"": "", "good": "✓", "bad": "✗", "unsure": "?"}
@@ -39,6 +39,13 @@ class Mark:
 
 
 @dataclass(frozen=True)
+class Code:
+    """A line of code in a cell, which a button copies."""
+
+    text: str
+
+
+@dataclass(frozen=True)
 class Cell:
     """A cell of a table.
 
@@ -47,7 +54,7 @@ class Cell:
         value: what the cell is sorted by; None means the text.
     """
 
-    content: str | Link | Mark
+    content: str | Link | Mark | Code
     value: float | str | None = None
 
 
@@ -66,7 +73,8 @@ class Table:
     Attributes:
         caption: what it shows.
         columns: as many as each row has cells.
-        rows: of cells; a text, a number, a Link or a Mark stands for a cell of its own value. None is an empty cell.
+        rows: of cells; a text, a number, a Link, a Mark or Code stands for a cell of its own value, None for an
+            empty one.
         most_rows: how many are put on the page; of more, the first ones, and a note says how many there are.
         left_out: where the others are, such as `All are in sweep.json.`
 
@@ -77,7 +85,7 @@ class Table:
 
     caption: str
     columns: tuple[Column, ...]
-    rows: tuple[tuple[Cell | str | float | Link | Mark | None, ...], ...]
+    rows: tuple[Row, ...]
     most_rows: int = 500
     left_out: str = ""
 
@@ -96,11 +104,14 @@ class Table:
         return len(self.rows[: self.most_rows]) > ROWS_IN_SIGHT
 
 
-def as_cell(content: Cell | str | float | Link | Mark | None) -> Cell:
-    """A cell of a text, a number, a link or a mark."""
+Row: TypeAlias = tuple[Cell | str | float | Link | Mark | Code | None, ...]
+
+
+def as_cell(content: Cell | str | float | Link | Mark | Code | None) -> Cell:
+    """A cell of a text, a number, a link, a mark or code."""
     if isinstance(content, Cell):
         return content
-    if isinstance(content, Link):
+    if isinstance(content, Link | Code):
         return Cell(content, content.text)
     if isinstance(content, Mark):
         return Cell(content, content.word)

@@ -29,11 +29,13 @@ class SweepLog(NamedTuple):
         outcomes: by number.
         whole_bytes: the length of the file's whole lines.
         asked: of how many problems the sweep was to be.
+        environment: in which it was begun.
     """
 
     outcomes: dict[int, SweepOutcome]
     whole_bytes: int
     asked: int = 0
+    environment: Mapping[str, Any] = {}  # of a NamedTuple, and read only
 
 
 def read_log(path: Path, header: Mapping[str, Any]) -> SweepLog:
@@ -60,7 +62,8 @@ def read_log(path: Path, header: Mapping[str, Any]) -> SweepLog:
         if outcomes.setdefault(outcome.number, outcome) != outcome:
             raise line.error(f"problem {outcome.number} has another outcome in an earlier line")
     require_same_problems(path, journal.settings, list(outcomes.values())[:1])
-    return SweepLog(outcomes, journal.whole_bytes, asked)
+    recorded = journal.header.get("environment")
+    return SweepLog(outcomes, journal.whole_bytes, asked, recorded if isinstance(recorded, dict) else {})
 
 
 def require_same_problems(path: Path, settings: Mapping[str, Any], outcomes: Sequence[SweepOutcome]) -> None:

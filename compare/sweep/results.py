@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import product
+from math import inf
 from typing import Any
 
 from ...backends.checks import DTYPES
@@ -14,6 +15,7 @@ from ..workers import WHOLE, Shard
 
 VERDICTS = ("agree", "undecidable", "disagree", "failed", "unsupported")
 WRONG_VERDICTS = ("disagree", "failed")
+SHARES = (0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)  # of a limit: the ends of the ranges that are counted
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,8 @@ class Sweep:
         seconds: how long the others took.
         notes: on backends that are not installed.
         shard: the part of the models that it is.
+        backends: that were compared.
+        environment: in which it was done; of a log that was continued, in which that was begun.
     """
 
     outcomes: Sequence[SweepOutcome]
@@ -68,6 +72,8 @@ class Sweep:
     seconds: float
     notes: Sequence[str]
     shard: Shard = WHOLE
+    backends: Sequence[str] = ()
+    environment: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def wrong(self) -> list[SweepOutcome]:
@@ -78,6 +84,11 @@ class Sweep:
     def counts(self) -> dict[str, int]:
         """How many problems have each verdict, by `VERDICTS`."""
         return _counts(self.outcomes)
+
+    @property
+    def undecidable(self) -> list[SweepOutcome]:
+        """The problems on which rounding grows too much to tell."""
+        return [outcome for outcome in self.outcomes if outcome.verdict == "undecidable"]
 
     @property
     def problems_per_second(self) -> float | None:
@@ -102,6 +113,19 @@ class Sweep:
         groups = {name: [outcome for outcome in self.outcomes if outcome.regime == name] for name in sorted(names)}
         return [
             {"regime": name or "ordinary", "problems": len(group), **_counts(group)} for name, group in groups.items()
+        ]
+
+    def limits_used(self) -> list[dict[str, Any]]:
+        """How much of what rounding explains the problems used: a row for each range of shares, with `problems`.
+
+        `above` and `up_to` are its ends. Counted are the problems in which a block was decided, by the block that came
+        closest to its limit.
+        """
+        shares = [outcome.share for outcome in self.outcomes if outcome.share is not None]
+        ends = [*zip((-inf, *SHARES), SHARES, strict=False), (SHARES[-1], inf)]
+        return [
+            {"above": low, "up_to": high, "problems": sum(low < share <= high for share in shares)}
+            for low, high in ends
         ]
 
     def line_of(self, outcome: SweepOutcome) -> str:

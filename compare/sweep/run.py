@@ -76,7 +76,7 @@ def run_sweep(
     with locked(log):
         known = read_log(log, header) if log else SweepLog({}, 0)
         outcomes = {number: one for number, one in known.outcomes.items() if number < count}
-        earlier = len(outcomes)
+        earlier, recorded = len(outcomes), known.environment
         models = ([*range(first, min(first + numbers, count))] for first in range(0, count, numbers))
         shares = (model for number, model in enumerate(models) if shard.has(number))
         groups = (tuple(left) for model in shares if (left := [number for number in model if number not in outcomes]))
@@ -86,6 +86,7 @@ def run_sweep(
             progress("starting", earlier)
             with work as workers, closing(workers.answers(groups)) as answers:
                 first_line = _first_line(header, count, workers.environment)
+                recorded = recorded or first_line["environment"]
                 with open_journal(log, known.whole_bytes, first_line) as write:
                     if known.whole_bytes and known.asked < count:
                         write({ASKED: count})
@@ -95,7 +96,8 @@ def run_sweep(
                         outcomes[number] = outcome
                         progress(outcome.family, len(outcomes))
     ordered = [outcomes[number] for number in sorted(outcomes)]
-    return Sweep(ordered, seed, numbers, earlier, time.perf_counter() - started, notes, shard)
+    seconds = time.perf_counter() - started
+    return Sweep(ordered, seed, numbers, earlier, seconds, notes, shard, tuple(names), recorded)
 
 
 def _first_line(header: Mapping[str, Any], count: int, found: Mapping[str, Any]) -> dict[str, Any]:

@@ -24,7 +24,7 @@ language = site_language
 html_title = "gradparity"
 root_doc = "index"
 
-extensions = ["myst_parser", "site_math", "site_code", "site_languages", "site_barriers"]
+extensions = ["myst_parser", "site_math", "site_code", "site_languages"]
 if english:
     extensions += ["sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.linkcode", "site_api"]
 else:

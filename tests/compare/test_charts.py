@@ -72,6 +72,10 @@ def test_pictures_begin_as_their_format_must():
     assert flow_figure(THREE, ".svg").startswith(b"<?xml")
 
 
+def test_a_picture_that_is_drawn_again_is_the_same_to_the_byte():
+    assert flow_figure(THREE, ".svg") == flow_figure(THREE, ".svg")
+
+
 def test_an_svg_names_every_flow_and_tells_lines_apart_without_colour():
     content = flow_figure(THREE, ".svg").decode()
     assert ElementTree.fromstring(content).tag.endswith("svg")

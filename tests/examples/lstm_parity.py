@@ -3,7 +3,7 @@
 It reads random bits and says after each of them whether the ones so far are even or odd in number. The gates share one
 matrix on [x, h]; their columns come in the order forget, input, output, candidate. A batch is stored in rows.
 
-One line of its gradient is wrong: `gradparity check tests/examples/lstm_parity.py:gradients --system lstm` says which.
+One line of its gradient is wrong: `gradparity check tests/examples/lstm_parity.py:gradients` says which.
 """
 
 import numpy as np
@@ -106,6 +106,15 @@ def gradients(params, inputs, targets, h0, c0):
     db = reorder(grads["b"], (1, 0, 3, 2))
     dV, dc = grads["W_out"].T, grads["b_out"]
     return model.loss(targets), {"U": dU, "W": dW, "b": db, "V": dV, "c": dc, "h0": dh0, "c0": dc0}
+
+
+def arguments(rng, steps=5, batch=2, n_in=3, n_hidden=4, n_out=2):
+    """What `gradparity check` calls it with, if no network of the catalogue is named."""
+    shapes = {"U": (4 * n_hidden, n_in), "W": (4 * n_hidden, n_hidden), "b": 4 * n_hidden}
+    shapes |= {"V": (n_out, n_hidden), "c": n_out}
+    params = {name: rng.normal(0, 0.5, shape) for name, shape in shapes.items()}
+    x, labels = rng.normal(size=(steps, batch, n_in)), rng.integers(0, n_out, (steps, batch))
+    return params, x, labels, *rng.normal(size=(2, batch, n_hidden))
 
 
 def random_bits(steps, batch, rng):

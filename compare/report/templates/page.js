@@ -47,18 +47,24 @@
       return done;
     }
   };
-  for (const figure of document.querySelectorAll(".copyable")) {
-    const label = figure.querySelector("figcaption").textContent;
+  const copier = (code, label, name) => {
     const made = button("Copy", async () => {
-      const done = await copy(figure.querySelector("code").textContent);
+      const done = await copy(code.textContent);
       made.textContent = done ? "Copied" : "Not copied: select the text";
       status.textContent = `${made.textContent}: ${label}`;
       made.focus();
       setTimeout(() => { made.textContent = "Copy"; }, 2000);
     });
-    made.className = "copy";
+    made.className = name;
     made.setAttribute("aria-label", `Copy: ${label}`);
-    figure.insertBefore(made, figure.querySelector("pre"));
+    return made;
+  };
+  for (const figure of document.querySelectorAll(".copyable")) {
+    const label = figure.querySelector("figcaption").textContent;
+    figure.insertBefore(copier(figure.querySelector("code"), label, "copy"), figure.querySelector("pre"));
+  }
+  for (const code of document.querySelectorAll("td .line")) {
+    code.before(copier(code, code.textContent, "short"), " ");
   }
 
   // Sorting: by number where both have one, else by text; what has no value comes last.
