@@ -139,7 +139,7 @@ def multiples_between(low: float, high: float) -> list[float]:
     """
     shown = [multiple for multiple in MULTIPLES if low <= multiple <= high]
     if len(shown) > MOST_TICKS:
-        shown = [multiple for multiple in shown if str(multiple)[0] in "125" and multiple != 1.2]
+        shown = [multiple for multiple in shown if f"{multiple:e}"[0] in "125" and multiple != 1.2]
     return shown
 
 
