@@ -123,6 +123,13 @@ def site(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def browser(session: nox.Session) -> None:
+    """Reports and the site in Chromium, if there is one, with what axe counts. `GRADPARITY_SCREENSHOTS` is a folder."""
+    session.install(*CONSTRAINED, "-e", ".[test,site,browser]")
+    session.run("pytest", "-m", "browser", "--numprocesses=0", "tests/browser", *session.posargs)
+
+
+@nox.session(default=False)
 def campaigns(session: nox.Session) -> None:
     """The rest of large families (`@pytest.mark.campaign`), and every property on 2000 random examples, not on 30."""
     session.install(*CONSTRAINED, "-e", ".[test]")
@@ -226,9 +233,9 @@ def readme_command(last: str) -> list[list[str]]:
 
 
 def lowest_versions() -> list[str]:
-    """Of every dependency of the package and its extras the lower bound as a pin; `dev` and `site` are left out."""
+    """Of every dependency of the package and its extras the lower bound as a pin; those of the tools are left out."""
     project = PYPROJECT["project"]
-    extras = (declared for name, declared in project["optional-dependencies"].items() if name not in ("dev", "site"))
+    extras = (declared for name, declared in project["optional-dependencies"].items() if name not in ("dev", "site", "browser"))
     bounds = {
         requirement.name: bound.version
         for requirement in map(Requirement, chain(project["dependencies"], *extras))

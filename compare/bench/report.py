@@ -38,6 +38,21 @@ def bench_page(bench: Bench, command: str, changes: Sequence[Change] | None = No
     Returns:
         The page.
     """
+    parts = measured_parts(bench, changes)
+    parts += [_asked(bench, command), environment_section(bench.environment)]
+    return Page("gradparity bench", _verdict(bench), tuple(parts), made_by(bench.seconds))
+
+
+def measured_parts(bench: Bench, changes: Sequence[Change] | None = None) -> list[Part]:
+    """What was measured, in sections: of a page, or in a notebook.
+
+    Args:
+        bench: the benchmark.
+        changes: as for `bench_page`.
+
+    Returns:
+        Who is fastest, the curves, what changed, all times, and who has none.
+    """
     parts: list[Part] = []
     if bench.measurements:
         parts += [_standings(bench), _curves(bench.measurements)]
@@ -54,8 +69,7 @@ def bench_page(bench: Bench, command: str, changes: Sequence[Change] | None = No
     if reasons:
         columns = (Column("workload"), Column("backend"), Column("verdict"), Column("why"))
         parts.append(Section("Without times", (Table("Who has no times, and why", columns, reasons),)))
-    parts += [_asked(bench, command), environment_section(bench.environment)]
-    return Page("gradparity bench", _verdict(bench), tuple(parts), made_by(bench.seconds))
+    return parts
 
 
 def _verdict(bench: Bench) -> Mark:

@@ -148,7 +148,7 @@ class Measurement:
         return {"workload": asdict(self.workload), "timings": self.rows()}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Bench:
     """A benchmark, as far as it went.
 
@@ -165,6 +165,19 @@ class Bench:
     notes: Sequence[str]
     interrupted: bool
     seconds: float
+
+    def __repr__(self) -> str:
+        from .display import bench_conclusion
+
+        return f"<Bench: {bench_conclusion(self)}>"
+
+    def _repr_html_(self) -> str:
+        """In a notebook."""
+        from ..report import notebook_html
+        from .display import bench_conclusion
+        from .report import measured_parts
+
+        return notebook_html(bench_conclusion(self), lambda: measured_parts(self))
 
     @property
     def candidates(self) -> list[Timing]:

@@ -85,15 +85,15 @@ def check_parts(
         sources: as for `check_page`.
 
     Returns:
-        The gradients, what is not right, the places in the source, the mistake, and a problem that shows it.
+        The gradients, the places in the source, the mistake, what is not right, and a problem that shows it.
     """
     rows = check.rows()
     sections: list[Part] = [_gradients(check, rows)]
-    sections.append(_not_right(check, check.worst) if check.worst else _closest(check))
     if places := localization_parts(check.localization, sources):
         sections.append(Section("In the source", tuple(places)))
     if shows_diagnosis(check):
         sections.append(Section("The mistake", diagnosis_parts(check.diagnosis)))
+    sections.append(_not_right(check, check.worst) if check.worst else _closest(check))
     if case := _case(check, target):
         sections.append(Section("A problem that shows it", tuple(case)))
     if check.output:

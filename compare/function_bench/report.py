@@ -57,6 +57,27 @@ def function_page(
     """
     tone: Tone = BY_EXIT_CODE[bench.exit_code]
     verdict = Mark(conclusion(bench), "unsure" if bench.interrupted and tone == "good" else tone)
+    asked = bench.environment.get("bench", {})
+    facts = Facts(tuple((name, _in_words(value)) for name, value in asked.items() if name != "schema"))
+    parts = measured_parts(bench, changes, notes)
+    parts += [Section("What was asked", (Copyable(command, "The command"), facts))]
+    parts += [environment_section(bench.environment)]
+    return Page("gradparity bench", verdict, tuple(parts), made_by(bench.seconds))
+
+
+def measured_parts(
+    bench: FunctionBench, changes: Sequence[Change] | None = None, notes: Sequence[str] = ()
+) -> list[Part]:
+    """What was measured, in sections: of a page, or in a notebook.
+
+    Args:
+        bench: the benchmark.
+        changes: as for `function_page`.
+        notes: as for `function_page`.
+
+    Returns:
+        How time grows, what changed, all times, and how the functions were verified.
+    """
     parts: list[Part] = []
     if any(timing.seconds for timing in bench.timings):
         sections = [_growth(bench, growth, dtype) for growth in bench.growths for dtype in bench.dtypes]
@@ -66,11 +87,7 @@ def function_page(
         parts.append(changes_section(changes, of="function", text=CHANGE_TEXT, notes=notes))
     if bench.measurements:
         parts += [Section("All times", (_times(bench), Prose(LEGEND))), _verification(bench)]
-    asked = bench.environment.get("bench", {})
-    facts = Facts(tuple((name, _in_words(value)) for name, value in asked.items() if name != "schema"))
-    parts += [Section("What was asked", (Copyable(command, "The command"), facts))]
-    parts += [environment_section(bench.environment)]
-    return Page("gradparity bench", verdict, tuple(parts), made_by(bench.seconds))
+    return parts
 
 
 def _in_words(value: object) -> str:

@@ -109,7 +109,7 @@ class Fit:
     sizes: tuple[int, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class FunctionBench:
     """A benchmark of functions, as far as it went.
 
@@ -126,6 +126,19 @@ class FunctionBench:
     environment: Mapping[str, Any]
     interrupted: bool
     seconds: float
+
+    def __repr__(self) -> str:
+        from .display import conclusion
+
+        return f"<FunctionBench: {conclusion(self)}>"
+
+    def _repr_html_(self) -> str:
+        """In a notebook."""
+        from ..report import notebook_html
+        from .display import conclusion
+        from .report import measured_parts
+
+        return notebook_html(conclusion(self), lambda: measured_parts(self))
 
     @property
     def timings(self) -> list[FunctionTiming]:
