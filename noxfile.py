@@ -235,7 +235,11 @@ def readme_command(last: str) -> list[list[str]]:
 def lowest_versions() -> list[str]:
     """Of every dependency of the package and its extras the lower bound as a pin; those of the tools are left out."""
     project = PYPROJECT["project"]
-    extras = (declared for name, declared in project["optional-dependencies"].items() if name not in ("dev", "site", "browser"))
+    extras = (
+        declared
+        for name, declared in project["optional-dependencies"].items()
+        if name not in ("dev", "site", "browser")
+    )
     bounds = {
         requirement.name: bound.version
         for requirement in map(Requirement, chain(project["dependencies"], *extras))

@@ -89,19 +89,17 @@ class SourceLine:
 
 @dataclass(frozen=True)
 class Source:
-    """Lines of a program, with expressions underlined, and what should stand there.
+    """Lines of a program, with expressions underlined.
 
     Attributes:
         caption: file and function, such as `twice.py:9, in gradients`.
         lines: in their order; where numbers are missing, a gap is shown.
-        finding: what is said of what is underlined.
-        replacement: what should stand there; empty if nobody knows.
+        finding: what is said of what is underlined, and what should stand there.
     """
 
     caption: str
     lines: tuple[SourceLine, ...]
     finding: str = ""
-    replacement: str = ""
 
 
 @dataclass(frozen=True)
