@@ -12,6 +12,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from urllib.parse import unquote
 
+import site_notebook
+
 ROOT = Path(__file__).parent.parent.parent
 ENGLISH, CHINESE = "en", "zh_CN"
 FOLDERS = {ENGLISH: "", CHINESE: "zh/"}  # of the languages, in the site
@@ -59,6 +61,7 @@ def pages(language: str, root: Path = ROOT) -> dict[str, Path]:
         "index": root / "README.md",
         "contents": root / "docs" / "README.md",
         **{page.stem: page for page in sorted((root / "docs").glob("*.md")) if page.stem != "README"},
+        **{page.stem: page for page in sorted((root / "docs").glob("*.ipynb"))},
         **{page.stem: page for page in sorted((root / "manual").glob("*.md"))},
         "benchmark": root / "compare" / "bench" / "bench.md",
         "contributing": root / "CONTRIBUTING.md",
@@ -153,7 +156,8 @@ def gather(language: str, folder: Path, root: Path = ROOT) -> Links:
     folder.mkdir(parents=True)
     links = Links(language, root)
     for name, file in pages(language, root).items():
-        (folder / f"{name}.md").write_text(links.rewritten(file.read_text(encoding="utf-8"), file), encoding="utf-8")
+        text = site_notebook.as_markdown(file) if file.suffix == ".ipynb" else file.read_text(encoding="utf-8")
+        (folder / f"{name}.md").write_text(links.rewritten(text, file), encoding="utf-8")
     for image in links.images:
         shutil.copy(image, folder)
     with (folder / "index.md").open("a", encoding="utf-8") as index:
