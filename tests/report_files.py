@@ -40,8 +40,8 @@ from gradparity.backends import get_backend
 class Wrong:
     name = "</title><svg onload=alert(4)>"
 
-    def supports(self, problem):
-        return None
+    def supports(self, model, dtype):
+        return ""
 
     def evaluate(self, problem, *, trace=False):
         answer = get_backend("manual").evaluate(problem, trace=trace)
@@ -83,7 +83,7 @@ COMMANDS: dict[str, tuple[list[str], int]] = {
     "bench": ([*SMALL_BENCH, "--backend", "torch", "--against", "older.json"], 0),
     "functions": (["bench", "right.py:gradients", "right.py:again", "--grow", "T=4,16,64", "--rounds", "3"], 0),
     "sweep": (["sweep", "--problems", "60"], 0),
-    "detect": (["detect", "--quick"], 0),
+    "detect": (["detect", "--quick", "--check", "gradparity"], 0),
     "flow": (["flow", "elman-softmax", "lstm", "gru", "--seq-len", "30"], 0),
 }
 

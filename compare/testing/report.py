@@ -19,7 +19,7 @@ from ..check.report import check_parts
 from ..check.wording import VERDICT_WORDS
 from ..referee import Comparison
 from ..referee.report import TONES, case_part, comparison_parts
-from ..report import Column, Fold, Mark, Page, Part, Prose, Section, Table, Tone, require_report, write_report
+from ..report import Column, Copyable, Fold, Mark, Page, Part, Prose, Section, Table, Tone, require_report, write_report
 from ..report.origin import environment_section, made_by
 from .catalogue_problems import refused_as
 
@@ -160,7 +160,11 @@ def run_page(records: Sequence[Record], arguments: Iterable[str]) -> Page:
     wrong = [record for record in records if record.details]
     if wrong:
         parts = [
-            Fold(f"{record.test}: {record.verdict.word}", (Prose(record.subject), *record.details), number == 0)
+            Fold(
+                f"{record.test}: {record.verdict.word}",
+                (Prose(record.subject), Copyable(again(record.test), "This test again"), *record.details),
+                number == 0,
+            )
             for number, record in enumerate(wrong[:MOST_DETAILED])
         ]
         more = len(wrong) - MOST_DETAILED
@@ -168,6 +172,16 @@ def run_page(records: Sequence[Record], arguments: Iterable[str]) -> Page:
     asked = Prose(f"`{shlex.join(['pytest', *map(str, arguments)])}`")
     sections += [Section("What was run", (asked,)), environment_section()]
     return Page("gradparity in pytest", Mark(verdict, tone), tuple(sections), made_by())
+
+
+def again(test: str) -> str:
+    """The line that runs a test alone.
+
+    Example:
+        >>> again("test_layers.py::test_mine[lstm-float32-0]")
+        "pytest 'test_layers.py::test_mine[lstm-float32-0]'"
+    """
+    return shlex.join(["pytest", test])
 
 
 def _table(records: Sequence[Record]) -> Table:
