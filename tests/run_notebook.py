@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import tempfile
 from pathlib import Path
@@ -44,6 +45,11 @@ def outputs(document: Any) -> list[list[dict[str, str]]]:
         for cell in document.cells
         if cell.cell_type == "code"
     ]
+
+
+def words(html: str) -> str:
+    """What a reader sees of a cell's HTML, without styles and pictures."""
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", re.sub(r"(?s)<(style|svg).*?</\1>", "", html)))
 
 
 def main() -> int:

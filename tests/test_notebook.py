@@ -9,8 +9,7 @@ import sys
 
 import nbformat
 import pytest
-from gradparity.compare import SYSTEMS, check_gradients, compare
-from run_notebook import NOTEBOOK, outputs
+from run_notebook import NOTEBOOK, outputs, words
 
 RUN = """
 import json
@@ -20,11 +19,6 @@ print(json.dumps(outputs(executed())))
 """
 # How long a benchmark took; the times within it are not compared either.
 CHANGING = re.compile(r"\([\d.]+ s\)")
-
-
-def words(html: str) -> str:
-    """What a reader sees of HTML, without styles."""
-    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", re.sub(r"(?s)<(style|svg).*?</\1>", "", html)))
 
 
 @pytest.fixture(scope="module")
@@ -60,25 +54,3 @@ def test_every_result_shows_itself(now):
     assert "entry_by_entry" in words(bench)
     assert "<svg" in bench
     assert not any("<script" in one for one in shown)
-
-
-def test_without_jinja2_the_conclusion_is_shown_and_what_to_install(monkeypatch):
-    monkeypatch.setitem(sys.modules, "jinja2", None)
-    comparison = compare(SYSTEMS["elman-softmax"].problem(seed=0), ["manual", "torch"])
-    shown = comparison._repr_html_()
-    assert words(shown).strip().startswith("agree: manual, torch on rnn")
-    assert 'pip install "gradparity[report]"' in shown.replace("&quot;", '"')
-    b = SYSTEMS["elman-softmax"].problem(seed=0).params["b"]
-    shown = check_gradients(
-        lambda params: ((params["<b>"] ** 2).sum(), {"<b>": 3 * params["<b>"]}), {"<b>": b}
-    )._repr_html_()
-    assert "is wrong" in shown
-    assert "<b>" not in shown
-
-
-def test_a_result_is_a_line_where_there_is_no_notebook():
-    comparison = compare(SYSTEMS["elman-softmax"].problem(seed=0), ["manual", "torch"])
-    assert repr(comparison) == (
-        "<Comparison: agree: manual, torch on rnn (tanh, softmax_cross_entropy), float64, T=12 B=3 D=4 H=8 K=5, "
-        "case 0ab3baa41d3e>"
-    )

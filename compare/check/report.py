@@ -67,7 +67,7 @@ def check_page(
         ...     return 0.0, {}
         >>> page = check_page(check_derivation(nothing, "logistic-regression", seeds=[0], ordinary_only=True))
         >>> page.verdict.tone, [part.heading for part in page.parts][:2]
-        ('bad', ['Gradients', 'What is not right'])
+        ('bad', ['Gradients', 'The mistake'])
     """
     sections = (*check_parts(check, target=target, sources=sources), _asked(check, arguments), environment_section())
     verdict = Mark(conclusion(check, check.rows()), TONES[check.verdict])

@@ -135,7 +135,7 @@ def multiples_between(low: float, high: float) -> list[float]:
 
     Example:
         >>> multiples_between(0.5, 8), multiples_between(0.5, 60)
-        ([1, 1.2, 1.5, 2, 3, 5, 7], [1, 1.5, 2, 5, 10, 20, 50])
+        ([0.5, 1, 1.5, 2, 5], [0.5, 1, 1.5, 2, 5, 10, 20, 50])
     """
     shown = [multiple for multiple in MULTIPLES if low <= multiple <= high]
     if len(shown) > MOST_TICKS:

@@ -64,7 +64,7 @@ def every_part(text):
         Preformatted(text, text),
         Copyable(text, text),
         Attachment(text, b"content", text),
-        Source(text, (SourceLine(1, text), SourceLine(9, f"  {text}", ((2, 2 + len(text)),))), text, text),
+        Source(text, (SourceLine(1, text), SourceLine(9, f"  {text}", ((2, 2 + len(text)),))), text),
         Fold(text, (Prose(text),)),
         Table(
             text, (Column(text), Column(text, True)), ((text, 1.5), (Cell(text, text), None), (mark, Link(text, text)))

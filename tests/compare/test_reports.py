@@ -186,9 +186,9 @@ def test_a_wrong_function_is_shown_with_its_source_the_mistake_and_a_case_that_s
     assert verdict(document) == f"✗ {out.splitlines()[-1]}"
     assert headings(document)[:5] == [
         "Gradients",
-        "What is not right",
         "In the source",
         "The mistake",
+        "What is not right",
         "A problem that shows it",
     ]
     (source,) = document.of_class("source")
