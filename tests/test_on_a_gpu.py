@@ -41,6 +41,7 @@ def test_without_a_gpu_one_line_says_what_is_missing_and_the_code_is_2(capsys):
     assert f"JAX {jax.__version__} finds no CUDA device" in captured.err
 
 
+@pytest.mark.campaign
 def test_answers_on_a_device_are_compared_and_a_wrong_one_is_told(monkeypatch, capsys):
     assert on_a_gpu.compared(TINY, ["torch", "jax"], "cpu") == []
     assert "manual, torch on cpu, jax on cpu agree" in capsys.readouterr().out

@@ -323,6 +323,7 @@ def test_elementary_functions_are_right_to_a_few_units_in_the_last_place(name, l
         np.testing.assert_array_equal(found[: special.size], getattr(np, name)(special))
 
 
+@pytest.mark.campaign
 @pytest.mark.parametrize("compiler", [True], indirect=True)
 def test_what_is_compiled_in_single_precision_is_right_and_has_no_double_in_it(compiler):
     assert_agrees(make(RNN, "float32"))

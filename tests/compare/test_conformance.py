@@ -339,6 +339,7 @@ def test_each_fault_fails_the_tests_that_are_about_it_and_no_others(pytester, co
     result.stdout.fnmatch_lines_random([line for _, line in FAULTS.values()])
 
 
+@pytest.mark.campaign
 def test_a_failure_names_the_line_that_runs_it_again(pytester, conform):
     pytester.makepyfile(faulty=FAULTY)
     result = conform("-p", "no:xdist", backends=["faulty:Right", "faulty:OtherRun"])

@@ -89,7 +89,7 @@ def torch_layer_of(path, prefix=None):
     return layer
 
 
-@pytest.mark.parametrize("name", ["m.keras", case("m.h5", campaign=True), "m.weights.h5"])
+@pytest.mark.parametrize("name", ["m.keras", case("m.h5", campaign=True), case("m.weights.h5", campaign=True)])
 def test_stacked_cells_of_keras_are_one_stack_in_their_order(tmp_path, name):
     model, layer = keras_model(stack)
     save_keras(model, tmp_path / name)

@@ -232,6 +232,7 @@ def test_the_exit_code_is_1_if_gradparity_is_wrong(gradparity, few, monkeypatch,
     assert line in out
 
 
+@pytest.mark.campaign
 def test_a_mistake_that_is_named_otherwise_is_listed(gradparity, few, monkeypatch):
     monkeypatch.setattr("gradparity.compare.detection.run.mistake_of", lambda suspect: "another")
     code, out, _ = gradparity("detect", "--check", "gradparity")

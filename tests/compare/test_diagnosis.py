@@ -117,7 +117,7 @@ def test_a_planted_mistake_is_named_and_so_is_nothing_that_gives_another_answer(
     assert_true(diagnosis, problem, values)
 
 
-@pytest.mark.parametrize("number", [case(number, campaign=number not in (1, 2)) for number in range(12)])
+@pytest.mark.parametrize("number", [case(number, campaign=number != 1) for number in range(12)])
 def test_of_two_mistakes_at_once_whatever_is_said_is_true(number):
     rng = np.random.default_rng(number)
     problem = replace(SYSTEMS[("elman-softmax", "gru", "mlp")[number % 3]], seq_len=3, batch_size=2).problem(

@@ -39,6 +39,7 @@ def test_it(gradparity, backend):
 """
 
 
+@pytest.mark.campaign
 def test_a_backend_of_the_command_line_hides_no_failure(project):
     project.pytester.makepyfile(RIGHT_AND_WRONG)
     result = project("--gradparity-backend", "mine:narrow")
@@ -96,6 +97,7 @@ def test_backends_of_the_test_alone_are_noted_to_agree_with_each_other_only(proj
     )
 
 
+@pytest.mark.campaign
 def test_what_cannot_be_certified_is_compared_without_and_said_to_be(project):
     project.pytester.makepyfile(
         """
@@ -168,6 +170,7 @@ def test_a_case_that_cannot_be_saved_hides_nothing(project):
     result.stdout.fnmatch_lines(["gradparity, 1 ×: the problem was not saved: *"])
 
 
+@pytest.mark.campaign
 def test_a_derivation_is_checked_in_the_dtype_and_from_the_seed_of_the_test(project):
     project.pytester.makepyfile(
         """

@@ -116,6 +116,7 @@ def test_the_file_of_an_earlier_run_is_read_and_another_one_refused(tmp_path):
         read_function_bench(tmp_path / "other.json")
 
 
+@pytest.mark.campaign
 def test_the_command_compares_with_an_earlier_run(gradparity, folder):
     targets = (f"{folder}/mine.py:right", "--rounds", 2)
     assert gradparity("bench", *targets, "--json", "old.json", "--log", "log.jsonl")[0] == 0

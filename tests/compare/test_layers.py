@@ -49,6 +49,7 @@ def test_swapped_gates_are_told_with_what_differs():
     assert report.endswith("Mapped to the same names, their weights differ in W.")
 
 
+@pytest.mark.campaign
 def test_another_activation_with_the_same_weights_is_told_as_such():
     import flax.linen as nn
 

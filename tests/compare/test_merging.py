@@ -230,6 +230,7 @@ def test_a_log_of_other_cases_is_not_continued(log):
         read_detection_log(path, settings, [OwnCase("rows")] * 3)
 
 
+@pytest.mark.campaign
 def test_a_detection_run_is_done_in_shards_by_others(gradparity, tmp_path):
     """Nine cases: two by this process, the others by two; the third command shows all from the log."""
     command = ("detect", "--program", "rows", "--quick", "--check", "gradparity")

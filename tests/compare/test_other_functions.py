@@ -63,6 +63,7 @@ def test_the_functions_of_flax_are_told_by_their_values(of_flax, name):
     assert function_name(of_flax, lambda function, a: function(jax.numpy.asarray(a))) == name
 
 
+@pytest.mark.campaign
 def test_hard_sigmoid_of_keras_and_of_flax_agree_with_each_other_and_with_their_definition():
     comparison = assert_same_layer(
         flax_layer("lstm", gate_fn=nnx.hard_sigmoid), keras_layer(recurrent_activation="hard_sigmoid"), **SMALL

@@ -187,6 +187,7 @@ def test_an_error_of_the_forward_pass_and_one_of_the_way_back_are_told_apart(run
     assert (f"mine.py:{line}, in elman\n    da = (do[t] @ V + later)" in out) == (name == "backward_wrong")
 
 
+@pytest.mark.campaign
 def test_without_a_diagnosis_it_is_judged_only(run):
     options = ("--seed", 0, "--ordinary-only", "--no-diagnosis")
     code, out, _ = run("backward_wrong", "--system", "elman-squared-error", *options)

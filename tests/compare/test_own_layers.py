@@ -49,6 +49,7 @@ def test_a_step_in_numpy_is_compared_with_layers_of_any_library():
     assert "torch GRU and gru differ" in report(torch.nn.GRU(3, 5), partial(gru, reset="before"))
 
 
+@pytest.mark.campaign
 def test_a_layer_that_goes_backwards_is_said_to():
     backward = nnx.RNN(nnx.GRUCell(3, 5, rngs=nnx.Rngs(0)), reverse=True)
     comparison = assert_same_layer(backward, gru)

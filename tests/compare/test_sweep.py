@@ -280,6 +280,7 @@ def test_a_wrong_backend_is_found_and_its_case_saved(planted, tmp_path):
         Problem.load(path)
 
 
+@pytest.mark.campaign
 def test_a_worker_that_dies_is_a_failure_with_its_number(planted, tmp_path):
     sweep = run_sweep(8, seed=SHORT, numbers=2, backends=["manual", "planted:dying"], jobs=2)
     died = [outcome.number for outcome in sweep.outcomes if outcome.verdict == "failed"]

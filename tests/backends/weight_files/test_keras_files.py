@@ -99,6 +99,7 @@ def test_the_weights_alone_do_not_tell_the_activations(files):
     assert all("activation" not in layer.says for layer in found.values())
 
 
+@pytest.mark.campaign
 def test_layers_of_models_in_models_and_cells_in_cells_are_found(tmp_path):
     inner = keras.Sequential([keras.Input((7, 3)), layers.LSTM(4, return_sequences=True, name="deep")], name="inner")
     stacked = layers.RNN(layers.StackedRNNCells([layers.LSTMCell(3), layers.LSTMCell(2)]), name="stacked")
