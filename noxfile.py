@@ -124,16 +124,21 @@ def site(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def browser(session: nox.Session) -> None:
-    """Reports and the site in Chromium, if there is one, with what axe counts. `GRADPARITY_SCREENSHOTS` is a folder."""
+    """Reports and the site in Chromium, if there is one, with what axe counts; `-- -m browser` in every size and theme.
+
+    `GRADPARITY_SCREENSHOTS` names a folder for pictures of what it saw.
+    """
     session.install(*CONSTRAINED, "-e", ".[test,site,browser]")
-    session.run("pytest", "-m", "browser", "--numprocesses=0", "tests/browser", *session.posargs)
+    session.run("pytest", "-m", "browser and not campaign", "--numprocesses=0", "tests/browser", *session.posargs)
 
 
 @nox.session(default=False)
 def campaigns(session: nox.Session) -> None:
     """The rest of large families (`@pytest.mark.campaign`), and every property on 2000 random examples, not on 30."""
     session.install(*CONSTRAINED, "-e", ".[test]")
-    session.run("pytest", "-m", "campaign or hypothesis", "--hypothesis-profile=explore", *session.posargs)
+    session.run(
+        "pytest", "-m", "(campaign or hypothesis) and not browser", "--hypothesis-profile=explore", *session.posargs
+    )
 
 
 @nox.session(default=False)

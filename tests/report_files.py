@@ -73,17 +73,51 @@ RIGHT = HOSTILE.replace("(1 - h[t + 1])", "(1 - h[t + 1] ** 2)").replace(
 )
 RIGHT = RIGHT.replace("size=(4, 3)", "size=(T, 3)") + "\n\ndef again(params, x):\n    return gradients(params, x)\n"
 
-SMALL_BENCH = ("bench", "--quick", "--size", "2,3,4,5", "--size", "2,9,4,5", "--rounds", "2", "--backend", "manual")
+SMALL_BENCH = (
+    "bench",
+    "--quick",
+    "--cell",
+    "rnn",
+    "--cell",
+    "gru",
+    "--dtype",
+    "float32",
+    "--size",
+    "2,3,4,5",
+    "--size",
+    "2,9,4,5",
+    "--rounds",
+    "2",
+    "--backend",
+    "manual",
+)
 COMMANDS: dict[str, tuple[list[str], int]] = {
     "agree": (["compare", "elman-softmax", "lstm", "gru", "--seed", "0"], 0),
-    "disagree": (["compare", "elman-softmax", "--backend", "manual", "--backend", "wrong_backend.py:backend"], 1),
+    "disagree": (
+        [
+            "compare",
+            "elman-softmax",
+            "--seed",
+            "0",
+            "--dtype",
+            "float64",
+            "--backend",
+            "manual",
+            "--backend",
+            "wrong_backend.py:backend",
+        ],
+        1,
+    ),
     "own-right": (["check", "right.py:gradients"], 0),
     "own-wrong": (["check", f"{HOSTILE_NAME}:gradients"], 1),
     "system-wrong": (["check", "as_elman.py:elman", "--system", "elman-softmax", "--seed", "0"], 1),
     "bench": ([*SMALL_BENCH, "--backend", "torch", "--against", "older.json"], 0),
     "functions": (["bench", "right.py:gradients", "right.py:again", "--grow", "T=4,16,64", "--rounds", "3"], 0),
     "sweep": (["sweep", "--problems", "60"], 0),
-    "detect": (["detect", "--quick", "--check", "gradparity"], 0),
+    "detect": (
+        ["detect", "--quick", "--check", "gradparity", "--only", "own", "--program", "rows", "--program", "gru"],
+        0,
+    ),
     "flow": (["flow", "elman-softmax", "lstm", "gru", "--seq-len", "30"], 0),
 }
 
