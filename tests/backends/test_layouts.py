@@ -9,6 +9,7 @@ import pytest
 from gradparity.backends import InvalidProblemError, Problem, Recurrent, UnknownNameError, UnsupportedProblemError
 from gradparity.backends.layouts import LAYOUTS, get_layout
 from gradparity.backends.layouts.find_layer import find_layer
+from sampling import case
 
 SHAPES = {"single": {}, "stack": {"num_layers": 2, "bidirectional": True}}
 CELLS = {
@@ -36,7 +37,7 @@ def params_of(model, dtype="float64", library=""):
     }
 
 
-@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("dtype", ["float64", case("float32", campaign=True)])
 @pytest.mark.parametrize(("name", "model"), CASES)
 def test_parameters_come_back_to_the_bit(name, model, dtype):
     layout, params = get_layout(name), params_of(model, dtype, name)

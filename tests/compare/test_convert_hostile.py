@@ -125,7 +125,7 @@ def test_random_bytes_in_place_of_a_file_are_refused(refused, tmp_path, name):
         refused(name)
 
 
-@pytest.mark.parametrize("name", [case(name, campaign=name.endswith(".h5")) for name in MAKERS])
+@pytest.mark.parametrize("name", [case(name, campaign=number % 3 > 0) for number, name in enumerate(MAKERS)])
 def test_a_file_with_a_few_bytes_changed_never_ends_in_a_traceback(gradparity, tmp_path, name):
     """Numbers may have changed, so that it may be read as well; if not, it is one line."""
     MAKERS[name](tmp_path / name)
