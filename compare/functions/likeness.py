@@ -63,6 +63,8 @@ def _norm(asked: Sequence[Pairs]) -> list[str]:
     """A clip of the norm of all gradients: where they are too long, a factor that makes them as long as that."""
     norms = []
     for pairs in asked:
+        if not any(right.any() for _, right, _ in pairs):
+            continue  # a gradient of zeros has no norm to be clipped
         factor, size = _fitted(pairs)
         if size < FEW or not all(_near(factor * right, given, limit) for given, right, limit in pairs):
             return []

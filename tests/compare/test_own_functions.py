@@ -82,6 +82,18 @@ def test_what_wrong_gradients_are_like_is_said_and_they_are_wrong(change, words)
     assert words in check.notes
 
 
+def test_gradients_of_zeros_are_like_nothing():
+    """Where a relu lets nothing pass, what is ten times the right gradient is right, and no clip to a norm of 0."""
+
+    def ten_times(w):
+        left = np.maximum(1 - w @ w, 0)
+        return left**2, {"w": -40 * left * w}
+
+    check = check_gradients(ten_times, np.array([0.3, 0.2, -0.1]))
+    assert {"agree", "disagree"} <= {asked.verdict for asked in check.asked}
+    assert "right up to a factor of 10 in all gradients" in check.notes
+
+
 def test_a_clip_that_ordinary_numbers_never_reach_is_found_by_large_ones():
     check = check_gradients(lambda w: ((w * w).sum(), {"w": np.clip(2 * w, -40, 40)}), np.array([1.0, -2.0]))
     assert {asked.name: asked.verdict for asked in check.asked}["as given"] == "agree"
