@@ -66,9 +66,9 @@ def log(tmp_path):
 
 def test_logs_of_shards_become_the_log_of_the_whole(gradparity, tmp_path, monkeypatch):
     """As it is used: each part is done alone, and the merged log is continued by the same command."""
-    (tmp_path / "planted.py").write_text("from faults import Faulty, nothing\nright = Faulty(nothing, 'right')\n")
+    (tmp_path / "agreeing.py").write_text("from faults import Faulty, nothing\nright = Faulty(nothing, 'right')\n")
     monkeypatch.syspath_prepend("")
-    backends = ["manual", "planted:right"]
+    backends = ["manual", "agreeing:right"]
     whole = run_sweep(9, seed=7, numbers=2, backends=backends, jobs=1, log=tmp_path / "whole")
     for number in (1, 2, 3):
         run_sweep(

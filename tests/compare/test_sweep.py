@@ -62,6 +62,7 @@ def planted(gradparity, tmp_path):
     """The command in a folder with backends that can be named in a worker, too."""
     (tmp_path / "planted.py").write_text(BACKENDS)
     sys.path.insert(0, "")
+    sys.modules.pop("planted", None)  # another test's
     yield gradparity
     sys.modules.pop("planted", None)
 
