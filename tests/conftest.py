@@ -25,7 +25,7 @@ from jaxtyping import install_import_hook
 # The tests that ask for a number of their own ask `sampling.examples`, so that these profiles scale them, too.
 hypothesis.settings.register_profile("default", deadline=None, max_examples=30, derandomize=True, print_blob=True)
 hypothesis.settings.register_profile("explore", deadline=None, max_examples=2000)
-hypothesis.settings.register_profile("explore-a-little", deadline=None, max_examples=300)  # what .ci/run has time for
+hypothesis.settings.register_profile("explore-a-little", deadline=None, max_examples=150)  # what .ci/run has time for
 hypothesis.settings.load_profile("default")
 
 with install_import_hook("gradparity.manual", "beartype.beartype"):
