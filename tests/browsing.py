@@ -89,6 +89,13 @@ def open_page(browser: Any, path: Path | str, *, width: int = 1280, theme: str =
     return opened
 
 
+def unfold(element: Any) -> None:
+    """Opens every fold that an element is in."""
+    element.evaluate(
+        "element => { for (let at = element; at; at = at.parentElement) if ('open' in at) at.open = true; }"
+    )
+
+
 def _keep(opened: Opened, is_error: bool, text: str) -> None:
     if is_error:
         opened.complaints.append(text)

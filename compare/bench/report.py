@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from ..output.pictures import multiples_between
 from ..report import Cell, Column, Copyable, Facts, Gallery, Mark, Page, Part, Picture, Prose, Row, Section, Table, Tone
@@ -60,16 +60,29 @@ def measured_parts(bench: Bench, changes: Sequence[Change] | None = None) -> lis
         parts.append(changes_section(changes, of="backend", text=CHANGE_TEXT, has_floor=True))
     if bench.measurements:
         parts.append(Section("All times", (_times(bench.measurements), Prose(COLUMN_LEGEND))))
-    reasons = tuple(
-        (one.workload.label, timing.backend, Mark(timing.verdict, TONES.get(timing.verdict, "")), timing.reason)
-        for one in bench.measurements
-        for timing in one.timings
+    reasons = without_times("workload", "backend", [(one.workload.label, one.timings) for one in bench.measurements])
+    return [*parts, Section("Without times", (reasons,))] if reasons else parts
+
+
+def without_times(of: str, who: str, timed: Iterable[tuple[str, Iterable[Timing]]]) -> Table | None:
+    """Who has no times, and why.
+
+    Args:
+        of: the heading of what is timed.
+        who: the heading of their names.
+        timed: of each workload, or set of arguments, its label and the timings.
+
+    Returns:
+        The table; None where everybody has times.
+    """
+    columns = (Column(of), Column(who), Column("verdict"), Column("why"))
+    rows = tuple(
+        (label, timing.backend, Mark(timing.verdict, TONES.get(timing.verdict, "")), timing.reason)
+        for label, timings in timed
+        for timing in timings
         if timing.reason
     )
-    if reasons:
-        columns = (Column("workload"), Column("backend"), Column("verdict"), Column("why"))
-        parts.append(Section("Without times", (Table("Who has no times, and why", columns, reasons),)))
-    return parts
+    return Table("Who has no times, and why", columns, rows) if rows else None
 
 
 def _verdict(bench: Bench) -> Mark:

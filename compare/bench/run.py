@@ -366,9 +366,4 @@ def measurement_in(line: JournalLine) -> Measurement:
     Raises:
         RequestError: it is something else.
     """
-    try:
-        return measurement_from(line.values)
-    except ValueError as error:
-        raise line.error(error) from None
-    except (LookupError, TypeError):
-        raise line.error("is no measurement") from None
+    return line.read(measurement_from, "measurement")

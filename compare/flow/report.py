@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from ..referee import explain
+from ..referee.report import TONES
 from ..report import (
     Cell,
     Column,
@@ -23,14 +24,13 @@ from ..report import (
     Row,
     Section,
     Table,
-    Tone,
+    worst_tone,
 )
 from ..report.charts import Axis, Curve, Point, line_chart
 from ..report.origin import environment_section, made_by
 from .charts import decades_of
 from .measurement import GradientFlow
 
-TONES: dict[str, Tone] = {"agree": "good", "disagree": "bad", "undecidable": "unsure"}
 PLURAL = {"vanishes": "vanish", "explodes": "explode", "holds": "hold", "stops": "stop", "overflows": "overflow"}
 MOST_TICKS = 7
 SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -52,8 +52,7 @@ def flow_page(flows: Sequence[GradientFlow], command: str, notes: Sequence[str] 
     Returns:
         The page.
     """
-    tones = [TONES[flow.comparison.verdict] for flow in flows]
-    tone: Tone = "bad" if "bad" in tones else "unsure" if "unsure" in tones else "good"
+    tone = worst_tone(TONES[flow.comparison.verdict] for flow in flows)
     systems = dict.fromkeys(flow.system for flow in flows)
     charts = tuple(_chart([flow for flow in flows if flow.system == system], flows) for system in systems)
     parts: list[Part] = [Section("How far gradients reach back", (Prose(TEXT), Gallery(charts))), _table(flows)]

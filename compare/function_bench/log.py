@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from ...backends import RequestError
 from ..bench.results import timings_from
-from ..jobs import JournalLine, read_journal, record_from
+from ..jobs import read_journal, record_from
 from ..jobs.journal import strict_json
 from .results import SCHEMA, FunctionBench, FunctionMeasurement, FunctionTiming
 from .separate_candidate import Case
@@ -52,22 +52,13 @@ def read_function_log(path: Path, header: Mapping[str, Any]) -> FunctionLog:
         raise RequestError(f"{path}: {changed[0]} has changed since its times were written: begin a new log")
     measurements: dict[Case, FunctionMeasurement] = {}
     for line in journal.lines:
-        measurement = _measurement_in(line)
+        measurement = line.read(measurement_from, "measurement")
         measurements[measurement.case] = measurement
     return FunctionLog(measurements, journal.whole_bytes)
 
 
 def _says(sources: object, name: str, digest: str) -> bool:
     return isinstance(sources, Mapping) and sources.get(name) == digest
-
-
-def _measurement_in(line: JournalLine) -> FunctionMeasurement:
-    try:
-        return measurement_from(line.values)
-    except ValueError as error:
-        raise line.error(error) from None
-    except (LookupError, TypeError):
-        raise line.error("is no measurement") from None
 
 
 def read_function_bench(path: Path) -> FunctionBench:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from ..bench.changes import Change
 from ..bench.display import duration
-from ..bench.report import changes_section, ratio_cell, seconds_cell
+from ..bench.report import TONES, changes_section, ratio_cell, seconds_cell, without_times
 from ..report import (
     Cell,
     Column,
@@ -32,7 +32,6 @@ from .growth import PowerLaw
 from .results import ACCEPTED, FunctionBench, FunctionMeasurement, FunctionTiming
 from .targets import Growth
 
-TONES: Mapping[str, Tone] = {ACCEPTED: "good", "disagrees": "bad", "failed": "bad"}
 BY_EXIT_CODE: tuple[Tone, ...] = ("good", "bad", "unsure")
 CHANGE_TEXT = (
     "Seconds are compared as they are: there is no floor, so that a slower machine is a change. The noise is the "
@@ -164,7 +163,7 @@ def _decades(low: float, high: float) -> tuple[tuple[float, str], ...]:
     powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     of_step = (1, 2, 5) if len(powers) <= 3 else (1,)
     marks = (step * 10.0**power for power in powers for step in of_step)
-    return tuple((mark, f"{_rounded(duration(mark))}") for mark in marks if low <= mark <= high)
+    return tuple((mark, _rounded(duration(mark))) for mark in marks if low <= mark <= high)
 
 
 def _rounded(text: str) -> str:
@@ -195,7 +194,7 @@ def _times(bench: FunctionBench) -> Table:
     rows = tuple(
         (
             *(one.case.label, timing.backend, timing.framework),
-            Mark(timing.verdict, TONES.get(timing.verdict, "unsure")),
+            Mark(timing.verdict, TONES.get(timing.verdict, "")),
             *_measured(one, timing),
         )
         for one in bench.measurements
@@ -218,14 +217,8 @@ def _measured(measurement: FunctionMeasurement, timing: FunctionTiming) -> tuple
 
 def _verification(bench: FunctionBench) -> Section:
     """Why those have no times that have none, and how the others were verified."""
-    refused = tuple(
-        (one.case.label, timing.backend, Mark(timing.verdict, TONES.get(timing.verdict, "unsure")), timing.reason)
-        for one in bench.measurements
-        for timing in one.timings
-        if timing.reason
-    )
-    columns = (Column("arguments"), Column("function"), Column("verdict"), Column("why"))
-    parts: list[Part] = [Table("Who has no times, and why", columns, refused)] if refused else []
+    refused = without_times("arguments", "function", [(one.case.label, one.timings) for one in bench.measurements])
+    parts: list[Part] = [refused] if refused else []
     said = [_how(one) for one in bench.measurements]
     if len(set(said)) == 1:
         parts.append(Prose(said[0]))

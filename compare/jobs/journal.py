@@ -13,6 +13,7 @@ from ...backends.file_writing import require_writable
 from .records import record_from
 
 Record = TypeVar("Record")
+Read = TypeVar("Read")
 ASKED = "asked"  # how much was asked for, in a header or in a line of its own
 
 
@@ -43,6 +44,24 @@ class JournalLine(NamedTuple):
             return record_from(kind, self.values)
         except ValueError as error:
             raise self.error(error) from None
+
+    def read(self, reader: Callable[[Any], Read], what: str) -> Read:
+        """The line as something that a function reads.
+
+        Args:
+            reader: of the values; raises ValueError with a sentence, or LookupError or TypeError where it is another
+                thing.
+            what: it should be, such as `measurement`.
+
+        Raises:
+            RequestError: it is something else.
+        """
+        try:
+            return reader(self.values)
+        except ValueError as error:
+            raise self.error(error) from None
+        except (LookupError, TypeError):
+            raise self.error(f"is no {what}") from None
 
 
 class Journal(NamedTuple):

@@ -21,7 +21,22 @@ from .pages import (
 )
 from .pictures import Image, Picture
 from .rendering import notebook_html, render, render_fragment, require_report, write_report
-from .tables import ArrayDiff, Cell, Code, Column, HeatMap, HeatStep, Link, Mark, Matrix, MatrixRow, Row, Table, Tone
+from .tables import (
+    ArrayDiff,
+    Cell,
+    Code,
+    Column,
+    HeatMap,
+    HeatStep,
+    Link,
+    Mark,
+    Matrix,
+    MatrixRow,
+    Row,
+    Table,
+    Tone,
+    worst_tone,
+)
 
 __all__ = [
     "MAX_BYTES",
@@ -58,5 +73,6 @@ __all__ = [
     "render",
     "render_fragment",
     "require_report",
+    "worst_tone",
     "write_report",
 ]

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 Tone = Literal["", "good", "bad", "unsure"]
 SIGNS: dict[Tone, str] = {"": "", "good": "✓", "bad": "✗", "unsure": "?"}
 ROWS_IN_SIGHT = 60  # a longer table is folded
+
+
+def worst_tone(tones: Iterable[Tone]) -> Tone:
+    """The tone of many judgements together: `bad` if one is, else `unsure` if one is or there is none, else `good`.
+
+    Example:
+        >>> worst_tone(["good", "unsure"]), worst_tone(["good", "bad", "unsure"]), worst_tone([])
+        ('unsure', 'bad', 'unsure')
+    """
+    found = set(tones)
+    return "bad" if "bad" in found else "unsure" if "unsure" in found or not found else "good"
 
 
 @dataclass(frozen=True)

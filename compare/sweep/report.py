@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from math import inf
-from typing import Any
 
 from ...backends.checks import DTYPES
 from ..output import share_text
@@ -62,7 +61,7 @@ def sweep_page(sweep: Sweep, command: str, log: str = "") -> Page:
     tone: Tone = "bad" if sweep.wrong else "good" if sweep.counts["agree"] else "unsure"
     where = f"All are in {log}." if log else "With --log, all are kept."
     parts: list[Part] = [
-        Section("Verdicts", (_matrix(sweep), _counts("numbers", sweep.regimes()), _family_table(sweep))),
+        Section("Verdicts", (_matrix(sweep), _regime_table(sweep), _family_table(sweep))),
         _limits(sweep),
     ]
     if sweep.wrong:
@@ -97,9 +96,9 @@ def _cell(outcomes: Sequence[SweepOutcome]) -> Mark | None:
     return Mark(f"{counts['agree']} agree", tone, others) if outcomes else None
 
 
-def _counts(what: str, rows: Sequence[Mapping[str, Any]]) -> Table:
-    columns = (Column(what), *(Column(name, is_number=True) for name in ("problems", *VERDICTS)))
-    cells = tuple((row["regime"], row["problems"], *(row[verdict] for verdict in VERDICTS)) for row in rows)
+def _regime_table(sweep: Sweep) -> Table:
+    columns = (Column("numbers"), *(Column(name, is_number=True) for name in ("problems", *VERDICTS)))
+    cells = tuple((row["regime"], row["problems"], *(row[verdict] for verdict in VERDICTS)) for row in sweep.regimes())
     return Table("By the regime of the numbers", columns, cells)
 
 

@@ -19,7 +19,20 @@ from ..check.report import check_parts
 from ..check.wording import VERDICT_WORDS
 from ..referee import Comparison
 from ..referee.report import TONES, case_part, comparison_parts
-from ..report import Column, Copyable, Fold, Mark, Page, Part, Prose, Section, Table, Tone, require_report, write_report
+from ..report import (
+    Column,
+    Copyable,
+    Fold,
+    Mark,
+    Page,
+    Part,
+    Prose,
+    Section,
+    Table,
+    require_report,
+    worst_tone,
+    write_report,
+)
 from ..report.origin import environment_section, made_by
 from .catalogue_problems import refused_as
 
@@ -154,8 +167,7 @@ def run_page(records: Sequence[Record], arguments: Iterable[str]) -> Page:
     tests = len({record.test for record in records})
     words = ", ".join(f"{count} {word}" for word, count in counts.most_common())
     verdict = f"{len(records)} comparisons in {tests} tests: {words}" if records else "no comparison was made"
-    tones = {record.verdict.tone for record in records}
-    tone: Tone = "bad" if "bad" in tones else "unsure" if "unsure" in tones or not records else "good"
+    tone = worst_tone(record.verdict.tone for record in records)
     sections: list[Part] = [Section("Comparisons", (_table(records),))]
     wrong = [record for record in records if record.details]
     if wrong:
